@@ -1,0 +1,102 @@
+"""Every error of this package, grouped by what to do next.
+
+::
+
+    FaceIdError
+     |- FatalError            stop: nobody can succeed until a person changes something
+     |   |- ConfigurationError    a parameter, connection, table or column is wrong
+     |   |- CredentialsError      the key, token, signature or clock is refused
+     |   |- AccountError          the account may not call: arrears, not activated, ...
+     |   `- RequestRefusedError   the service refuses the shape of our requests
+     |- RetryError            nothing was charged: the same call may be made again later
+     |   |- NotSentError          the request never left (DNS, connect)
+     |   |- ThrottledError        more calls than the quota
+     |   `- UnavailableError      the service is there but cannot answer now
+     |- QuarantineError       this input can never be answered: set it aside
+     |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
+     |   `- DataQualityError      too many rows of a table are bad; nothing was sent
+     `- UncertainError        sent without an answer: it may have been charged
+
+A mismatch, a person who is not found or a limit reached is an *answer*, never an exception.
+Messages carry the RequestId and never a person's data.
+"""
+
+from __future__ import annotations
+
+
+class FaceIdError(Exception):
+    """
+    Root of the tree.
+
+    :param message: the cause and the next step, without personal data.
+    :param code: result or error code of the service, empty if there was no answer.
+    :param request_id: the RequestId of the answer, empty if there was none.
+    """
+
+    def __init__(self, message: str, *, code: str = "", request_id: str = "") -> None:
+        self.code = code
+        self.request_id = request_id
+        marks = [f"code {code}"] if code else []
+        marks += [f"RequestId {request_id}"] if request_id else []
+        super().__init__(f"{message} [{', '.join(marks)}]" if marks else message)
+
+
+class FatalError(FaceIdError):
+    """Stop: no row can succeed until a person changes something."""
+
+
+class ConfigurationError(FatalError):
+    """A parameter, connection field, table or column is wrong. Nothing was sent."""
+
+
+class CredentialsError(FatalError):
+    """The key, token, signature or clock is refused by the service."""
+
+
+class AccountError(FatalError):
+    """The account may not call: arrears, not activated, not permitted."""
+
+
+class RequestRefusedError(FatalError):
+    """The service refuses the shape of our requests, or the endpoint is not Face ID."""
+
+
+class RetryError(FaceIdError):
+    """Nothing was charged; the same call may be made again later."""
+
+
+class NotSentError(RetryError):
+    """The request never left this machine (DNS, connect, TLS)."""
+
+
+class ThrottledError(RetryError):
+    """More calls than the quota; the call was not processed."""
+
+
+class UnavailableError(RetryError):
+    """The service answered that it cannot answer now; not charged."""
+
+
+class QuarantineError(FaceIdError):
+    """This input can never be answered as it is: set it aside."""
+
+
+class InvalidInputError(QuarantineError):
+    """
+    One value breaks a documented input rule. Nothing was sent.
+
+    :param rule: name of the rule, as written to the quarantine table.
+    :param message: what the rule asks for, never the value.
+    """
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(f"{message} [rule {rule}]")
+        self.rule = rule
+
+
+class DataQualityError(QuarantineError):
+    """Too many rows of a table are bad. Nothing was sent."""
+
+
+class UncertainError(FaceIdError):
+    """Sent without a readable answer: it may have been processed and charged."""

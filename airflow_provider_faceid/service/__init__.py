@@ -1,0 +1,1 @@
+"""Face ID as data and pure functions: no I/O, no Airflow."""

@@ -1,0 +1,117 @@
+"""The wire form: building a request body, reading an answer.
+
+HTTP status is 200 whenever the service processed a request, a refused signature included. An
+answer is one JSON object ``Response`` with either the Action's fields or ``Error``; business
+failures come in ``Response.Result`` (both Actions) or, for some codes, in ``Response.Error``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..exceptions import UncertainError
+from .outcomes import NO_ANSWER, look_up
+
+
+@dataclass(frozen=True)
+class Reply:
+    """
+    An answer of the service, read but not judged.
+
+    :param action: the API Action that was called.
+    :param code: ``Error.Code`` if there is an ``Error``, otherwise ``Result``; ``http:503`` and
+        the like for a gateway that answered in the service's place.
+    :param description: ``Error.Message`` or ``Description``.
+    :param request_id: ``RequestId``, empty if a gateway answered.
+    :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
+    """
+
+    action: str
+    code: str
+    description: str = ""
+    request_id: str = ""
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+
+def build_body(params: Mapping[str, object]) -> bytes:
+    """
+    Return the JSON body of a request.
+
+    A ``bytes`` value is Base64 text and goes in as it is: a photo of 3 MB is copied once, into the
+    body, and never scanned for characters to escape. Everything else is written as the official
+    SDK writes it, so that both sign the same bytes.
+
+    :param params: request fields in the order they are sent; a None value is left out.
+    """
+    pieces: list[bytes] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        pieces.append((", " if pieces else "{").encode() + json.dumps(name).encode() + b": ")
+        if isinstance(value, bytes):
+            pieces += (b'"', value, b'"')
+        else:
+            pieces.append(json.dumps(value).encode())
+    return b"".join((*pieces, b"}")) if pieces else b"{}"
+
+
+def read_reply(
+    action: str, status: int, body: bytes | bytearray, personal: Iterable[object] = ()
+) -> Reply:
+    """
+    Read an answer.
+
+    The content type is not asked: some gateways name a charset or another type, and only the
+    content tells an answer from a page of HTML.
+
+    :param action: the API Action that was called.
+    :param status: HTTP status.
+    :param body: HTTP body; never part of a message, because it may echo personal data.
+    :param personal: values of the request, struck out of the description.
+    :raises UncertainError: the request was sent, but this is no answer to it.
+    """
+    response = _response(body)
+    if response is None:
+        code = f"http:{status}"
+        if status == 200 or look_up(action, code) is NO_ANSWER:
+            raise UncertainError(_unreadable(action, status, len(body)))
+        return Reply(action, code, f"HTTP {status} from a gateway")
+    error = response.get("Error")
+    if isinstance(error, dict):
+        code, description = error.get("Code"), error.get("Message")
+    else:
+        code, description = response.get("Result"), response.get("Description")
+    request_id = response.get("RequestId")
+    return Reply(
+        action=action,
+        code=code if isinstance(code, str) else "",
+        description=strike_out(description if isinstance(description, str) else "", personal),
+        request_id=request_id if isinstance(request_id, str) else "",
+        fields=response,
+    )
+
+
+def strike_out(text: str, personal: Iterable[object]) -> str:
+    """Return a text with every one of some values replaced by ``***``."""
+    for value in personal:
+        if isinstance(value, str) and value and value in text:
+            text = text.replace(value, "***")
+    return text
+
+
+def _response(body: bytes | bytearray) -> dict[str, object] | None:
+    try:
+        document = json.loads(body)
+    except ValueError:  # UnicodeDecodeError is one too
+        return None
+    response = document.get("Response") if isinstance(document, dict) else None
+    return response if isinstance(response, dict) else None
+
+
+def _unreadable(action: str, status: int, size: int) -> str:
+    return (
+        f"{action}: HTTP {status} with {size} bytes that are no Face ID answer. The call may have "
+        "been processed. If every call ends so, the connection's Endpoint is not Face ID"
+    )

@@ -1,0 +1,91 @@
+"""Photo rules: a JPEG or PNG, as Base64 text of at most 3 MB without a data-URI prefix.
+
+Source: the ``ImageBase64`` field of ``ImageRecognitionV2``. A photo that breaks them would come
+back as ``LifePhotoSizeError`` or ``InvalidParameterValue``, after megabytes of upload.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from ..exceptions import InvalidInputError
+from .actions import MAX_PHOTO_BASE64
+
+JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+RULES: dict[str, str] = {
+    "photo_missing": "a photo is needed",
+    "photo_unreadable": "the photo's path cannot be read",
+    "photo_data_uri": "send the Base64 text alone, without 'data:image/...;base64,' before it",
+    "photo_size": "the Base64 text of a photo may have 3 MB (about 2.2 MB of picture)",
+    "photo_base64": "the photo is not valid Base64 text",
+    "photo_format": "the photo must be a JPEG or PNG by its content, not only by its name",
+    "photo_truncated": "the photo ends too early: its end mark is missing",
+}
+"""Rules in the order they are asked."""
+
+
+def base64_length(size: int) -> int:
+    """Return how long the Base64 text of so many bytes is."""
+    return (size + 2) // 3 * 4
+
+
+def is_picture(data: bytes) -> bool:
+    """Say whether bytes start like a JPEG or PNG."""
+    return data.startswith((JPEG_START, PNG_START))
+
+
+def prepare(value: object, max_base64: int = MAX_PHOTO_BASE64) -> bytes:
+    """
+    Return a photo as the Base64 text that is sent.
+
+    :param value: the picture itself as bytes, or its Base64 text as ``str`` or bytes.
+    :param max_base64: longest text allowed, in characters.
+    :raises InvalidInputError: it breaks a rule of :data:`RULES`.
+    """
+    if value is None or not isinstance(value, str | bytes | bytearray | memoryview) or not value:
+        raise _broken("photo_missing")
+    if isinstance(value, str):
+        # Base64 is ASCII; anything else is found below as text that cannot be decoded.
+        value = value.encode("ascii", errors="replace")
+    data = value if isinstance(value, bytes) else bytes(value)
+    if is_picture(data):
+        _check_size(base64_length(len(data)), max_base64)
+        _check_complete(data)
+        return binascii.b2a_base64(data, newline=False)
+    return _prepare_text(data, max_base64)
+
+
+def _prepare_text(text: bytes, max_base64: int) -> bytes:
+    head = text[:64].lstrip()
+    if head[:5].lower() == b"data:":
+        raise _broken("photo_data_uri")
+    if head != text[:64] or b"\n" in text or text[-1:].isspace():
+        text = b"".join(text.split())  # line breaks of MIME exports
+    if not text:
+        raise _broken("photo_missing")
+    _check_size(len(text), max_base64)
+    try:
+        picture = binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        raise _broken("photo_base64") from None
+    if not is_picture(picture):
+        raise _broken("photo_format")
+    _check_complete(picture)
+    return text
+
+
+def _check_size(length: int, max_base64: int) -> None:
+    if length > max_base64:
+        raise _broken("photo_size")
+
+
+def _check_complete(picture: bytes) -> None:
+    # Searched from the end: cameras append data of their own behind the end mark.
+    if picture.rfind(JPEG_END if picture.startswith(JPEG_START) else PNG_END) < 0:
+        raise _broken("photo_truncated")
+
+
+def _broken(rule: str) -> InvalidInputError:
+    return InvalidInputError(rule, RULES[rule])
