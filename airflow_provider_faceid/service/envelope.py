@@ -75,20 +75,19 @@ def read_reply(
     response = _response(body)
     if response is None:
         code = f"http:{status}"
-        if status == 200 or look_up(action, code) is NO_ANSWER:
+        if look_up(action, code) is NO_ANSWER:
             raise UncertainError(_unreadable(action, status, len(body)))
         return Reply(action, code, f"HTTP {status} from a gateway")
     error = response.get("Error")
     if isinstance(error, dict):
-        code, description = error.get("Code"), error.get("Message")
+        code, description = _text(error, "Code"), _text(error, "Message")
     else:
-        code, description = response.get("Result"), response.get("Description")
-    request_id = response.get("RequestId")
+        code, description = _text(response, "Result"), _text(response, "Description")
     return Reply(
         action=action,
-        code=code if isinstance(code, str) else "",
-        description=strike_out(description if isinstance(description, str) else "", personal),
-        request_id=request_id if isinstance(request_id, str) else "",
+        code=code,
+        description=strike_out(description, personal),
+        request_id=_text(response, "RequestId"),
         fields=response,
     )
 
@@ -99,6 +98,11 @@ def strike_out(text: str, personal: Iterable[object]) -> str:
         if isinstance(value, str) and value and value in text:
             text = text.replace(value, "***")
     return text
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _response(body: bytes | bytearray) -> dict[str, object] | None:
