@@ -94,9 +94,9 @@ def read_reply(
 
 def strike_out(text: str, personal: Iterable[object]) -> str:
     """Return a text with every one of some values replaced by ``***``."""
-    for value in personal:
-        if isinstance(value, str) and value and value in text:
-            text = text.replace(value, "***")
+    values = {value for value in personal if isinstance(value, str) and value}
+    for value in sorted(values, key=len, reverse=True):  # a part of another must not go first
+        text = text.replace(value, "***")
     return text
 
 
@@ -108,7 +108,7 @@ def _text(fields: Mapping[str, object], name: str) -> str:
 def _response(body: bytes | bytearray) -> dict[str, object] | None:
     try:
         document = json.loads(body)
-    except ValueError:  # UnicodeDecodeError is one too
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError; [[[[... recurses
         return None
     response = document.get("Response") if isinstance(document, dict) else None
     return response if isinstance(response, dict) else None

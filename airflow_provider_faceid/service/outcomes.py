@@ -169,8 +169,15 @@ UnknownParameter                                  refused        no      fatal  
 UnsupportedOperation                              refused        no      fatal      the operation is not supported
 UnsupportedProtocol                               refused        no      fatal      only GET and POST are supported
 UnsupportedRegion                                 refused        no      fatal      the API does not support this region
-http:404                                          refused        no      fatal      nothing answers at this address
+http:301                                          refused        no      fatal      the endpoint sends elsewhere
+http:302                                          refused        no      fatal      the endpoint sends elsewhere
+http:307                                          refused        no      fatal      the endpoint sends elsewhere
+http:308                                          refused        no      fatal      the endpoint sends elsewhere
+http:400                                          refused        no      fatal      a gateway refuses the request
+http:401                                          refused        no      fatal      a gateway asks for credentials
 http:403                                          refused        no      fatal      a proxy or firewall refuses the request
+http:404                                          refused        no      fatal      nothing answers at this address
+http:405                                          refused        no      fatal      the endpoint takes no POST
 http:407                                          refused        no      fatal      the proxy asks for credentials
 http:413                                          invalid_input  no      quarantine the request is too large
 http:429                                          throttled      no      retry      a gateway asks for fewer requests

@@ -69,7 +69,8 @@ def _prepare_text(text: bytes, max_base64: int) -> bytes:
     try:
         picture = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:
-        raise _broken("photo_base64") from None
+        # Bytes beyond ASCII were never text: a picture of another kind.
+        raise _broken("photo_base64" if text.isascii() else "photo_format") from None
     if not is_picture(picture):
         raise _broken("photo_format")
     _check_complete(picture)

@@ -1,0 +1,1 @@
+"""One call, sent: blocking on requests or asyncio on aiohttp. No Airflow."""

@@ -1,0 +1,132 @@
+"""Calls over aiohttp: many at a time in one event loop."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from ..clock import SYSTEM_CLOCK, Clock
+from ..exceptions import FaceIdError
+from ..service.envelope import Reply, read_reply
+from ..service.verdict import Verdict
+from .auth import signed_headers
+from .fate import never_sent, no_address, no_answer, tls_refused
+from .flow import Pace, Pause, Send, TakeSlot, Throttled, call_flow
+from .settings import Settings
+
+IDLE_SECONDS = 15
+"""Idle connections are dropped after this, well before a server would do so."""
+
+
+class AsyncClient:
+    """
+    A pool of connections to one Face ID account; use it as an async context manager.
+
+    :param settings: the account.
+    :param pace: hands out the moments at which calls may leave.
+    """
+
+    def __init__(self, settings: Settings, pace: Pace, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._settings = settings
+        self._pace = pace
+        self._clock = clock
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the engine bounds what is in flight
+                keepalive_timeout=IDLE_SECONDS,
+                ssl=settings.verify,
+            ),
+            timeout=aiohttp.ClientTimeout(
+                total=settings.timeout,
+                connect=settings.connect_timeout,
+                sock_connect=settings.connect_timeout,
+            ),
+            trust_env=True,
+            auto_decompress=True,
+        )
+        scheme = settings.url.split(":", 1)[0]
+        self._proxy = settings.proxies.get(scheme)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def call(self, action: str, params: Mapping[str, object]) -> Verdict:
+        """
+        Make one call.
+
+        :raises FaceIdError: there is no answer.
+        """
+        flow = call_flow(action, params, self._settings, self._clock)
+        effect = next(flow)
+        while True:
+            reply: Reply | None = None
+            match effect:
+                case TakeSlot():
+                    await self._pace.wait_async()
+                case Pause(seconds):
+                    await self._clock.asleep(seconds)
+                case Throttled():
+                    self._pace.slow_down()
+                case Send():
+                    try:
+                        reply = await self._send(effect)
+                    except FaceIdError as error:
+                        effect = flow.throw(error)
+                        continue
+            try:
+                effect = flow.send(reply)
+            except StopIteration as stop:
+                verdict: Verdict = stop.value
+                return verdict
+
+    async def _send(self, send: Send) -> Reply:
+        settings = self._settings
+        headers = signed_headers(
+            settings.credentials,
+            host=settings.host,
+            action=send.action,
+            body=send.body,
+            timestamp=int(self._clock.now()),
+            region=settings.region,
+            language=settings.language,
+        )
+        try:
+            async with self._session.post(
+                settings.url + "/",
+                data=send.body,
+                headers=headers,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
+            raise fate_of(error, send.action) from None
+        return read_reply(send.action, response.status, body, send.personal)
+
+
+def fate_of(error: Exception, action: str) -> FaceIdError:
+    """Return what an error of aiohttp means for the call."""
+    detail = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return tls_refused(action, detail)
+    if isinstance(error, aiohttp.InvalidURL):
+        return no_address(action, detail)
+    never_left = (
+        aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
+    )
+    if isinstance(error, never_left):
+        return never_sent(action, detail)
+    return no_answer(action, detail)

@@ -1,0 +1,120 @@
+"""Calls over requests: one at a time, with a deadline over everything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import requests
+
+from ..clock import SYSTEM_CLOCK, Clock
+from ..exceptions import FaceIdError
+from ..service.envelope import Reply, read_reply
+from ..service.verdict import Verdict
+from .fate import never_sent, no_address, no_answer, tls_refused
+from .flow import Pace, Pause, Send, TakeSlot, Throttled, call_flow
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+
+def call(
+    action: str,
+    params: Mapping[str, object],
+    *,
+    session: Session,
+    settings: Settings,
+    pace: Pace,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Verdict:
+    """
+    Make one call.
+
+    :param session: signs what it sends (:class:`~.auth.TC3Auth`).
+    :raises FaceIdError: there is no answer.
+    """
+    flow = call_flow(action, params, settings, clock)
+    effect = next(flow)
+    while True:
+        reply: Reply | None = None
+        match effect:
+            case TakeSlot():
+                pace.wait()
+            case Pause(seconds):
+                clock.sleep(seconds)
+            case Throttled():
+                pace.slow_down()
+            case Send():
+                try:
+                    reply = _send(session, settings, effect)
+                except FaceIdError as error:
+                    effect = flow.throw(error)
+                    continue
+        try:
+            effect = flow.send(reply)
+        except StopIteration as stop:
+            verdict: Verdict = stop.value
+            return verdict
+
+
+def _send(session: Session, settings: Settings, send: Send) -> Reply:
+    def exchange() -> Response:
+        return session.post(
+            settings.url + "/",
+            data=send.body,
+            headers={"X-TC-Action": send.action},
+            timeout=(settings.connect_timeout, settings.timeout),
+            allow_redirects=False,
+        )
+
+    try:
+        response = within(settings.timeout, exchange)
+    except requests.RequestException as error:
+        raise fate_of(error, send.action) from None
+    except TimeoutError:
+        raise no_answer(send.action, f"timeout of {settings.timeout:g} s") from None
+    return read_reply(send.action, response.status_code, response.content, send.personal)
+
+
+def within(seconds: float, work: Callable[[], Response]) -> Response:
+    """
+    Return what ``work`` returns, or give up after so many seconds.
+
+    The timeouts of requests are per read: a server that dribbles its answer resets them with every
+    byte. The work therefore runs in a thread that is left behind when the time is up.
+
+    :raises TimeoutError: the time is up.
+    """
+    results: list[Response] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="faceid-call", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError
+    return results[0]
+
+
+def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
+    """Return what an error of requests means for the call."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    detail = type(error if cause is None else cause).__name__
+    if isinstance(error, requests.exceptions.SSLError):
+        return tls_refused(action, detail)
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return no_address(action, detail)
+    never_left = requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError
+    if isinstance(error, never_left) or detail in {"NewConnectionError", "NameResolutionError"}:
+        return never_sent(action, detail)
+    return no_answer(action, detail)

@@ -1,0 +1,189 @@
+"""What a connection says, checked once and typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..exceptions import ConfigurationError
+from ..get_provider_info import get_provider_info
+from ..service.actions import ACTIONS, DEFAULT_HOST
+from ..service.id_card import Check
+from ..service.verdict import DEFAULT_THRESHOLD
+
+UNLISTED_QUOTA = 20
+"""Calls per second for an Action without a row; most Face ID Actions allow 20."""
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An API key. Printing it shows neither the key nor the token."""
+
+    secret_id: str
+    secret_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    One Face ID account and how to call it.
+
+    :param conn_id: the Airflow connection, named in error messages.
+    :param url: scheme, host and port, without a path.
+    :param quotas: calls per second by Action, where they differ from the documented ones.
+    :param pace_share: share of the quota to use, 0.01-1.
+    :param timeout: seconds for one request, from DNS to the last byte of the answer.
+    :param connect_timeout: seconds for DNS, connecting and TLS.
+    :param max_attempts: requests for one answer while the service is unavailable.
+    :param similarity_threshold: a face match below it is ``review``, 0-100.
+    :param id_card_check: how strictly an ID number is read before it is sent.
+    :param verify: whether to check the TLS certificate.
+    :param proxies: proxy address by scheme; may hold a password, so it is not printed.
+    """
+
+    credentials: Credentials
+    conn_id: str = "faceid_default"
+    url: str = f"https://{DEFAULT_HOST}"
+    region: str = ""
+    language: str = "en-US"
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    pace_share: float = 0.97
+    timeout: float = 30.0
+    connect_timeout: float = 5.0
+    max_attempts: int = 4
+    similarity_threshold: float = DEFAULT_THRESHOLD
+    id_card_check: Check = Check.STRICT
+    verify: bool = True
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def host(self) -> str:
+        """Return host and, unless it is the scheme's own, port: the value that is signed."""
+        return urlsplit(self.url).netloc
+
+    def quota(self, action: str) -> int:
+        """Return the calls per second the account may make."""
+        documented = ACTIONS[action].quota if action in ACTIONS else UNLISTED_QUOTA
+        return self.quotas.get(action, documented)
+
+    def rate(self, action: str) -> float:
+        """Return the calls per second we aim at."""
+        return self.quota(action) * self.pace_share
+
+
+def quota_field(action: str) -> str:
+    """Return the connection field that holds an Action's quota: ``id_card_verification_quota``."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in action).lstrip("_") + "_quota"
+
+
+def parse_settings(
+    *,
+    conn_id: str,
+    host: str | None,
+    port: int | None,
+    schema: str | None,
+    login: str | None,
+    password: str | None,
+    extra: Mapping[str, Any],
+) -> Settings:
+    """
+    Read a connection. An empty field means the default, as the form stores it.
+
+    :param schema: ``http`` to go without TLS; anything else is https.
+    :param extra: the connection's Extra; keys that are no fields of ours are ignored.
+    :raises ConfigurationError: a field is missing, mistyped or out of range; it is named.
+    """
+    fields = {name: _checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
+    given = {name: value for name, value in fields.items() if value is not None and value != ""}
+    quotas = {
+        action: given.pop(quota_field(action)) for action in ACTIONS if quota_field(action) in given
+    }
+    if "id_card_check" in given:
+        given["id_card_check"] = Check(given["id_card_check"])
+    return Settings(
+        credentials=Credentials(
+            _key_part(conn_id, "SecretId", login),
+            _key_part(conn_id, "SecretKey", password),
+            given.pop("session_token", ""),
+        ),
+        conn_id=conn_id,
+        url=_url(conn_id, host, port, schema),
+        quotas=quotas,
+        **given,
+    )
+
+
+@cache
+def form_fields() -> dict[str, Any]:
+    """Return the connection form's own fields, from the provider's metadata."""
+    fields: dict[str, Any] = get_provider_info()["connection-types"][0]["conn-fields"]
+    return fields
+
+
+def _key_part(conn_id: str, label: str, value: str | None) -> str:
+    if not value or value != value.strip():
+        fault = "is empty" if not value else "has a space at its start or end"
+        raise ConfigurationError(f"Connection '{conn_id}': {label} {fault}")
+    return value
+
+
+def _url(conn_id: str, host: str | None, port: int | None, schema: str | None) -> str:
+    host = (host or DEFAULT_HOST).strip().rstrip("/")
+    if "://" not in host:
+        host = f"{'http' if schema == 'http' else 'https'}://{host}"
+    parts = urlsplit(host)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+        raise ConfigurationError(
+            f"Connection '{conn_id}': Endpoint must be a host name such as {DEFAULT_HOST}, or "
+            "http://host:port, without a path"
+        )
+    default_port = 80 if parts.scheme == "http" else 443
+    # The form's Test button sends port 0 for an empty field.
+    port = None if parts.port or port in {0, default_port} else port
+    return f"{parts.scheme}://{parts.netloc}" + (f":{port}" if port else "")
+
+
+def _checked(conn_id: str, name: str, value: object) -> Any:
+    schema = form_fields()[name]["schema"]
+    if value is None or value == "":
+        return None
+    kind = schema["type"][0]
+    if isinstance(value, str) and kind != "string":
+        value = _from_text(value)
+    fits = isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if fits and isinstance(value, int | float) and low is not None:
+        fits = low <= value <= high
+    if fits and "enum" in schema:
+        fits = value in schema["enum"]
+    if not fits:
+        wanted = schema.get("enum") or (kind if low is None else f"{kind} from {low} to {high}")
+        raise ConfigurationError(
+            f"Connection '{conn_id}': extra field '{name}' must be {_listed(wanted)}"
+        )
+    return value
+
+
+def _from_text(value: str) -> object:
+    """Read what an older form or a connection URI stores as text; numbers and JSON look alike."""
+    try:
+        return json.loads(value.lower() if value in {"True", "False"} else value)
+    except ValueError:
+        return value
+
+
+def _listed(wanted: object) -> str:
+    return " or ".join(wanted) if isinstance(wanted, list) else f"a valid {wanted}"

@@ -1,0 +1,132 @@
+"""What Airflow reads of this package: the connection form and the list of modules.
+
+A literal without imports: Airflow calls it on every start, of every process. The form fields below
+are their own only source; the hook's settings and the older Python form are derived from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, in the form of Airflow's ``provider_info.schema.json``."""
+    integration = "Tencent Cloud Face ID"
+    package = "airflow_provider_faceid"
+    return {
+        "package-name": "airflow-provider-faceid",
+        "name": "Tencent Cloud Face ID",
+        "description": "Identity verification with the Tencent Cloud Face ID API.",
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://www.tencentcloud.com/document/product/1061",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {"integration-name": integration, "python-modules": [f"{package}.hooks.faceid"]},
+        ],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    f"{package}.operators.validate",
+                    f"{package}.operators.verify",
+                    f"{package}.operators.verify_batch",
+                ],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "faceid",
+                "hook-class-name": f"{package}.hooks.faceid.FaceIdHook",
+                "hook-name": "Tencent Cloud Face ID",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {
+                        "login": "SecretId",
+                        "password": "SecretKey",
+                        "host": "Endpoint",
+                        "port": "Port (443)",
+                    },
+                    "placeholders": {
+                        "host": "faceid.intl.tencentcloudapi.com",
+                        "port": "443",
+                        "login": "SecretId of an API key",
+                    },
+                },
+                "conn-fields": {
+                    "session_token": {
+                        "label": "Temporary token",
+                        "description": "Only for temporary (STS) keys.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "region": {
+                        "label": "Region",
+                        "description": "Sent as X-TC-Region. Neither Action needs it.",
+                        "schema": {"type": ["string", "null"], "maxLength": 40},
+                    },
+                    "id_card_verification_quota": {
+                        "label": "IdCardVerification quota",
+                        "description": "Calls per second your account may make. Empty: 100.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000},
+                    },
+                    "image_recognition_v2_quota": {
+                        "label": "ImageRecognitionV2 quota",
+                        "description": "Calls per second your account may make. Empty: 20.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000},
+                    },
+                    "pace_share": {
+                        "label": "Share of the quota to use",
+                        "description": "From 0.01 to 1. Empty: 0.97.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1},
+                    },
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds for one request, the whole answer included. "
+                        "Empty: 30.",
+                        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 300},
+                    },
+                    "connect_timeout": {
+                        "label": "Connect timeout",
+                        "description": "Seconds for DNS, connecting and TLS. Empty: 5.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 60},
+                    },
+                    "max_attempts": {
+                        "label": "Attempts",
+                        "description": "Requests for one answer while the service is unavailable. "
+                        "Calls that may have been charged are never repeated. Empty: 4.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
+                    },
+                    "similarity_threshold": {
+                        "label": "Similarity threshold",
+                        "description": "A face match below it is 'review'. Empty: 70.",
+                        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+                    },
+                    "id_card_check": {
+                        "label": "ID number check",
+                        "description": "What is asked of a number before it is sent. strict: "
+                        "province, birth date and check digit too; format: length and "
+                        "characters only. Empty: strict.",
+                        "schema": {"type": ["string", "null"], "enum": ["strict", "format"]},
+                    },
+                    "language": {
+                        "label": "Language of descriptions",
+                        "description": "Sent as X-TC-Language. Empty: en-US.",
+                        "schema": {"type": ["string", "null"], "enum": ["en-US", "zh-CN"]},
+                    },
+                    "verify": {
+                        "label": "Verify TLS certificate",
+                        "description": "Switch off only against a test server.",
+                        "schema": {"type": ["boolean", "null"], "default": True},
+                    },
+                    "proxies": {
+                        "label": "Proxies",
+                        "description": 'JSON, for example {"https": "http://proxy:3128"}.',
+                        "schema": {"type": ["object", "null"]},
+                    },
+                },
+            }
+        ],
+    }
