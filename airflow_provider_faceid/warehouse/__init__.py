@@ -1,0 +1,1 @@
+"""Tables: reading a source in pages; writing results, quarantine and runs. No Airflow."""

@@ -1,0 +1,188 @@
+"""One SQL database behind a DB-API connection: quoting, transactions, upsert.
+
+Three databases are tested and allowed: SQLite, PostgreSQL, DuckDB. Row data never passes through
+Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import ConfigurationError, FaceIdError
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """
+    What differs between the databases.
+
+    :param marker: placeholder of a parameter.
+    :param begin: statement that opens a transaction; empty where the driver opens one itself.
+    :param on_open: statements for a fresh connection.
+    :param on_create: statements for a database we are going to write to.
+    :param types: SQL type by column type of :mod:`.tables`.
+    """
+
+    name: str
+    marker: str
+    begin: str
+    on_open: tuple[str, ...]
+    on_create: tuple[str, ...]
+    types: dict[str, str]
+
+    def quote(self, name: str) -> str:
+        """Return a column or table name as a quoted identifier, whatever is in it."""
+        quoted = '"' + name.replace('"', '""') + '"'
+        return self.literal_percent(quoted)
+
+    def quote_table(self, name: str) -> str:
+        """Return a table name, with its schema if there is a dot, as quoted identifiers."""
+        return ".".join(self.quote(part) for part in name.split("."))
+
+    def literal_percent(self, sql: str) -> str:
+        """Return SQL in which a percent sign is itself, also to a driver that formats with it."""
+        return sql.replace("%", "%%") if self.marker == "%s" else sql
+
+
+SQLITE = Dialect(
+    name="sqlite",
+    marker="?",
+    begin="BEGIN IMMEDIATE",
+    on_open=("PRAGMA busy_timeout = 30000",),
+    on_create=("PRAGMA journal_mode = WAL",),  # readers read while we write; stays with the file
+    types={"text": "TEXT", "integer": "INTEGER", "real": "REAL"},
+)
+POSTGRESQL = Dialect(
+    name="postgresql",
+    marker="%s",
+    begin="",
+    on_open=(),
+    on_create=(),
+    types={"text": "TEXT", "integer": "BIGINT", "real": "DOUBLE PRECISION"},
+)
+DUCKDB = Dialect(
+    name="duckdb",
+    marker="?",
+    begin="BEGIN TRANSACTION",
+    on_open=(),
+    on_create=(),
+    types={"text": "VARCHAR", "integer": "BIGINT", "real": "DOUBLE"},
+)
+
+
+class Database:
+    """
+    A database, opened on first use in the thread that uses it.
+
+    :param connect: opens a DB-API connection.
+    :param dialect: which of the three it is.
+    :param label: the Airflow connection, named in error messages.
+    """
+
+    def __init__(self, connect: Callable[[], Any], dialect: Dialect, label: str) -> None:
+        self._connect = connect
+        self._connection: Any = None
+        self.dialect = dialect
+        self.label = label
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[Any]:
+        """
+        Give a cursor inside a transaction: committed at the end, rolled back on an error.
+
+        :param doing: what is done, for the message.
+        :raises FaceIdError: a statement failed; values are not part of the message.
+        """
+        connection = self._open()
+        cursor = connection.cursor()
+        try:
+            if self.dialect.begin:
+                cursor.execute(self.dialect.begin)
+            yield cursor
+            self._end(cursor, "COMMIT")
+        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+            self._end(cursor, "ROLLBACK")
+            raise self._trouble(doing, error) from None
+        finally:
+            cursor.close()
+
+    def prepare_to_write(self) -> None:
+        """Set the database up for a writer and its readers."""
+        for statement in self.dialect.on_create:
+            self._open().execute(statement).close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """
+        Return all rows of a query.
+
+        :raises FaceIdError: the query failed; parameters are not part of the message.
+        """
+        connection = self._open()
+        cursor = connection.cursor()
+        try:
+            cursor.execute(sql, tuple(parameters))
+            return [tuple(row) for row in cursor.fetchall()]
+        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+            raise self._trouble("reading", error) from None
+        finally:
+            if not self.dialect.begin:
+                connection.rollback()  # nothing stays open between two pages
+            cursor.close()
+
+    def check(self, sql: str, what: str) -> None:
+        """
+        Run a query that returns no rows, to see whether its tables and columns exist.
+
+        :param what: the thing that is wrong if it fails, for the message.
+        :raises ConfigurationError: it fails; no data was involved, so the reason is given.
+        """
+        try:
+            self.rows(sql)
+        except FaceIdError as error:
+            raise ConfigurationError(f"{what} (connection '{self.label}'): {error}") from None
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            connection = self._connect()
+            if self.dialect is SQLITE:
+                connection.isolation_level = None  # transactions are ours to begin
+            for statement in self.dialect.on_open:
+                connection.execute(statement).close()
+            self._connection = connection
+        return self._connection
+
+    def _end(self, cursor: Any, word: str) -> None:
+        if not self.dialect.begin:
+            (self._connection.commit if word == "COMMIT" else self._connection.rollback)()
+        elif word == "COMMIT" or self.dialect is not SQLITE or self._connection.in_transaction:
+            cursor.execute(word)
+
+    def _trouble(self, doing: str, error: Exception) -> FaceIdError:
+        first_line = str(error).strip().splitlines()[:1] if _is_about_schema(error) else []
+        reason = ": ".join([type(error).__name__, *first_line])
+        return FaceIdError(f"{doing} through connection '{self.label}' failed: {reason}")
+
+
+def _is_about_schema(error: Exception) -> bool:
+    """Say whether an error speaks of tables and columns; others may quote values."""
+    text = str(error).lower()
+    return any(
+        mark in text
+        for mark in (
+            "no such",
+            "not exist",
+            "syntax error",
+            "not found",
+            "not have",
+            "unable to open",
+        )
+    )

@@ -1,0 +1,115 @@
+"""A table of people, read in pages by its key: flat memory, no long transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from .database import Database
+
+
+class Source:
+    """
+    Any table or query with a unique key column.
+
+    A row that appears behind the current page while a run goes on is read, one that appears before
+    it is not; a changed row is read as it is when its page comes.
+
+    :param database: where it is.
+    :param relation: table name, with a schema if there is a dot, or a ``SELECT`` statement.
+    :param key: column that names a row; unique and never NULL.
+    """
+
+    def __init__(self, database: Database, relation: str, key: str) -> None:
+        self.database = database
+        self.relation = relation
+        self._key = database.dialect.quote(key)
+        self._key_name = key
+        self._from = _from_clause(database, relation)
+
+    def inspect(self, columns: Sequence[str]) -> int:
+        """
+        Return the number of rows, after making sure that they can be read one by one.
+
+        :param columns: columns that will be asked for.
+        :raises ConfigurationError: the table or a column is missing, a key is NULL or occurs twice.
+        """
+        quote = self.database.dialect.quote
+        self.database.check(
+            f"SELECT 1 FROM {self._from} WHERE 1 = 0", f"The source {self._title} cannot be read"
+        )
+        for column in dict.fromkeys((self._key_name, *columns)):
+            # Behind an alias: SQLite reads an unknown "name" as a string.
+            self.database.check(
+                f"SELECT faceid_source.{quote(column)} FROM {self._from} WHERE 1 = 0",
+                f"The source {self._title} has no column '{column}'",
+            )
+        total, keyed, distinct = self.database.rows(
+            f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) FROM {self._from}"
+        )[0]
+        if keyed < total or distinct < keyed:
+            raise ConfigurationError(
+                f"Column '{self._key_name}' of the source {self._title} is no key: "
+                f"{total - keyed} rows have none and {keyed - distinct} rows repeat another's. "
+                "Nothing was sent; name a unique column or a query that makes one"
+            )
+        return int(total)
+
+    def pages(self, expressions: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """
+        Read all rows in order of the key.
+
+        :param expressions: quoted columns or SQL expressions to select behind the key.
+        :param size: rows per page.
+        :return: pages of tuples ``(key, *values)``.
+        """
+        last: list[Any] = []
+        while True:
+            page = self.page(expressions, size, last)
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            last = [page[-1][0]]
+
+    def page(
+        self, expressions: Sequence[str], size: int, last: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """
+        Read one page.
+
+        :param last: the key after which to go on, or nothing for the first page.
+        """
+        where = f"WHERE {self._key} > {self.database.dialect.marker}" if last else ""
+        return self.database.rows(
+            f"SELECT {', '.join((self._key, *expressions))} FROM {self._from} "
+            f"{where} ORDER BY {self._key} LIMIT {int(size)}",
+            last,
+        )
+
+    def value(self, key: Any, column: str) -> Any:
+        """Read one column of one row."""
+        dialect = self.database.dialect
+        rows = self.database.rows(
+            f"SELECT {dialect.quote(column)} FROM {self._from} "
+            f"WHERE {self._key} = {dialect.marker}",
+            [key],
+        )
+        return rows[0][0] if rows else None
+
+    @property
+    def _title(self) -> str:
+        return "query" if _is_query(self.relation) else f"table '{self.relation}'"
+
+
+def _is_query(relation: str) -> bool:
+    return relation.lstrip().lower().startswith(("select ", "select\n", "with ", "with\n"))
+
+
+def _from_clause(database: Database, relation: str) -> str:
+    dialect = database.dialect
+    if _is_query(relation):
+        query = dialect.literal_percent(relation.strip().rstrip(";"))
+        return f"({query}) AS faceid_source"
+    return f"{dialect.quote_table(relation)} AS faceid_source"

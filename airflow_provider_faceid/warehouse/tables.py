@@ -1,0 +1,180 @@
+"""The three tables we write: results, quarantine, runs. None holds a name, number or photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import FaceIdError
+from .database import DUCKDB, Database
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    A table of ours.
+
+    :param name: default name.
+    :param columns: column type (``text``, ``integer``, ``real``) by name.
+    :param key: columns of the primary key.
+    """
+
+    name: str
+    columns: dict[str, str]
+    key: tuple[str, ...]
+
+
+RESULTS = Table(
+    name="faceid_results",
+    columns={
+        "campaign": "text",  # the name under which a person is verified once
+        "action": "text",
+        "source_key": "text",  # key of the source row, as text
+        "status": "text",  # answered | deferred | held
+        "outcome": "text",
+        "code": "text",
+        "similarity": "real",
+        "charged": "integer",  # 1, 0, or NULL where no page says
+        "description": "text",
+        "request_id": "text",
+        "attempts": "integer",
+        "latency_ms": "integer",
+        "answered_at": "text",  # ISO 8601, UTC
+        "verified_date": "text",  # YYYY-MM-DD, Beijing: the service's day
+        "not_before": "text",  # a deferred row is not called before this moment
+        "run_id": "text",
+    },
+    key=("campaign", "action", "source_key"),
+)
+QUARANTINE = Table(
+    name="faceid_quarantine",
+    columns={
+        "campaign": "text",
+        "action": "text",
+        "source_key": "text",
+        "rule": "text",
+        "stage": "text",  # validate | input | service
+        "request_id": "text",
+        "found_at": "text",
+        "run_id": "text",
+    },
+    key=("campaign", "action", "source_key", "rule"),
+)
+RUNS = Table(
+    name="faceid_runs",
+    columns={
+        "campaign": "text",
+        "action": "text",
+        "run_id": "text",
+        "started_at": "text",
+        "finished_at": "text",
+        "state": "text",  # success | failed
+        "rows_in": "integer",
+        "answered": "integer",
+        "quarantined": "integer",
+        "deferred": "integer",
+        "held": "integer",
+        "calls": "integer",
+        "charged": "integer",
+        "throttled": "integer",
+        "seconds": "real",
+        "calls_per_second": "real",
+    },
+    key=("campaign", "action", "run_id", "started_at"),
+)
+
+
+def create(database: Database, table: Table, name: str) -> None:
+    """
+    Create a table unless it is there.
+
+    :param name: its name in the database, with a schema if there is a dot.
+    :raises ConfigurationError: a table of this name exists and has other columns.
+    """
+    dialect = database.dialect
+    columns = [f"{dialect.quote(c)} {dialect.types[t]}" for c, t in table.columns.items()]
+    key = ", ".join(map(dialect.quote, table.key))
+    statement = (
+        f"CREATE TABLE IF NOT EXISTS {dialect.quote_table(name)} "
+        f"({', '.join(columns)}, PRIMARY KEY ({key}))"
+    )
+    database.prepare_to_write()
+    # Another process may create it at this very moment; what counts is that it is there.
+    with suppress(FaceIdError), database.transaction(f"creating table '{name}'") as cursor:
+        cursor.execute(statement, ())
+    # Behind an alias: SQLite reads an unknown "name" as a string.
+    aliased = ", ".join(f"ours.{dialect.quote(c)}" for c in table.columns)
+    database.check(
+        f"SELECT {aliased} FROM {dialect.quote_table(name)} AS ours WHERE 1 = 0",
+        f"Table '{name}' is not one of ours: it must have the columns {', '.join(table.columns)}",
+    )
+
+
+def upsert(database: Database, table: Table, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """
+    Insert rows, or replace those with the same key, in one transaction.
+
+    :param rows: one dict per row; a column that is left out becomes NULL.
+    :raises FaceIdError: the database refused; the message carries no values.
+    """
+    unique = {tuple(row[c] for c in table.key): row for row in rows}
+    values = [tuple(row.get(c) for c in table.columns) for row in unique.values()]
+    if not values:
+        return
+    with database.transaction(f"writing table '{name}'") as cursor:
+        _write(cursor, database, table, name, values)
+
+
+def _write(
+    cursor: Any, database: Database, table: Table, name: str, values: Sequence[tuple[Any, ...]]
+) -> None:
+    dialect = database.dialect
+    quote = dialect.quote
+    head = f"INSERT INTO {dialect.quote_table(name)} ({', '.join(map(quote, table.columns))})"
+    others = [c for c in table.columns if c not in table.key]
+    tail = f"ON CONFLICT ({', '.join(map(quote, table.key))}) DO UPDATE SET " + ", ".join(
+        f"{quote(c)} = excluded.{quote(c)}" for c in others
+    )
+    if dialect is DUCKDB:
+        # executemany takes 4 ms a row there; one list per column takes the whole page at once.
+        lists = ", ".join(f"unnest(?::{dialect.types[t]}[])" for t in table.columns.values())
+        columns = [list(column) for column in zip(*values, strict=True)]
+        cursor.execute(f"{head} SELECT {lists} {tail}", columns)
+    else:
+        markers = ", ".join([dialect.marker] * len(table.columns))
+        cursor.executemany(f"{head} VALUES ({markers}) {tail}", values)
+
+
+def select_by_keys(
+    database: Database, name: str, columns: Sequence[str], scope: dict[str, str], keys: list[str]
+) -> list[tuple[Any, ...]]:
+    """
+    Return some columns of the rows with some source keys.
+
+    :param scope: values other columns must have, ``campaign`` and ``action``.
+    :param keys: values of ``source_key``; a few hundred at most.
+    """
+    if not keys:
+        return []
+    dialect = database.dialect
+    where = [f"{dialect.quote(c)} = {dialect.marker}" for c in scope]
+    where.append(f"{dialect.quote('source_key')} IN ({', '.join([dialect.marker] * len(keys))})")
+    return database.rows(
+        f"SELECT {', '.join(map(dialect.quote, columns))} FROM {dialect.quote_table(name)} "
+        f"WHERE {' AND '.join(where)}",
+        [*scope.values(), *keys],
+    )
+
+
+def delete(database: Database, name: str, condition: str, parameters: Sequence[Any]) -> None:
+    """
+    Delete rows.
+
+    :param condition: SQL with one ``?`` per parameter.
+    """
+    dialect = database.dialect
+    sql = f"DELETE FROM {dialect.quote_table(name)} WHERE {condition}"
+    with database.transaction(f"cleaning table '{name}'") as cursor:
+        cursor.execute(sql.replace("?", dialect.marker), tuple(parameters))
