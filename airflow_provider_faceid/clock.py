@@ -47,3 +47,9 @@ def utc_text(seconds: float) -> str:
 def beijing_date(seconds: float) -> date:
     """Return the service's day of a moment."""
     return datetime.fromtimestamp(seconds, BEIJING).date()
+
+
+def next_beijing_midnight(seconds: float) -> float:
+    """Return when the service's day of a moment ends."""
+    tomorrow = beijing_date(seconds) + timedelta(days=1)
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=BEIJING).timestamp()

@@ -31,7 +31,12 @@ class FaceIdError(Exception):
     :param message: the cause and the next step, without personal data.
     :param code: result or error code of the service, empty if there was no answer.
     :param request_id: the RequestId of the answer, empty if there was none.
+    :ivar requests: requests made before giving up.
+    :ivar throttled: how many of them were refused as too fast.
     """
+
+    requests: int = 0
+    throttled: int = 0
 
     def __init__(self, message: str, *, code: str = "", request_id: str = "") -> None:
         self.code = code
@@ -92,6 +97,10 @@ class InvalidInputError(QuarantineError):
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(f"{message} [rule {rule}]")
         self.rule = rule
+        self.args = (rule, message)  # so that a copy or a pickle is built as this was
+
+    def __str__(self) -> str:
+        return f"{self.args[1]} [rule {self.rule}]"
 
 
 class DataQualityError(QuarantineError):

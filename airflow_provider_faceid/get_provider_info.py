@@ -96,7 +96,7 @@ def get_provider_info() -> dict[str, Any]:
                     "max_attempts": {
                         "label": "Attempts",
                         "description": "Requests for one answer while the service is unavailable. "
-                        "Calls that may have been charged are never repeated. Empty: 4.",
+                        "Calls that may have been charged are never repeated. Empty: 6.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
                     },
                     "similarity_threshold": {

@@ -102,15 +102,14 @@ def call_flow(
     :raises FaceIdError: there is no answer; the type says what to do next.
     """
     send = Send(action, build_body(params), _personal(params))
-    attempts, failures, throttled = 0, 0, 0
+    failures = throttled = 0
     while True:
         yield TakeSlot()
-        attempts += 1
         started = clock.monotonic()
         problem: FaceIdError | None
         try:
             reply = yield send
-        except RetryError as error:
+        except FaceIdError as error:
             problem = error
         else:
             if not isinstance(reply, Reply):
@@ -118,8 +117,12 @@ def call_flow(
             verdict = judge(reply, settings.similarity_threshold)
             problem = problem_of(verdict, settings.conn_id)
             if problem is None:
-                latency = round((clock.monotonic() - started) * 1000)
-                return replace(verdict, attempts=attempts, latency_ms=latency)
+                return replace(
+                    verdict,
+                    attempts=failures + throttled + 1,
+                    throttled=throttled,
+                    latency_ms=round((clock.monotonic() - started) * 1000),
+                )
         if isinstance(problem, ThrottledError):
             throttled += 1
             yield Throttled()
@@ -127,6 +130,7 @@ def call_flow(
             failures += 1
         pause = pause_before_retry(problem, failures, throttled, settings.max_attempts, clock)
         if pause is None:
+            problem.requests, problem.throttled = failures + throttled, throttled
             raise problem
         yield Pause(pause)
 

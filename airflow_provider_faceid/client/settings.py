@@ -63,7 +63,7 @@ class Settings:
     pace_share: float = 0.97
     timeout: float = 30.0
     connect_timeout: float = 5.0
-    max_attempts: int = 4
+    max_attempts: int = 6
     similarity_threshold: float = DEFAULT_THRESHOLD
     id_card_check: Check = Check.STRICT
     verify: bool = True

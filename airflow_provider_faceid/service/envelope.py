@@ -79,7 +79,8 @@ def read_reply(
             raise UncertainError(_unreadable(action, status, len(body)))
         return Reply(action, code, f"HTTP {status} from a gateway")
     error = response.get("Error")
-    if isinstance(error, dict):
+    if error is not None:  # also a malformed one: what follows it is no answer
+        error = error if isinstance(error, dict) else {}
         code, description = _text(error, "Code"), _text(error, "Message")
     else:
         code, description = _text(response, "Result"), _text(response, "Description")

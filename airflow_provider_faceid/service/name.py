@@ -26,33 +26,43 @@ RULES: dict[str, str] = {
 }
 """Rules in the order they are asked."""
 
-_DOTS = str.maketrans(dict.fromkeys(LOOK_ALIKE_DOTS, MIDDLE_DOT) | {"\u3000": " "})
+_DOTS = str.maketrans(dict.fromkeys(LOOK_ALIKE_DOTS, MIDDLE_DOT))
 _HAN = r"[\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _SPACE_BETWEEN_HAN = re.compile(rf"(?<={_HAN}) +(?={_HAN})")
 _DOT_BETWEEN_HAN = re.compile(rf"(?<={_HAN})\.(?={_HAN})")
+_SPACES_BY_DOT = re.compile(rf" ?{MIDDLE_DOT} ?")
 _SPACES = re.compile(r"\s+")
-_MARKS = frozenset(MIDDLE_DOT + " -'\u2019.,")
+_MARKS = frozenset(MIDDLE_DOT + " -'\u2019.,\u0f0b")  # the last one joins Tibetan syllables
 
 
 def normalise(value: str) -> str:
     """
     Return a name as the service wants it.
 
-    Outer blanks go, inner ones become one space, or none between Han characters; look-alike dots
-    become U+00B7. Characters are not otherwise changed: Unicode normalisation would replace rare
+    Outer blanks go, inner ones become one space, or none between Han characters and around a middle
+    dot; look-alike dots become U+00B7. Characters are not otherwise changed: Unicode normalisation would replace rare
     Han characters by other ones.
     """
     name = _SPACES.sub(" ", value.translate(_DOTS)).strip()
-    return _DOT_BETWEEN_HAN.sub(MIDDLE_DOT, _SPACE_BETWEEN_HAN.sub("", name))
+    name = _DOT_BETWEEN_HAN.sub(MIDDLE_DOT, _SPACE_BETWEEN_HAN.sub("", name))
+    return _SPACES_BY_DOT.sub(MIDDLE_DOT, name)
 
 
 def _allowed(character: str) -> bool:
-    """Letters and marks of any script, private-use Han included, and the usual joiners."""
-    return character in _MARKS or unicodedata.category(character) in _LETTERS
+    """Letters and marks of any script, rare Han characters included, and the usual joiners."""
+    return (
+        character in _MARKS
+        or unicodedata.category(character) in _LETTERS
+        or character in _PRIVATE_USE
+        or ord(character) >= _FIRST_RARE_HAN  # may be newer than this Python
+    )
 
 
-_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Co", "Cn", "Nl"})
-"""Cn and Co too: a rare Han character may be newer than this Python; Nl holds the Han zero."""
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nl"})
+"""Nl holds the Han zero."""
+_PRIVATE_USE = frozenset(map(chr, range(0xE000, 0xF900)))
+"""Where registries kept rare characters before Unicode had them."""
+_FIRST_RARE_HAN = 0x20000
 
 
 def broken_rule(value: object) -> str | None:

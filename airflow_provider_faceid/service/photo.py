@@ -12,6 +12,7 @@ from ..exceptions import InvalidInputError
 from .actions import MAX_PHOTO_BASE64
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+JPEG_SCAN = b"\xda"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 RULES: dict[str, str] = {
@@ -83,9 +84,21 @@ def _check_size(length: int, max_base64: int) -> None:
 
 
 def _check_complete(picture: bytes) -> None:
-    # Searched from the end: cameras append data of their own behind the end mark.
-    if picture.rfind(JPEG_END if picture.startswith(JPEG_START) else PNG_END) < 0:
+    # The end mark may be followed by data of the camera's own, so it need not be the end.
+    if picture.startswith(PNG_START):
+        complete = picture.rfind(PNG_END) > 0
+    else:
+        complete = picture.rfind(JPEG_END) > _jpeg_scan(picture)
+    if not complete:
         raise _broken("photo_truncated")
+
+
+def _jpeg_scan(picture: bytes) -> int:
+    """Return where the picture data starts, past the preview pictures of the header segments."""
+    at = 2
+    while picture[at : at + 1] == b"\xff" and picture[at + 1 : at + 2] != JPEG_SCAN:
+        at += 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
+    return at
 
 
 def _broken(rule: str) -> InvalidInputError:

@@ -30,6 +30,7 @@ class Verdict:
     :param description: the service's text, with the request's own values struck out.
     :param meaning: our text for the code.
     :param attempts: requests made for this answer, throttled ones included.
+    :param throttled: how many of them were refused as too fast.
     :param latency_ms: milliseconds from sending to the whole answer, waits excluded.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
     """
@@ -44,6 +45,7 @@ class Verdict:
     description: str
     meaning: str
     attempts: int = 1
+    throttled: int = 0
     latency_ms: int = 0
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 

@@ -28,12 +28,14 @@ class Source:
         self._key_name = key
         self._from = _from_clause(database, relation)
 
-    def inspect(self, columns: Sequence[str]) -> int:
+    def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
         """
         Return the number of rows, after making sure that they can be read one by one.
 
         :param columns: columns that will be asked for.
-        :raises ConfigurationError: the table or a column is missing, a key is NULL or occurs twice.
+        :param min_rows: fewer rows than these are an error.
+        :raises ConfigurationError: the table or a column is missing, there are too few rows, a key
+            is NULL or occurs twice.
         """
         quote = self.database.dialect.quote
         self.database.check(
@@ -48,6 +50,11 @@ class Source:
         total, keyed, distinct = self.database.rows(
             f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) FROM {self._from}"
         )[0]
+        if total < min_rows:
+            raise ConfigurationError(
+                f"The source {self._title} has {total} rows, fewer than min_rows={min_rows}. Set "
+                "min_rows=0 if an empty source is nothing unusual"
+            )
         if keyed < total or distinct < keyed:
             raise ConfigurationError(
                 f"Column '{self._key_name}' of the source {self._title} is no key: "
@@ -88,15 +95,15 @@ class Source:
             last,
         )
 
-    def value(self, key: Any, column: str) -> Any:
-        """Read one column of one row."""
+    def row(self, key: Any, columns: Sequence[str]) -> tuple[Any, ...] | None:
+        """Read some columns of one row; None if there is no such row."""
         dialect = self.database.dialect
         rows = self.database.rows(
-            f"SELECT {dialect.quote(column)} FROM {self._from} "
+            f"SELECT {', '.join(map(dialect.quote, columns))} FROM {self._from} "
             f"WHERE {self._key} = {dialect.marker}",
             [key],
         )
-        return rows[0][0] if rows else None
+        return rows[0] if rows else None
 
     @property
     def _title(self) -> str:

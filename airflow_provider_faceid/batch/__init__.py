@@ -1,0 +1,1 @@
+"""A table verified: source pages -> rows still missing -> calls -> answers -> manifest. No Airflow."""

@@ -1,0 +1,314 @@
+"""The batch engine: every row that still needs a call gets one, at the pace of the account.
+
+One event loop, three kinds of helpers: the source and the warehouse each have a thread of their
+own, so that a slow query never delays a call; photos by path are read in a small pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..client.aio import AsyncClient
+from ..client.flow import Pace
+from ..client.settings import Settings
+from ..clock import Clock, beijing_date, next_beijing_midnight
+from ..exceptions import (
+    FaceIdError,
+    FatalError,
+    InvalidInputError,
+    NotSentError,
+    ThrottledError,
+    UnavailableError,
+    UncertainError,
+)
+from ..service.actions import Action, Kind
+from ..service.outcomes import NO_ANSWER, Outcome, Step
+from ..service.verdict import Verdict
+from ..warehouse.source import Source
+from .manifest import Manifest
+from .prepare import InputRules, request_fields
+from .progress import Log, Progress
+from .store import Settled, Stage, Store
+
+PAGE_ROWS = 500
+FLUSH_SECONDS = 1.0
+FLUSH_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Pauses between attempts to write answers, which are paid for and must not be lost."""
+
+SECONDS_IN_FLIGHT = 2.0
+"""Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
+
+RETRY_UNAVAILABLE_AFTER = 3600.0
+"""Seconds after which a row the service could not answer is called again."""
+
+TROUBLE_LIMIT = 40
+"""So many rows in a row without any answer end the run: the endpoint, not the row, is at fault."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    Where an Action's values are in the source.
+
+    :param by_field: source column by API field, the photo's excluded.
+    :param photo: column of the photo, empty if the Action has none.
+    :param read_photo: turns the column's value into a picture, for photos by path; None for photos
+        that are in the column.
+    """
+
+    by_field: Mapping[str, str]
+    photo: str = ""
+    read_photo: Callable[[Any], bytes] | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return every column that is read."""
+        return (*self.by_field.values(), *([self.photo] if self.photo else []))
+
+
+class Batch:
+    """
+    One run over one table.
+
+    :param action: the API Action.
+    :param source: where the people are.
+    :param columns: where their values are.
+    :param store: where the answers go.
+    :param settings: the account.
+    :param pace: its pace.
+    :param min_rows: a source of fewer rows is an error.
+    :param retry_held: whether rows that may have been charged are called again.
+    """
+
+    def __init__(
+        self,
+        *,
+        action: Action,
+        source: Source,
+        columns: Columns,
+        store: Store,
+        settings: Settings,
+        pace: Pace,
+        clock: Clock,
+        log: Log,
+        min_rows: int = 1,
+        retry_held: bool = False,
+    ) -> None:
+        self.manifest = Manifest()
+        self._action, self._source, self._columns, self._store = action, source, columns, store
+        self._settings, self._pace, self._clock, self._log = settings, pace, clock, log
+        self._min_rows, self._retry_held = min_rows, retry_held
+        self._progress = Progress(action.name, log, clock)
+        self._max_in_flight = max(8, math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT))
+        self._stopping = False
+        self._failure: Exception | None = None
+        self._trouble = 0
+        self._first_call: float | None = None
+        self._source_thread = ThreadPoolExecutor(1, "faceid-source")
+        self._store_thread = ThreadPoolExecutor(1, "faceid-store")
+        self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
+
+    def run(self) -> Manifest:
+        """
+        Verify all rows and return the counts.
+
+        :raises FaceIdError: the run could not go on; what was answered so far is written.
+        """
+        try:
+            return asyncio.run(self._run())
+        finally:
+            for thread in (self._source_thread, self._store_thread, self._photo_threads):
+                thread.shutdown()
+
+    def stop(self) -> None:
+        """Call for no further rows; those in flight are waited for. Safe from a signal handler."""
+        self._stopping = True
+
+    async def _run(self) -> Manifest:
+        started = self._clock.now()
+        await self._in_store(self._store.open)
+        self.manifest.rows_in = await self._in_source(
+            self._source.inspect, self._columns.all, self._min_rows
+        )
+        finished = asyncio.Event()
+        flusher = asyncio.create_task(self._flush_regularly(finished))
+        try:
+            async with AsyncClient(self._settings, self._pace, self._clock) as client:
+                await self._call_all(client)
+        finally:
+            finished.set()
+            await flusher
+            succeeded = self._failure is None and not self._stopping
+            await self._in_store(
+                lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
+            )
+            self._progress.tick(self.manifest, final=True)
+            await self._in_store(self._store.database.close)
+            await self._in_source(self._source.database.close)
+        if self._failure is not None:
+            raise self._failure
+        if self._stopping:
+            raise UnavailableError("The run was stopped; run it again for the remaining rows")
+        return self.manifest
+
+    async def _call_all(self, client: AsyncClient) -> None:
+        permits = asyncio.Semaphore(self._max_in_flight)
+        tasks: set[asyncio.Task[None]] = set()
+
+        def done(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            permits.release()
+
+        last: list[Any] = []
+        while not self._halted:
+            page = await self._in_source(self._source.page, self._expressions(), PAGE_ROWS, last)
+            if not page:
+                break
+            last = [page[-1][0]]
+            keys = [str(row[0]) for row in page]
+            known = await self._in_store(
+                lambda keys=keys: self._store.settled(keys, retry_held=self._retry_held)
+            )
+            for key, row in zip(keys, page, strict=True):
+                if key in known:
+                    self._count_settled(known[key])
+                    continue
+                await permits.acquire()
+                if self._halted:
+                    permits.release()
+                    break
+                task = asyncio.create_task(self._verify(client, key, row))
+                tasks.add(task)
+                task.add_done_callback(done)
+            self._progress.tick(self.manifest)
+        while tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+            self._progress.tick(self.manifest)
+
+    async def _verify(self, client: AsyncClient, key: str, row: tuple[Any, ...]) -> None:
+        try:
+            params = await self._prepare(row)
+            if self._halted:
+                return
+            self._first_call = self._first_call or self._clock.monotonic()
+            verdict = await client.call(self._action.name, params)
+        except InvalidInputError as error:
+            self._quarantine(key, error.rule, Stage.INPUT)
+        except FaceIdError as error:
+            self.manifest.add_requests(error.requests, error.throttled)
+            self._settle_without_answer(key, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other answers are kept
+            self._fail(error)
+        else:
+            self.manifest.add_verdict(verdict)
+            self._settle(key, verdict)
+            self._trouble = 0
+        if self._first_call is not None:
+            self.manifest.seconds = self._clock.monotonic() - self._first_call
+
+    async def _prepare(self, row: tuple[Any, ...]) -> dict[str, object]:
+        values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
+        photo = self._action.field_of(Kind.PHOTO)
+        if photo is not None and self._columns.photo:
+            values[photo.name] = await self._photo(row[0])
+        rules = InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
+        return request_fields(self._action, values, rules)
+
+    async def _photo(self, key: Any) -> object:
+        """Read one photo only now: a page of them would not fit into memory."""
+        row = await self._in_source(self._source.row, key, [self._columns.photo])
+        value = row[0] if row else None
+        read = self._columns.read_photo
+        if read is None or value is None:
+            return value
+        return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
+
+    def _settle(self, key: str, verdict: Verdict) -> None:
+        match verdict.step:
+            case Step.QUARANTINE:
+                rule = f"service:{verdict.code}"
+                self._quarantine(key, rule, Stage.SERVICE, verdict.request_id)
+            case Step.DEFER:
+                tomorrow = next_beijing_midnight(self._clock.now())
+                self._defer(key, verdict.outcome, tomorrow, code=verdict.code)
+            case _:
+                self._store.answered(key, verdict)
+                self.manifest.outcomes[verdict.outcome.value] += 1
+
+    def _settle_without_answer(self, key: str, error: FaceIdError) -> None:
+        if isinstance(error, UncertainError):
+            self._store.held(key, NO_ANSWER, attempts=error.requests)
+            self.manifest.held += 1
+        elif isinstance(error, UnavailableError):
+            later = self._clock.now() + RETRY_UNAVAILABLE_AFTER
+            self._defer(key, Outcome.UNAVAILABLE, later, code=error.code)
+        if isinstance(error, FatalError | NotSentError | ThrottledError):
+            self._fail(error)
+            return
+        self._trouble += 1
+        if self._trouble >= TROUBLE_LIMIT:
+            self._fail(error)
+
+    def _quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
+        self._store.quarantined(key, rule, stage, request_id)
+        self.manifest.quarantined[rule] += 1
+
+    def _defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
+        self._store.deferred(key, outcome.value, not_before, **facts)
+        self.manifest.deferred += 1
+
+    def _count_settled(self, settled: Settled) -> None:
+        self.manifest.already += 1
+        match settled.place:
+            case "answered":
+                self.manifest.outcomes[settled.detail] += 1
+            case "quarantined":
+                self.manifest.quarantined[settled.detail] += 1
+            case "deferred":
+                self.manifest.deferred += 1
+            case _:
+                self.manifest.held += 1
+
+    def _fail(self, error: Exception) -> None:
+        if self._failure is None:
+            self._log.error("%s stops: %s", self._action.name, error)
+            self._failure = error
+
+    @property
+    def _halted(self) -> bool:
+        return self._stopping or self._failure is not None
+
+    def _expressions(self) -> list[str]:
+        return list(map(self._source.database.dialect.quote, self._columns.by_field.values()))
+
+    async def _flush_regularly(self, finished: asyncio.Event) -> None:
+        while not finished.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(finished.wait(), FLUSH_SECONDS)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        answers, bad = self._store.take()
+        for pause in (*FLUSH_PATIENCE, None):
+            try:
+                await self._in_store(self._store.write, answers, bad)
+            except FaceIdError as error:
+                if pause is None:
+                    self._fail(error)
+                    return
+                self._log.warning("%s; trying again in %g s", error, pause)
+                await self._clock.asleep(pause)
+            else:
+                return
+
+    async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)
+
+    async def _in_store(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *args)

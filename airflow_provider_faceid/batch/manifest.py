@@ -1,0 +1,87 @@
+"""The counts of one run, which add up to the rows that came in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..service.verdict import Verdict
+
+
+@dataclass
+class Manifest:
+    """
+    What became of every row, and what it cost.
+
+    Every row is in exactly one of ``outcomes`` (answered), ``quarantined``, ``deferred`` and
+    ``held``. ``already`` tells how many of them were settled before this run.
+
+    :param rows_in: rows of the source.
+    :param outcomes: answered rows by outcome, those of earlier runs included.
+    :param quarantined: rows by rule; a row that breaks several counts under its first.
+    :param deferred: rows that wait for another day, or for the service.
+    :param held: rows sent without an answer; they may have been charged.
+    :param calls: requests made in this run, refused ones included.
+    :param charged: calls of this run that are billed.
+    :param charge_unknown: answers of this run of which no page says whether they are billed.
+    :param throttled: requests refused as too fast; none of them is billed.
+    :param seconds: from the first request to the last answer.
+    """
+
+    rows_in: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    deferred: int = 0
+    held: int = 0
+    already: int = 0
+    calls: int = 0
+    charged: int = 0
+    charge_unknown: int = 0
+    throttled: int = 0
+    seconds: float = 0.0
+
+    def add_verdict(self, verdict: Verdict) -> None:
+        """Count the requests and the money of one answer."""
+        self.add_requests(verdict.attempts, verdict.throttled)
+        self.charged += verdict.charged is True
+        self.charge_unknown += verdict.charged is None
+
+    def add_requests(self, calls: int, throttled: int) -> None:
+        """Count requests."""
+        self.calls += calls
+        self.throttled += throttled
+
+    @property
+    def answered(self) -> int:
+        """Rows with a final answer."""
+        return self.outcomes.total()
+
+    @property
+    def done(self) -> int:
+        """Rows that are in one of the four places."""
+        return self.answered + self.quarantined.total() + self.deferred + self.held
+
+    @property
+    def calls_per_second(self) -> float:
+        """Requests per second, from the first to the last."""
+        return self.calls / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the manifest as it goes to XCom: counts only, nothing per row."""
+        return {
+            "rows_in": self.rows_in,
+            "answered": self.answered,
+            "outcomes": dict(self.outcomes),
+            "quarantined": self.quarantined.total(),
+            "quarantined_by_rule": dict(self.quarantined),
+            "deferred": self.deferred,
+            "held": self.held,
+            "already": self.already,
+            "calls": self.calls,
+            "charged": self.charged,
+            "charge_unknown": self.charge_unknown,
+            "throttled": self.throttled,
+            "seconds": round(self.seconds, 3),
+            "calls_per_second": round(self.calls_per_second, 2),
+        }

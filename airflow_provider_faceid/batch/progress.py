@@ -1,0 +1,70 @@
+"""One log line every few seconds: done, rate, time left, counts per outcome."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..clock import Clock
+from .manifest import Manifest
+
+EVERY_SECONDS = 5.0
+
+
+class Log(Protocol):
+    """What we need of a logger; Airflow's is one of its own kind."""
+
+    def info(self, msg: str, /, *args: object) -> object:
+        """Write a line."""
+
+    def warning(self, msg: str, /, *args: object) -> object:
+        """Write a warning."""
+
+    def error(self, msg: str, /, *args: object) -> object:
+        """Write an error."""
+
+
+class Progress:
+    """
+    Writes progress lines.
+
+    :param title: what is going on, at the start of every line.
+    """
+
+    def __init__(self, title: str, log: Log, clock: Clock) -> None:
+        self._title = title
+        self._log = log
+        self._clock = clock
+        self._started = self._last = clock.monotonic()
+        self._done_at_start: int | None = None
+
+    def tick(self, manifest: Manifest, *, final: bool = False) -> None:
+        """Write a line if it is time for one, or if it is the last."""
+        now = self._clock.monotonic()
+        if self._done_at_start is None:
+            self._done_at_start = manifest.done
+        if not final and now - self._last < EVERY_SECONDS:
+            return
+        self._last = now
+        self._log.info(
+            "%s: %s", self._title, line(manifest, self._done_at_start, now - self._started)
+        )
+
+
+def line(manifest: Manifest, done_before: int, elapsed: float) -> str:
+    """
+    Return a progress line.
+
+    :param done_before: rows that were done when the clock started.
+    :param elapsed: seconds since then.
+    """
+    rate = (manifest.done - done_before) / elapsed if elapsed > 0 else 0.0
+    left = manifest.rows_in - manifest.done
+    eta = f"{left / rate:.0f} s left" if left and rate else "done" if not left else "waiting"
+    counts = dict(sorted(manifest.outcomes.items()))
+    counts |= {"quarantined": manifest.quarantined.total()}
+    counts |= {"deferred": manifest.deferred, "held": manifest.held}
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return (
+        f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} rows/s, {eta}; "
+        f"{manifest.calls} calls, {manifest.charged} charged; {listed or 'nothing yet'}"
+    )

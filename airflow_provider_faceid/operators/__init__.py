@@ -1,0 +1,1 @@
+"""Operators: one person, a whole table, and the validation before it."""

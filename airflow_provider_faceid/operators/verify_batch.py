@@ -1,0 +1,199 @@
+"""Operators for a whole table: every row answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+
+from ..clock import SYSTEM_CLOCK
+from .common import airflow_errors, default_campaign, describe_outlets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ..batch.engine import Batch, Columns
+
+
+class _VerifyTableOperator(BaseOperator):
+    """
+    Base of the operators for a table.
+
+    The source is read in pages by its key. Rows that an earlier run of the same campaign answered,
+    or that the validation put into quarantine, are skipped; the others are checked, called at the
+    account's pace, and their answers are written as they come. Nothing per row goes to XCom.
+
+    When the task fails, what was answered is in the result table, and the next try or run calls
+    only for the rest. A row that was sent without an answer may have been charged: it is ``held``
+    and not called again unless ``on_in_doubt="retry"``.
+
+    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
+    :param source: table, with a schema if there is a dot, or ``SELECT`` statement (templated).
+    :param key_column: column that names a row: unique, never NULL (templated).
+    :param columns: source column by API field.
+    :param warehouse_conn_id: connection of the tables we write; the source's if not given.
+    :param result_table: one row per person and campaign (templated); made if it is not there.
+    :param quarantine_table: rows whose input has to be mended (templated); made likewise.
+    :param run_table: one row per run (templated); made likewise.
+    :param campaign: name under which a person is verified once (templated); DAG id and logical
+        date if not given.
+    :param min_rows: a source of fewer rows is an error.
+    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer.
+    :param faceid_conn_id: connection of type ``faceid``.
+    :return: through XCom, counts, money, rate and names of tables.
+    """
+
+    template_fields: Sequence[str] = (
+        "source",
+        "key_column",
+        "result_table",
+        "quarantine_table",
+        "run_table",
+        "campaign",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
+    ui_color = "#d2e3fc"
+    action: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        source_conn_id: str,
+        source: str,
+        columns: dict[str, str],
+        key_column: str = "id",
+        warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
+        quarantine_table: str = "faceid_quarantine",
+        run_table: str = "faceid_runs",
+        campaign: str | None = None,
+        min_rows: int = 1,
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        faceid_conn_id: str = "faceid_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_conn_id = source_conn_id
+        self.source = source
+        self.key_column = key_column
+        self.columns = columns
+        self.warehouse_conn_id = warehouse_conn_id or source_conn_id
+        self.result_table = result_table
+        self.quarantine_table = quarantine_table
+        self.run_table = run_table
+        self.campaign = campaign
+        self.min_rows = min_rows
+        self.on_in_doubt = on_in_doubt
+        self.faceid_conn_id = faceid_conn_id
+        self._batch: Batch | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Verify the table and return the manifest."""
+        campaign = self.campaign or default_campaign(context)
+        with airflow_errors():
+            self._batch = self._build(campaign, str(context["run_id"]))
+            manifest = self._batch.run().as_dict()
+        describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})
+        return {
+            "campaign": campaign,
+            "action": self.action,
+            "warehouse_conn_id": self.warehouse_conn_id,
+            "result_table": self.result_table,
+            "quarantine_table": self.quarantine_table,
+            **manifest,
+        }
+
+    def on_kill(self) -> None:
+        """Call for no further rows; those in flight are waited for and written."""
+        if self._batch is not None:
+            self._batch.stop()
+
+    def _build(self, campaign: str, run_id: str) -> Batch:
+        # Imported here: reading a DAG file must stay cheap.
+        from ..batch.engine import Batch  # noqa: PLC0415
+        from ..batch.store import Store, Work  # noqa: PLC0415
+        from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
+        from ..hooks.sql import database  # noqa: PLC0415
+        from ..service.actions import ACTIONS  # noqa: PLC0415
+        from ..warehouse.source import Source  # noqa: PLC0415
+
+        hook = FaceIdHook(self.faceid_conn_id)
+        return Batch(
+            action=ACTIONS[self.action],
+            source=Source(database(self.source_conn_id), self.source, self.key_column),
+            columns=self._source_columns(),
+            store=Store(
+                database(self.warehouse_conn_id),
+                Work(campaign, self.action, run_id),
+                SYSTEM_CLOCK,
+                results=self.result_table,
+                quarantine=self.quarantine_table,
+                runs=self.run_table,
+            ),
+            settings=hook.settings,
+            pace=hook.pace(self.action),
+            clock=SYSTEM_CLOCK,
+            log=self.log,
+            min_rows=self.min_rows,
+            retry_held=self.on_in_doubt == "retry",
+        )
+
+    def _source_columns(self) -> Columns:
+        from ..batch.engine import Columns  # noqa: PLC0415 - as above
+
+        return Columns(by_field=self.columns)
+
+
+class IdCardVerificationBatchOperator(_VerifyTableOperator):
+    """
+    Ask for every row of a table whether name and ID number belong to the same person.
+
+    :param id_card_column: source column of the ID number; it must be text.
+    :param name_column: source column of the name.
+    """
+
+    action = "IdCardVerification"
+
+    def __init__(
+        self, *, id_card_column: str = "id_card", name_column: str = "name", **kwargs: Any
+    ) -> None:
+        super().__init__(columns={"IdCard": id_card_column, "Name": name_column}, **kwargs)
+
+
+class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
+    """
+    Ask for every row of a table whether a photo shows the person registered under an ID number.
+
+    Photos are read one at a time, just before their call.
+
+    :param id_card_column: source column of the ID number; it must be text.
+    :param name_column: source column of the name.
+    :param photo_column: source column of the photo: Base64 text, or the picture as bytes.
+    :param photo_is_path: whether that column holds paths for Airflow's ObjectStoragePath instead.
+    """
+
+    action = "ImageRecognitionV2"
+
+    def __init__(
+        self,
+        *,
+        id_card_column: str = "id_card",
+        name_column: str = "name",
+        photo_column: str = "photo",
+        photo_is_path: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(columns={"IdCard": id_card_column, "Name": name_column}, **kwargs)
+        self.photo_column = photo_column
+        self.photo_is_path = photo_is_path
+
+    def _source_columns(self) -> Columns:
+        from ..batch.engine import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from .photos import read_photo  # noqa: PLC0415 - the same
+
+        return Columns(
+            by_field=self.columns,
+            photo=self.photo_column,
+            read_photo=read_photo if self.photo_is_path else None,
+        )

@@ -1,0 +1,1 @@
+"""Validation with Great Expectations, which is imported only when a validation runs."""

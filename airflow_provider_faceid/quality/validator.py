@@ -1,0 +1,173 @@
+"""Great Expectations over pages of a table: which rows break which rule, and how often."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY = "faceid_key"
+"""Column of a page that names the row."""
+
+_CHATTY = ("great_expectations._docs_decorators", "great_expectations.expectations.registry")
+"""Loggers that write over 200 lines while Great Expectations is imported."""
+
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": [KEY],
+    "exclude_unexpected_values": True,  # no name or number ever leaves the page
+    "return_unexpected_index_query": False,
+}
+
+
+@dataclass
+class RuleCount:
+    """
+    How one expectation fared over all pages.
+
+    :param mostly: share of rows that must keep to it, 0-1.
+    :param evaluated: rows it was asked of; empty values are not.
+    :param unexpected: rows that broke it.
+    """
+
+    rule: str
+    type: str
+    column: str
+    mostly: float
+    evaluated: int = 0
+    unexpected: int = 0
+
+    @property
+    def success(self) -> bool:
+        """Say whether the rule is met, judged over all pages together."""
+        return self.unexpected <= (1 - self.mostly) * self.evaluated
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as they go to XCom."""
+        return {**vars(self), "success": self.success}
+
+
+class Validator:
+    """
+    One suite, asked of page after page.
+
+    :param expectations: one dict per expectation with ``type``, ``kwargs`` and, to name the rule
+        its bad rows are quarantined under, ``meta: {"rule": ...}``.
+    :raises ConfigurationError: an expectation is unknown, or cannot be judged page by page.
+    """
+
+    def __init__(self, expectations: Sequence[dict[str, Any]]) -> None:
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        # Takes seconds and memory, so it happens here and not when the DAG is read.
+        import great_expectations as gx  # noqa: PLC0415
+        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+        from . import expectations as _ours  # noqa: F401, PLC0415 - registers our expectations
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        batch = (
+            context.data_sources.add_pandas("faceid")
+            .add_dataframe_asset("page")
+            .add_batch_definition_whole_dataframe("page")
+        )
+        suite = context.suites.add(gx.ExpectationSuite(name="faceid"))
+        self.counts: list[RuleCount] = []
+        for number, expectation in enumerate(expectations):
+            suite.add_expectation(_built(expectation, number))
+            self.counts.append(_count(expectation))
+        self._definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name="faceid", data=batch, suite=suite)
+        )
+        self.version = str(gx.__version__)
+
+    def bad_rows(self, page: pd.DataFrame) -> list[tuple[Any, str]]:
+        """
+        Return the key and rule of every row that breaks one, a row once per rule.
+
+        :param page: rows with the key in column :data:`KEY`.
+        :raises ConfigurationError: an expectation could not be evaluated, for example because its
+            column does not exist. It must not pass as good data.
+        """
+        outcome = self._definition.run(
+            batch_parameters={"dataframe": page}, result_format=_RESULT_FORMAT
+        )
+        bad: list[tuple[Any, str]] = []
+        for result in outcome.results:
+            count = self.counts[int(result.expectation_config.meta["faceid_number"])]
+            if result.exception_info and _raised(result.exception_info):
+                raise ConfigurationError(
+                    f"Expectation '{count.type}' of column '{count.column}' cannot be evaluated. "
+                    "Check its column and arguments"
+                )
+            found = result.result
+            count.evaluated += found["element_count"] - found.get("missing_count", 0)
+            count.unexpected += found["unexpected_count"]
+            for index in found.get("unexpected_index_list") or []:
+                bad += [(_plain(key), count.rule) for key in _keys(index)]
+        return bad
+
+
+def _built(expectation: dict[str, Any], number: int) -> Any:
+    from great_expectations.expectations.expectation import (  # noqa: PLC0415 - heavy, as above
+        ColumnMapExpectation,
+        ColumnPairMapExpectation,
+        MulticolumnMapExpectation,
+    )
+    from great_expectations.expectations.expectation_configuration import (  # noqa: PLC0415
+        ExpectationConfiguration,
+    )
+
+    meta = {**expectation.get("meta", {}), "faceid_number": number}
+    try:
+        built = ExpectationConfiguration(
+            type=expectation["type"], kwargs=expectation.get("kwargs", {}), meta=meta
+        ).to_domain_obj()
+    except Exception as error:
+        raise ConfigurationError(
+            f"Expectation number {number + 1} cannot be built: {type(error).__name__}. Check its "
+            "type and kwargs"
+        ) from error
+    per_row = ColumnMapExpectation | ColumnPairMapExpectation | MulticolumnMapExpectation
+    if not isinstance(built, per_row) or "unique" in expectation["type"]:
+        raise ConfigurationError(
+            f"Expectation '{expectation['type']}' cannot be judged row by row and page by page. "
+            "Use one of the column map expectations; look for repeated rows in SQL"
+        )
+    return built
+
+
+def _count(expectation: dict[str, Any]) -> RuleCount:
+    kwargs = expectation.get("kwargs", {})
+    column = str(kwargs.get("column") or kwargs.get("column_list") or kwargs.get("column_A", ""))
+    named = expectation.get("meta", {}).get("rule")
+    return RuleCount(
+        rule=named or f"{expectation['type'].removeprefix('expect_')}:{column}",
+        type=expectation["type"],
+        column=column,
+        mostly=float(kwargs.get("mostly", 1.0)),
+    )
+
+
+def _raised(info: dict[str, Any]) -> bool:
+    """One metric's trouble, or a dict of several metrics' troubles."""
+    if "raised_exception" in info:
+        return bool(info["raised_exception"])
+    return any(part.get("raised_exception") for part in info.values() if isinstance(part, dict))
+
+
+def _keys(index: Any) -> list[Any]:
+    """Keys come as ``{KEY: [k1, k2]}`` without values, or as ``{KEY: k}`` with them."""
+    found = index[KEY] if isinstance(index, dict) else index
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def _plain(key: Any) -> Any:
+    return key.item() if hasattr(key, "item") else key

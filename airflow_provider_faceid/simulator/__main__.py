@@ -1,0 +1,101 @@
+"""The command line: ``python -m airflow_provider_faceid.simulator``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+
+from ..service.actions import ACTIONS
+from . import INSTALL
+
+
+def latency(text: str) -> tuple[int, int]:
+    """Read ``50-150`` or ``0`` as milliseconds."""
+    low, dash, high = text.partition("-")
+    pair = int(low), int(high) if dash else int(low)
+    if not 0 <= pair[0] <= pair[1]:
+        raise ValueError(text)
+    return pair
+
+
+def quotas(text: str) -> dict[str, int]:
+    """Read ``IdCardVerification=100,ImageRecognitionV2=0``; 0 means unlimited."""
+    read = {}
+    for part in filter(None, text.split(",")):
+        action, _, quota = part.partition("=")
+        if action not in ACTIONS or not quota.isdecimal():
+            raise ValueError(text)
+        read[action] = int(quota)
+    return read
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_faceid.simulator",
+        description="A local Face ID service on 127.0.0.1. Its SecretId is simulator-id, its "
+        "SecretKey simulator-key. Its people are fictional: see /_sim/people.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port (default)")
+    parser.add_argument("--people", type=int, default=2000, help="how many (default 2000)")
+    parser.add_argument("--seed", type=int, default=7, help="decides who they are (default 7)")
+    parser.add_argument(
+        "--latency-ms",
+        type=latency,
+        default=(50, 150),
+        metavar="LOW-HIGH",
+        help="time a call takes (default 50-150); 0 for none",
+    )
+    parser.add_argument(
+        "--quota",
+        type=quotas,
+        default={},
+        metavar="ACTION=N,...",
+        help="calls per second instead of the documented ones; 0 means unlimited",
+    )
+    parser.add_argument(
+        "--no-identity-limits",
+        action="store_true",
+        help="do not limit calls per identity, as a benchmark over few people needs",
+    )
+    return parser.parse_args(arguments)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from .account import Account  # noqa: PLC0415 - Pillow may be missing
+    from .limits import IDENTITY_LIMITS  # noqa: PLC0415
+    from .people import People  # noqa: PLC0415
+    from .server import build_app, serve  # noqa: PLC0415
+
+    limits = {} if options.no_identity_limits else IDENTITY_LIMITS
+    account = Account(People(options.people, options.seed), options.quota, limits)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with serve(build_app(account, options.latency_ms), options.port) as url:
+        print(f"listening on {url}", flush=True)  # noqa: T201 - scripts wait for this line
+        await stopping.wait()
+
+
+def main() -> int:
+    """Run the simulator; return the exit code."""
+    options = parse()
+    try:
+        asyncio.run(run(options))
+    except ModuleNotFoundError as error:
+        if error.name != "PIL":
+            raise
+        sys.stderr.write(f"{INSTALL}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"Cannot listen on 127.0.0.1:{options.port}: {error.strerror}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

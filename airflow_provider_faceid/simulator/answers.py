@@ -1,0 +1,64 @@
+"""What the service says: a result, or a refusal, and both as the body of an HTTP answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..service.outcomes import Charged, look_up
+from . import texts
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    A successful envelope; a business failure is one too.
+
+    :param action: the API Action.
+    :param result: ``Response.Result``.
+    :param fields: further fields of ``Response``.
+    """
+
+    action: str
+    result: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def charged(self) -> bool:
+        """Say whether the call is billed: what the outcome table says of the result."""
+        return look_up(self.action, self.result).charged is Charged.YES
+
+    def response(self, language: str) -> dict[str, object]:
+        """Return the ``Response`` object without its RequestId."""
+        described = texts.description(self.action, self.result, language)
+        return {**self.fields, "Result": self.result, "Description": described}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    An ``Error``; never billed.
+
+    :param key: the code, and behind a colon which of its texts (:data:`texts.REFUSALS`).
+    :param values: what stands in the text's placeholders; never a person's data.
+    """
+
+    key: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """Return ``Error.Code``."""
+        return self.key.partition(":")[0]
+
+    def response(self, language: str) -> dict[str, object]:
+        """Return the ``Response`` object without its RequestId."""
+        message = texts.message(self.key, self.values, language)
+        return {"Error": {"Code": self.code, "Message": message}}
+
+
+def envelope(said: Answer | Refusal, request_id: str, language: str) -> bytes:
+    """Return the body of an HTTP answer."""
+    response = said.response(language) | {"RequestId": request_id}
+    return json.dumps({"Response": response}, ensure_ascii=False).encode()

@@ -1,0 +1,128 @@
+"""The Actions themselves: what the authority answers about a person.
+
+Order of the checks, as far as it can be guessed: photo, name, number, identity limit, record,
+library, comparison. A new Action is a function, a row in :data:`HANDLERS` and one in
+:data:`IDENTITY_CODES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ..service import id_card, name
+from ..service.verdict import DEFAULT_THRESHOLD
+from . import photo_check, similarity
+from .account import Account
+from .answers import Answer, Refusal
+from .parameters import Parameters
+from .people import SAMPLES, Person
+from .special import FACE, ID_CARD, MATCH
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityCodes:
+    """What an Action answers when number and name do not lead to a person."""
+
+    bad_name: str
+    bad_number: str
+    limit: str
+    no_record: str
+    mismatch: str
+
+
+IDENTITY_CODES: dict[str, IdentityCodes] = {
+    ID_CARD: IdentityCodes("-3", "-2", "-7", "-5", "-1"),
+    FACE: IdentityCodes(
+        "FailedOperation.NameFormatError",
+        "FailedOperation.IdFormatError",
+        "FailedOperation.IdentityAuthLimitExceeded",
+        "FailedOperation.IdNoExistSystem",
+        "FailedOperation.IdNameMisMatch",
+    ),
+}
+LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
+ERRORS = frozenset(
+    {
+        "FailedOperation.DecryptSystemError",
+        "FailedOperation.StsUnAuthErrError",
+        "FailedOperation.UnKnown",
+    }
+)
+"""Codes of the business that come as ``Error``; all other ones come as ``Result``."""
+
+LARGE_PHOTO = 64 * 1024
+"""Base64 length from which a photo is decoded in a thread, so that other calls go on."""
+
+Handler = Callable[[Account, Parameters, float], Awaitable[Answer | Refusal]]
+
+
+async def verify_id_card(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
+    """Answer ``IdCardVerification``: whether name and number belong together."""
+    found = identify(account, ID_CARD, parameters, now)
+    return _say(ID_CARD, found if isinstance(found, str) else MATCH[ID_CARD])
+
+
+async def compare_face(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
+    """Answer ``ImageRecognitionV2``: whether a photo shows the person behind number and name."""
+
+    def say(code: str, sim: float = 0.0) -> Answer | Refusal:
+        return _say(FACE, code, {"Sim": sim, "Extra": parameters.get("Extra", "")})
+
+    text = str(parameters["ImageBase64"])
+    if len(text) > LARGE_PHOTO:
+        photo = await asyncio.to_thread(photo_check.examine, text)
+    else:
+        photo = photo_check.examine(text)
+    if isinstance(photo, Refusal):
+        return photo
+    if isinstance(photo, str):
+        return say(photo)
+    person = identify(account, FACE, parameters, now)
+    if isinstance(person, str):
+        return say(person)
+    sim = person.similarity
+    if sim is None:
+        sim = similarity.similarity(photo, account.gallery.features(person))
+    return say(MATCH[FACE] if sim >= DEFAULT_THRESHOLD else LOW_SIMILARITY, sim)
+
+
+HANDLERS: dict[str, Handler] = {ID_CARD: verify_id_card, FACE: compare_face}
+
+
+def identify(account: Account, action: str, parameters: Parameters, now: float) -> Person | str:
+    """
+    Return the person behind number and name, or the code that says why there is none.
+
+    :param now: arrival in seconds since 1970, for the identity limits.
+    """
+    # A final x counts as X; otherwise the authority reads what was sent, blanks included.
+    number, called = str(parameters["IdCard"]).upper(), str(parameters["Name"])
+    codes, person = IDENTITY_CODES[action], account.people.find(number)
+    if name.broken_rule(called):
+        return codes.bad_name
+    if not _valid(number):
+        return codes.bad_number
+    if account.identities.exceeded(action, number, called, now):
+        return codes.limit
+    if person is None:
+        return codes.no_record
+    told = account.told(action, person)
+    if told is None and called not in person.known_as:
+        return codes.mismatch
+    return told or person
+
+
+def _say(action: str, code: str, fields: Mapping[str, object] | None = None) -> Answer | Refusal:
+    return Refusal(code) if code in ERRORS else Answer(action, code, fields or {})
+
+
+def _valid(number: str) -> bool:
+    """Say whether a number has the right form and check digit; the pages' samples always do."""
+    return number in _SAMPLE_NUMBERS or (
+        id_card.well_formed(number) and id_card.check_digit_fits(number)
+    )
+
+
+_SAMPLE_NUMBERS = frozenset(person.id_card for person in SAMPLES)

@@ -1,0 +1,122 @@
+"""The control plane: ``/_sim/``, for whoever runs the simulator. The real service has none.
+
+No signature is asked for; the server listens on the loopback address only. Lists are sent piece by
+piece, so that a long one does not hold up the data plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from itertools import islice
+
+from aiohttp import web
+
+from ..service.signing import JSON_TYPE
+from .account import Account
+from .business import HANDLERS
+from .people import Person, expects
+from .special import How
+
+ROWS_AT_ONCE = 100
+PHOTOS_AT_ONCE = 5
+
+
+class ControlPlane:
+    """
+    Shows and resets an account.
+
+    :param account: what the service remembers.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses of the control plane."""
+        return [
+            web.get("/_sim/people", self.people),
+            web.get("/_sim/ledger", self.ledger),
+            web.get("/_sim/bill", self.bill),
+            web.get("/_sim/pace", self.pace),
+            web.post("/_sim/reset", self.reset),
+        ]
+
+    async def people(self, request: web.Request) -> web.StreamResponse:
+        """List people; ``?photo=1`` with the photo to send, ``?offset=`` and ``?limit=`` a part."""
+        offset, limit = _part(request)
+        end = None if limit is None else offset + limit
+        listed = islice(self.account.people.listed, offset, end)
+        if request.query.get("photo") == "1":
+            return await _stream(request, map(self._with_photo, listed), PHOTOS_AT_ONCE)
+        return await _stream(request, map(describe, listed))
+
+    async def ledger(self, request: web.Request) -> web.StreamResponse:
+        """List requests received; ``?offset=`` and ``?limit=`` give a part."""
+        return await _stream(request, self.account.ledger.rows(*_part(request)))
+
+    async def bill(self, _: web.Request) -> web.Response:
+        """Give charged calls by Action."""
+        return _json({action: self.account.ledger.bill[action] for action in HANDLERS})
+
+    async def pace(self, _: web.Request) -> web.Response:
+        """Give arrivals by Action, see :meth:`limits.QuotaWindows.pace`."""
+        return _json(self.account.windows.pace())
+
+    async def reset(self, _: web.Request) -> web.Response:
+        """Forget every call; the people stay."""
+        self.account.reset()
+        return _json({})
+
+    def _with_photo(self, person: Person) -> dict[str, object]:
+        photo = b64encode(self.account.gallery.submitted(person)).decode()
+        return {**describe(person), "photo_base64": photo}
+
+
+def describe(person: Person) -> dict[str, object]:
+    """
+    Return a person as the people list shows them.
+
+    ``expects`` is the final answer by Action. A transient code comes before it: ``at_first`` names
+    it and ``calls`` says how often.
+    """
+    described: dict[str, object] = {
+        "id_card": person.id_card,
+        "name": person.name,
+        "expects": dict(expects(person)),
+        "special": person.special is not None,
+    }
+    if person.special and person.special.how is How.AT_FIRST:
+        described |= {"at_first": dict(person.special.codes), "calls": person.special.calls}
+    return described
+
+
+def _part(request: web.Request) -> tuple[int, int | None]:
+    """Return offset and limit of a list."""
+    offset, limit = request.query.get("offset", "0"), request.query.get("limit")
+    if not offset.isdecimal() or not (limit is None or limit.isdecimal()):
+        raise web.HTTPBadRequest(text="offset and limit are whole numbers from 0\n")
+    return int(offset), None if limit is None else int(limit)
+
+
+async def _stream(
+    request: web.Request, rows: Iterator[dict[str, object]], at_once: int = ROWS_AT_ONCE
+) -> web.StreamResponse:
+    """Send a JSON list, a few rows at a time."""
+    response = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
+    await response.prepare(request)
+    start = "["
+    while piece := list(islice(rows, at_once)):
+        text = start + ",\n".join(json.dumps(row, ensure_ascii=False) for row in piece)
+        await response.write(text.encode())
+        await asyncio.sleep(0)
+        start = ",\n"
+    await response.write(b"[]\n" if start == "[" else b"]\n")
+    await response.write_eof()
+    return response
+
+
+def _json(document: object) -> web.Response:
+    return web.json_response(document)

@@ -1,0 +1,111 @@
+"""What the service counts: calls per second, and calls about one identity per day and minute.
+
+Quotas are fixed one-second windows on arrival time: the first 20 of a second pass, the others are
+refused at the gateway and never reach the business, so they are not billed (document 1278/109059).
+Identity limits are counted per Beijing day and per minute (document 1007/108625); every call that
+reaches the check counts, whether it is charged or not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping
+
+from ..clock import beijing_date
+from ..service.actions import ACTIONS, IdentityLimits
+
+QUOTAS: dict[str, int] = {name: action.quota for name, action in ACTIONS.items()}
+IDENTITY_LIMITS: dict[str, IdentityLimits] = {
+    name: action.identity_limits for name, action in ACTIONS.items()
+}
+SECONDS_PER_MINUTE = 60
+
+
+class QuotaWindows:
+    """
+    Calls per second, by Action; remembers every second for :meth:`pace`.
+
+    :param quotas: calls per second, by Action; 0 or absent means unlimited.
+    """
+
+    def __init__(self, quotas: Mapping[str, int] = QUOTAS) -> None:
+        self.quotas = dict(quotas)
+        self._arrivals: dict[str, Counter[int]] = defaultdict(Counter)
+        self._throttled: Counter[str] = Counter()
+
+    def arrive(self, action: str, at: float) -> int:
+        """
+        Count a call; return 0 if it passes, otherwise the running count of its second.
+
+        :param at: arrival in seconds since 1970; windows begin at full seconds.
+        """
+        seconds, second = self._arrivals[action], int(at)
+        seconds[second] += 1
+        quota = self.quotas.get(action, 0)
+        if not quota or seconds[second] <= quota:
+            return 0
+        self._throttled[action] += 1
+        return seconds[second]
+
+    def pace(self) -> dict[str, dict[str, int]]:
+        """
+        Return how fast calls arrived, throttled ones included.
+
+        ``busiest_second``: most arrivals in one window; ``seconds``: from the first arrival to the
+        last, both included; ``calls``: all arrivals; ``throttled``: those refused.
+        """
+        return {
+            action: {
+                "busiest_second": max(seconds.values()),
+                "throttled": self._throttled[action],
+                "seconds": max(seconds) - min(seconds) + 1,
+                "calls": seconds.total(),
+            }
+            for action, seconds in sorted(self._arrivals.items())
+        }
+
+    def clear(self) -> None:
+        """Forget every window."""
+        self._arrivals.clear()
+        self._throttled.clear()
+
+
+class IdentityCounter:
+    """
+    Calls about one ID number and one name.
+
+    :param limits: the limits by Action; an absent Action or a limit of 0 means unlimited.
+    """
+
+    def __init__(self, limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS) -> None:
+        self.limits = dict(limits)
+        self._windows: dict[tuple[str, str], tuple[Hashable, Counter[str]]] = {}
+
+    def exceeded(self, action: str, id_card: str, name: str, at: float) -> bool:
+        """Count a call about an identity; say whether it is over one of the Action's limits."""
+        limits = self.limits.get(action)
+        if limits is None:
+            return False
+        day, minute = beijing_date(at), int(at) // SECONDS_PER_MINUTE
+        counted = (
+            (limits.id_card_per_day, self._count(action, "id_card_per_day", day, id_card)),
+            (limits.name_per_day, self._count(action, "name_per_day", day, name)),
+            (
+                limits.id_card_per_minute,
+                self._count(action, "id_card_per_minute", minute, id_card),
+            ),
+        )
+        return any(limit and count > limit for limit, count in counted)
+
+    def clear(self) -> None:
+        """Forget every count."""
+        self._windows.clear()
+
+    def _count(self, action: str, limit: str, window: Hashable, value: str) -> int:
+        """Count a value in a window; only the newest window of each limit is kept."""
+        current, counts = self._windows.get((action, limit), (None, Counter[str]()))
+        if current != window:
+            counts = Counter()
+            self._windows[action, limit] = (window, counts)
+        counts[value] += 1
+        return counts[value]

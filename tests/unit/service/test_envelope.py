@@ -1,0 +1,232 @@
+import json
+import tracemalloc
+
+import pytest
+
+from airflow_provider_faceid.exceptions import UncertainError
+from airflow_provider_faceid.service.envelope import build_body, read_reply, strike_out
+from airflow_provider_faceid.service.outcomes import NO_ANSWER, UNKNOWN_CODE, look_up
+
+ACTION = "IdCardVerification"
+REQUEST_ID = "94b54cdf-d975-4718-b091-32f8d79d6397"
+NAME, NUMBER = "韦小宝", "11204416541220243X"
+
+
+def answer(**response):
+    return json.dumps({"Response": {**response, "RequestId": REQUEST_ID}}).encode()
+
+
+class TestBuildBody:
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"IdCard": NUMBER, "Name": NAME},
+            {"Name": 'a "quoted" \\ name\n\t\x00'},
+            {"Name": "\U00020bb7 \u00b7"},
+            {"Name": ""},
+            {"Encryption": {"EncryptList": ["IdCard", "Name"], "Iv": "AAEC", "TagList": []}},
+        ],
+        ids=["sample", "escapes", "beyond 16 bits", "empty text", "object"],
+    )
+    def test_text_is_written_as_the_official_sdk_writes_it(self, params):
+        assert build_body(params) == json.dumps(params).encode()
+
+    def test_fields_keep_their_order(self):
+        assert list(json.loads(build_body({"Z": "1", "A": b"2", "M": "3"}))) == ["Z", "A", "M"]
+
+    def test_base64_bytes_go_in_as_they_are(self):
+        assert build_body({"Name": "a", "ImageBase64": b"/9j/+A==", "Extra": "b"}) == (
+            b'{"Name": "a", "ImageBase64": "/9j/+A==", "Extra": "b"}'
+        )
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"A": None, "Name": "a", "B": "b"},
+            {"Name": "a", "A": None, "B": "b"},
+            {"Name": "a", "B": "b", "A": None},
+        ],
+        ids=["first", "between", "last"],
+    )
+    def test_none_is_left_out(self, params):
+        assert build_body(params) == b'{"Name": "a", "B": "b"}'
+
+    @pytest.mark.parametrize("params", [{}, {"Name": None}], ids=["no fields", "only None"])
+    def test_nothing_to_send_is_an_empty_object(self, params):
+        assert build_body(params) == b"{}"
+
+    def test_a_photo_is_copied_once(self):
+        photo = b"A" * (3 * 1024 * 1024)
+        tracemalloc.start()
+        try:
+            body = build_body({"IdCard": NUMBER, "Name": NAME, "ImageBase64": photo})
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(body) > len(photo)
+        assert peak < 1.5 * len(photo)
+
+
+class TestReadReply:
+    def test_a_success_is_read_from_result(self):
+        body = answer(Result="0", Description="Name and identity card number match")
+        reply = read_reply(ACTION, 200, body)
+        assert reply.action == ACTION
+        assert reply.code == "0"
+        assert reply.description == "Name and identity card number match"
+        assert reply.request_id == REQUEST_ID
+        assert reply.fields["Result"] == "0"
+
+    def test_a_business_failure_is_read_from_result(self):
+        body = answer(Result="FailedOperation.CompareLowSimilarity", Description="low", Sim=26.04)
+        reply = read_reply("ImageRecognitionV2", 200, body)
+        assert reply.code == "FailedOperation.CompareLowSimilarity"
+        assert reply.fields["Sim"] == 26.04
+
+    def test_a_business_failure_is_read_from_error(self):
+        body = answer(Error={"Code": "FailedOperation.UnKnown", "Message": "Unknown error."})
+        reply = read_reply(ACTION, 200, body)
+        assert (reply.code, reply.description) == ("FailedOperation.UnKnown", "Unknown error.")
+        assert reply.request_id == REQUEST_ID
+
+    def test_an_error_comes_before_a_result(self):
+        body = answer(Result="0", Error={"Code": "InternalError", "Message": "fault"})
+        assert read_reply(ACTION, 200, body).code == "InternalError"
+
+    def test_no_error_is_no_error(self):
+        assert read_reply(ACTION, 200, answer(Result="-1", Error=None)).code == "-1"
+
+    @pytest.mark.parametrize("status", [200, 400, 500, 503])
+    def test_an_answer_counts_whatever_the_status(self, status):
+        body = answer(Error={"Code": "AuthFailure.SignatureFailure", "Message": "refused"})
+        assert read_reply(ACTION, status, body).code == "AuthFailure.SignatureFailure"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    @pytest.mark.parametrize("escaped", [True, False], ids=["escaped", "raw"])
+    def test_an_answer_counts_whatever_its_encoding(self, encoding, escaped):
+        response = {"Response": {"Result": "0", "Description": "一致"}}
+        body = json.dumps(response, ensure_ascii=escaped).encode(encoding)
+        assert read_reply(ACTION, 200, body).description == "一致"
+
+    def test_a_bytearray_is_read_like_bytes(self):
+        body = answer(Result="0")
+        assert read_reply(ACTION, 200, bytearray(body)) == read_reply(ACTION, 200, body)
+
+    @pytest.mark.parametrize(
+        "result", [0, -1, True, None, ["0"], {"Code": "0"}], ids=lambda value: type(value).__name__
+    )
+    def test_a_result_that_is_no_text_is_an_unknown_code(self, result):
+        reply = read_reply(ACTION, 200, answer(Result=result))
+        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+
+    def test_an_answer_without_result_and_error_is_an_unknown_code(self):
+        reply = read_reply(ACTION, 200, answer())
+        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+        assert reply.request_id == REQUEST_ID
+
+    @pytest.mark.parametrize(
+        "response",
+        [{"Error": {}}, {"Error": {"Code": 1}}, {"Error": {"Message": "fault"}, "Result": "0"}],
+        ids=["empty", "number", "message alone"],
+    )
+    def test_an_error_without_a_code_is_an_unknown_code(self, response):
+        reply = read_reply(ACTION, 200, answer(**response))
+        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+
+    @pytest.mark.parametrize("error", ["fault", 1, True, ["fault"]])
+    def test_an_error_that_is_no_object_is_an_unknown_code(self, error):
+        reply = read_reply(ACTION, 200, answer(Error=error))
+        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b" \n",
+            b"OK",
+            b"<html><body>503</body></html>",
+            answer(Result="0")[:-1],
+            answer(Result="0")[:20],
+            b"{}",
+            b'{"response": {"Result": "0"}}',
+            b'{"Result": "0"}',
+            b'{"Response": null}',
+            b'{"Response": "0"}',
+            b'{"Response": []}',
+            b'[{"Response": {"Result": "0"}}]',
+            b"null",
+            b"0",
+            b"\xff\xfe\xff",
+            b"[" * 100_000,
+        ],
+        ids=[
+            "empty",
+            "blank",
+            "text",
+            "HTML",
+            "last byte missing",
+            "cut off",
+            "empty object",
+            "other spelling",
+            "no envelope",
+            "null envelope",
+            "text envelope",
+            "list envelope",
+            "list",
+            "null",
+            "number",
+            "not Unicode",
+            "nested too deep",
+        ],
+    )
+    @pytest.mark.parametrize("status", [200, 500, 504])
+    def test_anything_else_leaves_the_call_uncertain(self, status, body):
+        with pytest.raises(
+            UncertainError, match=rf"{ACTION}: HTTP {status} with {len(body)} bytes"
+        ):
+            read_reply(ACTION, status, body)
+
+    @pytest.mark.parametrize("status", [404, 413, 429, 502, 503])
+    @pytest.mark.parametrize(
+        "body", [b"", b"<html>gateway</html>", b"{}"], ids=["empty", "HTML", "JSON"]
+    )
+    def test_a_gateway_that_did_not_pass_the_call_on_is_an_answer(self, status, body):
+        reply = read_reply(ACTION, status, body)
+        assert reply.code == f"http:{status}"
+        assert reply.description == f"HTTP {status} from a gateway"
+        assert reply.request_id == ""
+        assert look_up(ACTION, reply.code) is not NO_ANSWER
+
+    def test_the_name_and_number_are_struck_out_of_the_description(self):
+        body = answer(Result="-1", Description=f"{NAME} is not {NUMBER}; {NAME}!")
+        reply = read_reply(ACTION, 200, body, personal=(NUMBER, NAME))
+        assert reply.description == "*** is not ***; ***!"
+
+    def test_the_name_and_number_are_struck_out_of_an_error_message(self):
+        error = {"Code": "InvalidParameterValue", "Message": f"value `{NUMBER}` is wrong"}
+        reply = read_reply(ACTION, 200, answer(Error=error), personal=(NUMBER, NAME))
+        assert reply.description == "value `***` is wrong"
+
+    def test_an_uncertain_error_does_not_carry_the_body(self):
+        body = f"<html>cannot pass on {NAME} {NUMBER}</html>".encode()
+        with pytest.raises(UncertainError) as caught:
+            read_reply(ACTION, 500, body)
+        error = caught.value
+        assert NAME not in repr(error)
+        assert NUMBER not in repr(error)
+        assert (error.__cause__, error.__context__) == (None, None)
+
+    def test_a_printed_reply_does_not_show_the_fields(self):
+        reply = read_reply(ACTION, 200, answer(Result="0", Name=NAME))
+        assert reply.fields["Name"] == NAME
+        assert NAME not in repr(reply)
+
+
+class TestStrikeOut:
+    @pytest.mark.parametrize("personal", [("Wei", "Wei Xiaobao"), ("Wei Xiaobao", "Wei")])
+    def test_a_value_inside_another_does_not_leave_the_rest(self, personal):
+        assert strike_out("Wei Xiaobao and Wei", personal) == "*** and ***"
+
+    @pytest.mark.parametrize("value", ["", None, b"text", 1, {"a": "text"}])
+    def test_only_values_of_text_are_looked_for(self, value):
+        assert strike_out("1 text", [value]) == "1 text"
