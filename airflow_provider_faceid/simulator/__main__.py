@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from ..service.actions import ACTIONS
 from . import INSTALL
+from .limits import IDENTITY_LIMITS
+from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
+
+DEFAULT_LATENCY_MS = (50, 150)
 
 
 def latency(text: str) -> tuple[int, int]:
@@ -40,12 +45,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "SecretKey simulator-key. Its people are fictional: see /_sim/people.",
     )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port (default)")
-    parser.add_argument("--people", type=int, default=2000, help="how many (default 2000)")
-    parser.add_argument("--seed", type=int, default=7, help="decides who they are (default 7)")
+    parser.add_argument(
+        "--people", type=int, default=DEFAULT_PEOPLE, help="how many (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULT_SEED, help="decides who they are (default %(default)s)"
+    )
     parser.add_argument(
         "--latency-ms",
         type=latency,
-        default=(50, 150),
+        default=DEFAULT_LATENCY_MS,
         metavar="LOW-HIGH",
         help="time a call takes (default 50-150); 0 for none",
     )
@@ -67,8 +76,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     from .account import Account  # noqa: PLC0415 - Pillow may be missing
-    from .limits import IDENTITY_LIMITS  # noqa: PLC0415
-    from .people import People  # noqa: PLC0415
     from .server import build_app, serve  # noqa: PLC0415
 
     limits = {} if options.no_identity_limits else IDENTITY_LIMITS
@@ -92,7 +99,9 @@ def main() -> int:
         sys.stderr.write(f"{INSTALL}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"Cannot listen on 127.0.0.1:{options.port}: {error.strerror}\n")
+        sys.stderr.write(
+            f"Cannot listen on 127.0.0.1:{options.port}: {os.strerror(error.errno or 0)}\n"
+        )
         return 1
     return 0
 

@@ -61,4 +61,5 @@ class Refusal:
 def envelope(said: Answer | Refusal, request_id: str, language: str) -> bytes:
     """Return the body of an HTTP answer."""
     response = said.response(language) | {"RequestId": request_id}
-    return json.dumps({"Response": response}, ensure_ascii=False).encode()
+    # What is echoed may hold half a surrogate pair, which no UTF-8 can carry.
+    return json.dumps({"Response": response}, ensure_ascii=False).encode(errors="replace")

@@ -110,7 +110,7 @@ async def _stream(
     start = "["
     while piece := list(islice(rows, at_once)):
         text = start + ",\n".join(json.dumps(row, ensure_ascii=False) for row in piece)
-        await response.write(text.encode())
+        await response.write(text.encode(errors="replace"))
         await asyncio.sleep(0)
         start = ",\n"
     await response.write(b"[]\n" if start == "[" else b"]\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 from aiohttp import web
@@ -41,13 +42,13 @@ class DataPlane:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one HTTP request; always with status 200."""
         arrived, request_id = self.account.clock.now(), uuid4()
-        call = Call(
-            request.method,
-            request.raw_path.partition("?")[2],
-            request.headers,
-            *await _body(request),
-            arrived,
-        )
+        try:
+            body, length = await _body(request)
+        except ConnectionError:
+            # The caller hung up before the request was whole: it was never received.
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        query = request.raw_path.partition("?")[2]
+        call = Call(request.method, query, request.headers, body, length, arrived)
         if len(call.body) > LARGE_BODY:
             admitted, given = await asyncio.to_thread(_read, call)
         else:

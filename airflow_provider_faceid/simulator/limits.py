@@ -9,7 +9,7 @@ reaches the check counts, whether it is charged or not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 from ..clock import beijing_date
 from ..service.actions import ACTIONS, IdentityLimits
@@ -79,14 +79,14 @@ class IdentityCounter:
 
     def __init__(self, limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS) -> None:
         self.limits = dict(limits)
-        self._windows: dict[tuple[str, str], tuple[Hashable, Counter[str]]] = {}
+        self._windows: dict[tuple[str, str], tuple[int, Counter[str]]] = {}
 
     def exceeded(self, action: str, id_card: str, name: str, at: float) -> bool:
         """Count a call about an identity; say whether it is over one of the Action's limits."""
         limits = self.limits.get(action)
         if limits is None:
             return False
-        day, minute = beijing_date(at), int(at) // SECONDS_PER_MINUTE
+        day, minute = beijing_date(at).toordinal(), int(at) // SECONDS_PER_MINUTE
         counted = (
             (limits.id_card_per_day, self._count(action, "id_card_per_day", day, id_card)),
             (limits.name_per_day, self._count(action, "name_per_day", day, name)),
@@ -101,10 +101,10 @@ class IdentityCounter:
         """Forget every count."""
         self._windows.clear()
 
-    def _count(self, action: str, limit: str, window: Hashable, value: str) -> int:
-        """Count a value in a window; only the newest window of each limit is kept."""
-        current, counts = self._windows.get((action, limit), (None, Counter[str]()))
-        if current != window:
+    def _count(self, action: str, limit: str, window: int, value: str) -> int:
+        """Count a value in the newest window, the only one kept; latecomers count there, too."""
+        newest, counts = self._windows.get((action, limit), (-1, Counter[str]()))
+        if window > newest:
             counts = Counter()
             self._windows[action, limit] = (window, counts)
         counts[value] += 1

@@ -22,7 +22,7 @@ def read(call: Call) -> Parameters | Refusal:
         return _read_query(call.query)
     try:
         document = json.loads(call.body or b"{}")
-    except ValueError:  # UnicodeDecodeError is one too
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError, too
         return Refusal("InvalidParameter:body")
     if not isinstance(document, dict):
         return Refusal("InvalidParameter:body")

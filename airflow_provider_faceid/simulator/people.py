@@ -90,5 +90,5 @@ def _invent(count: int, seed: int) -> Iterator[Person]:
 def _number(chance: random.Random) -> str:
     """Return a valid ID number: a real area, a birth date from 1940 to 2007, a check character."""
     born = FIRST_BIRTH + timedelta(days=chance.randint(0, BIRTH_DAYS))
-    head = f"{chance.choice(names.AREAS)}{born:%Y%m%d}{chance.randint(1, 999):03}"
+    head = f"{chance.choice(names.AREAS)}{born.isoformat().replace('-', '')}{chance.randint(1, 999):03}"
     return head + id_card.check_character([int(digit) for digit in head])

@@ -43,7 +43,12 @@ async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
 
     :param port: 0 takes a free one.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=STOP_SECONDS,
+        max_line_size=2 * gateway.MAX_GET,  # so that the gateway itself refuses a long query
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
@@ -88,13 +93,22 @@ class SimulatorServer:
         self._stopping: asyncio.Event | None = None
 
     def start(self) -> Self:
-        """Serve until :meth:`stop`; returns when the port is open."""
+        """
+        Serve until :meth:`stop`; returns when the port is open.
+
+        :raises OSError: the port is taken.
+        """
         started: Future[str] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._run(started)), name="faceid-simulator", daemon=True
         )
         self._thread.start()
-        self.url = started.result()
+        try:
+            self.url = started.result()
+        except BaseException:
+            self._thread.join()
+            self._thread = None
+            raise
         return self
 
     def stop(self) -> None:
@@ -122,7 +136,7 @@ class SimulatorServer:
             async with serve(self._app, self._port) as url:
                 started.set_result(url)
                 await self._stopping.wait()
-        except OSError as error:  # the port is taken
+        except BaseException as error:  # the port is taken, for example
             if started.done():
                 raise
             started.set_exception(error)

@@ -63,12 +63,18 @@ def verify(call: Call, authorization: Authorization, timestamp: int) -> Refusal 
         return failure
     hashed = signing.payload_hash(_signed_payload(call))
     canonical = signing.canonical_request(call.method, call.query, headers, hashed)
-    for candidate in (canonical, _with_values_as_sent(canonical, headers)):
-        to_sign = signing.string_to_sign(timestamp, SERVICE, candidate)
-        expected = signing.signature(SECRET_KEY, timestamp, SERVICE, to_sign)
-        if hmac.compare_digest(expected, authorization.signature):
-            return None
-    return failure
+    try:
+        candidates = (canonical, _with_values_as_sent(canonical, headers))
+        fits = any(_fits(candidate, authorization, timestamp) for candidate in candidates)
+    except UnicodeEncodeError:  # bytes came in that are no UTF-8, so nobody can have signed them
+        fits = False
+    return None if fits else failure
+
+
+def _fits(canonical: str, authorization: Authorization, timestamp: int) -> bool:
+    to_sign = signing.string_to_sign(timestamp, SERVICE, canonical)
+    expected = signing.signature(SECRET_KEY, timestamp, SERVICE, to_sign)
+    return hmac.compare_digest(expected, authorization.signature)
 
 
 def _signed_payload(call: Call) -> bytes:

@@ -82,6 +82,10 @@ class Caller:
         headers = self.headers(action, body, **signing_parts) | dict(changes or {})
         return self.send("POST", body, headers)
 
+    def code(self, *parts: object, **more: object) -> str:
+        """Send the same and return ``Error.Code``."""
+        return self.post(*parts, **more)["Error"]["Code"]
+
     def send(
         self, method: str, body: bytes, headers: Mapping[str, str | None], query: str = ""
     ) -> dict[str, object]:
@@ -105,11 +109,6 @@ class Caller:
         answer = requests.get(self.server.url + path, timeout=10)
         answer.raise_for_status()
         return answer.json()
-
-
-def error(response: dict[str, object]) -> str:
-    """Return ``Error.Code``."""
-    return response["Error"]["Code"]
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,18 @@ def test_a_name_has_a_limit_of_its_own():
     assert not counter.exceeded(FACE, "number", "name", noon)
 
 
+def test_a_latecomer_of_yesterday_does_not_restart_the_day():
+    counter = IdentityCounter()
+    limit = ACTIONS["IdCardVerification"].identity_limits.name_per_day
+    today, yesterday = beijing(2026, 6, 2, 0, 0, 1), beijing(2026, 6, 1, 23, 59, 59)
+    moments = [today] * (limit - 1) + [yesterday, today]
+    exceeded = [
+        counter.exceeded("IdCardVerification", f"number {call}", "name", moment)
+        for call, moment in enumerate(moments)
+    ]
+    assert exceeded == [False] * limit + [True]
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_without_limits_nobody_is_asked_about_too_often(action):
     counter = IdentityCounter({})

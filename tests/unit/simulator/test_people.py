@@ -95,13 +95,13 @@ def test_a_picture_is_drawn_once_and_the_same_every_time():
 
 def test_pictures_are_small_files():
     sizes = [len(pictures.portrait(f"size {number}")) for number in range(100)]
-    assert 2000 < min(sizes)
+    assert min(sizes) > 2000
     assert max(sizes) < 12_000
 
 
 def test_what_special_people_submit_differs_from_what_is_registered():
     gallery = Gallery(7)
-    other = [p for p in PEOPLE.listed if gallery.submitted(p) != gallery.registered(p)]
+    other = [p for p in PEOPLE.listed[:99] if gallery.submitted(p) != gallery.registered(p)]
     assert {person.special.codes[FACE].rpartition(".")[2] for person in other} == {
         "CompareLowSimilarity",
         "LifePhotoSizeError",

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 from io import BytesIO
 
-import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from airflow_provider_faceid.simulator import pictures
-from airflow_provider_faceid.simulator.similarity import features, open_picture, similarity
+from airflow_provider_faceid.simulator.similarity import (
+    Features,
+    features,
+    open_picture,
+    similarity,
+)
 
 PORTRAITS = [pictures.portrait(f"7:{number}") for number in range(120)]
 
 
-def look(data: bytes) -> np.ndarray:
+def look(data: bytes) -> Features:
     return features(open_picture(data))
 
 

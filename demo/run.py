@@ -1,0 +1,212 @@
+"""``make demo``: real Airflow DAGs verify a table of applicants against the simulator.
+
+Ends with ``demo: PASS`` if every row is where it belongs and our count of calls and of charged
+calls is the simulator's own; otherwise says what differs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sqlite3
+import sys
+import time
+import urllib.request
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from applicants import fill
+from home import HOME, LOG, WAREHOUSE, environment
+from service import simulator
+
+DAGS = {"verify_id_cards": "IdCardVerification", "verify_faces": "ImageRecognitionV2"}
+LABEL = 24
+
+
+def main() -> int:
+    """Run the demo and return the exit code."""
+    began = time.monotonic()
+    HOME.mkdir(exist_ok=True)
+    for file in HOME.glob("warehouse.sqlite*"):
+        file.unlink()
+    with simulator("--people", "2000", "--seed", "7") as url:
+        say(f"simulator: Face ID on {url}, 2,000 people")
+        expected = fill(WAREHOUSE, url)
+        say(f"warehouse: {len(expected):,} applicants in {relative(WAREHOUSE)}")
+        os.environ |= environment(url)
+        say("airflow:   starting (the first time its database is made)")
+        run_dag = start_airflow()
+        faults: list[str] = []
+        day = datetime.now(UTC).replace(microsecond=0)
+        for dag_id, action in DAGS.items():
+            say(f"\n{dag_id}: validate -> verify -> check_results -> summarise")
+            state = run_dag(dag_id, day)
+            print_table(summary(dag_id, action))
+            faults += [] if state == "success" else [f"{dag_id}: the DAG run ended as {state}"]
+            faults += [f"{dag_id}: {fault}" for fault in differences(url, action, expected)]
+        say("\nverify_id_cards, the same day again: nothing is missing, nothing is called")
+        before = len(get(f"{url}/_sim/ledger"))
+        run_dag("verify_id_cards", day)
+        again = len(get(f"{url}/_sim/ledger")) - before
+        print_table({"calls": again})
+        faults += [f"the rerun made {again} calls"] if again else []
+    say(f"\nwarehouse file: {relative(WAREHOUSE)}   log: {relative(LOG)}")
+    say("look around in the Airflow UI: make ui")
+    for fault in faults:
+        say(f"differs: {fault}")
+    say(f"demo: {'FAIL' if faults else 'PASS'} ({time.monotonic() - began:.0f} s)")
+    return 1 if faults else 0
+
+
+def start_airflow() -> Any:
+    """Import Airflow, make its database if need be, and return a function that runs a DAG."""
+    made_by = HOME / "airflow" / "made-by"
+    installed = version("apache-airflow")
+    if not made_by.exists() or made_by.read_text() != installed:
+        shutil.rmtree(HOME / "airflow", ignore_errors=True)
+    with LOG.open("w") as log, redirect_stdout(log), redirect_stderr(log):
+        if not made_by.exists():
+            from airflow.utils.db import initdb  # noqa: PLC0415 - reads the environment set above
+
+            initdb()
+            made_by.write_text(installed)
+        from airflow.models.dagbag import DagBag  # noqa: PLC0415 - the same
+
+        bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    if bag.import_errors:
+        raise SystemExit(f"The example DAGs cannot be imported: {bag.import_errors}")
+    show_progress()
+
+    def run_dag(dag_id: str, day: datetime) -> str:
+        with LOG.open("a") as log, redirect_stdout(log), redirect_stderr(log):
+            return str(bag.dags[dag_id].test(logical_date=day).state)
+
+    return run_dag
+
+
+def show_progress() -> None:
+    """Send the operators' own log lines to the terminal too."""
+
+    class Terminal(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            if " rows" in text:
+                print(f"  {text}", file=sys.__stdout__, flush=True)
+
+    logging.getLogger("airflow.task.operators.airflow_provider_faceid").addHandler(Terminal())
+
+
+def summary(dag_id: str, action: str) -> dict[str, Any]:
+    """Return the numbers of a DAG's table, read from the warehouse as an analyst would."""
+    run = query(
+        "SELECT rows_in, calls, charged, throttled, calls_per_second, seconds, deferred, held "
+        "FROM faceid_runs WHERE action = ? ORDER BY started_at DESC LIMIT 1",
+        action,
+    )
+    outcomes = dict(
+        query(
+            "SELECT outcome, COUNT(*) FROM faceid_results "
+            "WHERE action = ? AND status = 'answered' GROUP BY outcome ORDER BY 1",
+            action,
+        )
+    )
+    rules = query(
+        "SELECT rule, COUNT(*) FROM faceid_quarantine WHERE action = ? GROUP BY rule ORDER BY 1",
+        action,
+    )
+    bad = query(
+        "SELECT COUNT(DISTINCT source_key) FROM faceid_quarantine "
+        "WHERE action = ? AND stage = 'validate'",
+        action,
+    )[0][0]
+    if not run:
+        return {"no run of": dag_id}
+    rows_in, calls, charged, throttled, rate, seconds, deferred, held = run[0]
+    return {
+        "rows in": rows_in,
+        "valid": rows_in - bad,
+        **{f"quarantined: {rule}": count for rule, count in rules},
+        **{name: outcomes.pop(name, 0) for name in ("match", "mismatch")},
+        **{f"other: {name}": count for name, count in outcomes.items()},
+        "deferred": deferred,
+        "held": held,
+        "calls": calls,
+        "charged": charged,
+        "throttled": throttled,
+        "calls/s": f"{rate:.1f}",
+        "seconds": f"{seconds:.1f}",
+    }
+
+
+def differences(url: str, action: str, expected: dict[int, dict[str, str]]) -> list[str]:
+    """Compare the warehouse with what the simulator saw, billed and would answer."""
+    faults = []
+    ledger = [row for row in get(f"{url}/_sim/ledger") if row["action"] == action]
+    billed = get(f"{url}/_sim/bill").get(action, 0)
+    calls, charged = query(
+        "SELECT SUM(calls), SUM(charged) FROM faceid_runs WHERE action = ?", action
+    )[0]
+    if calls != len(ledger):
+        faults.append(f"we counted {calls} calls, the service {len(ledger)}")
+    if charged != billed:
+        faults.append(f"we counted {charged} charged calls, the service bills {billed}")
+    answered = dict(
+        query(
+            "SELECT CAST(source_key AS INTEGER), code FROM faceid_results WHERE action = ?", action
+        )
+    )
+    bad = {
+        row[0]
+        for row in query(
+            "SELECT CAST(source_key AS INTEGER) FROM faceid_quarantine WHERE action = ?", action
+        )
+    }
+    for key, codes in expected.items():
+        code, place = codes.get(action), answered.get(key)
+        if code and place != code and key not in bad:
+            faults.append(f"applicant {key} should be answered {code}, is {place}")
+        if not code and place:
+            faults.append(f"applicant {key} should not have been sent, is {place}")
+        if key in bad and place:
+            faults.append(f"applicant {key} is in two places")
+    return faults
+
+
+def query(sql: str, *parameters: str) -> list[tuple[Any, ...]]:
+    """Run a query on the warehouse."""
+    connection = sqlite3.connect(WAREHOUSE)
+    try:
+        return connection.execute(sql, parameters).fetchall()
+    finally:
+        connection.close()
+
+
+def get(url: str) -> Any:
+    """Ask the simulator's control plane."""
+    with urllib.request.urlopen(url, timeout=60) as response:
+        return json.load(response)
+
+
+def print_table(rows: dict[str, Any]) -> None:
+    """Print names and numbers in two columns."""
+    width = max(LABEL, *map(len, rows))
+    for name, value in rows.items():
+        say(f"  {name:<{width}} {value:>8}")
+
+
+def relative(path: Any) -> str:
+    """Return a path as the user of make sees it."""
+    return str(path.relative_to(HOME.parent))
+
+
+def say(text: str) -> None:
+    """Print at once."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

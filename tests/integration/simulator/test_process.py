@@ -1,0 +1,75 @@
+"""The simulator as a process of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+COMMAND = [sys.executable, "-m", "airflow_provider_faceid.simulator"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_stops_cleanly(stop):
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", "--people", "30", "--seed", "7"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        found = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
+        assert found, line
+        assert len(requests.get(f"{found[1]}/_sim/people", timeout=5).json()) == 30
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_taken_port_is_said_in_one_line():
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
+        port = process.stdout.readline().strip().rpartition(":")[2]
+        second = subprocess.run(
+            [*COMMAND, "--port", port], capture_output=True, text=True, timeout=20, check=False
+        )
+        process.terminate()
+    assert second.returncode == 1
+    assert second.stderr == f"Cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+WITHOUT_PILLOW = "import sys; sys.modules['PIL'] = None; "
+
+
+def test_without_pillow_the_command_says_what_to_install():
+    code = WITHOUT_PILLOW + (
+        "sys.argv = ['simulator']; from airflow_provider_faceid.simulator.__main__ import main; "
+        "sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'airflow-provider-faceid[simulator]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_pillow_the_class_says_what_to_install():
+    code = WITHOUT_PILLOW + "from airflow_provider_faceid.simulator import SimulatorServer"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: ")
+    assert "pip install 'airflow-provider-faceid[simulator]'" in last
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, airflow_provider_faceid.simulator; "
+        "assert not {'aiohttp', 'PIL', 'numpy', 'airflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)

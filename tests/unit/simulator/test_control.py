@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+import requests
+
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+
+
+def test_people_are_listed_with_what_to_expect(caller, server):
+    people = caller.get("/_sim/people")
+    assert [person["id_card"] for person in people] == [
+        person.id_card for person in server.account.people.listed
+    ]
+    assert people[-1] == {
+        "id_card": server.account.people.listed[-1].id_card,
+        "name": server.account.people.listed[-1].name,
+        "expects": {ID_CARD: "0", FACE: "Success"},
+        "special": False,
+    }
+    assert people[0]["special"] is True
+    assert people[0]["expects"][ID_CARD] == "-1"
+
+
+def test_transient_people_tell_what_comes_first(caller):
+    transient = [person for person in caller.get("/_sim/people") if "at_first" in person]
+    assert transient[0]["at_first"][ID_CARD] == "-4"
+    assert transient[0]["calls"] == 2
+    assert transient[0]["expects"][ID_CARD] == "0"
+
+
+def test_people_can_be_listed_in_parts_and_with_photos(caller, server):
+    everybody = caller.get("/_sim/people")
+    part = caller.get("/_sim/people?photo=1&offset=50&limit=7")
+    assert [person["id_card"] for person in part] == [p["id_card"] for p in everybody[50:57]]
+    registered = server.account.gallery.registered(server.account.people.listed[50])
+    assert b64decode(part[0]["photo_base64"]) == registered
+    assert caller.get("/_sim/people?offset=60") == []
+
+
+def test_the_listed_photo_leads_to_what_is_expected(caller):
+    person = caller.get("/_sim/people?photo=1&offset=40&limit=1")[0]
+    response = caller.face(person["id_card"], person["name"], person["photo_base64"])
+    assert response["Result"] == person["expects"][FACE]
+
+
+@pytest.mark.parametrize("part", ["offset=-1", "limit=few", "offset=1.5"])
+def test_a_part_is_given_in_whole_numbers(server, part):
+    answer = requests.get(f"{server.url}/_sim/people?{part}", timeout=5)
+    assert answer.status_code == 400
+
+
+def test_the_ledger_holds_every_request(caller, ordinary):
+    answered = caller.id_card(ordinary.id_card, ordinary.name)
+    refused = caller.post(ID_CARD, {"IdCard": ordinary.id_card}, secret_key="wrong")
+    broken = caller.post(ID_CARD, {"IdCard": ordinary.id_card})
+    rows = caller.get("/_sim/ledger")
+    assert [row["request_id"] for row in rows] == [
+        answer["RequestId"] for answer in (answered, refused, broken)
+    ]
+    assert rows[0] == {
+        "at": "2026-06-01T04:00:00.000+00:00",
+        "action": ID_CARD,
+        "id_card": ordinary.id_card,
+        "result": "0",
+        "error": "",
+        "charged": True,
+        "request_id": answered["RequestId"],
+    }
+    assert (rows[1]["id_card"], rows[1]["error"]) == ("", "AuthFailure.SignatureFailure")
+    assert (rows[2]["id_card"], rows[2]["error"]) == (ordinary.id_card, "MissingParameter")
+    assert caller.get("/_sim/ledger?offset=2") == rows[2:]
+
+
+def test_a_throttled_request_stands_in_the_ledger_with_its_number(caller, server, ordinary):
+    server.account.windows.quotas[ID_CARD] = 1
+    for _ in range(2):
+        caller.id_card(ordinary.id_card, ordinary.name)
+    row = caller.get("/_sim/ledger?offset=1")[0]
+    assert (row["id_card"], row["error"], row["charged"]) == (
+        ordinary.id_card, "RequestLimitExceeded", False,
+    )  # fmt: skip
+    assert caller.get("/_sim/pace") == {
+        ID_CARD: {"busiest_second": 2, "throttled": 1, "seconds": 1, "calls": 2}
+    }
+
+
+def test_a_long_ledger_comes_in_pieces(caller, server, ordinary):
+    for _ in range(101):
+        caller.id_card(ordinary.id_card, ordinary.name)
+    assert len(caller.get("/_sim/ledger")) == 101
+    assert len(caller.get("/_sim/ledger?limit=100")) == 100
+
+
+def test_the_bill_counts_charged_calls(caller, ordinary):
+    assert caller.get("/_sim/bill") == {ID_CARD: 0, FACE: 0}
+    caller.id_card(ordinary.id_card, ordinary.name)
+    caller.id_card(ordinary.id_card, "Li Si")
+    caller.id_card("1", "Li Si")
+    assert caller.get("/_sim/bill") == {ID_CARD: 2, FACE: 0}
+
+
+def test_a_reset_forgets_everything(caller, ordinary, server):
+    caller.id_card(ordinary.id_card, ordinary.name)
+    requests.post(f"{server.url}/_sim/reset", timeout=5).raise_for_status()
+    assert caller.get("/_sim/ledger") == []
+    assert caller.get("/_sim/bill") == {ID_CARD: 0, FACE: 0}
+    assert caller.get("/_sim/pace") == {}
+
+
+def test_elsewhere_there_is_nothing(server):
+    assert requests.get(f"{server.url}/elsewhere", timeout=5).status_code == 404

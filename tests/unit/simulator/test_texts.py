@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from airflow_provider_faceid.service.outcomes import COMMON, RESULTS
+from airflow_provider_faceid.simulator import texts
+from airflow_provider_faceid.simulator.business import ERRORS, HANDLERS, IDENTITY_CODES
+
+
+def test_every_result_of_the_outcome_table_is_described():
+    for action, rows in RESULTS.items():
+        missing = set(rows) - set(texts.DESCRIPTIONS[action])
+        assert missing <= {"InternalError.CompareLowSimilarity"}
+        assert set(texts.DESCRIPTIONS[action]) <= set(rows)
+
+
+def test_every_error_is_a_code_the_outcome_table_knows():
+    codes = {key.partition(":")[0] for key in texts.REFUSALS}
+    assert codes <= set(COMMON)
+    assert codes >= ERRORS
+
+
+def test_every_action_has_a_row_in_every_table():
+    assert set(HANDLERS) == set(IDENTITY_CODES) == set(texts.DESCRIPTIONS) == set(RESULTS)
