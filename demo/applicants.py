@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_faceid.service.id_card import check_character
 from airflow_provider_faceid.service.outcomes import Step, look_up
 
 APPLICANTS = 1000
@@ -52,7 +53,8 @@ def _wrong_check_digit(row: Applicant) -> None:
 
 
 def _thirteenth_month(row: Applicant) -> None:
-    row.id_card = row.id_card[:10] + "13" + row.id_card[12:]
+    body = row.id_card[:10] + "13" + row.id_card[12:17]
+    row.id_card = body + check_character(list(map(int, body)))
 
 
 def _no_name(row: Applicant) -> None:

@@ -1,0 +1,82 @@
+# Everything starts from a bare Python 3.11+ and make; each step says what it does.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+OLDEST := .venv-oldest/bin
+PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
+PYTEST := -m pytest -q -p no:cacheprovider
+
+.DEFAULT_GOAL := help
+.PHONY: help demo ui test test-unit test-integration test-docs test-oldest lint format \
+	simulator docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+demo: .venv/demo ## real Airflow DAGs verify 1,000 applicants against the simulator
+	@$(BIN)/python demo/run.py
+
+ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
+	@$(BIN)/python demo/ui.py
+
+simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
+	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
+
+test: test-unit test-integration test-docs ## all tests
+
+test-unit: .venv/test ## fast tests: pure functions, tables, vectors
+	@echo "== unit and contract tests"
+	@$(BIN)/python $(PYTEST) tests/unit tests/contract
+
+test-integration: .venv/test ## simulator, real databases, real DAG runs
+	@echo "== integration tests"
+	@$(BIN)/python $(PYTEST) tests/integration
+
+test-docs: .venv/test ## every example in the docs, and the pages made from tables
+	@echo "== tests of the docs"
+	@$(BIN)/python $(PYTEST) tests/docs
+
+test-oldest: .venv-oldest/test ## the suite on the oldest supported Airflow
+	@echo "== all tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
+	@$(OLDEST)/python $(PYTEST) tests
+
+lint: .venv/lint ## ruff, mypy --strict, layer contracts
+	@echo "== ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "== mypy"; $(BIN)/mypy
+	@echo "== layers"; $(BIN)/lint-imports
+
+format: .venv/lint ## let ruff write the layout
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: .venv/demo ## rewrite the pages that are made from tables
+	@$(BIN)/python docs/generate.py
+
+clean: ## remove what make made
+	rm -rf .venv .venv-oldest .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		.hypothesis build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Environments. The marker files are newer than what they were made from.
+
+.venv/made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
+	@echo "== making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/demo: .venv/made pyproject.toml constraints.txt
+	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[demo]' && touch $@
+
+.venv/test: .venv/made pyproject.toml constraints.txt
+	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test]' && touch $@ .venv/demo
+
+.venv/lint: .venv/test
+	@echo "== installing the linters into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,lint]' && touch $@
+
+.venv-oldest/test: pyproject.toml constraints-oldest.txt
+	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
+	@$(PYTHON) -m venv .venv-oldest
+	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt -e '.[test]' && touch $@
