@@ -34,30 +34,20 @@ class Progress:
         self._title = title
         self._log = log
         self._clock = clock
-        self._started = self._last = clock.monotonic()
-        self._done_at_start: int | None = None
+        self._last = clock.monotonic()
 
     def tick(self, manifest: Manifest, *, final: bool = False) -> None:
         """Write a line if it is time for one, or if it is the last."""
         now = self._clock.monotonic()
-        if self._done_at_start is None:
-            self._done_at_start = manifest.done
         if not final and now - self._last < EVERY_SECONDS:
             return
         self._last = now
-        self._log.info(
-            "%s: %s", self._title, line(manifest, self._done_at_start, now - self._started)
-        )
+        self._log.info("%s: %s", self._title, line(manifest))
 
 
-def line(manifest: Manifest, done_before: int, elapsed: float) -> str:
-    """
-    Return a progress line.
-
-    :param done_before: rows that were done when the clock started.
-    :param elapsed: seconds since then.
-    """
-    rate = (manifest.done - done_before) / elapsed if elapsed > 0 else 0.0
+def line(manifest: Manifest) -> str:
+    """Return a progress line; the time left assumes one call for each row that is left."""
+    rate = manifest.calls_per_second
     left = manifest.rows_in - manifest.done
     eta = f"{left / rate:.0f} s left" if left and rate else "done" if not left else "waiting"
     counts = dict(sorted(manifest.outcomes.items()))
@@ -65,6 +55,6 @@ def line(manifest: Manifest, done_before: int, elapsed: float) -> str:
     counts |= {"deferred": manifest.deferred, "held": manifest.held}
     listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     return (
-        f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} rows/s, {eta}; "
+        f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} calls/s, {eta}; "
         f"{manifest.calls} calls, {manifest.charged} charged; {listed or 'nothing yet'}"
     )

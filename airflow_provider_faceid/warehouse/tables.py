@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import FaceIdError
 from .database import DUCKDB, Database
+
+
+class Column(NamedTuple):
+    """A column: ``text``, ``integer`` or ``real``, and what it says."""
+
+    type: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -17,72 +24,80 @@ class Table:
     A table of ours.
 
     :param name: default name.
-    :param columns: column type (``text``, ``integer``, ``real``) by name.
     :param key: columns of the primary key.
+    :param columns: all columns by name.
     """
 
     name: str
-    columns: dict[str, str]
     key: tuple[str, ...]
+    columns: dict[str, Column]
 
 
-RESULTS = Table(
-    name="faceid_results",
-    columns={
-        "campaign": "text",  # the name under which a person is verified once
-        "action": "text",
-        "source_key": "text",  # key of the source row, as text
-        "status": "text",  # answered | deferred | held
-        "outcome": "text",
-        "code": "text",
-        "similarity": "real",
-        "charged": "integer",  # 1, 0, or NULL where no page says
-        "description": "text",
-        "request_id": "text",
-        "attempts": "integer",
-        "latency_ms": "integer",
-        "answered_at": "text",  # ISO 8601, UTC
-        "verified_date": "text",  # YYYY-MM-DD, Beijing: the service's day
-        "not_before": "text",  # a deferred row is not called before this moment
-        "run_id": "text",
-    },
-    key=("campaign", "action", "source_key"),
+def _table(name: str, key: str, text: str) -> Table:
+    columns = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        column, kind, meaning = line.split(maxsplit=2)
+        columns[column] = Column(kind, meaning)
+    return Table(name, tuple(key.split()), columns)
+
+
+RESULTS = _table(
+    "faceid_results",
+    "campaign action source_key",
+    """
+    campaign          text     name under which a person is verified once
+    action            text     the API Action
+    source_key        text     key of the source row, as text
+    status            text     `answered`, `deferred` (another day) or `held` (may be charged)
+    outcome           text     the verdict in one word
+    code              text     result code as the service sent it
+    similarity        real     0.00-100.00 where faces were compared
+    charged           integer  1, 0, or NULL where no page of the API says
+    description       text     our words for the code
+    request_id        text     the service's RequestId, to ask Tencent Cloud about
+    attempts          integer  requests made for this answer
+    latency_ms        integer  from sending to the whole answer, waits excluded
+    answered_at       text     ISO 8601, UTC
+    verified_date     text     YYYY-MM-DD, the service's day (Beijing)
+    not_before        text     ISO 8601, UTC: a deferred row is not called before
+    run_id            text     the Airflow run
+    """,
 )
-QUARANTINE = Table(
-    name="faceid_quarantine",
-    columns={
-        "campaign": "text",
-        "action": "text",
-        "source_key": "text",
-        "rule": "text",
-        "stage": "text",  # validate | input | service
-        "request_id": "text",
-        "found_at": "text",
-        "run_id": "text",
-    },
-    key=("campaign", "action", "source_key", "rule"),
+QUARANTINE = _table(
+    "faceid_quarantine",
+    "campaign action source_key rule",
+    """
+    campaign          text     name under which a person is verified once
+    action            text     the API Action the row was meant for
+    source_key        text     key of the source row, as text
+    rule              text     the broken rule, or `service:` and the code
+    stage             text     who found it: `validate`, `input` or `service`
+    request_id        text     the service's RequestId if the service found it
+    found_at          text     ISO 8601, UTC
+    run_id            text     the Airflow run
+    """,
 )
-RUNS = Table(
-    name="faceid_runs",
-    columns={
-        "campaign": "text",
-        "action": "text",
-        "run_id": "text",
-        "started_at": "text",
-        "finished_at": "text",
-        "state": "text",  # success | failed
-        "rows_in": "integer",
-        "answered": "integer",
-        "quarantined": "integer",
-        "deferred": "integer",
-        "held": "integer",
-        "calls": "integer",
-        "charged": "integer",
-        "throttled": "integer",
-        "seconds": "real",
-        "calls_per_second": "real",
-    },
-    key=("campaign", "action", "run_id", "started_at"),
+RUNS = _table(
+    "faceid_runs",
+    "campaign action run_id started_at",
+    """
+    campaign          text     name under which a person is verified once
+    action            text     the API Action
+    run_id            text     the Airflow run
+    started_at        text     ISO 8601, UTC
+    finished_at       text     ISO 8601, UTC
+    state             text     `success` or `failed`
+    rows_in           integer  rows of the source
+    answered          integer  rows with a final answer, those of earlier runs included
+    quarantined       integer  rows whose input has to be mended
+    deferred          integer  rows that wait for another day or for the service
+    held              integer  rows sent without an answer
+    calls             integer  requests made in this run
+    charged           integer  calls of this run that are billed
+    throttled         integer  requests refused as too fast; not billed
+    seconds           real     from the first request to the last answer
+    calls_per_second  real     requests per second over those seconds
+    """,
 )
 
 
@@ -94,7 +109,9 @@ def create(database: Database, table: Table, name: str) -> None:
     :raises ConfigurationError: a table of this name exists and has other columns.
     """
     dialect = database.dialect
-    columns = [f"{dialect.quote(c)} {dialect.types[t]}" for c, t in table.columns.items()]
+    columns = [
+        f"{dialect.quote(c)} {dialect.types[column.type]}" for c, column in table.columns.items()
+    ]
     key = ", ".join(map(dialect.quote, table.key))
     statement = (
         f"CREATE TABLE IF NOT EXISTS {dialect.quote_table(name)} "
@@ -139,7 +156,7 @@ def _write(
     )
     if dialect is DUCKDB:
         # executemany takes 4 ms a row there; one list per column takes the whole page at once.
-        lists = ", ".join(f"unnest(?::{dialect.types[t]}[])" for t in table.columns.values())
+        lists = ", ".join(f"unnest(?::{dialect.types[c.type]}[])" for c in table.columns.values())
         columns = [list(column) for column in zip(*values, strict=True)]
         cursor.execute(f"{head} SELECT {lists} {tail}", columns)
     else:

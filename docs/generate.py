@@ -1,0 +1,112 @@
+"""Write the tables in the docs that are made from the code; ``--check`` only says if they differ.
+
+A table stands between two comments, ``<!-- table: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from airflow_provider_faceid.client.settings import form_fields
+from airflow_provider_faceid.service import id_card, name, photo
+from airflow_provider_faceid.service.actions import ACTIONS
+from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, CodeRow
+from airflow_provider_faceid.warehouse import tables
+
+DOCS = Path(__file__).resolve().parent
+MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [list(header), *[list(map(str, row)) for row in rows]]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def codes(rows: dict[str, CodeRow]) -> str:
+    """Return a table of result codes."""
+    return table(
+        ("code", "outcome", "charged", "next", "meaning"),
+        ((f"`{r.code}`", r.outcome, r.charged, r.step, r.meaning) for r in rows.values()),
+    )
+
+
+def columns(of: tables.Table) -> str:
+    """Return a table of a warehouse table's columns."""
+    return table(
+        ("column", "type", "meaning"),
+        (
+            (f"`{name}`" + (" (key)" if name in of.key else ""), column.type, column.meaning)
+            for name, column in of.columns.items()
+        ),
+    )
+
+
+def actions() -> str:
+    """Return a table of the Actions."""
+    return table(
+        ("Action", "calls/s", "required fields", "page"),
+        (
+            (
+                f"`{action.name}`",
+                action.quota,
+                ", ".join(f"`{f.name}`" for f in action.fields if f.required),
+                f"[API page]({action.docs})",
+            )
+            for action in ACTIONS.values()
+        ),
+    )
+
+
+def fields() -> str:
+    """Return a table of the connection's extra fields."""
+    return table(
+        ("field", "in Extra", "what it does"),
+        ((f["label"], f"`{key}`", f["description"]) for key, f in form_fields().items()),
+    )
+
+
+def rules() -> str:
+    """Return a table of the input rules."""
+    listed = {**id_card.RULES, **name.RULES, **photo.RULES}
+    return table(("rule", "what it asks for"), ((f"`{r}`", text) for r, text in listed.items()))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "actions": actions,
+    "connection-fields": fields,
+    "input-rules": rules,
+    "codes-common": lambda: codes(COMMON),
+    "table-results": lambda: columns(tables.RESULTS),
+    "table-quarantine": lambda: columns(tables.QUARANTINE),
+    "table-runs": lambda: columns(tables.RUNS),
+    **{f"codes-{action}": lambda rows=rows: codes(rows) for action, rows in RESULTS.items()},
+}
+
+
+def generated(page: str) -> str:
+    """Return a page with its tables made anew."""
+    return MARK.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", page)
+
+
+def main(*, check: bool) -> int:
+    """Rewrite the pages, or say which of them differ."""
+    stale = []
+    for path in sorted(DOCS.glob("*.md")):
+        old = path.read_text(encoding="utf-8")
+        new = generated(old)
+        if new != old:
+            stale.append(path.name)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    if stale:
+        print(f"{'differs from the code' if check else 'rewritten'}: {', '.join(stale)}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv))
