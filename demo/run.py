@@ -6,9 +6,10 @@ calls is the simulator's own; otherwise says what differs.
 
 from __future__ import annotations
 
+import io
 import json
-import logging
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -24,6 +25,17 @@ from service import simulator
 
 DAGS = {"verify_id_cards": "IdCardVerification", "verify_faces": "ImageRecognitionV2"}
 LABEL = 24
+PROGRESS = re.compile(r"(\w+:? \d+/\d+ rows,[^\[]*[^\[\s])")
+
+
+class DemoLog(io.TextIOWrapper):
+    """The log file; lines on the progress of a table are shown on the terminal too."""
+
+    def write(self, text: str, /) -> int:
+        """Write a piece of log."""
+        if progress := PROGRESS.search(text):
+            say(f"  {progress[1]}")
+        return super().write(text)
 
 
 def main() -> int:
@@ -31,7 +43,7 @@ def main() -> int:
     began = time.monotonic()
     HOME.mkdir(exist_ok=True)
     # Airflow's loggers keep the stream they find first: from here on that is the log file.
-    sys.stdout = sys.stderr = LOG.open("w", buffering=1, encoding="utf-8")
+    sys.stdout = sys.stderr = DemoLog(LOG.open("wb"), encoding="utf-8", line_buffering=True)
     for file in HOME.glob("warehouse.sqlite*"):
         file.unlink()
     with simulator("--people", "2000", "--seed", "7") as url:
@@ -79,7 +91,6 @@ def start_airflow() -> Any:
     bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     if bag.import_errors:
         raise SystemExit(f"The example DAGs cannot be imported: {bag.import_errors}")
-    show_progress()
 
     def run_dag(dag_id: str, day: datetime) -> str:
         dag = bag.dags[dag_id]
@@ -88,18 +99,6 @@ def start_airflow() -> Any:
         return str(dag.test(logical_date=day).state)
 
     return run_dag
-
-
-def show_progress() -> None:
-    """Send the operators' own log lines to the terminal too."""
-
-    class Terminal(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            if " rows" in text:
-                say(f"  {text}")
-
-    logging.getLogger("airflow.task.operators.airflow_provider_faceid").addHandler(Terminal())
 
 
 def summary(dag_id: str, action: str) -> dict[str, Any]:

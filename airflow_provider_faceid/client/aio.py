@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError
@@ -20,6 +22,8 @@ from .settings import Settings
 
 IDLE_SECONDS = 15
 """Idle connections are dropped after this, well before a server would do so."""
+LARGE_BODY = 2**20
+"""Bytes from which aiohttp warns of a body in one piece."""
 
 
 class AsyncClient:
@@ -48,11 +52,10 @@ class AsyncClient:
                 connect=settings.connect_timeout,
                 sock_connect=settings.connect_timeout,
             ),
-            trust_env=True,
+            trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
             auto_decompress=True,
         )
-        scheme = settings.url.split(":", 1)[0]
-        self._proxy = settings.proxies.get(scheme)
+        self._proxy = proxy_of(settings)
         return self
 
     async def __aexit__(
@@ -106,7 +109,8 @@ class AsyncClient:
         try:
             async with self._session.post(
                 settings.url + "/",
-                data=send.body,
+                # A large body goes out piece by piece, so that other calls go on.
+                data=BytesIO(send.body) if len(send.body) > LARGE_BODY else send.body,
                 headers=headers,
                 proxy=self._proxy,
                 allow_redirects=False,
@@ -115,6 +119,13 @@ class AsyncClient:
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise fate_of(error, send.action) from None
         return read_reply(send.action, response.status, body, send.personal)
+
+
+def proxy_of(settings: Settings) -> str | None:
+    """Return the proxy requests would take: the connection's, else the environment's."""
+    proxies = {**get_environ_proxies(settings.url), **settings.proxies}
+    proxy = select_proxy(settings.url, proxies)
+    return prepend_scheme_if_needed(proxy, "http") if proxy else None
 
 
 def fate_of(error: Exception, action: str) -> FaceIdError:

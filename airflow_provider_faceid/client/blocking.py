@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import requests
@@ -67,6 +68,9 @@ def _send(session: Session, settings: Settings, send: Send) -> Reply:
             headers={"X-TC-Action": send.action},
             timeout=(settings.connect_timeout, settings.timeout),
             allow_redirects=False,
+            # Said again, because the environment overrules what only the session says.
+            verify=settings.verify,
+            proxies=dict(settings.proxies),
         )
 
     try:
@@ -75,6 +79,8 @@ def _send(session: Session, settings: Settings, send: Send) -> Reply:
         raise fate_of(error, send.action) from None
     except TimeoutError:
         raise no_answer(send.action, f"timeout of {settings.timeout:g} s") from None
+    except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
+        raise tls_refused(send.action, "no certificates to check it against") from None
     return read_reply(send.action, response.status_code, response.content, send.personal)
 
 
@@ -110,7 +116,7 @@ def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
     """Return what an error of requests means for the call."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     detail = type(error if cause is None else cause).__name__
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and _while_connecting(error):
         return tls_refused(action, detail)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return no_address(action, detail)
@@ -118,3 +124,12 @@ def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
     if isinstance(error, never_left) or detail in {"NewConnectionError", "NameResolutionError"}:
         return never_sent(action, detail)
     return no_answer(action, detail)
+
+
+def _while_connecting(error: BaseException | None) -> bool:
+    """Say whether an error arose before anything was sent; TLS may also fail in mid-answer."""
+    while error is not None:
+        if any(frame.f_code.co_name == "connect" for frame, _ in walk_tb(error.__traceback__)):
+            return True
+        error = error.__context__
+    return False

@@ -26,7 +26,9 @@ def tls_refused(action: str, detail: str) -> ConfigurationError:
 
 def no_address(action: str, detail: str) -> ConfigurationError:
     """Return the error for an endpoint that is no address at all."""
-    return ConfigurationError(f"{action}: the connection's Endpoint is no address ({detail})")
+    return ConfigurationError(
+        f"{action}: the connection's Endpoint, or its proxy, is no address ({detail})"
+    )
 
 
 def no_answer(action: str, detail: str) -> UncertainError:

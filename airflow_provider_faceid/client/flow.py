@@ -16,6 +16,7 @@ from typing import Protocol
 from ..clock import Clock
 from ..exceptions import (
     AccountError,
+    ConfigurationError,
     CredentialsError,
     FaceIdError,
     RequestRefusedError,
@@ -101,6 +102,8 @@ def call_flow(
     :return: through ``StopIteration.value``, the verdict.
     :raises FaceIdError: there is no answer; the type says what to do next.
     """
+    if not (action.isascii() and action.isalnum()):
+        raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
     send = Send(action, build_body(params), _personal(params))
     failures = throttled = 0
     while True:

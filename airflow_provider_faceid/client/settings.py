@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,6 +26,13 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "object": dict,
 }
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)"
+    r"(:(?P<port>[0-9]{1,5}))?"
+)
+_MAX_PORT = 65535
+_VISIBLE = re.compile(r"[!-~]*")
+"""What an HTTP header carries unharmed."""
 
 
 @dataclass(frozen=True)
@@ -134,26 +142,26 @@ def form_fields() -> dict[str, Any]:
 
 
 def _key_part(conn_id: str, label: str, value: str | None) -> str:
-    if not value or value != value.strip():
-        fault = "is empty" if not value else "has a space at its start or end"
+    if not value or not _VISIBLE.fullmatch(value):
+        fault = "is empty" if not value else "has a space or a character that is not ASCII"
         raise ConfigurationError(f"Connection '{conn_id}': {label} {fault}")
     return value
 
 
 def _url(conn_id: str, host: str | None, port: int | None, schema: str | None) -> str:
-    host = (host or DEFAULT_HOST).strip().rstrip("/")
+    host = (host or DEFAULT_HOST).strip().rstrip("/").lower()
     if "://" not in host:
         host = f"{'http' if schema == 'http' else 'https'}://{host}"
-    parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+    found = _ADDRESS.fullmatch(host)
+    # The form's Test button sends port 0 for an empty field.
+    port = int((found and found["port"]) or port or 0)
+    if found is None or not 0 <= port <= _MAX_PORT:
         raise ConfigurationError(
             f"Connection '{conn_id}': Endpoint must be a host name such as {DEFAULT_HOST}, or "
             "http://host:port, without a path"
         )
-    default_port = 80 if parts.scheme == "http" else 443
-    # The form's Test button sends port 0 for an empty field.
-    port = None if parts.port or port in {0, default_port} else port
-    return f"{parts.scheme}://{parts.netloc}" + (f":{port}" if port else "")
+    default_port = 80 if found["scheme"] == "http" else 443
+    return f"{found['scheme']}://{found['host']}" + ("" if port in {0, default_port} else f":{port}")
 
 
 def _checked(conn_id: str, name: str, value: object) -> Any:
@@ -167,12 +175,16 @@ def _checked(conn_id: str, name: str, value: object) -> Any:
     low, high = schema.get("minimum"), schema.get("maximum")
     if fits and isinstance(value, int | float) and low is not None:
         fits = low <= value <= high
+    if fits and isinstance(value, str):
+        # All texts end up in headers, where anything else would fail, and be quoted, in every call.
+        fits = len(value) <= schema.get("maxLength", len(value)) and bool(_VISIBLE.fullmatch(value))
+    if fits and isinstance(value, dict):
+        fits = all(isinstance(text, str) for text in value.values())
     if fits and "enum" in schema:
         fits = value in schema["enum"]
     if not fits:
-        wanted = schema.get("enum") or (kind if low is None else f"{kind} from {low} to {high}")
         raise ConfigurationError(
-            f"Connection '{conn_id}': extra field '{name}' must be {_listed(wanted)}"
+            f"Connection '{conn_id}': extra field '{name}' must be {_wanted(schema)}"
         )
     return value
 
@@ -185,5 +197,13 @@ def _from_text(value: str) -> object:
         return value
 
 
-def _listed(wanted: object) -> str:
-    return " or ".join(wanted) if isinstance(wanted, list) else f"a valid {wanted}"
+def _wanted(schema: Mapping[str, Any]) -> str:
+    kind = schema["type"][0]
+    if "enum" in schema:
+        return " or ".join(schema["enum"])
+    if "minimum" in schema:
+        return f"a valid {kind} from {schema['minimum']} to {schema['maximum']}"
+    if kind == "string":
+        limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+        return f"ASCII text{limit} without spaces"
+    return "a valid object of texts" if kind == "object" else f"a valid {kind}"

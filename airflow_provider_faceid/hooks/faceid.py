@@ -107,7 +107,7 @@ class FaceIdHook(HttpHook):
             "Extra": extra,
         }
         limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
-        if extra is not None and not 0 < len(extra) <= limit:
+        if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
             raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
         return self.call(IMAGE_RECOGNITION_V2.name, params)
 

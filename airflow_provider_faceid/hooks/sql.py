@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseHook
 
 from ..exceptions import ConfigurationError
@@ -24,5 +25,11 @@ def database(conn_id: str) -> Database:
             f"Connection '{conn_id}' is of type '{conn_type}'. Tables can be read and written "
             f"through connections of type {', '.join(DIALECTS)}"
         )
-    hook = BaseHook.get_hook(conn_id)
+    try:
+        hook = BaseHook.get_hook(conn_id)
+    except (AirflowException, ImportError):
+        raise ConfigurationError(
+            f"Connection '{conn_id}' needs apache-airflow-providers-{conn_type}, which cannot be "
+            "imported here"
+        ) from None
     return Database(hook.get_conn, DIALECTS[conn_type], conn_id)

@@ -142,7 +142,7 @@ class FaceIdValidateOperator(BaseOperator):
             store.replace_validation((str(key), rule) for key, rule in bad)
             rows += len(frame)
             bad_rows += len({key for key, _ in bad})
-            self.log.info("Validated %d/%d rows, %d to quarantine", rows, total, bad_rows)
+            self.log.info("Validated: %d/%d rows, %d to quarantine", rows, total, bad_rows)
         store.forget_validation_before(started)
         return self._report(validator, rows, bad_rows)
 

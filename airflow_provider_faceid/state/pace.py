@@ -33,7 +33,7 @@ class LocalPace:
         self._interval = 1 / rate
         self._clock = clock
         self._lock = threading.Lock()
-        self._next = clock.monotonic()
+        self._next = self._quiet_until = clock.monotonic()
 
     def reserve(self) -> float:
         """Take the next free slot and return the moment it begins, on the monotonic clock."""
@@ -61,10 +61,12 @@ class LocalPace:
     def slow_down(self) -> None:
         """Keep everybody silent for a moment, once per throttled second."""
         with self._lock:
-            self._next = max(self._next, self._clock.monotonic() + THROTTLE_PAUSE)
+            self._quiet_until = self._clock.monotonic() + THROTTLE_PAUSE
+            self._next = max(self._next, self._quiet_until)
 
     def _is_current(self, slot: float) -> bool:
-        return self._clock.monotonic() - slot <= LATE_SECONDS
+        """Say whether a slot may be used: not too late, nor taken before a silence that covers it."""
+        return slot >= self._quiet_until and self._clock.monotonic() - slot <= LATE_SECONDS
 
 
 @cache

@@ -7,7 +7,7 @@ Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,25 +94,30 @@ class Database:
         Give a cursor inside a transaction: committed at the end, rolled back on an error.
 
         :param doing: what is done, for the message.
-        :raises FaceIdError: a statement failed; values are not part of the message.
+        :raises FaceIdError: it could not be opened, or a statement failed; values are not part of
+            the message.
         """
-        connection = self._open()
-        cursor = connection.cursor()
+        cursor = self._open().cursor()
         try:
             if self.dialect.begin:
                 cursor.execute(self.dialect.begin)
             yield cursor
             self._end(cursor, "COMMIT")
         except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-            self._end(cursor, "ROLLBACK")
+            with suppress(Exception):  # a lost connection, or a commit that failed, has no more
+                self._end(cursor, "ROLLBACK")
             raise self._trouble(doing, error) from None
         finally:
             cursor.close()
 
     def prepare_to_write(self) -> None:
-        """Set the database up for a writer and its readers."""
+        """
+        Set the database up for a writer and its readers.
+
+        :raises FaceIdError: the database refused.
+        """
         for statement in self.dialect.on_create:
-            self._open().execute(statement).close()
+            self.rows(statement)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """
@@ -129,7 +134,8 @@ class Database:
             raise self._trouble("reading", error) from None
         finally:
             if not self.dialect.begin:
-                connection.rollback()  # nothing stays open between two pages
+                with suppress(Exception):  # a lost connection has nothing open
+                    connection.rollback()  # nothing stays open between two pages
             cursor.close()
 
     def check(self, sql: str, what: str) -> None:
@@ -151,12 +157,16 @@ class Database:
             self._connection = None
 
     def _open(self) -> Any:
-        if self._connection is None:
-            connection = self._connect()
-            if self.dialect is SQLITE:
-                connection.isolation_level = None  # transactions are ours to begin
-            for statement in self.dialect.on_open:
-                connection.execute(statement).close()
+        # A PostgreSQL connection the server cut says so; the next use opens another one.
+        if self._connection is None or getattr(self._connection, "closed", False):
+            try:
+                connection = self._connect()
+                if self.dialect is SQLITE:
+                    connection.isolation_level = None  # transactions are ours to begin
+                for statement in self.dialect.on_open:
+                    connection.execute(statement).close()
+            except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+                raise self._trouble("opening", error) from None
             self._connection = connection
         return self._connection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -111,12 +112,12 @@ class Source:
 
 
 def _is_query(relation: str) -> bool:
-    return relation.lstrip().lower().startswith(("select ", "select\n", "with ", "with\n"))
+    return re.match(r"\s*(select|with)\s", relation, re.IGNORECASE) is not None
 
 
 def _from_clause(database: Database, relation: str) -> str:
     dialect = database.dialect
     if _is_query(relation):
         query = dialect.literal_percent(relation.strip().rstrip(";"))
-        return f"({query}) AS faceid_source"
+        return f"({query}\n) AS faceid_source"  # the query may end in a comment
     return f"{dialect.quote_table(relation)} AS faceid_source"

@@ -192,6 +192,8 @@ def delete(database: Database, name: str, condition: str, parameters: Sequence[A
     :param condition: SQL with one ``?`` per parameter.
     """
     dialect = database.dialect
-    sql = f"DELETE FROM {dialect.quote_table(name)} WHERE {condition}"
+    where = condition.replace("?", dialect.marker)
     with database.transaction(f"cleaning table '{name}'") as cursor:
-        cursor.execute(sql.replace("?", dialect.marker), tuple(parameters))
+        cursor.execute(
+            f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters)
+        )
