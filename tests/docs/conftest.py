@@ -1,0 +1,97 @@
+"""A world for the docs' examples: a simulator, a warehouse, an Airflow home, its connections."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_faceid.simulator import SimulatorServer
+
+PEOPLE, PHOTOS = 60, 4
+
+
+@dataclass
+class World:
+    """Where the examples run."""
+
+    home: Path
+    env: dict[str, str]
+    simulator: SimulatorServer
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse.sqlite"
+
+    def run(self, command: list[str], stdin: str = "", seconds: float = 240) -> str:
+        """Run a command and return what it printed; a failure shows it."""
+        done = subprocess.run(
+            command,
+            input=stdin,
+            env=self.env,
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("docs")
+    (home / "dags").mkdir()
+    with SimulatorServer(people=PEOPLE + 20, seed=3) as simulator:
+        env = {
+            **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(
+                {
+                    "conn_type": "faceid",
+                    "host": simulator.url,
+                    "login": "simulator-id",
+                    "password": "simulator-key",
+                }
+            ),
+            "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(
+                {"conn_type": "sqlite", "host": str(home / "warehouse.sqlite")}
+            ),
+        }
+        world = World(home, env, simulator)
+        _fill(world)
+        world.run([sys.executable, "-m", "airflow", "db", "migrate"])
+        yield world
+
+
+def _fill(world: World) -> None:
+    account = world.simulator.account
+    ordinary = [person for person in account.people.listed if not person.special][:PEOPLE]
+    with closing(sqlite3.connect(world.warehouse)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, "
+            "name TEXT, id_card TEXT, photo TEXT)"
+        )
+        for number, person in enumerate(ordinary, 1):
+            photo = None
+            if number <= PHOTOS:
+                photo = base64.b64encode(account.gallery.submitted(person)).decode()
+            connection.execute(
+                "INSERT INTO applicants VALUES (?, ?, ?, ?)",
+                (number, person.name, person.id_card, photo),
+            )
+        connection.execute("UPDATE applicants SET name = NULL WHERE applicant_id = 9")

@@ -1,0 +1,169 @@
+"""Every code block of the docs runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_faceid.client.settings import parse_settings
+from airflow_provider_faceid.warehouse.database import SQLITE, Database
+from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, create
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [
+    PROJECT / "README.md",
+    *sorted((PROJECT / "docs").glob("*.md")),
+    *sorted((PROJECT / "docs" / "decisions").glob("*.md")),
+]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(language: str | None = None) -> list[Block]:
+    """Return all blocks, or those of one language."""
+    found = [
+        Block(page, text[: match.start()].count("\n") + 1, match[1], match[2])
+        for page in PAGES
+        for text in [page.read_text(encoding="utf-8")]
+        for match in FENCE.finditer(text)
+    ]
+    return [block for block in found if language in {None, block.language}]
+
+
+RUN_DAGS = """
+import os, sys
+from datetime import datetime, timezone
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+assert not bag.import_errors, bag.import_errors
+for dag_id in sys.argv[1:]:
+    run = bag.dags[dag_id].test(logical_date=datetime(2026, 6, 1, tzinfo=timezone.utc))
+    assert run.state == "success", (dag_id, run.state)
+"""
+RUN_TASKS = """
+import sys
+from collections import defaultdict
+from types import SimpleNamespace
+from airflow.sdk import BaseOperator
+scope = {}
+exec(compile(sys.stdin.read(), sys.argv[1], "exec"), scope)
+for task in [value for value in scope.values() if isinstance(value, BaseOperator)]:
+    if task.task_id == "verify_one":
+        task.key = 1  # what its template would render to
+    print(task.execute({
+        "run_id": "docs", "ti": None, "outlet_events": defaultdict(SimpleNamespace),
+        "dag_run": SimpleNamespace(dag_id="docs", logical_date=None, run_id=sys.argv[1]),
+    }))
+"""
+
+
+def python_blocks(*, dags: bool) -> list:
+    chosen = [block for block in blocks("python") if ("with DAG(" in block.text) is dags]
+    return [pytest.param(block, id=block.title) for block in chosen]
+
+
+def test_every_block_is_of_a_language_that_is_run():
+    assert {block.language for block in blocks()} <= {"python", "sql", "bash", "json", "text"}
+
+
+def test_dags_run(world):
+    found = [param.values[0] for param in python_blocks(dags=True)]
+    names = []
+    for block in found:
+        name = re.search(r'with DAG\(\s*"(\w+)"', block.text)[1]
+        (world.home / "dags" / f"{name}.py").write_text(block.text, encoding="utf-8")
+        names.append(name)
+    world.run([sys.executable, "-c", RUN_DAGS, *names])
+
+    assert len(names) == 2
+    with closing(sqlite3.connect(world.warehouse)) as connection:
+        answers = dict(
+            connection.execute(
+                "SELECT campaign, COUNT(*) FROM faceid_results WHERE status = 'answered' GROUP BY 1"
+            ).fetchall()
+        )
+        bad = connection.execute("SELECT rule, source_key FROM faceid_quarantine").fetchall()
+    by_dag = {campaign.split("/")[0]: count for campaign, count in answers.items()}
+    assert by_dag["first_verification"] == 59
+    assert by_dag["my_applicants"] == 19
+    assert ("name_missing", "9") in bad
+
+
+@pytest.mark.parametrize("block", python_blocks(dags=False))
+def test_python_runs(world, block):
+    printed = world.run([sys.executable, "-c", RUN_TASKS, block.title], stdin=block.text)
+    assert printed.strip(), "an example shows something: it prints, or its task returns"
+
+
+@pytest.mark.parametrize("block", [pytest.param(b, id=b.title) for b in blocks("sql")])
+def test_sql_runs(world, block):
+    # The tables may not be there yet: the tests run in any order.
+    database = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
+    create(database, RESULTS, RESULTS.name)
+    create(database, QUARANTINE, QUARANTINE.name)
+    database.close()
+    with closing(sqlite3.connect(world.warehouse)) as connection:
+        columns = [name for name, *_ in connection.execute(block.text).description]
+    assert len(columns) >= 2
+
+
+@pytest.mark.parametrize("block", [pytest.param(b, id=b.title) for b in blocks("json")])
+def test_json_is_a_connection(world, block):
+    connection = json.loads(block.text)
+    settings = parse_settings(
+        conn_id="docs",
+        host=None,
+        port=None,
+        schema=None,
+        login=connection["login"],
+        password=connection["password"],
+        extra=connection["extra"],
+    )
+    assert settings.timeout == connection["extra"]["timeout"]
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(b, id=b.title) for b in blocks("bash") if "make " not in b.text]
+)
+def test_commands_run(world, block):
+    printed = world.run(["bash", "-euc", block.text])
+    assert "faceid_example" in printed or "Connection success" in printed
+
+
+def test_make_targets_of_the_docs_exist():
+    wanted = {
+        target
+        for block in blocks("bash")
+        for target in re.findall(r"^make ([\w-]+)", block.text, re.MULTILINE)
+    }
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert {"demo", "test"} <= wanted
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_make_demo_passes_and_says_where_things_are(world):
+    printed = world.run([sys.executable, "demo/run.py"], seconds=300)
+
+    assert re.search(r"^demo: PASS", printed, re.MULTILINE)
+    assert ".demo/warehouse.sqlite" in printed
+    assert "make ui" in printed
