@@ -1,0 +1,126 @@
+"""A running api-server on a fresh Airflow home, and its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_faceid.simulator import SimulatorServer
+
+START_SECONDS = 120
+
+
+@dataclass
+class Airflow:
+    """An Airflow home."""
+
+    env: dict[str, str]
+    simulator: SimulatorServer
+
+    def run(self, *command: str) -> str:
+        """Run an ``airflow`` command and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *command],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+
+@dataclass
+class ApiServer:
+    """A running api-server."""
+
+    url: str
+    token: str = ""
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a request and return the JSON answer."""
+        request = urllib.request.Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    with SimulatorServer(people=20) as simulator:
+        env = {
+            **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(
+                {
+                    "conn_type": "faceid",
+                    "host": simulator.url,
+                    "login": "simulator-id",
+                    "password": "simulator-key",
+                }
+            ),
+        }
+        airflow = Airflow(env, simulator)
+        airflow.run("db", "migrate")
+        yield airflow
+
+
+@pytest.fixture(scope="session")
+def api_server(airflow: Airflow) -> Iterator[ApiServer]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--port", str(port), "--workers", "1"],
+        env=airflow.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            server = ApiServer(f"http://127.0.0.1:{port}")
+            _wait(server, process)
+            server.token = server.ask("/auth/token")["access_token"]
+            yield server
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait(server: ApiServer, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        assert process.poll() is None, "the api-server ended"
+        try:
+            server.ask("/api/v2/version")
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError("the api-server does not answer")
