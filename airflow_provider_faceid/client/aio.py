@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError
@@ -41,6 +41,7 @@ class AsyncClient:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        self._proxy = proxy_of(settings)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds what is in flight
@@ -55,7 +56,6 @@ class AsyncClient:
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
             auto_decompress=True,
         )
-        self._proxy = proxy_of(settings)
         return self
 
     async def __aexit__(
@@ -125,7 +125,7 @@ def proxy_of(settings: Settings) -> str | None:
     """Return the proxy requests would take: the connection's, else the environment's."""
     proxies = {**get_environ_proxies(settings.url), **settings.proxies}
     proxy = select_proxy(settings.url, proxies)
-    return prepend_scheme_if_needed(proxy, "http") if proxy else None
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def fate_of(error: Exception, action: str) -> FaceIdError:

@@ -116,18 +116,23 @@ def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
     """Return what an error of requests means for the call."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     detail = type(error if cause is None else cause).__name__
-    if isinstance(error, requests.exceptions.SSLError) and _while_connecting(error):
+    connecting = _while_connecting(error)
+    if connecting and isinstance(error, requests.exceptions.SSLError):
         return tls_refused(action, detail)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return no_address(action, detail)
     never_left = requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError
-    if isinstance(error, never_left) or detail in {"NewConnectionError", "NameResolutionError"}:
+    if connecting or isinstance(error, never_left):
         return never_sent(action, detail)
     return no_answer(action, detail)
 
 
 def _while_connecting(error: BaseException | None) -> bool:
-    """Say whether an error arose before anything was sent; TLS may also fail in mid-answer."""
+    """
+    Say whether an error arose before anything was sent.
+
+    Its type does not tell: TLS may fail, and reading may time out, in a handshake or in an answer.
+    """
     while error is not None:
         if any(frame.f_code.co_name == "connect" for frame, _ in walk_tb(error.__traceback__)):
             return True

@@ -160,8 +160,8 @@ def _url(conn_id: str, host: str | None, port: int | None, schema: str | None) -
             f"Connection '{conn_id}': Endpoint must be a host name such as {DEFAULT_HOST}, or "
             "http://host:port, without a path"
         )
-    default_port = 80 if found["scheme"] == "http" else 443
-    return f"{found['scheme']}://{found['host']}" + ("" if port in {0, default_port} else f":{port}")
+    url = f"{found['scheme']}://{found['host']}"
+    return url if port in {0, 80 if found["scheme"] == "http" else 443} else f"{url}:{port}"
 
 
 def _checked(conn_id: str, name: str, value: object) -> Any:

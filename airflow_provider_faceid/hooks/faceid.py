@@ -167,7 +167,7 @@ class FaceIdHook(HttpHook):
             verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings)
         except FaceIdError as error:
             return False, str(error)
-        if verdict.charged is False:
+        if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
             return True, (
                 f"SecretId, SecretKey and signature are accepted by {settings.host} "
                 f"(free call, code {verdict.code}, RequestId {verdict.request_id})"

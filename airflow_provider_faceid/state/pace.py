@@ -8,7 +8,6 @@ event loop nor a stopped process ever sends a burst.
 from __future__ import annotations
 
 import threading
-from functools import cache
 
 from ..clock import SYSTEM_CLOCK, Clock
 
@@ -69,8 +68,11 @@ class LocalPace:
         return slot >= self._quiet_until and self._clock.monotonic() - slot <= LATE_SECONDS
 
 
-@cache
+_shared: dict[tuple[str, str, str, float], LocalPace] = {}
+_sharing = threading.Lock()
+
+
 def shared_pace(url: str, secret_id: str, action: str, rate: float) -> LocalPace:
     """Return the one pace all hooks of this process share for an account and an Action."""
-    del url, secret_id, action  # they are the key of the cache
-    return LocalPace(rate)
+    with _sharing:  # threads that ask at once must not make one each
+        return _shared.setdefault((url, secret_id, action, rate), LocalPace(rate))

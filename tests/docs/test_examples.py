@@ -53,7 +53,7 @@ def blocks(language: str | None = None) -> list[Block]:
 RUN_DAGS = """
 import os, sys
 from datetime import datetime, timezone
-from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagbag import DagBag  # the place both 3.1 and 3.3 know
 bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 assert not bag.import_errors, bag.import_errors
 for dag_id in sys.argv[1:]:

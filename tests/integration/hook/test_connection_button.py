@@ -1,0 +1,123 @@
+"""The Test button: quick, free, and without a secret in its words."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+from airflow.sdk import Connection
+
+SECRETS = ("simulator-key", "hush-hush", "simulator-token")
+
+
+@pytest.fixture
+def press(connect):
+    """Press the button of a connection; return the answer and how long it took."""
+
+    def press(url, **fields):
+        began = time.monotonic()
+        works, message = connect(url, max_attempts=6, **fields).test_connection()
+        assert not any(secret in message for secret in SECRETS)
+        return works, message, time.monotonic() - began
+
+    return press
+
+
+def test_a_right_key_is_proved_for_free(press, simulator, ledger):
+    works, message, seconds = press(simulator.url, session_token="simulator-token")
+    (row,) = ledger()
+    assert works
+    assert message == (
+        f"SecretId, SecretKey and signature are accepted by {simulator.url[7:]} "
+        f"(free call, code -2, RequestId {row['request_id']})"
+    )
+    assert (row["result"], row["charged"]) == ("-2", False)
+    assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": "hush-hush"}, "the SecretKey is wrong"),
+        ({"login": "nobody"}, "the SecretId is unknown"),
+        ({"session_token": "hush-hush"}, "token is wrong or has expired"),
+    ],
+)
+def test_a_wrong_key_is_said_to_be(press, simulator, ledger, fields, words):
+    works, message, seconds = press(simulator.url, **fields)
+    assert not works
+    assert words in message
+    assert len(ledger()) == 1
+    assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": ""}, "SecretKey is empty"),
+        ({"login": " an-id"}, "SecretId has a space"),
+        ({"timeout": 0}, "extra field 'timeout' must be a valid number from 1 to 300"),
+        ({"session_token": "hush-hush\n"}, "'session_token' must be ASCII text without spaces"),
+    ],
+)
+def test_a_bad_field_is_named(press, simulator, ledger, fields, words):
+    works, message, _ = press(simulator.url, **fields)
+    assert not works
+    assert words in message
+    assert ledger() == []
+
+
+def test_a_port_nobody_listens_on_is_unreachable(press):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        works, message, seconds = press(f"http://127.0.0.1:{unused.getsockname()[1]}")
+    assert not works
+    assert "the Endpoint cannot be reached" in message
+    assert "nothing was sent" in message
+    assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("200 OK", "200 with 21 bytes that are no Face ID answer"),
+        ("404 Not Found", "nothing answers at this address"),
+        ("302 Found", "the endpoint sends elsewhere"),
+        ("503 Service Unavailable", "the gateway has no service to pass it to"),
+        ("500 Oops", "If every call ends so, the connection's Endpoint is not Face ID"),
+    ],
+)
+def test_a_server_of_something_else_is_told_from_face_id(press, serve, status, words):
+    page = b"<html>hush-hush</html>"[:21]
+    works, message, seconds = press(serve(lambda line: line.say(page, status)).url)
+    assert not works
+    assert words in message
+    assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"Result": "0", "RequestId": "r-1"},
+        {"Result": "SomethingNew", "RequestId": "r-1"},
+        {"RequestId": "r-1"},
+    ],
+)
+def test_an_answer_that_is_none_to_the_question_is_no_success(press, serve, response):
+    body = json.dumps({"Response": response}).encode()
+    works, message, _ = press(serve(lambda line: line.say(body)).url)
+    assert not works
+    assert "unexpected code" in message
+
+
+def test_a_gateway_that_refuses_for_size_is_no_success(press, serve):
+    works, _, _ = press(serve(lambda line: line.say(b"", "413 Too Large")).url)
+    assert not works
+
+
+def test_airflow_presses_it_the_same_way(connect, simulator):
+    connect(simulator.url)
+    works, message = Connection.get("faceid_test").test_connection()
+    assert works, message

@@ -1,0 +1,63 @@
+"""Quotas, as the service counts them."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from airflow_provider_faceid.hooks.faceid import FaceIdHook
+
+ID_CARD = "IdCardVerification"
+
+
+@pytest.fixture
+def params(ordinary):
+    return {"IdCard": ordinary.id_card, "Name": ordinary.name}
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_throttled_calls_are_answered_in_the_end(client, connect, simulator, params, ledger):
+    """The connection claims ten times the quota there is."""
+    simulator.account.windows.quotas[ID_CARD] = 5
+    hook = connect(simulator.url, id_card_verification_quota=50, max_attempts=1)
+    verdicts = client.ask_all(hook, [(ID_CARD, params)] * 8)
+    rows = ledger()
+    assert all(verdict.is_match for verdict in verdicts)
+    assert sum(verdict.throttled for verdict in verdicts) == len(rows) - 8 > 0
+    assert sum(verdict.attempts for verdict in verdicts) == len(rows)
+    assert simulator.account.ledger.bill[ID_CARD] == 8
+
+
+def test_a_right_quota_is_never_exceeded(client, connect, simulator, params):
+    simulator.account.windows.quotas[ID_CARD] = 20
+    hook = connect(simulator.url, id_card_verification_quota=20)
+    client.ask_all(hook, [(ID_CARD, params)] * 25)
+    pace = simulator.account.windows.pace()[ID_CARD]
+    assert (pace["throttled"], pace["calls"]) == (0, 25)
+    assert pace["busiest_second"] <= 20
+
+
+def test_hooks_in_threads_keep_the_quota_together(connect, simulator, ordinary):
+    simulator.account.windows.quotas[ID_CARD] = 20
+    connect(simulator.url, id_card_verification_quota=20)
+    start = threading.Barrier(4)
+
+    def work(_):
+        hook = FaceIdHook("faceid_test")
+        start.wait(5)
+        return [hook.id_card_verification(ordinary.id_card, ordinary.name) for _ in range(6)]
+
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = [verdict for done in pool.map(work, range(4)) for verdict in done]
+    assert len(verdicts) == 24
+    assert all(verdict.is_match for verdict in verdicts)
+    assert simulator.account.windows.pace()[ID_CARD]["throttled"] == 0
+
+
+def test_hooks_of_one_account_share_a_pace(connect, simulator):
+    first, second = connect(simulator.url), connect(simulator.url)
+    assert first.pace(ID_CARD) is second.pace(ID_CARD)
+    assert first.pace(ID_CARD) is not first.pace("ImageRecognitionV2")
+    assert first.pace(ID_CARD) is not connect(simulator.url, login="another").pace(ID_CARD)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_faceid.batch.manifest import Manifest
+from airflow_provider_faceid.service.envelope import Reply
+from airflow_provider_faceid.service.outcomes import ID_CARD_RESULTS, Outcome
+from airflow_provider_faceid.service.verdict import judge
+
+counts = st.integers(0, 10**7)
+outcomes = st.dictionaries(st.sampled_from([o.value for o in Outcome]), counts).map(Counter)
+rules = st.dictionaries(st.text("abc_", min_size=1), counts).map(Counter)
+
+
+@given(outcomes, rules, counts, counts)
+def test_the_four_places_add_up(answered, quarantined, deferred, held):
+    manifest = Manifest(
+        outcomes=answered, quarantined=quarantined, deferred=deferred, held=held
+    ).as_dict()
+    assert manifest["answered"] == sum(manifest["outcomes"].values())
+    assert manifest["quarantined"] == sum(manifest["quarantined_by_rule"].values())
+    places = ("answered", "quarantined", "deferred", "held")
+    whole = Manifest(outcomes=answered, quarantined=quarantined, deferred=deferred, held=held)
+    assert whole.done == sum(manifest[place] for place in places)
+
+
+def test_money_is_counted_from_verdicts():
+    manifest = Manifest()
+    for code in ("0", "-1", "-5", "99"):
+        manifest.add_verdict(judge(Reply("IdCardVerification", code)))
+    assert (manifest.calls, manifest.charged, manifest.charge_unknown) == (4, 2, 1)
+    assert ID_CARD_RESULTS["-1"].charged.flag is True
+
+
+def test_refused_requests_count_as_calls():
+    manifest = Manifest()
+    manifest.add_requests(3, 2)
+    manifest.add_requests(1, 0)
+    assert (manifest.calls, manifest.throttled) == (4, 2)
+
+
+def test_the_rate_is_calls_per_second_and_nothing_without_a_call():
+    assert Manifest().calls_per_second == 0
+    assert Manifest(calls=50, seconds=2.5).as_dict()["calls_per_second"] == 20
+
+
+def test_a_manifest_is_small_and_plain():
+    manifest = Manifest(rows_in=10**6, outcomes=Counter({o.value: 10**6 for o in Outcome}))
+    assert len(json.dumps(manifest.as_dict())) < 1000

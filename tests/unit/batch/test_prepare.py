@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import date
+
+import pytest
+
+from airflow_provider_faceid.batch.prepare import _PREPARE, InputRules, request_fields
+from airflow_provider_faceid.exceptions import InvalidInputError
+from airflow_provider_faceid.service.actions import (
+    ID_CARD_VERIFICATION,
+    IMAGE_RECOGNITION_V2,
+    Kind,
+)
+from airflow_provider_faceid.service.id_card import Check
+
+STRICT = InputRules(date(2026, 11, 21), Check.STRICT)
+FORMAT = InputRules(date(2026, 11, 21), Check.FORMAT)
+NUMBER, NAME = "11010519491231002X", "韦小宝"
+PICTURE = b"\xff\xd8\xff\xda" + bytes(20) + b"\xff\xd9"
+
+
+def refused(action, values, rules=STRICT):
+    with pytest.raises(InvalidInputError) as caught:
+        request_fields(action, values, rules)
+    return caught.value.rule
+
+
+def test_every_kind_of_field_is_prepared():
+    assert set(_PREPARE) == set(Kind)
+
+
+def test_fields_are_normalised_and_in_the_order_of_the_page():
+    values = {"ImageBase64": PICTURE, "Name": " 韦 小 宝 ", "IdCard": NUMBER.lower()}
+    fields = request_fields(IMAGE_RECOGNITION_V2, values, STRICT)
+    assert list(fields.items()) == [
+        ("IdCard", NUMBER),
+        ("Name", NAME),
+        ("ImageBase64", b64encode(PICTURE)),
+    ]
+
+
+def test_what_the_action_has_no_field_for_is_left_out():
+    values = {"IdCard": NUMBER, "Name": NAME, "ImageBase64": PICTURE}
+    assert request_fields(ID_CARD_VERIFICATION, values, STRICT).keys() == {"IdCard", "Name"}
+
+
+def test_text_is_made_of_anything_and_objects_are_passed_on():
+    person = {"IdCard": NUMBER, "Name": NAME, "ImageBase64": PICTURE}
+    more = {"Extra": 7, "Optional": None, "Encryption": {"Iv": "x"}}
+    fields = request_fields(IMAGE_RECOGNITION_V2, person | more, STRICT)
+    assert {name: fields[name] for name in more} == {
+        "Extra": "7",
+        "Optional": None,
+        "Encryption": {"Iv": "x"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"IdCard": None, "Name": NAME}, "id_card_missing"),
+        ({"IdCard": 110105194912310021, "Name": NAME}, "id_card_not_text"),
+        ({"IdCard": NUMBER, "Name": None}, "name_missing"),
+        ({"IdCard": NUMBER, "Name": 7}, "name_not_text"),
+        ({"IdCard": NUMBER[:-1], "Name": None}, "id_card_length"),
+    ],
+)
+def test_the_first_rule_that_is_broken_is_named(values, rule):
+    assert refused(ID_CARD_VERIFICATION, values) == rule
+
+
+def test_a_photo_is_judged_by_its_own_rules():
+    person = {"IdCard": NUMBER, "Name": NAME}
+    assert refused(IMAGE_RECOGNITION_V2, person | {"ImageBase64": b"GIF89a\xff"}) == "photo_format"
+    assert refused(IMAGE_RECOGNITION_V2, person | {"ImageBase64": None}) == "photo_missing"
+
+
+def test_the_check_decides_how_strictly_a_number_is_read():
+    values = {"IdCard": NUMBER[:-1] + "1", "Name": NAME}
+    assert refused(ID_CARD_VERIFICATION, values) == "id_card_check_digit"
+    assert request_fields(ID_CARD_VERIFICATION, values, FORMAT)["IdCard"] == values["IdCard"]
+
+
+def test_nobody_is_born_after_the_day_of_the_rules():
+    born = {"IdCard": "110105202611220019", "Name": NAME}
+    rule = refused(ID_CARD_VERIFICATION, born)
+    assert rule == "id_card_birth_date"
+    later = InputRules(date(2026, 11, 22), Check.STRICT)
+    assert refused(ID_CARD_VERIFICATION, born, later) == "id_card_check_digit"

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_faceid.client.settings import (
+    UNLISTED_QUOTA,
+    Credentials,
+    Settings,
+    form_fields,
+    parse_settings,
+    quota_field,
+)
+from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.get_provider_info import get_provider_info
+from airflow_provider_faceid.service.actions import ACTIONS, DEFAULT_HOST
+from airflow_provider_faceid.service.id_card import Check
+
+ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
+CONNECTION = {
+    "conn_id": "kyc",
+    "host": None,
+    "port": None,
+    "schema": None,
+    "login": "an-id",
+    "password": "a-key",
+    "extra": {},
+}
+DEFAULTS = Settings(Credentials("an-id", "a-key"), conn_id="kyc")
+
+
+def parse(**changes) -> Settings:
+    return parse_settings(**{**CONNECTION, **changes})
+
+
+def with_field(name: str, value: object) -> Settings:
+    return parse(extra={name: value})
+
+
+def refusal(**changes) -> str:
+    with pytest.raises(ConfigurationError) as error:
+        parse(**changes)
+    return str(error.value)
+
+
+def read(settings: Settings, name: str) -> object:
+    """Return what a form field became."""
+    for action in ACTIONS:
+        if name == quota_field(action):
+            return settings.quota(action)
+    return settings.credentials.token if name == "session_token" else getattr(settings, name)
+
+
+def test_a_connection_with_a_key_alone_is_complete():
+    assert parse() == DEFAULTS
+
+
+GOOD = [
+    ("session_token", "a-token", "a-token"),
+    ("region", "ap-singapore", "ap-singapore"),
+    ("region", "x" * 40, "x" * 40),
+    ("id_card_verification_quota", 1, 1),
+    ("id_card_verification_quota", 10000, 10000),
+    ("id_card_verification_quota", "250", 250),
+    ("image_recognition_v2_quota", 5, 5),
+    ("pace_share", 0.01, 0.01),
+    ("pace_share", 1, 1),
+    ("pace_share", "0.5", 0.5),
+    ("timeout", 1, 1),
+    ("timeout", 300, 300),
+    ("timeout", "12.5", 12.5),
+    ("connect_timeout", 0.1, 0.1),
+    ("connect_timeout", 60, 60),
+    ("max_attempts", 1, 1),
+    ("max_attempts", "10", 10),
+    ("similarity_threshold", 0, 0),
+    ("similarity_threshold", 100, 100),
+    ("similarity_threshold", "82.5", 82.5),
+    ("id_card_check", "strict", Check.STRICT),
+    ("id_card_check", "format", Check.FORMAT),
+    ("language", "en-US", "en-US"),
+    ("language", "zh-CN", "zh-CN"),
+    ("verify", True, True),
+    ("verify", False, False),
+    ("verify", "false", False),
+    ("verify", "False", False),
+    ("verify", "True", True),
+    ("proxies", {"https": "http://proxy:3128"}, {"https": "http://proxy:3128"}),
+    ("proxies", '{"https": "http://proxy:3128"}', {"https": "http://proxy:3128"}),
+    ("proxies", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), GOOD)
+def test_a_field_is_read(name, value, expected):
+    got = read(with_field(name, value), name)
+    assert got == expected
+    assert type(got) is type(expected)
+
+
+def test_every_field_of_the_form_is_in_the_table():
+    assert {name for name, *_ in GOOD} == set(form_fields())
+
+
+@pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty text"])
+@pytest.mark.parametrize("name", form_fields())
+def test_an_empty_field_means_its_default(name, empty):
+    assert with_field(name, empty) == DEFAULTS
+
+
+def test_the_form_stores_every_untouched_field_and_that_changes_nothing():
+    stored = {name: field["schema"].get("default") for name, field in form_fields().items()}
+    assert parse(extra=stored) == DEFAULTS
+
+
+WHOLE, SHARE = "a valid integer from 1 to 10000", "a valid number from 0.01 to 1"
+BAD = [
+    ("session_token", 12345, "ASCII text without spaces"),
+    ("session_token", "secret-tok\n", "ASCII text without spaces"),
+    ("session_token", "secret tok", "ASCII text without spaces"),
+    ("session_token", "secret-韦", "ASCII text without spaces"),
+    ("region", "x" * 41, "ASCII text of at most 40 characters without spaces"),
+    ("region", " ap", "ASCII text of at most 40 characters without spaces"),
+    ("region", ["ap"], "ASCII text of at most 40 characters without spaces"),
+    ("id_card_verification_quota", 0, WHOLE),
+    ("id_card_verification_quota", 10001, WHOLE),
+    ("id_card_verification_quota", 2.5, WHOLE),
+    ("id_card_verification_quota", True, WHOLE),
+    ("id_card_verification_quota", "many", WHOLE),
+    ("image_recognition_v2_quota", -1, WHOLE),
+    ("image_recognition_v2_quota", "20.5", WHOLE),
+    ("pace_share", 0, SHARE),
+    ("pace_share", 1.01, SHARE),
+    ("pace_share", "97%", SHARE),
+    ("pace_share", "NaN", SHARE),
+    ("pace_share", False, SHARE),
+    ("timeout", 0.99, "a valid number from 1 to 300"),
+    ("timeout", 301, "a valid number from 1 to 300"),
+    ("timeout", "Infinity", "a valid number from 1 to 300"),
+    ("timeout", "1" * 5000, "a valid number from 1 to 300"),
+    ("connect_timeout", 0, "a valid number from 0.1 to 60"),
+    ("connect_timeout", 61, "a valid number from 0.1 to 60"),
+    ("connect_timeout", {}, "a valid number from 0.1 to 60"),
+    ("max_attempts", 0, "a valid integer from 1 to 10"),
+    ("max_attempts", 11, "a valid integer from 1 to 10"),
+    ("max_attempts", 3.0, "a valid integer from 1 to 10"),
+    ("similarity_threshold", -0.1, "a valid number from 0 to 100"),
+    ("similarity_threshold", 100.1, "a valid number from 0 to 100"),
+    ("id_card_check", "none", "strict or format"),
+    ("id_card_check", "STRICT", "strict or format"),
+    ("id_card_check", True, "strict or format"),
+    ("language", "de-DE", "en-US or zh-CN"),
+    ("verify", "yes", "a valid boolean"),
+    ("verify", 0, "a valid boolean"),
+    ("verify", "/etc/ca.pem", "a valid boolean"),
+    ("proxies", "http://user:secret@proxy", "a valid object of texts"),
+    ("proxies", ["http://proxy"], "a valid object of texts"),
+    ("proxies", {"https": 3128}, "a valid object of texts"),
+    ("proxies", {"https": None}, "a valid object of texts"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "wanted"), BAD)
+def test_a_bad_field_is_named_and_not_shown(name, value, wanted):
+    message = refusal(extra={name: value})
+    assert message == f"Connection 'kyc': extra field '{name}' must be {wanted}"
+
+
+def test_every_field_of_the_form_is_refused_once():
+    assert {name for name, *_ in BAD} == set(form_fields())
+
+
+def test_limits_are_those_of_the_form():
+    for name, field in form_fields().items():
+        if "minimum" in field["schema"]:
+            low, high = field["schema"]["minimum"], field["schema"]["maximum"]
+            assert read(with_field(name, low), name) == low
+            assert read(with_field(name, high), name) == high
+            for outside in (low - 1, high + 1):
+                assert f"'{name}'" in refusal(extra={name: outside})
+
+
+def test_a_key_that_is_no_field_is_left_alone():
+    assert parse(extra={"X-Custom": "1", "headers": {}, "timout": "soon"}) == DEFAULTS
+
+
+@pytest.mark.parametrize(("part", "label"), [("login", "SecretId"), ("password", "SecretKey")])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (None, "is empty"),
+        ("", "is empty"),
+        (" hush-hush", "has a space or a character that is not ASCII"),
+        ("hush-hush\n", "has a space or a character that is not ASCII"),
+        ("hush hush", "has a space or a character that is not ASCII"),
+        ("hush-韦小宝", "has a space or a character that is not ASCII"),
+        ("hush-\ud800", "has a space or a character that is not ASCII"),
+    ],
+)
+def test_a_bad_part_of_the_key_is_named_and_not_shown(part, label, value, fault):
+    assert refusal(**{part: value}) == f"Connection 'kyc': {label} {fault}"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "schema", "url"),
+    [
+        (None, None, None, f"https://{DEFAULT_HOST}"),
+        ("", 0, "", f"https://{DEFAULT_HOST}"),
+        ("faceid.example", None, None, "https://faceid.example"),
+        (" faceid.example ", None, "https", "https://faceid.example"),
+        ("FaceID.Example", None, None, "https://faceid.example"),
+        ("faceid.example.", None, None, "https://faceid.example."),
+        ("faceid.example", 0, None, "https://faceid.example"),
+        ("faceid.example", 443, None, "https://faceid.example"),
+        ("faceid.example", 8443, None, "https://faceid.example:8443"),
+        ("faceid.example:8443", None, None, "https://faceid.example:8443"),
+        ("faceid.example:8443", 443, None, "https://faceid.example:8443"),
+        ("faceid.example:443", 443, None, "https://faceid.example"),
+        ("https://faceid.example", None, None, "https://faceid.example"),
+        ("https://faceid.example/", 443, None, "https://faceid.example"),
+        ("HTTPS://faceid.example", None, None, "https://faceid.example"),
+        ("https://faceid.example:443", None, None, "https://faceid.example"),
+        ("https://faceid.example", None, "http", "https://faceid.example"),
+        ("http://faceid.example", None, None, "http://faceid.example"),
+        ("http://faceid.example/", 80, None, "http://faceid.example"),
+        ("http://faceid.example", 443, None, "http://faceid.example:443"),
+        ("http://127.0.0.1:8899", 443, None, "http://127.0.0.1:8899"),
+        ("faceid.example", None, "http", "http://faceid.example"),
+        ("faceid.example", 80, "http", "http://faceid.example"),
+        ("face_id-sim", 8899, "http", "http://face_id-sim:8899"),
+        ("faceid.example", None, "faceid", "https://faceid.example"),
+        ("http://[::1]:8899", None, None, "http://[::1]:8899"),
+    ],
+)
+def test_an_endpoint_is_read(host, port, schema, url):
+    settings = parse(host=host, port=port, schema=schema)
+    assert settings.url == url
+    assert settings.host == url.partition("://")[2]
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("faceid.example/api", None),
+        ("https://faceid.example/api", None),
+        ("faceid.example?a=b", None),
+        ("faceid.example#a", None),
+        ("ftp://faceid.example", None),
+        ("https://", None),
+        ("   ", None),
+        ("/", None),
+        ("face id.example", None),
+        ("faceid..example", None),
+        ("x" * 64 + ".example", None),
+        ("脸.example", None),
+        ("user:hush-hush@faceid.example", None),
+        ("https://[::1", None),
+        ("faceid.example:port", None),
+        ("faceid.example:99999", None),
+        ("faceid.example", 65536),
+        ("faceid.example", -1),
+    ],
+)
+def test_what_is_no_endpoint_is_refused(host, port):
+    assert refusal(host=host, port=port) == (
+        f"Connection 'kyc': Endpoint must be a host name such as {DEFAULT_HOST}, or "
+        "http://host:port, without a path"
+    )
+
+
+def test_printing_shows_no_secret():
+    settings = parse(
+        password="hush-key",
+        extra={
+            "session_token": "hush-token",
+            "proxies": {"https": "http://user:hush-proxy@proxy:3128"},
+        },
+    )
+    assert "an-id" in repr(settings)
+    assert "hush" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [(ID_CARD, "id_card_verification_quota"), (FACE, "image_recognition_v2_quota")],
+)
+def test_a_quota_field_is_named_after_its_action(action, name):
+    assert quota_field(action) == name
+    assert with_field(name, 7).quota(action) == 7
+
+
+def test_every_action_has_a_quota_field_that_tells_the_documented_quota():
+    for action in ACTIONS.values():
+        description = form_fields()[quota_field(action.name)]["description"]
+        assert description.endswith(f"Empty: {action.quota}.")
+
+
+def test_descriptions_tell_the_defaults():
+    for name in ("pace_share", "timeout", "connect_timeout", "max_attempts", "language"):
+        told = form_fields()[name]["description"].rpartition("Empty: ")[2].rstrip(".")
+        default = getattr(DEFAULTS, name)
+        assert told == (default if isinstance(default, str) else f"{default:g}")
+
+
+def test_quotas_of_one_action_are_not_those_of_another():
+    settings = with_field("image_recognition_v2_quota", 3)
+    assert settings.quota(FACE) == 3
+    assert settings.quota(ID_CARD) == ACTIONS[ID_CARD].quota
+
+
+def test_an_unlisted_action_has_the_usual_quota():
+    assert DEFAULTS.quota("DetectAuth") == UNLISTED_QUOTA == 20
+
+
+def test_the_rate_is_a_share_of_the_quota():
+    settings = parse(extra={"id_card_verification_quota": 50, "pace_share": 0.5})
+    assert settings.rate(ID_CARD) == 25
+    assert DEFAULTS.rate(FACE) == pytest.approx(19.4)
+
+
+def test_form_fields_are_those_of_the_metadata():
+    assert form_fields() == get_provider_info()["connection-types"][0]["conn-fields"]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.sdk import BaseHook
+
+from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.hooks.sql import DIALECTS, database
+from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    def connect(**fields):
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(fields))
+        return database("warehouse")
+
+    return connect
+
+
+def test_three_databases_are_tested_and_allowed():
+    assert DIALECTS == {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB}
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "dialect"), [("sqlite", SQLITE), ("duckdb", DUCKDB)], ids=["sqlite", "duckdb"]
+)
+def test_a_connection_becomes_a_database_that_works(connect, tmp_path, conn_type, dialect):
+    found = connect(conn_type=conn_type, host=str(tmp_path / "warehouse.db"))
+    assert found.dialect is dialect
+    try:
+        with found.transaction("a test") as cursor:
+            cursor.execute("SELECT 6 * 7")
+            assert cursor.fetchone()[0] == 42
+    finally:
+        found.close()
+
+
+def test_postgres_is_not_connected_to_before_it_is_used(connect):
+    found = connect(conn_type="postgres", host="127.0.0.1", port=1, login="me", schema="db")
+    assert found.dialect is POSTGRESQL
+
+
+@pytest.mark.parametrize("conn_type", ["faceid", "mysql", "http", "snowflake", "nonsense"])
+def test_another_type_is_refused_by_name(connect, conn_type):
+    with pytest.raises(ConfigurationError) as error:
+        connect(conn_type=conn_type, host="127.0.0.1", login="me", password="hush-hush")
+    assert str(error.value) == (
+        f"Connection 'warehouse' is of type '{conn_type}'. Tables can be read and written through "
+        "connections of type sqlite, postgres, duckdb"
+    )
+
+
+def test_a_provider_that_is_not_installed_is_named(connect, monkeypatch):
+    """Every provider is installed here, so Airflow's own words for it are put in its mouth."""
+
+    def not_installed(conn_id):
+        raise ModuleNotFoundError("No module named 'duckdb'")
+
+    monkeypatch.setattr(BaseHook, "get_hook", not_installed)
+    with pytest.raises(ConfigurationError, match=r"needs apache-airflow-providers-duckdb, which"):
+        connect(conn_type="duckdb", host="x.duckdb")

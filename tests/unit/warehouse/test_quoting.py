@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from airflow_provider_faceid.exceptions import FaceIdError
+from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL, DUCKDB], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("plain", '"plain"'),
+        ('a "b"', '"a ""b"""'),
+        ('"', '""""'),
+        ("it's", '"it\'s"'),
+        ("姓名 😀", '"姓名 😀"'),
+        ("a.b", '"a.b"'),
+    ],
+)
+def test_a_name_is_quoted_whatever_is_in_it(dialect, name, quoted):
+    assert dialect.quote(name) == quoted
+
+
+def test_a_percent_sign_is_doubled_where_the_driver_formats():
+    assert [d.quote("100%") for d in (SQLITE, DUCKDB, POSTGRESQL)] == ['"100%"', '"100%"', '"100%%"']
+
+
+def test_a_dot_parts_a_schema_from_a_table():
+    assert POSTGRESQL.quote_table('my "schema".people') == '"my ""schema"""."people"'
+    assert POSTGRESQL.quote_table("people") == '"people"'
+
+
+@pytest.mark.parametrize("table", [RESULTS, QUARANTINE, RUNS], ids=lambda table: table.name)
+def test_our_tables_fit_every_dialect_and_hold_no_personal_column(table):
+    kinds = {column.type for column in table.columns.values()}
+    for dialect in (SQLITE, POSTGRESQL, DUCKDB):
+        assert kinds <= dialect.types.keys()
+    assert set(table.key) <= table.columns.keys()
+    assert not {"name", "id_card", "photo"} & table.columns.keys()
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (sqlite3.OperationalError("no such column: x"), True),
+        (ValueError('relation "x" does not exist\nLINE 1: secret'), True),
+        (ValueError('invalid input syntax for type integer: "secret"'), False),
+        (ValueError('duplicate key\nDETAIL: Key (name)=(secret) already exists.'), False),
+        (ValueError("Could not convert string 'secret' to INT32"), False),
+    ],
+)
+def test_only_errors_about_tables_and_columns_are_told_and_only_their_first_line(error, shown):
+    def statement(*_):
+        raise error
+
+    connection = sqlite3.connect(":memory:")
+    database = Database(lambda: connection, SQLITE, "here")
+    with pytest.raises(FaceIdError) as caught, database.transaction("writing"):
+        statement()
+    told = str(caught.value).removeprefix("writing through connection 'here' failed: ")
+    first_line = str(error).splitlines()[0]
+    kind = type(error).__name__
+    assert told == (f"{kind}: {first_line}" if shown else kind)
+    assert "secret" not in told
+    database.close()
