@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError
@@ -46,7 +48,7 @@ class AsyncClient:
             connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds what is in flight
                 keepalive_timeout=IDLE_SECONDS,
-                ssl=settings.verify,
+                ssl=trust_of(settings),
             ),
             timeout=aiohttp.ClientTimeout(
                 total=settings.timeout,
@@ -126,6 +128,24 @@ def proxy_of(settings: Settings) -> str | None:
     proxies = {**get_environ_proxies(settings.url), **settings.proxies}
     proxy = select_proxy(settings.url, proxies)
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+
+
+def trust_of(settings: Settings) -> ssl.SSLContext | bool:
+    """
+    Return which certificates to trust: those requests would, so that both clients agree.
+
+    :raises ConfigurationError: the environment names a file of certificates that is not there.
+    """
+    if not settings.verify:
+        return False
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    path = Path(named or DEFAULT_CA_BUNDLE_PATH)
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError:
+        raise tls_refused("Every Action", "no certificates to check it against") from None
 
 
 def fate_of(error: Exception, action: str) -> FaceIdError:

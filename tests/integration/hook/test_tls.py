@@ -94,17 +94,17 @@ def test_the_environment_does_not_switch_it_on_again(
 
 
 def test_a_certificate_the_machine_trusts_is_accepted(
-    connect, serve, *, tls, match, certificate, monkeypatch
+    client, connect, serve, *, tls, match, certificate, monkeypatch
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server = serve(lambda line: line.say(match), tls)
-    assert connect(server.url).call(ID_CARD, PARAMS).is_match
+    assert client.ask(connect(server.url), ID_CARD, PARAMS).is_match
 
 
-def test_a_bundle_of_certificates_that_is_not_there_is_said_to_be(connect, monkeypatch):
+def test_a_bundle_of_certificates_that_is_not_there_is_said_to_be(client, connect, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(ConfigurationError, match="no certificates to check it against"):
-        connect("https://127.0.0.1:1").call(ID_CARD, PARAMS)
+        client.ask(connect("https://127.0.0.1:1"), ID_CARD, PARAMS)
 
 
 @unverified
