@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,10 +20,7 @@ from ..client.settings import Settings
 from ..clock import Clock, beijing_date, next_beijing_midnight
 from ..exceptions import (
     FaceIdError,
-    FatalError,
     InvalidInputError,
-    NotSentError,
-    ThrottledError,
     UnavailableError,
     UncertainError,
 )
@@ -31,6 +28,7 @@ from ..service.actions import Action, Kind
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
 from ..warehouse.source import Source
+from .gate import Gate
 from .manifest import Manifest
 from .prepare import InputRules, request_fields
 from .progress import Log, Progress
@@ -43,6 +41,8 @@ FLUSH_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 SECONDS_IN_FLIGHT = 2.0
 """Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
+MAX_IN_FLIGHT = 800
+"""But no more than these: a process may usually open 1,024 files, and each takes memory."""
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""
@@ -105,7 +105,8 @@ class Batch:
         self._settings, self._pace, self._clock, self._log = settings, pace, clock, log
         self._min_rows, self._retry_held = min_rows, retry_held
         self._progress = Progress(action.name, log, clock)
-        self._max_in_flight = max(8, math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT))
+        wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
+        self._max_in_flight = min(MAX_IN_FLIGHT, max(8, wanted))
         self._stopping = False
         self._failure: Exception | None = None
         self._trouble = 0
@@ -132,23 +133,13 @@ class Batch:
 
     async def _run(self) -> Manifest:
         started = self._clock.now()
-        await self._in_store(self._store.open)
-        self.manifest.rows_in = await self._in_source(
-            self._source.inspect, self._columns.all, self._min_rows
-        )
-        finished = asyncio.Event()
-        flusher = asyncio.create_task(self._flush_regularly(finished))
         try:
-            async with AsyncClient(self._settings, self._pace, self._clock) as client:
-                await self._call_all(client)
-        finally:
-            finished.set()
-            await flusher
-            succeeded = self._failure is None and not self._stopping
-            await self._in_store(
-                lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
+            await self._in_store(self._store.open)
+            self.manifest.rows_in = await self._in_source(
+                self._source.inspect, self._columns.all, self._min_rows
             )
-            self._progress.tick(self.manifest, final=True)
+            await self._verify_all(started)
+        finally:
             await self._in_store(self._store.database.close)
             await self._in_source(self._source.database.close)
         if self._failure is not None:
@@ -156,6 +147,26 @@ class Batch:
         if self._stopping:
             raise UnavailableError("The run was stopped; run it again for the remaining rows")
         return self.manifest
+
+    async def _verify_all(self, started: float) -> None:
+        finished = asyncio.Event()
+        flusher = asyncio.create_task(self._flush_regularly(finished))
+        completed = False
+        try:
+            gate = Gate(self._pace, lambda: self._halted)
+            async with AsyncClient(self._settings, gate, self._clock) as client:
+                await self._call_all(client)
+            completed = True
+        finally:
+            finished.set()
+            with suppress(asyncio.CancelledError):
+                await flusher
+            await self._flush()  # what came in while the flusher wrote for the last time
+            succeeded = completed and not self._halted
+            await self._in_store(
+                lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
+            )
+            self._progress.tick(self.manifest, final=True)
 
     async def _call_all(self, client: AsyncClient) -> None:
         permits = asyncio.Semaphore(self._max_in_flight)
@@ -165,11 +176,28 @@ class Batch:
             tasks.discard(task)
             permits.release()
 
+        try:
+            async for key, row in self._rows_to_call():
+                await permits.acquire()
+                if self._halted:
+                    break
+                task = asyncio.create_task(self._verify(client, key, row))
+                tasks.add(task)
+                task.add_done_callback(done)
+                if self._first_call is None:
+                    await asyncio.wait({task})  # a wrong key shows before the second row is sent
+        except FaceIdError as error:
+            self._fail(error)  # source or warehouse; calls in flight are waited for all the same
+        while tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+            self._progress.tick(self.manifest)
+
+    async def _rows_to_call(self) -> AsyncIterator[tuple[str, tuple[Any, ...]]]:
         last: list[Any] = []
         while not self._halted:
             page = await self._in_source(self._source.page, self._expressions(), PAGE_ROWS, last)
             if not page:
-                break
+                return
             last = [page[-1][0]]
             keys = [str(row[0]) for row in page]
             known = await self._in_store(
@@ -178,17 +206,8 @@ class Batch:
             for key, row in zip(keys, page, strict=True):
                 if key in known:
                     self._count_settled(known[key])
-                    continue
-                await permits.acquire()
-                if self._halted:
-                    permits.release()
-                    break
-                task = asyncio.create_task(self._verify(client, key, row))
-                tasks.add(task)
-                task.add_done_callback(done)
-            self._progress.tick(self.manifest)
-        while tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+                else:
+                    yield key, row
             self._progress.tick(self.manifest)
 
     async def _verify(self, client: AsyncClient, key: str, row: tuple[Any, ...]) -> None:
@@ -248,7 +267,7 @@ class Batch:
         elif isinstance(error, UnavailableError):
             later = self._clock.now() + RETRY_UNAVAILABLE_AFTER
             self._defer(key, Outcome.UNAVAILABLE, later, code=error.code)
-        if isinstance(error, FatalError | NotSentError | ThrottledError):
+        else:  # fatal, not sent, throttled for good, or the source: the next row fares no better
             self._fail(error)
             return
         self._trouble += 1
@@ -294,18 +313,24 @@ class Batch:
             await self._flush()
 
     async def _flush(self) -> None:
-        answers, bad = self._store.take()
-        for pause in (*FLUSH_PATIENCE, None):
-            try:
-                await self._in_store(self._store.write, answers, bad)
-            except FaceIdError as error:
-                if pause is None:
-                    self._fail(error)
+        taken = self._store.take()
+        written = False
+        try:
+            for pause in (*FLUSH_PATIENCE, None):
+                try:
+                    await self._in_store(self._store.write, *taken)
+                except FaceIdError as error:
+                    if pause is None:
+                        self._fail(error)
+                        return
+                    self._log.warning("%s; trying again in %g s", error, pause)
+                    await self._clock.asleep(pause)
+                else:
+                    written = True
                     return
-                self._log.warning("%s; trying again in %g s", error, pause)
-                await self._clock.asleep(pause)
-            else:
-                return
+        finally:
+            if not written:
+                self._store.put_back(*taken)
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)

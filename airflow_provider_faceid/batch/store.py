@@ -103,9 +103,13 @@ class Store:
 
     def open(self) -> None:
         """Create the tables unless they are there."""
+        self.open_quarantine()
         create(self.database, RESULTS, self._results)
-        create(self.database, QUARANTINE, self._quarantine)
         create(self.database, RUNS, self._runs)
+
+    def open_quarantine(self) -> None:
+        """Create the one table a validation writes unless it is there."""
+        create(self.database, QUARANTINE, self._quarantine)
 
     def settled(self, keys: list[str], *, retry_held: bool) -> dict[str, Settled]:
         """
@@ -171,14 +175,19 @@ class Store:
         self._answers, self._bad = [], []
         return taken
 
+    def put_back(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
+        """Take down again what could not be written, as older than what came meanwhile."""
+        self._answers[:0], self._bad[:0] = answers, bad
+
     def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
         """Write rows; the same rows again do no harm."""
+        called = [row for row in bad if row["stage"] != Stage.VALIDATE]
+        # A row is in one place only: what it was before it got here is forgotten.
+        self._forget(self._quarantine, "stage", Stage.INPUT, [*answers, *called])
         upsert(self.database, QUARANTINE, self._quarantine, bad)
         upsert(self.database, RESULTS, self._results, answers)
-        # A row is in one place only: what it was before it got here is forgotten.
-        self._forget(self._quarantine, "stage", Stage.INPUT, answers)
-        called = [row for row in bad if row["stage"] != Stage.VALIDATE]
-        self._forget(self._results, "status", Status.DEFERRED, called)
+        for status in (Status.DEFERRED, Status.HELD):
+            self._forget(self._results, "status", status, called)
 
     def write_run(self, manifest: Manifest, started: float, *, succeeded: bool) -> None:
         """Write the run's own row."""

@@ -133,7 +133,7 @@ class FaceIdValidateOperator(BaseOperator):
 
         projection = self._projection()
         total = source.inspect(projection.source_columns, self.min_rows)
-        store.open()
+        store.open_quarantine()
         validator = Validator(self._suite())
         started = SYSTEM_CLOCK.now()
         rows = bad_rows = 0

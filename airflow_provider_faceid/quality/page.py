@@ -49,8 +49,8 @@ class Projection:
         if self.photo and self.photo_path:
             columns["photo_path"] = quote(self.photo)
         elif self.photo:
-            columns["photo_length"] = f"LENGTH({quote(self.photo)})"
-            columns["photo_head"] = f"SUBSTR({quote(self.photo)}, 1, {HEAD_CHARACTERS})"
+            columns["photo_length"] = dialect.length.format(quote(self.photo))
+            columns["photo_head"] = dialect.head.format(quote(self.photo), HEAD_CHARACTERS)
         return columns | {column: quote(column) for column in self.others}
 
 

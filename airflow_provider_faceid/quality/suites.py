@@ -11,7 +11,7 @@ from typing import Any
 from ..service import id_card, name
 from ..service.actions import MAX_PHOTO_BASE64, Action, Kind
 
-PHOTO_HEADS = r"\A(/9j/|iVBORw0K)"
+PHOTO_HEADS = r"\A(?:/9j/|iVBORw0K)"
 """Base64 of the first bytes of a JPEG or PNG."""
 
 

@@ -24,6 +24,8 @@ class Dialect:
     :param on_open: statements for a fresh connection.
     :param on_create: statements for a database we are going to write to.
     :param types: SQL type by column type of :mod:`.tables`.
+    :param length: expression for the length of a column ``{0}`` of text or bytes.
+    :param head: expression for the first ``{1}`` characters or bytes of it.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Dialect:
     on_open: tuple[str, ...]
     on_create: tuple[str, ...]
     types: dict[str, str]
+    length: str = "LENGTH({0})"
+    head: str = "SUBSTR({0}, 1, {1})"
 
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
@@ -70,6 +74,9 @@ DUCKDB = Dialect(
     on_open=(),
     on_create=(),
     types={"text": "VARCHAR", "integer": "BIGINT", "real": "DOUBLE"},
+    # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
+    length="OCTET_LENGTH(TRY_CAST({0} AS BLOB))",
+    head="{0}[1:{1}]",
 )
 
 
@@ -166,7 +173,7 @@ class Database:
                 for statement in self.dialect.on_open:
                     connection.execute(statement).close()
             except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-                raise self._trouble("opening", error) from None
+                raise self._trouble("opening", error, harmless=True) from None
             self._connection = connection
         return self._connection
 
@@ -176,8 +183,9 @@ class Database:
         elif word == "COMMIT" or self.dialect is not SQLITE or self._connection.in_transaction:
             cursor.execute(word)
 
-    def _trouble(self, doing: str, error: Exception) -> FaceIdError:
-        first_line = str(error).strip().splitlines()[:1] if _is_about_schema(error) else []
+    def _trouble(self, doing: str, error: Exception, *, harmless: bool = False) -> FaceIdError:
+        shown = harmless or _is_about_schema(error)
+        first_line = str(error).strip().splitlines()[:1] if shown else []
         reason = ": ".join([type(error).__name__, *first_line])
         return FaceIdError(f"{doing} through connection '{self.label}' failed: {reason}")
 

@@ -194,6 +194,4 @@ def delete(database: Database, name: str, condition: str, parameters: Sequence[A
     dialect = database.dialect
     where = condition.replace("?", dialect.marker)
     with database.transaction(f"cleaning table '{name}'") as cursor:
-        cursor.execute(
-            f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters)
-        )
+        cursor.execute(f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters))

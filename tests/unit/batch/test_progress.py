@@ -41,8 +41,10 @@ class Lines(list):
                 charged=32,
                 seconds=2,
             ),
-            "40/100 rows, 18.0 calls/s, 3 s left; 36 calls, 32 charged; "
-            "match 30, mismatch 2, quarantined 3, deferred 4, held 1",
+            (
+                "40/100 rows, 18.0 calls/s, 3 s left; 36 calls, 32 charged; "
+                "match 30, mismatch 2, quarantined 3, deferred 4, held 1"
+            ),
         ),
         (
             Manifest(rows_in=2, outcomes=Counter(match=2), calls=2, charged=2, seconds=1),

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.quality import rules
 from airflow_provider_faceid.quality.page import Projection, frames
-from airflow_provider_faceid.quality.suites import IDENTITY, PHOTO_PATH, PHOTO_TEXT, STRICT, default_suite
+from airflow_provider_faceid.quality.suites import (
+    IDENTITY,
+    PHOTO_PATH,
+    PHOTO_TEXT,
+    STRICT,
+    default_suite,
+)
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.service import id_card, name, photo
 from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
@@ -98,7 +104,10 @@ def test_the_vectorised_rules_are_those_of_the_service(values):
     formed = [isinstance(text, str) and id_card.well_formed(text) for text in texts]
     for judge, rule in (
         (rules.check_digit_fits, id_card.check_digit_fits),
-        (lambda column: rules.birth_date_fits(column, TODAY), lambda n: id_card.birth_date_fits(n, TODAY)),
+        (
+            lambda column: rules.birth_date_fits(column, TODAY),
+            lambda n: id_card.birth_date_fits(n, TODAY),
+        ),
         (rules.province_fits, id_card.province_fits),
     ):
         expected = [not ok or rule(text) for ok, text in zip(formed, texts, strict=True)]
@@ -163,6 +172,7 @@ def found_bad(validator, source):
         ("name", "王" * 51, "name_length"),
         ("name", "王2", "name_characters"),
     ],
+    ids=lambda part: part if isinstance(part, str) and part.isascii() and "_" in part else "",
 )
 def test_a_bad_row_is_found_under_the_name_of_its_rule(column, value, rule):
     row = (7, value, NAME) if column == "id_card" else (7, NUMBER, value)

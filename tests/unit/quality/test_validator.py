@@ -80,8 +80,10 @@ def test_pages_of_any_size_give_the_same_rows_and_counts(size):
 
 
 def test_an_unknown_expectation_is_an_error_of_the_configuration():
-    with pytest.raises(ConfigurationError, match="number 2 cannot be built: .*Check its type"):
-        Validator([in_set(), {"type": "expect_column_values_to_be_nice", "kwargs": {"column": "a"}}])
+    with pytest.raises(ConfigurationError, match=r"number 2 cannot be built: .*Check its type"):
+        Validator(
+            [in_set(), {"type": "expect_column_values_to_be_nice", "kwargs": {"column": "a"}}]
+        )
 
 
 def test_arguments_an_expectation_does_not_take_are_an_error_of_the_configuration():
@@ -104,7 +106,9 @@ def test_what_cannot_be_judged_row_by_row_and_page_by_page_is_refused(kind, kwar
         Validator([{"type": kind, "kwargs": kwargs}])
 
 
-@pytest.mark.parametrize("missing", ["gendre", "100%", "性别"])
+@pytest.mark.parametrize(
+    "missing", ["gendre", "100%", "性别"], ids=["misspelt", "percent", "Chinese"]
+)
 def test_a_missing_column_is_an_error_and_not_bad_data(missing):
     validator = Validator([in_set(missing)])
     with pytest.raises(ConfigurationError, match="cannot be evaluated") as caught:
@@ -114,7 +118,9 @@ def test_a_missing_column_is_an_error_and_not_bad_data(missing):
 
 def test_a_broken_expectation_is_an_error_and_not_bad_data():
     broken = expectation("r", "expect_column_values_to_match_regex", column="a", regex="(")
-    with pytest.raises(ConfigurationError, match="'expect_column_values_to_match_regex' of column 'a'") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"'expect_column_values_to_match_regex' of column 'a'"
+    ) as caught:
         Validator([broken]).bad_rows(page(a=PLANTED))
     assert not any(planted in str(caught.value) for planted in PLANTED)
 
@@ -148,7 +154,9 @@ def test_no_value_is_in_any_result(caplog, capfd):
     assert all(len(json.dumps(count.as_dict())) < 200 for count in validator.counts)
 
 
-@pytest.mark.parametrize("column", ["性别", "100%", "%(x)s", "😀", "a b", 'a"b', "{x}", "$PARAMETER"])
+@pytest.mark.parametrize(
+    "column", ["性别", "100%", "%(x)s", "😀", "a b", 'a"b', "{x}", "$PARAMETER"]
+)
 def test_a_column_may_have_any_name(column):
     validator = Validator([in_set(column)])
     assert validator.bad_rows(page(**{column: "MXF"})) == [("k1", "gender")]

@@ -20,13 +20,18 @@ from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS
         ("姓名 😀", '"姓名 😀"'),
         ("a.b", '"a.b"'),
     ],
+    ids=["plain", "quotes", "quote", "apostrophe", "Chinese", "dot"],
 )
 def test_a_name_is_quoted_whatever_is_in_it(dialect, name, quoted):
     assert dialect.quote(name) == quoted
 
 
 def test_a_percent_sign_is_doubled_where_the_driver_formats():
-    assert [d.quote("100%") for d in (SQLITE, DUCKDB, POSTGRESQL)] == ['"100%"', '"100%"', '"100%%"']
+    assert [d.quote("100%") for d in (SQLITE, DUCKDB, POSTGRESQL)] == [
+        '"100%"',
+        '"100%"',
+        '"100%%"',
+    ]
 
 
 def test_a_dot_parts_a_schema_from_a_table():
@@ -49,7 +54,7 @@ def test_our_tables_fit_every_dialect_and_hold_no_personal_column(table):
         (sqlite3.OperationalError("no such column: x"), True),
         (ValueError('relation "x" does not exist\nLINE 1: secret'), True),
         (ValueError('invalid input syntax for type integer: "secret"'), False),
-        (ValueError('duplicate key\nDETAIL: Key (name)=(secret) already exists.'), False),
+        (ValueError("duplicate key\nDETAIL: Key (name)=(secret) already exists."), False),
         (ValueError("Could not convert string 'secret' to INT32"), False),
     ],
 )

@@ -1,0 +1,48 @@
+"""The account's pace with a gate behind it, which closes when the run halts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakSet
+
+from ..client.flow import Pace
+
+
+class Gate:
+    """
+    Lets calls pass at the account's pace, and new ones not at all once the run has halted.
+
+    Hundreds of rows may be waiting for their moment when the run stops; none of them is sent. A
+    call that was sent before goes on, because it may yet be answered: its retries pass.
+
+    :param pace: hands out the moments.
+    :param halted: says whether the run has halted.
+    """
+
+    def __init__(self, pace: Pace, halted: Callable[[], bool]) -> None:
+        self._pace = pace
+        self._halted = halted
+        self._sent: WeakSet[asyncio.Task[object]] = WeakSet()
+
+    def wait(self) -> None:
+        """Block until the next call may leave."""
+        self._pace.wait()
+
+    async def wait_async(self) -> None:
+        """
+        Wait until the next call may leave.
+
+        :raises asyncio.CancelledError: the run has halted, and this task has not sent anything.
+        """
+        await self._pace.wait_async()
+        task = asyncio.current_task()
+        if task is None or task in self._sent:
+            return
+        if self._halted():
+            raise asyncio.CancelledError
+        self._sent.add(task)
+
+    def slow_down(self) -> None:
+        """Take note of a throttled answer."""
+        self._pace.slow_down()

@@ -1,0 +1,277 @@
+"""A simulator, a table of its people on each of the three databases, and runs over it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from airflow_provider_faceid.batch.engine import Batch, Columns
+from airflow_provider_faceid.batch.store import Store, Work
+from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.clock import Clock
+from airflow_provider_faceid.exceptions import FaceIdError
+from airflow_provider_faceid.service.actions import ACTIONS
+from airflow_provider_faceid.service.outcomes import Step, look_up
+from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.people import Person
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.state.pace import LocalPace
+from airflow_provider_faceid.warehouse.database import SQLITE
+from airflow_provider_faceid.warehouse.source import Source
+from tests.integration.warehouse.conftest import Home, home, postgres
+
+__all__ = ["home", "postgres"]
+
+UNLIMITED = {ID_CARD: 0, FACE: 0}
+LOG = logging.getLogger("test.batch")
+
+
+class BriskClock(Clock):
+    """The machine's clock, with back-offs a tenth as long."""
+
+    def jitter(self, low: float, high: float) -> float:
+        return super().jitter(low, high) / 10
+
+
+class Bench:
+    """
+    Runs over one table of one warehouse.
+
+    :ivar url: where calls go; the simulator unless a test says otherwise.
+    :ivar clock: the engine's clock.
+    """
+
+    def __init__(self, server: SimulatorServer, home: Home) -> None:
+        self.server, self.home, self.url = server, home, server.url
+        self.clock: Clock = BriskClock()
+
+    @property
+    def people(self) -> list[Person]:
+        """People who do not stop a run, special ones first."""
+        return [
+            person
+            for person in self.server.account.people.listed
+            if not (person.special and stops_a_run(person))
+        ]
+
+    @property
+    def ordinary(self) -> list[Person]:
+        """People who match."""
+        return [person for person in self.server.account.people.listed if not person.special]
+
+    def special(self, code: str, action: str = ID_CARD) -> Person:
+        """Return the person who is answered a code."""
+        return next(
+            person
+            for person in self.server.account.people.listed
+            if person.special and person.special.codes[action] == code
+        )
+
+    def photo(self, person: Person) -> bytes:
+        """Return the picture to send."""
+        return self.server.account.gallery.submitted(person)
+
+    def fill(
+        self, rows: Sequence[Sequence[Any]], photo: str = "TEXT", number: str = "TEXT"
+    ) -> None:
+        """Make the table ``people`` of rows ``(id, id_card, name[, photo])``."""
+        self.home.run(
+            f"CREATE TABLE people (id INTEGER, id_card {number}, name TEXT, photo {photo})"
+        )
+        self.home.run("INSERT INTO people VALUES (?, ?, ?, ?)", [(*row, None)[:4] for row in rows])
+
+    def fill_with(self, people: Sequence[Person]) -> None:
+        """Make the table of people, numbered from 1."""
+        self.fill([(key, p.id_card, p.name) for key, p in enumerate(people, 1)])
+
+    def settings(self, **changes: Any) -> Settings:
+        """Return the settings of an account that is not held back."""
+        usual = {
+            "credentials": Credentials("simulator-id", "simulator-key"),
+            "url": self.url,
+            "quotas": {ID_CARD: 2000, FACE: 2000},
+            "timeout": 10.0,
+        }
+        return Settings(**usual | changes)
+
+    def store(self, campaign: str = "c", action: str = ID_CARD) -> Store:
+        """Return the tables of a campaign."""
+        return Store(self.home.open(), Work(campaign, action, "run"), self.clock)
+
+    def batch(
+        self,
+        action: str = ID_CARD,
+        *,
+        campaign: str = "c",
+        columns: Columns | None = None,
+        source: str = "people",
+        key: str = "id",
+        settings: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> Batch:
+        """Return a run that has not started."""
+        account = self.settings(**settings or {})
+        photo = "photo" if action == FACE else ""
+        return Batch(
+            action=ACTIONS[action],
+            source=Source(self.home.open(), source, key),
+            columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
+            store=self.store(campaign, action),
+            settings=account,
+            pace=LocalPace(account.rate(action)),
+            clock=self.clock,
+            log=LOG,
+            **more,
+        )
+
+    def run(self, *parts: Any, **more: Any) -> dict[str, Any]:
+        """Run and return the manifest."""
+        return self.batch(*parts, **more).run().as_dict()
+
+    def fail(self, kind: type[FaceIdError], *parts: Any, **more: Any) -> tuple[FaceIdError, Any]:
+        """Run, expect an error, and return it with the manifest so far."""
+        batch = self.batch(*parts, **more)
+        with pytest.raises(kind) as caught:
+            batch.run()
+        return caught.value, batch.manifest.as_dict()
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return what the service saw."""
+        return list(self.server.account.ledger.rows())
+
+    def called(self) -> Counter[str]:
+        """Return calls by ID number."""
+        return Counter(str(call["id_card"]) for call in self.calls())
+
+    def results(self, campaign: str = "c", columns: str = "status, outcome") -> dict[str, Any]:
+        """Return what stands in the result table, by key."""
+        rows = self.home.query(
+            f"SELECT source_key, {columns} FROM faceid_results WHERE campaign = '{campaign}'"
+        )
+        return {key: values[0] if len(values) == 1 else tuple(values) for key, *values in rows}
+
+    def quarantine(self, campaign: str = "c") -> list[tuple[str, str, str]]:
+        """Return key, rule and stage of what stands in quarantine."""
+        return sorted(
+            self.home.query(
+                f"SELECT source_key, rule, stage FROM faceid_quarantine WHERE campaign = '{campaign}'"
+            )
+        )
+
+    def runs(self, columns: str) -> list[tuple[Any, ...]]:
+        """Return the run table, oldest first."""
+        return self.home.query(f"SELECT {columns} FROM faceid_runs ORDER BY started_at")
+
+    def check(self, manifest: dict[str, Any], action: str = ID_CARD, campaign: str = "c") -> None:
+        """Assert that every row is in one place (I1) and the counts are the service's own (I5)."""
+        keys = {str(key) for (key,) in self.home.query("SELECT id FROM people")}
+        results, bad = self.results(campaign), {row[0] for row in self.quarantine(campaign)}
+        assert results.keys() | bad == keys
+        assert results.keys() & bad == set()
+        places = Counter(status for status, _ in results.values())
+        assert manifest["rows_in"] == len(keys)
+        assert manifest["answered"] == places["answered"] == sum(manifest["outcomes"].values())
+        assert manifest["deferred"] == places["deferred"]
+        assert manifest["held"] == places["held"]
+        assert manifest["quarantined"] == len(bad) == sum(manifest["quarantined_by_rule"].values())
+        self.check_counts(manifest, action)
+
+    def check_counts(self, manifest: dict[str, Any], action: str = ID_CARD) -> None:
+        """Assert that calls, charged and throttled ones are those of the service's ledger."""
+        calls = [call for call in self.calls() if call["action"] == action]
+        assert manifest["calls"] == len(calls)
+        assert manifest["charged"] == self.server.account.ledger.bill[action]
+        assert manifest["throttled"] == sum(
+            call["error"] == "RequestLimitExceeded" for call in calls
+        )
+
+
+def stops_a_run(person: Person) -> bool:
+    """Say whether asking about a person answers as a broken account would."""
+    return any(look_up(a, code).step is Step.FATAL for a, code in person.special.expects.items())
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SimulatorServer]:
+    with SimulatorServer(people=120, quotas=UNLIMITED) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: SimulatorServer) -> SimulatorServer:
+    """One server for all tests, fresh and without quotas for each of them."""
+    running.account.reset()
+    running.account.windows.quotas.update(UNLIMITED)
+    return running
+
+
+@pytest.fixture
+def bench(server: SimulatorServer, home: Home) -> Bench:
+    """A bench on each of the three databases in turn."""
+    return Bench(server, home)
+
+
+@pytest.fixture
+def sqlite_bench(server: SimulatorServer, tmp_path) -> Iterator[Bench]:
+    """A bench on SQLite, for what has nothing to do with the database."""
+    home = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
+    yield Bench(server, home)
+    home.close()
+
+
+class Stub:
+    """An endpoint that gives one answer to everything and counts."""
+
+    def __init__(
+        self, body: bytes, status: int = 200, media_type: str = "application/json"
+    ) -> None:
+        stub, self.calls = self, 0
+        lock = threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                with lock:
+                    stub.calls += 1
+                self.send_response(status)
+                self.send_header("Content-Type", media_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Write nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        """Stop and close the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Callable[..., Stub]]:
+    """Make endpoints; all are stopped when the test ends."""
+    stubs: list[Stub] = []
+
+    def make(*parts: Any) -> Stub:
+        stubs.append(Stub(*parts))
+        return stubs[-1]
+
+    yield make
+    for one in stubs:
+        one.stop()

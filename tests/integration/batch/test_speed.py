@@ -1,0 +1,76 @@
+"""How fast a run is, and how much memory it takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from airflow_provider_faceid.simulator.people import People
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+
+MANY = 20_000
+MAX_GROWTH_MB = 60
+
+
+@pytest.mark.parametrize(("action", "seconds"), [(ID_CARD, 3), (FACE, 4)])
+def test_the_quota_is_used_and_never_exceeded(sqlite_bench, action, seconds):
+    bench = sqlite_bench
+    windows = bench.server.account.windows
+    quota = {ID_CARD: 100, FACE: 20}[action]
+    windows.quotas[action] = quota
+    people = [bench.ordinary[number % 60] for number in range(quota * seconds)]
+    photos = {person: bench.photo(person) for person in set(people)}
+    bench.fill([(key, p.id_card, p.name, photos[p]) for key, p in enumerate(people)], "BLOB")
+    manifest = bench.run(action, settings={"quotas": {}})
+    assert manifest["answered"] == len(people)
+    assert manifest["throttled"] == 0
+    assert windows.pace()[action]["busiest_second"] <= quota
+    assert manifest["calls_per_second"] >= 0.9 * 0.97 * quota
+
+
+@pytest.fixture
+def process():
+    """A simulator in a process of its own, without limits; gives its address."""
+    command = [sys.executable, "-m", "airflow_provider_faceid.simulator", "--latency-ms", "0"]
+    command += ["--people", str(MANY), "--quota", f"{ID_CARD}=0", "--no-identity-limits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        yield running.stdout.readline().removeprefix("listening on ").strip()
+        running.terminate()
+
+
+def resident_mb():
+    """Return the memory this process holds now."""
+    with open("/proc/self/statm") as file:  # noqa: PTH123 - no file in the usual sense
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_memory_stays_flat_over_many_rows(sqlite_bench, process, capsys):
+    bench = sqlite_bench
+    bench.url = process
+    people = [person for person in People(MANY).listed if not person.special]
+    bench.fill_with(people)
+    batch = bench.batch(settings={"quotas": {ID_CARD: 10_000}})
+    before, peak, done = resident_mb(), [0.0], threading.Event()
+
+    def watch():
+        while not done.wait(0.05):
+            peak[0] = max(peak[0], resident_mb())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.monotonic()
+    try:
+        manifest = batch.run()
+    finally:
+        done.set()
+        watcher.join()
+    seconds, growth = time.monotonic() - started, peak[0] - before
+    with capsys.disabled():
+        print(f"\n  {len(people)} rows, {len(people) / seconds:.0f} rows/s, +{growth:.0f} MB")  # noqa: T201 - a measurement is to be seen
+    assert manifest.outcomes == {"match": len(people)}
+    assert growth < MAX_GROWTH_MB

@@ -1,0 +1,150 @@
+"""Operators without a scheduler: a context of a few names, connections from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+# Airflow reads this when it is imported, and makes the folder.
+if "AIRFLOW_HOME" not in os.environ:
+    AIRFLOW = tempfile.TemporaryDirectory(prefix="faceid-airflow-")
+    os.environ["AIRFLOW_HOME"] = AIRFLOW.name
+
+from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.people import Person
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from tests.unit.quality.conftest import great_expectations
+
+__all__ = ["great_expectations"]
+
+UNLIMITED = {ID_CARD: 0, FACE: 0}
+
+
+class TaskInstance:
+    """Takes XComs."""
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+class Bench:
+    """A simulator, a SQLite warehouse, and the connections to both."""
+
+    def __init__(self, server: SimulatorServer, warehouse: Path, patch: pytest.MonkeyPatch) -> None:
+        self.server, self.warehouse, self._patch = server, warehouse, patch
+        self.connect("warehouse", conn_type="sqlite", host=str(warehouse))
+        self.faceid()
+
+    def connect(self, conn_id: str, **fields: Any) -> None:
+        """Set a connection."""
+        self._patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+
+    def faceid(self, **changes: Any) -> None:
+        """Set the connection to the simulator."""
+        fields = {"host": self.server.url, "login": "simulator-id", "password": "simulator-key"}
+        quotas = {"id_card_verification_quota": 2000, "image_recognition_v2_quota": 2000}
+        self.connect("faceid_default", conn_type="faceid", extra=quotas, **(fields | changes))
+
+    @property
+    def ordinary(self) -> list[Person]:
+        """People who match."""
+        return [person for person in self.server.account.people.listed if not person.special]
+
+    def special(self, code: str, action: str = ID_CARD) -> Person:
+        """Return the person who is answered a code."""
+        return next(
+            person
+            for person in self.server.account.people.listed
+            if person.special and person.special.codes[action] == code
+        )
+
+    def fill(self, rows: list[tuple[Any, ...]], table: str = "people") -> None:
+        """Make a table of rows ``(id, id_card, name[, photo])``."""
+        connection = sqlite3.connect(self.warehouse)
+        connection.execute(
+            f"CREATE TABLE {table} (id INTEGER, id_card TEXT, name TEXT, photo BLOB)"
+        )
+        connection.executemany(
+            f"INSERT INTO {table} VALUES (?, ?, ?, ?)", [(*row, None)[:4] for row in rows]
+        )
+        connection.commit()
+        connection.close()
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the warehouse."""
+        connection = sqlite3.connect(self.warehouse)
+        rows = connection.execute(sql).fetchall()
+        connection.commit()
+        connection.close()
+        return rows
+
+    @property
+    def calls(self) -> int:
+        """Return how many calls the service saw."""
+        return len(self.server.account.ledger)
+
+
+def make_context(**changes: Any) -> dict[str, Any]:
+    """Return the part of Airflow's context our operators look at."""
+    day = datetime(2026, 11, 21, tzinfo=UTC)
+    run = SimpleNamespace(dag_id="dag", logical_date=day, run_id="manual__1")
+    return {
+        "dag_run": run,
+        "run_id": "manual__1",
+        "ti": TaskInstance(),
+        "outlet_events": defaultdict(SimpleNamespace),
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def airflow() -> None:
+    """Import what is slow once; Airflow's own warnings are not ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import airflow.providers.sqlite.hooks.sqlite  # noqa: PLC0415
+        import airflow.sdk  # noqa: F401, PLC0415
+
+        from airflow_provider_faceid.hooks import faceid  # noqa: F401, PLC0415
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SimulatorServer]:
+    with SimulatorServer(people=60, quotas=UNLIMITED) as server:
+        yield server
+
+
+@pytest.fixture
+def bench(running, tmp_path, monkeypatch) -> Bench:
+    running.account.reset()
+    return Bench(running, tmp_path / "warehouse.sqlite", monkeypatch)
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    return make_context()
+
+
+@pytest.fixture
+def told(caplog, capfd):
+    """Return everything that was logged or printed so far."""
+
+    def tell() -> str:
+        output = capfd.readouterr()
+        return caplog.text + output.out + output.err
+
+    return tell

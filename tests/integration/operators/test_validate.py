@@ -1,0 +1,165 @@
+"""The validation before any money is spent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import Asset
+
+from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
+from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+
+PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
+
+
+@pytest.fixture
+def table(bench):
+    """Ten people, two of them bad: a number too short and no name."""
+    bench.fill([(n, p.id_card, p.name) for n, p in enumerate(bench.ordinary[:10])])
+    bench.query("UPDATE people SET id_card = SUBSTR(id_card, 2) WHERE id = 3")
+    bench.query("UPDATE people SET name = NULL WHERE id = 5")
+    return bench
+
+
+def validate(context, **more):
+    return FaceIdValidateOperator(task_id="validate", **(PEOPLE | more)).execute(context)
+
+
+def quarantine(bench):
+    return bench.query("SELECT source_key, rule, stage FROM faceid_quarantine ORDER BY 1, 2")
+
+
+def test_bad_rows_go_to_quarantine_and_the_batch_skips_them(table, context):
+    report = validate(context, max_bad_fraction=0.2)
+    assert (report["rows"], report["good_rows"], report["quarantined_rows"]) == (10, 8, 2)
+    assert report["success"] is True
+    assert quarantine(table) == [
+        ("3", "id_card_length", "validate"),
+        ("5", "name_missing", "validate"),
+    ]
+    manifest = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
+    assert (manifest["calls"], manifest["answered"], manifest["quarantined"]) == (8, 8, 2)
+    assert table.calls == 8
+
+
+def test_too_many_bad_rows_fail_at_once_after_the_counts_were_pushed(table, context):
+    outlet = Asset("people")
+    with pytest.raises(
+        AirflowFailException, match=r"2 of 10 rows are bad \(20.0%, allowed 19.0%\)"
+    ):
+        validate(context, max_bad_fraction=0.19, outlets=[outlet])
+    pushed = context["ti"].pushed["return_value"]
+    assert (pushed["success"], pushed["quarantined_rows"]) == (False, 2)
+    assert len(quarantine(table)) == 2
+    assert table.calls == 0
+
+
+def test_results_hold_counts_only(table, context, told):
+    outlet = Asset("people")
+    report = validate(context, max_bad_fraction=1, outlets=[outlet])
+    texts = [
+        json.dumps(facts, ensure_ascii=False)
+        for facts in (report, context["outlet_events"][outlet].extra)
+    ]
+    assert len(texts[0]) < 2000
+    for person in table.ordinary[:10]:
+        for text in (*texts, told()):
+            assert person.id_card[1:] not in text
+            assert person.name not in text
+
+
+def test_mended_rows_leave_the_quarantine_at_the_next_validation(table, context):
+    validate(context, max_bad_fraction=1)
+    table.query("UPDATE people SET name = '王小明' WHERE id = 5")
+    table.query("UPDATE people SET name = NULL WHERE id = 7")
+    validate(context, max_bad_fraction=1)
+    assert [(key, rule) for key, rule, _ in quarantine(table)] == [
+        ("3", "id_card_length"),
+        ("7", "name_missing"),
+    ]
+    other = validate(context, campaign="other", max_bad_fraction=1)
+    assert other["quarantined_rows"] == 2
+    assert len(quarantine(table)) == 4
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 10])
+def test_pages_of_any_size_give_the_same_report(table, context, page_size):
+    report = validate(context, max_bad_fraction=1, page_size=page_size)
+    assert report["quarantined_rows"] == 2
+    assert {c["rule"]: c["unexpected"] for c in report["expectations"] if c["unexpected"]} == {
+        "id_card_length": 1,
+        "name_missing": 1,
+    }
+
+
+def test_format_only_lets_a_wrong_check_digit_pass(bench, context):
+    bench.fill([(1, "440305199505132562", "Li Si")])
+    assert validate(context, id_card_check="format")["quarantined_rows"] == 0
+    with pytest.raises(AirflowFailException, match="rule 'id_card_check_digit' \\(1 rows\\)"):
+        validate(context)
+
+
+def test_expectations_of_your_own_are_asked_too(table, context):
+    own = {
+        "type": "expect_column_values_to_be_in_set",
+        "kwargs": {"column": "id", "value_set": [0, 1, 2, 3, 4], "mostly": 0.5},
+        "meta": {"rule": "late"},
+    }
+    report = validate(
+        context,
+        expectations=[own],
+        other_columns=["id"],
+        use_default_suite=False,
+        max_bad_fraction=0.5,
+    )
+    assert report["quarantined_rows"] == 5
+    assert [(c["rule"], c["success"]) for c in report["expectations"]] == [("late", True)]
+    assert {rule for _, rule, _ in quarantine(table)} == {"late"}
+
+
+def test_an_unknown_expectation_or_column_fails_at_once(table, context):
+    with pytest.raises(AirflowFailException, match="cannot be built"):
+        validate(context, expectations=[{"type": "expect_wonders"}])
+    own = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "gender"}}
+    with pytest.raises(AirflowFailException, match="of column 'gender' cannot be evaluated"):
+        validate(context, expectations=[own])
+    with pytest.raises(AirflowFailException, match="no column 'gender'"):
+        validate(context, other_columns=["gender"])
+
+
+def test_photos_are_judged_where_the_action_has_one(bench, context):
+    gallery = bench.server.account.gallery
+    people = bench.ordinary[:4]
+    photos = [gallery.submitted(people[0]), b"GIF89a\xff", None, b""]
+    bench.fill([(n, p.id_card, p.name, photos[n]) for n, p in enumerate(people)])
+    report = validate(context, action="ImageRecognitionV2", max_bad_fraction=1)
+    assert report["quarantined_rows"] == 3
+    assert validate(context)["quarantined_rows"] == 0
+
+
+def test_too_few_rows_fail_and_an_empty_table_may_be_allowed(bench, context):
+    bench.fill([])
+    with pytest.raises(AirflowFailException, match="fewer than min_rows=1"):
+        validate(context)
+    report = validate(context, min_rows=0)
+    assert (report["rows"], report["bad_fraction"], report["success"]) == (0, 0.0, True)
+
+
+def test_only_the_quarantine_table_is_made(table, context):
+    validate(context, max_bad_fraction=1, quarantine_table="bad rows")
+    assert table.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1") == [
+        ("bad rows",),
+        ("people",),
+    ]
+
+
+def test_no_template_field_holds_personal_data():
+    assert set(FaceIdValidateOperator.template_fields) == {
+        "source",
+        "key_column",
+        "quarantine_table",
+        "campaign",
+        "expectations",
+    }

@@ -1,0 +1,172 @@
+"""Operators for a table."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import Asset
+
+from airflow_provider_faceid.exceptions import UnavailableError
+from airflow_provider_faceid.operators.verify_batch import (
+    IdCardVerificationBatchOperator,
+    ImageRecognitionV2BatchOperator,
+)
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+
+PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
+
+
+@pytest.fixture
+def table(bench):
+    """Ten people with photos, one of them without a name."""
+    gallery = bench.server.account.gallery
+    people = bench.ordinary[:10]
+    bench.fill([(n, p.id_card, p.name, gallery.submitted(p)) for n, p in enumerate(people)])
+    bench.query("UPDATE people SET name = NULL WHERE id = 9")
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [(IdCardVerificationBatchOperator, ID_CARD), (ImageRecognitionV2BatchOperator, FACE)],
+)
+def test_a_table_is_verified_and_only_counts_are_returned(table, context, told, kind, action):
+    outlet = Asset("results")
+    result = kind(task_id="t", outlets=[outlet], **PEOPLE).execute(context)
+    assert result["action"] == action
+    assert result["outcomes"] == {"match": 9}
+    assert result["quarantined_by_rule"] == {"name_missing": 1}
+    assert result["charged"] == table.server.account.ledger.bill[action] == 9
+    assert {"result_table", "quarantine_table", "warehouse_conn_id", "campaign"} <= result.keys()
+    extra = context["outlet_events"][outlet].extra
+    assert extra["answered"] == 9
+    texts = [json.dumps(facts, ensure_ascii=False) for facts in (result, extra)]
+    assert max(map(len, texts)) < 2000
+    for person in table.ordinary[:10]:
+        for text in (*texts, told()):
+            assert person.id_card not in text
+            assert person.name not in text
+    assert kind(task_id="t", **PEOPLE).execute(context)["calls"] == 0
+
+
+def test_photos_may_be_given_by_path(table, context, tmp_path):
+    person = table.ordinary[0]
+    (tmp_path / "a.jpg").write_bytes(table.server.account.gallery.submitted(person))
+    table.query(f"UPDATE people SET photo = 'file://{tmp_path}/a.jpg'")
+    operator = ImageRecognitionV2BatchOperator(task_id="t", photo_is_path=True, **PEOPLE)
+    result = operator.execute(context)
+    assert result["outcomes"] == {"match": 1, "mismatch": 8}
+
+
+@pytest.mark.parametrize("kind", [IdCardVerificationBatchOperator, ImageRecognitionV2BatchOperator])
+def test_names_of_tables_are_templates_and_columns_are_not(kind):
+    assert set(kind.template_fields) == {
+        "source",
+        "key_column",
+        "result_table",
+        "quarantine_table",
+        "run_table",
+        "campaign",
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "campaign"),
+    [
+        (
+            {"logical_date": datetime(2026, 11, 21, tzinfo=UTC), "run_id": "r"},
+            "dag/2026-11-21 00:00:00+00:00",
+        ),
+        ({"logical_date": None, "run_id": "manual__1"}, "dag/manual__1"),
+    ],
+)
+def test_the_campaign_is_the_dag_and_its_date(table, context, run, campaign):
+    context["dag_run"] = SimpleNamespace(dag_id="dag", **run)
+    assert (
+        IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)["campaign"]
+        == campaign
+    )
+    context["run_id"] = "another try"
+    assert IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)["calls"] == 0
+
+
+def test_a_campaign_of_another_name_calls_again(table, context):
+    for name in ("spring", "autumn"):
+        operator = IdCardVerificationBatchOperator(task_id="t", campaign=name, **PEOPLE)
+        assert operator.execute(context)["calls"] == 9
+    assert table.query("SELECT DISTINCT campaign FROM faceid_results ORDER BY 1") == [
+        ("autumn",),
+        ("spring",),
+    ]
+
+
+def test_tables_may_be_in_another_database_and_have_other_names(table, context, tmp_path):
+    other = tmp_path / "other.sqlite"
+    table.connect("other", conn_type="sqlite", host=str(other))
+    operator = IdCardVerificationBatchOperator(
+        task_id="t",
+        warehouse_conn_id="other",
+        result_table="r",
+        quarantine_table="q",
+        run_table="the runs",
+        **PEOPLE,
+    )
+    result = operator.execute(context)
+    assert (result["result_table"], result["quarantine_table"]) == ("r", "q")
+    table.warehouse = other
+    assert table.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1") == [
+        ("q",),
+        ("r",),
+        ("the runs",),
+    ]
+
+
+def test_too_few_rows_fail_at_once(table, context):
+    operator = IdCardVerificationBatchOperator(task_id="t", min_rows=11, **PEOPLE)
+    with pytest.raises(AirflowFailException, match="has 10 rows, fewer than min_rows=11"):
+        operator.execute(context)
+    assert table.calls == 0
+
+
+def test_a_wrong_key_fails_at_once(table, context):
+    table.faceid(password="wrong")
+    with pytest.raises(AirflowFailException, match="SecretKey is wrong"):
+        IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
+    assert table.server.account.ledger.bill[ID_CARD] == 0
+
+
+def test_a_missing_column_fails_at_once(table, context):
+    operator = IdCardVerificationBatchOperator(task_id="t", name_column="nome", **PEOPLE)
+    with pytest.raises(AirflowFailException, match="no column 'nome'"):
+        operator.execute(context)
+
+
+def test_a_killed_task_stops_keeps_its_answers_and_may_be_retried(bench, context):
+    person = bench.ordinary[0]
+    bench.fill([(n, person.id_card, person.name) for n in range(2000)])
+    bench.server.account.identities.limits.clear()
+    bench.connect(
+        "faceid_default",
+        conn_type="faceid",
+        host=bench.server.url,
+        login="simulator-id",
+        password="simulator-key",
+        extra={"id_card_verification_quota": 200},
+    )
+    operator = IdCardVerificationBatchOperator(task_id="t", **PEOPLE)
+    timer = threading.Timer(0.5, operator.on_kill)
+    timer.start()
+    with pytest.raises(UnavailableError, match="stopped"):
+        operator.execute(context)
+    timer.join()
+    ((written,),) = bench.query("SELECT COUNT(*) FROM faceid_results")
+    assert written == bench.calls < 2000
+
+
+def test_killing_a_task_that_has_not_begun_is_harmless():
+    IdCardVerificationBatchOperator(task_id="t", **PEOPLE).on_kill()

