@@ -33,12 +33,9 @@ from .manifest import Manifest
 from .prepare import InputRules, request_fields
 from .progress import Log, Progress
 from .store import Settled, Stage, Store
+from .writer import Writer
 
 PAGE_ROWS = 500
-FLUSH_SECONDS = 1.0
-FLUSH_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Pauses between attempts to write answers, which are paid for and must not be lost."""
-
 SECONDS_IN_FLIGHT = 2.0
 """Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
 MAX_IN_FLIGHT = 800
@@ -102,7 +99,8 @@ class Batch:
     ) -> None:
         self.manifest = Manifest()
         self._action, self._source, self._columns, self._store = action, source, columns, store
-        self._settings, self._pace, self._clock, self._log = settings, pace, clock, log
+        self._settings, self._clock, self._log = settings, clock, log
+        self._gate = Gate(pace, lambda: self._halted)
         self._min_rows, self._retry_held = min_rows, retry_held
         self._progress = Progress(action.name, log, clock)
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
@@ -149,19 +147,19 @@ class Batch:
         return self.manifest
 
     async def _verify_all(self, started: float) -> None:
+        writer = Writer(self._store, self._in_store, self._fail, clock=self._clock, log=self._log)
         finished = asyncio.Event()
-        flusher = asyncio.create_task(self._flush_regularly(finished))
+        writing = asyncio.create_task(writer.keep_writing(finished))
         completed = False
         try:
-            gate = Gate(self._pace, lambda: self._halted)
-            async with AsyncClient(self._settings, gate, self._clock) as client:
+            async with AsyncClient(self._settings, self._gate, self._clock) as client:
                 await self._call_all(client)
             completed = True
         finally:
             finished.set()
             with suppress(asyncio.CancelledError):
-                await flusher
-            await self._flush()  # what came in while the flusher wrote for the last time
+                await writing
+            await writer.write()  # what came in while it wrote for the last time
             succeeded = completed and not self._halted
             await self._in_store(
                 lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
@@ -222,6 +220,10 @@ class Batch:
         except FaceIdError as error:
             self.manifest.add_requests(error.requests, error.throttled)
             self._settle_without_answer(key, error)
+        except asyncio.CancelledError:
+            if self._gate.has_sent():  # the task's time is up in the middle of a call
+                self._hold(key, requests=1)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other answers are kept
             self._fail(error)
         else:
@@ -262,8 +264,7 @@ class Batch:
 
     def _settle_without_answer(self, key: str, error: FaceIdError) -> None:
         if isinstance(error, UncertainError):
-            self._store.held(key, NO_ANSWER, attempts=error.requests)
-            self.manifest.held += 1
+            self._hold(key, error.requests)
         elif isinstance(error, UnavailableError):
             later = self._clock.now() + RETRY_UNAVAILABLE_AFTER
             self._defer(key, Outcome.UNAVAILABLE, later, code=error.code)
@@ -277,6 +278,10 @@ class Batch:
     def _quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
         self._store.quarantined(key, rule, stage, request_id)
         self.manifest.quarantined[rule] += 1
+
+    def _hold(self, key: str, requests: int) -> None:
+        self._store.held(key, NO_ANSWER, attempts=requests)
+        self.manifest.held += 1
 
     def _defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
         self._store.deferred(key, outcome.value, not_before, **facts)
@@ -305,32 +310,6 @@ class Batch:
 
     def _expressions(self) -> list[str]:
         return list(map(self._source.database.dialect.quote, self._columns.by_field.values()))
-
-    async def _flush_regularly(self, finished: asyncio.Event) -> None:
-        while not finished.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(finished.wait(), FLUSH_SECONDS)
-            await self._flush()
-
-    async def _flush(self) -> None:
-        taken = self._store.take()
-        written = False
-        try:
-            for pause in (*FLUSH_PATIENCE, None):
-                try:
-                    await self._in_store(self._store.write, *taken)
-                except FaceIdError as error:
-                    if pause is None:
-                        self._fail(error)
-                        return
-                    self._log.warning("%s; trying again in %g s", error, pause)
-                    await self._clock.asleep(pause)
-                else:
-                    written = True
-                    return
-        finally:
-            if not written:
-                self._store.put_back(*taken)
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)

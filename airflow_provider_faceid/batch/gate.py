@@ -43,6 +43,10 @@ class Gate:
             raise asyncio.CancelledError
         self._sent.add(task)
 
+    def has_sent(self) -> bool:
+        """Say whether the current task has been let through."""
+        return asyncio.current_task() in self._sent
+
     def slow_down(self) -> None:
         """Take note of a throttled answer."""
         self._pace.slow_down()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
 import sqlite3
 import threading
 import time
+from collections import Counter
 
 import duckdb
 import psycopg
@@ -170,6 +172,40 @@ def test_stop_waits_for_what_is_in_flight_and_keeps_it(sqlite_bench):
     assert again["calls"] == again["answered"] - manifest["answered"]
 
 
+class TimeIsUp(BaseException):
+    """What Airflow raises out of a signal handler when ``execution_timeout`` is over."""
+
+
+def test_a_run_cut_off_in_the_middle_holds_what_is_in_flight(sqlite_bench):
+    bench = sqlite_bench
+    bench.fill_with(bench.ordinary)
+
+    def cut_off(*_):
+        raise TimeIsUp
+
+    with SimulatorServer(people=len(bench.people) + 20, latency_ms=(400, 400)) as slow:
+        bench.server, bench.url = slow, slow.url
+        bench.home.run("DELETE FROM people")
+        people = bench.ordinary[:40]
+        bench.home.run(
+            "INSERT INTO people VALUES (?, ?, ?, NULL)",
+            [(key, p.id_card, p.name) for key, p in enumerate(people, 1)],
+        )
+        batch = bench.batch(settings={"quotas": {ID_CARD: 40}})
+        before = signal.signal(signal.SIGALRM, cut_off)
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        try:
+            with pytest.raises(TimeIsUp):
+                batch.run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        places = Counter(status for status, _ in bench.results().values())
+        assert places["held"] > 0
+        assert places["answered"] + places["held"] == len(bench.calls())
+        assert bench.runs("state") == [("failed",)]
+
+
 def test_a_run_stopped_before_it_began_calls_nobody(bench):
     bench.fill_with(bench.ordinary[:3])
     batch = bench.batch()
@@ -247,7 +283,7 @@ def test_answers_that_come_while_the_last_ones_are_written_are_written_too(sqlit
 
 def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
     bench = sqlite_bench
-    monkeypatch.setattr("airflow_provider_faceid.batch.engine.FLUSH_PATIENCE", (0.01, 0.01))
+    monkeypatch.setattr("airflow_provider_faceid.batch.writer.PATIENCE", (0.01, 0.01))
     bench.fill_with(bench.ordinary[:40])
     batch = bench.batch(settings={"quotas": {ID_CARD: 20}})
     write, broken = batch._store.write, [True] * 4
