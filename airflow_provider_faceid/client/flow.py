@@ -32,8 +32,6 @@ from .settings import Settings
 BACK_OFF_BASE = 0.5
 """Seconds before the second attempt; doubled for each further one."""
 BACK_OFF_CAP = 20.0
-THROTTLE_PATIENCE = 60
-"""Throttled answers one call puts up with, about a minute of them."""
 
 
 class Pace(Protocol):
@@ -131,7 +129,7 @@ def call_flow(
             yield Throttled()
         else:
             failures += 1
-        pause = pause_before_retry(problem, failures, throttled, settings.max_attempts, clock)
+        pause = pause_before_retry(problem, failures, throttled, settings, clock)
         if pause is None:
             problem.requests, problem.throttled = failures + throttled, throttled
             raise problem
@@ -151,7 +149,7 @@ def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError | None:
 
 
 def pause_before_retry(
-    problem: FaceIdError, failures: int, throttled: int, max_attempts: int, clock: Clock
+    problem: FaceIdError, failures: int, throttled: int, settings: Settings, clock: Clock
 ) -> float | None:
     """
     Return the seconds to wait before the next attempt, or None to give up.
@@ -162,8 +160,8 @@ def pause_before_retry(
     :param throttled: throttled answers so far.
     """
     if isinstance(problem, ThrottledError):
-        return clock.jitter(0.5, 1.5) if throttled <= THROTTLE_PATIENCE else None
-    if not isinstance(problem, RetryError) or failures >= max_attempts:
+        return clock.jitter(0.5, 1.5) if throttled <= settings.throttle_patience else None
+    if not isinstance(problem, RetryError) or failures >= settings.max_attempts:
         return None
     back_off: float = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (failures - 1))
     return back_off * clock.jitter(0.5, 1.5)

@@ -56,6 +56,7 @@ class Settings:
     :param timeout: seconds for one request, from DNS to the last byte of the answer.
     :param connect_timeout: seconds for DNS, connecting and TLS.
     :param max_attempts: requests for one answer while the service is unavailable.
+    :param throttle_patience: throttled answers one call puts up with, a second or so each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
     :param id_card_check: how strictly an ID number is read before it is sent.
     :param verify: whether to check the TLS certificate.
@@ -72,6 +73,7 @@ class Settings:
     timeout: float = 30.0
     connect_timeout: float = 5.0
     max_attempts: int = 6
+    throttle_patience: int = 60
     similarity_threshold: float = DEFAULT_THRESHOLD
     id_card_check: Check = Check.STRICT
     verify: bool = True

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import ConfigurationError
 from ..service import photo
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
@@ -29,6 +30,7 @@ class Projection:
     :param photo: source column of the photo, empty if there is none.
     :param photo_path: whether that column holds paths.
     :param others: source columns for expectations of your own, under their own names.
+    :raises ConfigurationError: (on selecting) another column goes by one of these names.
     """
 
     id_card: str
@@ -51,7 +53,13 @@ class Projection:
         elif self.photo:
             columns["photo_length"] = dialect.length.format(quote(self.photo))
             columns["photo_head"] = dialect.head.format(quote(self.photo), HEAD_CHARACTERS)
-        return columns | {column: quote(column) for column in self.others}
+        for column in self.others:
+            if columns.setdefault(column, quote(column)) != quote(column):
+                raise ConfigurationError(
+                    f"other_columns: '{column}' is the page's name for another column. Give yours "
+                    "another name, with a SELECT as the source"
+                )
+        return columns
 
 
 def frames(source: Source, projection: Projection, size: int) -> Iterator[pd.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -106,7 +105,7 @@ def create(database: Database, table: Table, name: str) -> None:
     Create a table unless it is there.
 
     :param name: its name in the database, with a schema if there is a dot.
-    :raises ConfigurationError: a table of this name exists and has other columns.
+    :raises ConfigurationError: it cannot be made, or a table of this name has other columns.
     """
     dialect = database.dialect
     columns = [
@@ -118,15 +117,18 @@ def create(database: Database, table: Table, name: str) -> None:
         f"({', '.join(columns)}, PRIMARY KEY ({key}))"
     )
     database.prepare_to_write()
-    # Another process may create it at this very moment; what counts is that it is there.
-    with suppress(FaceIdError), database.transaction(f"creating table '{name}'") as cursor:
-        cursor.execute(statement, ())
+    fault = (
+        f"Table '{name}' is not one of ours: it must have the columns {', '.join(table.columns)}"
+    )
+    try:
+        with database.transaction(f"creating table '{name}'") as cursor:
+            cursor.execute(statement, ())
+    except FaceIdError as error:
+        # Another process may have made it at this very moment: what counts is that it is there.
+        fault = str(error)
     # Behind an alias: SQLite reads an unknown "name" as a string.
     aliased = ", ".join(f"ours.{dialect.quote(c)}" for c in table.columns)
-    database.check(
-        f"SELECT {aliased} FROM {dialect.quote_table(name)} AS ours WHERE 1 = 0",
-        f"Table '{name}' is not one of ours: it must have the columns {', '.join(table.columns)}",
-    )
+    database.check(f"SELECT {aliased} FROM {dialect.quote_table(name)} AS ours WHERE 1 = 0", fault)
 
 
 def upsert(database: Database, table: Table, name: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -37,6 +37,17 @@ def test_a_right_key_is_proved_for_free(press, simulator, ledger):
     assert seconds < 3
 
 
+def test_a_busy_account_is_said_to_be_at_once(press, serve):
+    error = {"Code": "RequestLimitExceeded", "Message": "too fast"}
+    body = json.dumps({"Response": {"Error": error, "RequestId": "r-1"}}).encode()
+    server = serve(lambda line: line.say(body))
+    works, message, seconds = press(server.url)
+    assert not works
+    assert "more calls per second than the quota" in message
+    assert len(server.requests) == 1
+    assert seconds < 1
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

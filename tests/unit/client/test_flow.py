@@ -9,7 +9,6 @@ import pytest
 from airflow_provider_faceid.client.flow import (
     BACK_OFF_BASE,
     BACK_OFF_CAP,
-    THROTTLE_PATIENCE,
     Pause,
     Send,
     TakeSlot,
@@ -182,10 +181,11 @@ def test_throttled_and_failed_requests_are_told_apart_on_the_error(drive):
 
 
 def test_patience_with_throttling_ends(drive):
-    driver = drive(*[TOO_FAST] * (THROTTLE_PATIENCE + 9))
+    patience = SETTINGS.throttle_patience
+    driver = drive(*[TOO_FAST] * (patience + 9))
     with pytest.raises(ThrottledError) as error:
         driver.run()
-    assert driver.sent == error.value.requests == error.value.throttled == THROTTLE_PATIENCE + 1
+    assert driver.sent == error.value.requests == error.value.throttled == patience + 1
     assert "Lower the connection's quota or pace share" in str(error.value)
 
 
