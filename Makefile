@@ -8,7 +8,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-bi
 PYTEST := -m pytest -q -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-unit test-integration test-docs test-oldest lint format \
+.PHONY: help demo ui bench test test-unit test-integration test-docs test-oldest lint format \
 	simulator docs clean
 
 help: ## show this list
@@ -41,6 +41,9 @@ test-oldest: .venv-oldest/test ## the suite on the oldest supported Airflow
 	@echo "== all tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
 	@$(OLDEST)/python $(PYTEST) tests
 
+bench: .venv/bench ## how well the pace is held and shared, and what it costs
+	@$(BIN)/python bench/pace.py
+
 lint: .venv/lint ## ruff, mypy --strict, layer contracts
 	@echo "== ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "== mypy"; $(BIN)/mypy
@@ -71,6 +74,10 @@ clean: ## remove what make made
 .venv/test: .venv/made pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test]' && touch $@ .venv/demo
+
+.venv/bench: .venv/test
+	@echo "== installing what we are measured against into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,bench]' && touch $@
 
 .venv/lint: .venv/test
 	@echo "== installing the linters into .venv"

@@ -10,6 +10,7 @@
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
+     |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- ThrottledError        more calls than the quota
      |   `- UnavailableError      the service is there but cannot answer now
      |- QuarantineError       this input can never be answered: set it aside
@@ -72,6 +73,10 @@ class RetryError(FaceIdError):
 
 class NotSentError(RetryError):
     """The request never left this machine (DNS, connect, TLS)."""
+
+
+class StateStoreError(RetryError):
+    """The database of the state all workers share is out of reach. Nothing was sent."""
 
 
 class ThrottledError(RetryError):

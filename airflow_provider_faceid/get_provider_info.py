@@ -37,6 +37,22 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "config": {
+            "faceid": {
+                "description": "Tencent Cloud Face ID",
+                "options": {
+                    "state_conn_id": {
+                        "description": "Connection of the database in which all workers keep the "
+                        "pace of an account, where neither the operator nor the Face ID connection "
+                        "names one. Empty: a SQLite file in AIRFLOW_HOME.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "faceid_state",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "faceid",
@@ -81,6 +97,13 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Share of the quota to use",
                         "description": "From 0.01 to 1. Empty: 0.97.",
                         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1},
+                    },
+                    "state_conn_id": {
+                        "label": "State connection",
+                        "description": "Connection of the database in which all workers keep the "
+                        "pace: PostgreSQL when they are on several hosts. Empty: a SQLite file in "
+                        "AIRFLOW_HOME.",
+                        "schema": {"type": ["string", "null"], "maxLength": 200},
                     },
                     "timeout": {
                         "label": "Timeout",

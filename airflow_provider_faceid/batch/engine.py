@@ -106,7 +106,7 @@ class Batch:
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
         self._max_in_flight = min(MAX_IN_FLIGHT, max(8, wanted))
         self._stopping = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._trouble = 0
         self._first_call: float | None = None
         self._source_thread = ThreadPoolExecutor(1, "faceid-source")
@@ -220,12 +220,12 @@ class Batch:
         except FaceIdError as error:
             self.manifest.add_requests(error.requests, error.throttled)
             self._settle_without_answer(key, error)
-        except asyncio.CancelledError:
-            if self._gate.has_sent():  # the task's time is up in the middle of a call
+        except BaseException as error:  # a time limit or a fault, in the middle of anything
+            if self._gate.has_sent():
                 self._hold(key, requests=1)
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other answers are kept
-            self._fail(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._fail(error)  # raised once the other answers are in
         else:
             self.manifest.add_verdict(verdict)
             self._settle(key, verdict)
@@ -299,7 +299,7 @@ class Batch:
             case _:
                 self.manifest.held += 1
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._failure is None:
             self._log.error("%s stops: %s", self._action.name, error)
             self._failure = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ class AsyncClient:
                 case Pause(seconds):
                     await self._clock.asleep(seconds)
                 case Throttled():
-                    self._pace.slow_down()
+                    await asyncio.to_thread(self._pace.slow_down)
                 case Send():
                     try:
                         reply = await self._send(effect)

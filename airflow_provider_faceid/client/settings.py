@@ -61,6 +61,7 @@ class Settings:
     :param id_card_check: how strictly an ID number is read before it is sent.
     :param verify: whether to check the TLS certificate.
     :param proxies: proxy address by scheme; may hold a password, so it is not printed.
+    :param state_conn_id: connection of the database in which all workers keep the pace.
     """
 
     credentials: Credentials
@@ -78,6 +79,7 @@ class Settings:
     id_card_check: Check = Check.STRICT
     verify: bool = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state_conn_id: str = ""
 
     @property
     def host(self) -> str:

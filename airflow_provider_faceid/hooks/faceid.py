@@ -19,7 +19,9 @@ from ..service import id_card as id_card_rules
 from ..service import name as name_rules
 from ..service import photo as photo_rules
 from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
-from ..state.pace import LocalPace, shared_pace
+from ..state.pace import SlotPace
+from ..state.rows import MemoryRow
+from .state import shared_pace
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -46,6 +48,9 @@ class FaceIdHook(HttpHook):
     the scheme is https unless the connection says http.
 
     :param faceid_conn_id: connection of type ``faceid``.
+    :param state_conn_id: connection of the database in which all workers keep the pace, SQLite or
+        PostgreSQL; if not given that of the Face ID connection, then that of Airflow's
+        configuration (``[faceid] state_conn_id``), then a SQLite file in ``AIRFLOW_HOME``.
     """
 
     conn_name_attr = "faceid_conn_id"
@@ -53,9 +58,12 @@ class FaceIdHook(HttpHook):
     conn_type = "faceid"
     hook_name = "Tencent Cloud Face ID"
 
-    def __init__(self, faceid_conn_id: str = default_conn_name) -> None:
+    def __init__(
+        self, faceid_conn_id: str = default_conn_name, state_conn_id: str | None = None
+    ) -> None:
         super().__init__(method="POST", http_conn_id=faceid_conn_id, auth_type=self._auth)
         self.faceid_conn_id = faceid_conn_id
+        self.state_conn_id = state_conn_id
 
     @cached_property
     def settings(self) -> Settings:
@@ -122,14 +130,15 @@ class FaceIdHook(HttpHook):
         :param params: its request fields; a ``bytes`` value is Base64 text.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        return self._call(action, params, self.settings)
+        return self._call(action, params, self.settings, self.pace(action))
 
-    def pace(self, action: str) -> LocalPace:
-        """Return the pace all hooks of this process share for this account and an Action."""
-        settings = self.settings
-        return shared_pace(
-            settings.url, settings.credentials.secret_id, action, settings.rate(action)
-        )
+    def pace(self, action: str) -> SlotPace:
+        """
+        Return the pace of this account and an Action, shared by all workers.
+
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return shared_pace(self.settings, action, self.state_conn_id)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -166,7 +175,9 @@ class FaceIdHook(HttpHook):
             settings = replace(
                 self.settings, max_attempts=1, throttle_patience=0, timeout=TEST_TIMEOUT
             )
-            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings)
+            # Whoever tests a connection need not reach the state store: one call does no harm.
+            pace = SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name))
+            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace)
         except FaceIdError as error:
             return False, str(error)
         if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
@@ -192,10 +203,10 @@ class FaceIdHook(HttpHook):
 
         return widgets(form_fields())
 
-    def _call(self, action: str, params: Mapping[str, object], settings: Settings) -> Verdict:
-        return blocking_call(
-            action, params, session=self._session, settings=settings, pace=self.pace(action)
-        )
+    def _call(
+        self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
+    ) -> Verdict:
+        return blocking_call(action, params, session=self._session, settings=settings, pace=pace)
 
     @cached_property
     def _session(self) -> Session:

@@ -34,6 +34,7 @@ class _VerifyOnePersonOperator(BaseOperator):
     :param key: value of the key column that names the person (templated).
     :param key_column: the key column (templated).
     :param faceid_conn_id: connection of type ``faceid``.
+    :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
 
@@ -51,6 +52,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         key: str | int | None = None,
         key_column: str = "id",
         faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +61,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.key = key
         self.key_column = key_column
         self.faceid_conn_id = faceid_conn_id
+        self.state_conn_id = state_conn_id
         self._values = values
         self._columns = columns
 
@@ -68,7 +71,8 @@ class _VerifyOnePersonOperator(BaseOperator):
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         with airflow_errors():
-            verdict = self._call(FaceIdHook(self.faceid_conn_id), **self._person())
+            hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
+            verdict = self._call(hook, **self._person())
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
             verdict.action,

@@ -41,6 +41,7 @@ class _VerifyTableOperator(BaseOperator):
     :param min_rows: a source of fewer rows is an error.
     :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer.
     :param faceid_conn_id: connection of type ``faceid``.
+    :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, counts, money, rate and names of tables.
     """
 
@@ -71,6 +72,7 @@ class _VerifyTableOperator(BaseOperator):
         min_rows: int = 1,
         on_in_doubt: Literal["hold", "retry"] = "hold",
         faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,6 +88,7 @@ class _VerifyTableOperator(BaseOperator):
         self.min_rows = min_rows
         self.on_in_doubt = on_in_doubt
         self.faceid_conn_id = faceid_conn_id
+        self.state_conn_id = state_conn_id
         self._batch: Batch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class _VerifyTableOperator(BaseOperator):
         from ..service.actions import ACTIONS  # noqa: PLC0415
         from ..warehouse.source import Source  # noqa: PLC0415
 
-        hook = FaceIdHook(self.faceid_conn_id)
+        hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
         return Batch(
             action=ACTIONS[self.action],
             source=Source(database(self.source_conn_id), self.source, self.key_column),

@@ -1,1 +1,1 @@
-"""What all calls of an account share: the pace."""
+"""What all workers of an account share, in one SQL database: the pace."""

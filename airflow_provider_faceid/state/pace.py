@@ -1,15 +1,19 @@
-"""The pace: slots of 1/rate seconds, handed out in order, that go by if nobody is there.
+"""The pace: callers wait at a gate, one behind the other, for slots taken a few at a time.
 
-A caller reserves the next slot in one atomic step and sleeps until it begins. A slot is a moment,
-not a licence: who wakes up too late for it has lost it and takes the next one, so neither a stalled
-event loop nor a stopped process ever sends a burst.
+A slot is a moment, not a licence: who comes too late for it has lost it and takes the next one, so
+neither a stalled event loop nor a stopped process ever sends a burst. Only the caller at the gate
+holds slots, and only a few, so workers take turns and each gets its equal share.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import deque
+from weakref import WeakKeyDictionary
 
 from ..clock import SYSTEM_CLOCK, Clock
+from .rows import RateRow
 
 LATE_SECONDS = 0.015
 """
@@ -17,62 +21,75 @@ How late a slot may be used. The service counts in seconds of its own clock; wit
 to spare, calls may bunch by 30 ms before one second holds too many, and the network takes its part.
 """
 
-THROTTLE_PAUSE = 1.0
-"""Seconds of silence after a throttled answer: the service's window has passed by then."""
+BLOCK_SECONDS = 0.08
+"""Slots taken in one step: a killed worker costs the others this much of the pace."""
 
 
-class LocalPace:
+class SlotPace:
     """
-    The pace of one process, for threads and coroutines alike.
+    The pace of one account and Action, for threads and coroutines alike.
 
-    :param rate: slots per second.
+    :param row: who holds the rate.
+    :param rate: slots per second when nothing is throttled.
     """
 
-    def __init__(self, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._interval = 1 / rate
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._next = self._quiet_until = clock.monotonic()
-
-    def reserve(self) -> float:
-        """Take the next free slot and return the moment it begins, on the monotonic clock."""
-        with self._lock:
-            slot = max(self._next, self._clock.monotonic())
-            self._next = slot + self._interval
-            return slot
+    def __init__(self, row: RateRow, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._row, self._rate, self._clock = row, rate, clock
+        self._block = max(1, round(rate * BLOCK_SECONDS))
+        self._slots: deque[float] = deque()
+        self._taking = threading.Lock()
+        self._gate = threading.Lock()
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
+        self._gates = WeakKeyDictionary()
 
     def wait(self) -> None:
         """Block until the next call may leave."""
-        while True:
-            slot = self.reserve()
-            self._clock.sleep(slot - self._clock.monotonic())
-            if self._is_current(slot):
-                return
+        with self._gate:
+            while True:
+                slot = self._next_slot()
+                self._clock.sleep(slot - self._clock.monotonic())
+                if not self._is_over(slot):
+                    return
 
     async def wait_async(self) -> None:
         """Wait until the next call may leave."""
-        while True:
-            slot = self.reserve()
-            await self._clock.asleep(slot - self._clock.monotonic())
-            if self._is_current(slot):
-                return
+        gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with gate:
+            while True:
+                slot = self._slot_in_hand()
+                if slot is None and self._row.is_local:
+                    slot = self._next_slot()
+                elif slot is None:
+                    slot = await asyncio.to_thread(self._next_slot)
+                await self._clock.asleep(slot - self._clock.monotonic())
+                if not self._is_over(slot):
+                    return
 
     def slow_down(self) -> None:
-        """Keep everybody silent for a moment, once per throttled second."""
-        with self._lock:
-            self._quiet_until = self._clock.monotonic() + THROTTLE_PAUSE
-            self._next = max(self._next, self._quiet_until)
+        """Slow every worker down after a throttled answer; slots in hand are given up."""
+        with self._taking:
+            self._slots.clear()
+            self._row.throttle()
 
-    def _is_current(self, slot: float) -> bool:
-        """Say whether a slot may be used: not too late, nor taken before a silence that covers it."""
-        return slot >= self._quiet_until and self._clock.monotonic() - slot <= LATE_SECONDS
+    def _next_slot(self) -> float:
+        """Return a moment that is not over yet, on the monotonic clock."""
+        with self._taking:
+            slot = self._pop()
+            if slot is None:
+                slots = self._row.take(self._rate, self._block)
+                self._slots.extend(slots.start + n * slots.interval for n in range(slots.count))
+                slot = self._slots.popleft()
+            return slot
 
+    def _slot_in_hand(self) -> float | None:
+        """Return such a moment if there is one without asking the row, which may take long."""
+        with self._taking:
+            return self._pop()
 
-_shared: dict[tuple[str, str, str, float], LocalPace] = {}
-_sharing = threading.Lock()
+    def _pop(self) -> float | None:
+        while self._slots and self._is_over(self._slots[0]):
+            self._slots.popleft()
+        return self._slots.popleft() if self._slots else None
 
-
-def shared_pace(url: str, secret_id: str, action: str, rate: float) -> LocalPace:
-    """Return the one pace all hooks of this process share for an account and an Action."""
-    with _sharing:  # threads that ask at once must not make one each
-        return _shared.setdefault((url, secret_id, action, rate), LocalPace(rate))
+    def _is_over(self, slot: float) -> bool:
+        return self._clock.monotonic() - slot > LATE_SECONDS

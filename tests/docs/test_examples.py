@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 import sys
+from configparser import ConfigParser
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.client.settings import parse_settings
+from airflow_provider_faceid.get_provider_info import get_provider_info
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, create
 
@@ -83,7 +85,14 @@ def python_blocks(*, dags: bool) -> list:
 
 
 def test_every_block_is_of_a_language_that_is_run():
-    assert {block.language for block in blocks()} <= {"python", "sql", "bash", "json", "text"}
+    assert {block.language for block in blocks()} <= {
+        "python",
+        "sql",
+        "bash",
+        "json",
+        "ini",
+        "text",
+    }
 
 
 def test_dags_run(world):
@@ -167,3 +176,13 @@ def test_make_demo_passes_and_says_where_things_are(world):
     assert re.search(r"^demo: PASS", printed, re.MULTILINE)
     assert ".demo/warehouse.sqlite" in printed
     assert "make ui" in printed
+
+
+@pytest.mark.parametrize("block", [pytest.param(b, id=b.title) for b in blocks("ini")])
+def test_configuration_is_an_option_of_ours(block):
+    parser = ConfigParser()
+    parser.read_string(block.text)
+    declared = get_provider_info()["config"]
+    assert parser.sections()
+    for section in parser.sections():
+        assert set(parser[section]) <= set(declared[section]["options"])

@@ -15,6 +15,7 @@ TREE = {
     "RequestRefusedError": "FatalError",
     "RetryError": "FaceIdError",
     "NotSentError": "RetryError",
+    "StateStoreError": "RetryError",
     "ThrottledError": "RetryError",
     "UnavailableError": "RetryError",
     "QuarantineError": "FaceIdError",

@@ -22,7 +22,8 @@ from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.state.pace import LocalPace
+from airflow_provider_faceid.state.pace import SlotPace
+from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.source import Source
 from tests.integration.warehouse.conftest import Home, home, postgres
@@ -125,7 +126,7 @@ class Bench:
             columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
             store=self.store(campaign, action),
             settings=account,
-            pace=LocalPace(account.rate(action)),
+            pace=SlotPace(MemoryRow(self.clock), account.rate(action)),
             clock=self.clock,
             log=LOG,
             **more,

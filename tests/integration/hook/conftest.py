@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_faceid.client.aio import AsyncClient
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.hooks import state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.service.verdict import Verdict
 from airflow_provider_faceid.simulator import SimulatorServer
@@ -36,6 +37,16 @@ def _no_settings_of_this_machine(monkeypatch):
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _a_state_store_of_its_own(monkeypatch, tmp_path_factory):
+    """Ports are used again and some tests set the clock: no test may meet another's slots."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setattr(state, "_paces", {})
+    yield
+    for pace in state._paces.values():
+        pace._row._store.close()
 
 
 @pytest.fixture

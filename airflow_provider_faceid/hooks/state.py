@@ -1,0 +1,93 @@
+"""Where the workers of an account meet: the state store Airflow's connections lead to."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+from functools import cache
+from pathlib import Path
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseHook
+
+from ..client.settings import Settings
+from ..exceptions import ConfigurationError
+from ..state.pace import SlotPace
+from ..state.rows import StoredRow
+from ..state.store import StateStore
+
+DEFAULT_FILE = "faceid_state.sqlite"
+STORES = ("sqlite", "postgres")
+"""Connection types that lead to a state store."""
+ONE_HOST = frozenset({"LocalExecutor", "SequentialExecutor"})
+"""Executors whose tasks all run where the scheduler runs."""
+
+log = logging.getLogger(__name__)
+_paces: dict[tuple[str, str, float], SlotPace] = {}
+_making = threading.Lock()
+
+
+def shared_pace(settings: Settings, action: str, state_conn_id: str | None = None) -> SlotPace:
+    """
+    Return the pace all workers share for an account and an Action, one object per process.
+
+    :param state_conn_id: goes before the connection's and the configuration's.
+    """
+    url = state_url(state_conn_id or settings.state_conn_id or _configured())
+    key = (url, _name(settings, action), settings.rate(action))
+    with _making:  # threads that ask at once must not make one each
+        if key not in _paces:
+            _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
+        return _paces[key]
+
+
+def state_url(state_conn_id: str) -> str:
+    """
+    Return the SQLAlchemy URL of a connection, or of the default file if there is none.
+
+    :raises ConfigurationError: the connection is of another type.
+    """
+    if state_conn_id:
+        conn_type = BaseHook.get_connection(state_conn_id).conn_type
+        if conn_type not in STORES:
+            raise ConfigurationError(
+                f"Connection '{state_conn_id}' is of type '{conn_type}'. The state store needs "
+                f"one of type {' or '.join(STORES)}"
+            )
+        hook = BaseHook.get_hook(state_conn_id)
+        return str(hook.get_uri()).replace("postgres://", "postgresql+psycopg://")
+    _warn_of_several_hosts()
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return f"sqlite:///{home / DEFAULT_FILE}"
+
+
+def _name(settings: Settings, action: str) -> str:
+    """Name an account without showing its key."""
+    key = hashlib.sha256(settings.credentials.secret_id.encode()).hexdigest()[:16]
+    return f"{settings.host[:120]} {key} {action[:50]}"
+
+
+def _configured() -> str:
+    return str(conf.get("faceid", "state_conn_id", fallback="") or "")
+
+
+@cache
+def _store(url: str) -> StateStore:
+    return StateStore(url)
+
+
+@cache
+def _warn_of_several_hosts() -> None:
+    """Warn, once, that a file of this host is no meeting place for workers elsewhere."""
+    named = str(conf.get("core", "executor", fallback=""))
+    executors = {part.strip().rpartition(":")[2].rpartition(".")[2] for part in named.split(",")}
+    spread = sorted(executors - ONE_HOST - {""})
+    if spread:
+        log.warning(
+            "%s may run tasks on several hosts, but the Face ID pace is kept in a SQLite file of "
+            "this host. Together the workers may exceed the quota. Set state_conn_id to a "
+            "PostgreSQL connection, in the Face ID connection or as [faceid] state_conn_id",
+            " and ".join(spread),
+        )

@@ -1,0 +1,43 @@
+"""From an Airflow connection to a store that works."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import make_url
+
+from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.hooks import state
+from tests.unit.hooks.conftest import airflow_has_warned
+
+__all__ = ["airflow_has_warned"]
+
+
+@pytest.fixture
+def connection(monkeypatch, request) -> dict[str, object]:
+    """An Airflow connection to the server of the tests."""
+    url = make_url(request.getfixturevalue("postgres_url"))
+    return {
+        "conn_type": "postgres",
+        "login": url.username,
+        "schema": url.database,
+        "extra": {"sqlalchemy_query": dict(url.query)},  # the server listens on a socket only
+    }
+
+
+def test_a_postgresql_connection_leads_to_a_working_store(connection, monkeypatch):
+    monkeypatch.setattr(state, "_paces", {})
+    monkeypatch.setenv("AIRFLOW_CONN_PACE_STORE", json.dumps(connection))
+    pace = state.shared_pace(
+        Settings(Credentials("an-id", "a-key")), "IdCardVerification", "pace_store"
+    )
+    store = pace._row._store
+    try:
+        pace.wait()
+        with store.transaction() as opened:
+            assert opened.dialect.driver == "psycopg"
+            (name,) = opened.exec_driver_sql("SELECT name FROM faceid_pace").scalars().all()
+        assert "an-id" not in name
+    finally:
+        store.close()

@@ -1,0 +1,123 @@
+"""Processes that share one pace, in real time; one of them killed, one of them stopped."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+WORKER = Path(__file__).with_name("worker.py")
+QUOTA, RATE, COUNT = 100, 97.0, 4
+
+
+class Workers:
+    """
+    Processes over one store.
+
+    :ivar began: when they were let go.
+    """
+
+    def __init__(self, url: str, seconds: float, folder: Path) -> None:
+        self.seconds = seconds
+        self.logs = [folder / f"worker_{number}" for number in range(COUNT)]
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, str(WORKER), url, str(RATE), str(seconds), str(log)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for log in self.logs
+        ]
+        self.began = 0.0
+
+    def go(self) -> None:
+        """Wait until all are ready and let them go at the same moment."""
+        assert [process.stdout.readline() for process in self.processes] == ["ready\n"] * COUNT
+        self.began = time.time()
+        for process in self.processes:
+            process.stdin.write(f"{self.began}\n")
+            process.stdin.flush()
+
+    def sleep_until(self, second: float) -> None:
+        time.sleep(max(0.0, self.began + second - time.time()))
+
+    def calls(self) -> list[list[float]]:
+        """Wait for the end; return the moments of each one's calls."""
+        for process in self.processes:
+            process.wait(self.seconds + 10)
+        lines = [log.read_text().splitlines() for log in self.logs]
+        return [[float(line) for line in one if "cpu" not in line] for one in lines]
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
+
+@pytest.fixture
+def workers(tmp_path) -> Iterator[Callable[[str, float], Workers]]:
+    started: list[Workers] = []
+
+    def start(url: str, seconds: float) -> Workers:
+        started.append(Workers(url, seconds, tmp_path))
+        started[-1].go()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def busiest_second(calls: list[list[float]]) -> int:
+    """Count as the service does, in seconds of the wall clock."""
+    return max(Counter(int(moment) for one in calls for moment in one).values())
+
+
+def test_four_processes_hold_the_rate_and_share_it(url, workers, record_property):
+    """A busy machine loses slots, so there are two tries; the quota holds in every one."""
+    for last in (False, True):
+        running = workers(url, 4)
+        calls = running.calls()
+        counts = [len(one) for one in calls]
+        held, busiest = sum(counts) / 4, busiest_second(calls)
+        share = min(counts) / max(counts)
+        record_property("measured", f"{held:.1f}/s, busiest {busiest}, shares {counts}")
+        assert busiest <= QUOTA
+        if last or (held >= 0.97 * RATE and share >= 0.9):
+            break
+    assert held >= 0.97 * RATE
+    assert share >= 0.9
+
+
+def test_a_killed_process_costs_the_others_less_than_a_second(sqlite_url, workers):
+    running = workers(sqlite_url, 2)
+    running.sleep_until(0.8)
+    running.processes[0].send_signal(signal.SIGKILL)
+    calls = running.calls()
+    others = sorted(moment for one in calls[1:] for moment in one)
+    assert max(after - before for before, after in itertools.pairwise(others)) < 1
+    assert others[-1] > running.began + 1.8
+    assert busiest_second(calls) <= QUOTA
+
+
+def test_a_stopped_process_sends_no_burst_when_it_goes_on(sqlite_url, workers):
+    running = workers(sqlite_url, 4.5)
+    running.sleep_until(0.5)
+    running.processes[0].send_signal(signal.SIGSTOP)
+    running.sleep_until(3.5)
+    running.processes[0].send_signal(signal.SIGCONT)
+    calls = running.calls()
+    assert any(moment > running.began + 3.5 for moment in calls[0])
+    assert busiest_second(calls) <= QUOTA
+    others = sorted(moment for one in calls[1:] for moment in one)
+    assert max(after - before for before, after in itertools.pairwise(others)) < 1

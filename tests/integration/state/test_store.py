@@ -1,0 +1,178 @@
+"""The store: made by whoever comes first, refused with a sentence that says why."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import warnings
+
+import pytest
+from sqlalchemy import create_engine
+
+from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreError
+from airflow_provider_faceid.state.rows import StoredRow
+from airflow_provider_faceid.state.store import MIGRATIONS, StateStore
+
+
+def take_one(url: str, barrier) -> None:
+    """Open a store at the same time as others, in a process of its own."""
+    store = StateStore(url)
+    barrier.wait(20)
+    StoredRow(store, "account").take(10, 1)
+    store.close()
+
+
+def version(store: StateStore) -> list[tuple[int]]:
+    with store.transaction() as connection:
+        found = connection.exec_driver_sql("SELECT version FROM faceid_state_version").all()
+    return [tuple(row) for row in found]
+
+
+def test_six_processes_make_it_at_once(url, stores):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(6)
+    workers = [context.Process(target=take_one, args=(url, barrier)) for _ in range(6)]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(20)
+        assert [worker.exitcode for worker in workers] == [0] * 6
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+            worker.close()
+    assert version(stores(url)) == [(len(MIGRATIONS),)]
+
+
+def test_every_migration_is_noted_once(url, stores):
+    expected = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
+    assert version(stores(url)) == version(stores(url)) == expected
+
+
+def test_a_newer_store_is_refused(url, stores):
+    version(stores(url))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO faceid_state_version VALUES (99)")
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="version 99, newer than this provider knows"):
+        version(stores(url))
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "duckdb:///a.db"])
+def test_another_kind_of_database_is_refused(url):
+    with pytest.raises(ConfigurationError, match=r"SQLite or PostgreSQL, not '(mysql|duckdb)'"):
+        StateStore(url)
+
+
+def test_a_server_out_of_reach_is_an_error_without_its_password(stores):
+    store = stores("postgresql+psycopg://somebody:hush-hush@127.0.0.1:1/state?connect_timeout=3")
+    with pytest.raises(StateStoreError, match="nothing is sent") as raised:
+        version(store)
+    assert "hush-hush" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert "127.0.0.1:1" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder/state.sqlite", "."])
+def test_a_file_that_cannot_be_made_is_an_error(name, tmp_path, stores):
+    with pytest.raises(StateStoreError, match="Check state_conn_id"):
+        version(stores(f"sqlite:///{tmp_path / name}"))
+
+
+def test_a_file_of_something_else_is_an_error(tmp_path, stores):
+    file = tmp_path / "state.sqlite"
+    file.write_bytes(b"not a database at all" * 200)
+    with pytest.raises(StateStoreError):
+        version(stores(f"sqlite:///{file}"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_nobody_may_write_to_is_an_error(tmp_path, stores):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StateStoreError):
+            version(stores(f"sqlite:///{tmp_path / 'state.sqlite'}"))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_file_that_may_only_be_read_is_an_error(tmp_path, stores):
+    """Opened read-only, because root may write to any file."""
+    path = tmp_path / "state.sqlite"
+    version(stores(f"sqlite:///{path}"))
+    with pytest.raises(StateStoreError):
+        StoredRow(stores(f"sqlite:///file:{path}?mode=ro&uri=true"), "account").take(10, 1)
+
+
+def test_it_can_be_used_after_it_has_failed(tmp_path, stores):
+    store = stores(f"sqlite:///{tmp_path / 'later' / 'state.sqlite'}")
+    with pytest.raises(StateStoreError):
+        version(store)
+    (tmp_path / "later").mkdir()
+    assert version(store) == [(len(MIGRATIONS),)]
+
+
+def test_a_failed_step_changes_nothing(url, stores):
+    store = stores(url)
+    row = StoredRow(store, "account")
+    row.take(10, 1)
+
+    def spoil() -> None:
+        with store.transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM faceid_pace")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spoil()
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM faceid_pace").scalar() == 1
+
+
+def test_it_is_usable_after_a_fork(url, stores):
+    """As the triggerer and the executors fork."""
+    store = stores(url)
+    row = StoredRow(store, "account")
+    row.take(1, 1)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        child = os.fork()
+    if child == 0:
+        try:
+            row.take(1, 1)
+        except BaseException:  # noqa: BLE001 - nothing of the tests' may go on in here
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    third = row.take(1, 1)
+    now = row.take(1, 1)
+    assert now.start - third.start == pytest.approx(1, abs=0.1)
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM faceid_pace").scalar() == 1
+
+
+def test_closing_releases_every_file(tmp_path):
+    path = tmp_path / "state.sqlite"
+    store = StateStore(f"sqlite:///{path}")
+    version(store)
+    assert open_files(path)
+    store.close()
+    assert open_files(path) == []
+    store.close()
+
+
+def test_a_closed_store_opens_again(url, stores):
+    store = stores(url)
+    version(store)
+    store.close()
+    assert version(store)
+
+
+def open_files(path) -> list[str]:
+    found = []
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - some are gone by then
+        link = f"/proc/self/fd/{number}"
+        if os.path.lexists(link) and os.path.realpath(link).startswith(str(path)):
+            found.append(link)
+    return found
