@@ -171,7 +171,5 @@ class TestWarningOfSeveralHosts:
 
 def test_a_connection_of_another_type_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_SOMEWHERE", "http://127.0.0.1")
-    with pytest.raises(
-        ConfigurationError, match="'somewhere' is of type 'http'.*sqlite or postgres"
-    ):
+    with pytest.raises(ConfigurationError, match="'somewhere' is of type 'http'"):
         state_url("somewhere")
