@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,8 +91,9 @@ class _VerifyOnePersonOperator(BaseOperator):
             "latency_ms": verdict.latency_ms,
         }
 
+    @abstractmethod
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
-        raise NotImplementedError  # each Action's operator says which method of the hook it is
+        """Make the call: each Action has a method of the hook."""
 
     def _person(self) -> dict[str, Any]:
         referenced = self.source_conn_id is not None and self.source is not None
