@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from sqlite3 import OperationalError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import SYSTEM_CLOCK, Clock
@@ -126,7 +127,9 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are begun below
-        connection.execute("PRAGMA journal_mode = WAL").close()
+        # Refused while others use the file, who may be changing its journal at this moment.
+        with suppress(OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL").close()
         connection.execute("PRAGMA synchronous = NORMAL").close()
 
     @event.listens_for(engine, "begin")

@@ -119,12 +119,13 @@ class Database:
 
     def prepare_to_write(self) -> None:
         """
-        Set the database up for a writer and its readers.
+        Set the database up for a writer and its readers, if it lets us.
 
-        :raises FaceIdError: the database refused.
+        SQLite refuses to change its journal while others use the file, who may be changing it too.
         """
         for statement in self.dialect.on_create:
-            self.rows(statement)
+            with suppress(FaceIdError):
+                self.rows(statement)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """
