@@ -98,6 +98,16 @@ class Bench:
         return len(self.server.account.ledger)
 
 
+class OutletEvents:
+    """The events of a task's outlets, by asset. Assets are no keys: in Airflow 3.1 they have no hash."""
+
+    def __init__(self) -> None:
+        self._events: defaultdict[str, SimpleNamespace] = defaultdict(SimpleNamespace)
+
+    def __getitem__(self, asset: Any) -> SimpleNamespace:
+        return self._events[asset.name]
+
+
 def make_context(**changes: Any) -> dict[str, Any]:
     """Return the part of Airflow's context our operators look at."""
     day = datetime(2026, 11, 21, tzinfo=UTC)
@@ -106,7 +116,7 @@ def make_context(**changes: Any) -> dict[str, Any]:
         "dag_run": run,
         "run_id": "manual__1",
         "ti": TaskInstance(),
-        "outlet_events": defaultdict(SimpleNamespace),
+        "outlet_events": OutletEvents(),
         **changes,
     }
 
