@@ -131,7 +131,11 @@ def airflow() -> None:
 
         from airflow_provider_faceid.hooks import faceid  # noqa: F401, PLC0415
 
-        airflow.sdk.BaseOperator(task_id="loads_the_rest")  # 3.1 imports more only now
+        # 3.1 imports more when it first makes an operator and first looks up a connection.
+        airflow.sdk.BaseOperator(task_id="loads_the_rest")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AIRFLOW_CONN_LOADS_THE_REST", "sqlite://")
+            airflow.sdk.BaseHook.get_connection("loads_the_rest")
 
 
 @pytest.fixture(scope="session")
