@@ -301,10 +301,9 @@ def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
     assert bench.runs("state") == [("failed",)]
 
 
+@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
 def test_a_warehouse_whose_connections_are_cut_loses_nothing(bench, request):
-    """PostgreSQL restarts, or a firewall forgets the connection."""
-    if bench.home.dialect.name != "postgresql":
-        pytest.skip("only PostgreSQL is reached through a network")
+    """PostgreSQL restarts, or a firewall forgets the connection; the others have no network."""
     postgres = request.getfixturevalue("postgres")
     bench.fill_with(bench.ordinary * 2)
     batch = bench.batch(settings={"quotas": {ID_CARD: 100}})

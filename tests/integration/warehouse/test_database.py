@@ -52,9 +52,9 @@ def test_a_failed_statement_names_no_value_and_is_rolled_back(home, statement):
     assert home.query("SELECT * FROM people") == []
 
 
+@pytest.mark.parametrize("home", ["postgresql", "duckdb"], indirect=True)
 def test_a_conversion_that_fails_while_reading_names_no_value(home):
-    if home.dialect.name == "sqlite":
-        pytest.skip("SQLite converts anything")
+    """SQLite converts anything."""
     home.table("people", ["id", "name"], [(1, PLANTED)])
     query = "SELECT id, CAST(name AS INTEGER) AS number FROM people"
     source = Source(home.open(), query, "id")

@@ -69,9 +69,9 @@ database.close()
 """
 
 
+@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
 def test_four_processes_create_the_same_tables_at_once(home):
-    if home.dialect.name == "duckdb":
-        pytest.skip("DuckDB lets one process write")
+    """DuckDB lets one process write."""
     start = str(time.time() + 1.5)
     processes = [
         subprocess.Popen(
@@ -192,9 +192,9 @@ def test_a_table_may_have_any_name(home, name):
     assert select_by_keys(database, name, ("source_key",), SCOPE, ["1", "2"]) == [("1",)]
 
 
+@pytest.mark.parametrize("home", ["postgresql", "duckdb"], indirect=True)
 def test_a_table_may_be_in_a_schema(home):
-    if home.dialect.name == "sqlite":
-        pytest.skip("SQLite has no schemas")
+    """SQLite has no schemas."""
     home.run('CREATE SCHEMA "face id"')
     database = home.open()
     create(database, RESULTS, "face id.results")
