@@ -11,6 +11,9 @@ BEIJING = timezone(timedelta(hours=8), "Beijing")
 """The service counts its days in Beijing time (inferred, face-id-service section 6.3)."""
 
 
+SECONDS_PER_MINUTE = 60
+
+
 class Clock:
     """The machine's clock. Tests pass one of their own."""
 
@@ -42,6 +45,11 @@ SYSTEM_CLOCK = Clock()
 def utc_text(seconds: float) -> str:
     """Write a moment as ISO 8601 UTC text with milliseconds, which sorts as it reads."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def utc_seconds(text: str) -> float:
+    """Read what :func:`utc_text` wrote."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def beijing_date(seconds: float) -> date:

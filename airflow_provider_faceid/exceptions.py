@@ -13,6 +13,8 @@
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- ThrottledError        more calls than the quota
      |   `- UnavailableError      the service is there but cannot answer now
+     |- DeferError            not now: the same call may be made from a known moment on
+     |   `- IdentityLimitError    the person was asked about too often; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
@@ -85,6 +87,24 @@ class ThrottledError(RetryError):
 
 class UnavailableError(RetryError):
     """The service answered that it cannot answer now; not charged."""
+
+
+class DeferError(FaceIdError):
+    """
+    The same call may be made from a known moment on.
+
+    :param not_before: that moment, in Unix seconds.
+    """
+
+    def __init__(
+        self, message: str, *, not_before: float = 0.0, code: str = "", request_id: str = ""
+    ) -> None:
+        super().__init__(message, code=code, request_id=request_id)
+        self.not_before = not_before
+
+
+class IdentityLimitError(DeferError):
+    """The person was asked about as often as the service allows. Nothing was sent."""
 
 
 class QuarantineError(FaceIdError):

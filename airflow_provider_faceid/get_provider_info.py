@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    f"{package}.operators.shards",
                     f"{package}.operators.validate",
                     f"{package}.operators.verify",
                     f"{package}.operators.verify_batch",
@@ -92,6 +93,14 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "ImageRecognitionV2 quota",
                         "description": "Calls per second your account may make. Empty: 20.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000},
+                    },
+                    "identity_limits": {
+                        "label": "Identity limits",
+                        "description": "How often one person may be asked about, where your "
+                        "account's limits differ from the documented ones. JSON, for example "
+                        '{"ImageRecognitionV2": {"id_card_per_day": 30, "id_card_per_minute": 15, '
+                        '"name_per_day": 500, "name_per_minute": 0}}; 0 is no limit.',
+                        "schema": {"type": ["object", "null"]},
                     },
                     "pace_share": {
                         "label": "Share of the quota to use",

@@ -7,6 +7,7 @@ per permit, sleeping included.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -18,10 +19,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SECONDS = 6.0
+from table import show
+
+TURNS = 200
+"""Permits per process: enough for shares that are not a matter of a block more or less."""
 SHARE = 0.97
 QUOTAS = (100, 20)
 PROCESSES = (1, 4, 8)
+
+Window = tuple[float, float]
+"""Begin and end, in Unix seconds."""
 
 
 def ours(url: str, quota: int) -> Callable[[], None]:
@@ -50,16 +57,17 @@ def pyrate(path: str, quota: int) -> Callable[[], None]:
 LIMITERS = {"ours": ours, "pyrate-limiter": pyrate}
 
 
-def work(limiter: str, where: str, quota: int, start: float, found: Any) -> None:
+def work(limiter: str, where: str, quota: int, window: Window, found: Any) -> None:
     """Take permits until the time is up; report when, and the CPU it took."""
+    start, end = window
     wait = LIMITERS[limiter](where, quota)
     wait()
     time.sleep(max(0.0, start - time.time()))
     cpu, times = time.process_time(), []
-    while time.time() < start + SECONDS:
+    while time.time() < end:
         wait()
         times.append(time.time())
-    found.put(([t for t in times if t < start + SECONDS], time.process_time() - cpu))
+    found.put(([t for t in times if t < end], time.process_time() - cpu))
 
 
 def measure(limiter: str, where: str, quota: int, processes: int) -> tuple[str, ...]:
@@ -67,23 +75,24 @@ def measure(limiter: str, where: str, quota: int, processes: int) -> tuple[str, 
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
     start = time.time() + 1.5 + processes * 0.4
+    seconds = math.ceil(TURNS * processes / quota)
     workers = [
-        context.Process(target=work, args=(limiter, where, quota, start, found))
+        context.Process(target=work, args=(limiter, where, quota, (start, start + seconds), found))
         for _ in range(processes)
     ]
     for worker in workers:
         worker.start()
-    results = [found.get(timeout=SECONDS + 60) for _ in workers]
+    results = [found.get(timeout=seconds + 60) for _ in workers]
     for worker in workers:
         worker.join(10)
     counts = [len(times) for times, _ in results]
     total = sum(counts)
-    seconds = Counter(int(moment) for times, _ in results for moment in times)
+    windows = Counter(int(moment) for times, _ in results for moment in times)
     return (
         f"{quota}/s",
         str(processes),
-        f"{total / SECONDS / (quota * SHARE):.3f}",
-        f"{max(seconds.values())}/{quota}",
+        f"{total / seconds / (quota * SHARE):.3f}",
+        f"{max(windows.values())}/{quota}",
         f"{min(counts) / max(counts):.2f}",
         f"{sum(cpu for _, cpu in results) / total * 1000:.3f}",
     )
@@ -108,16 +117,18 @@ def places() -> Iterator[dict[str, tuple[str, str]]]:
             server.cleanup()
 
 
-def main() -> int:
-    """Print the table."""
-    head = ("", "quota", "processes", "held", "busiest s", "min/max share", "CPU ms/permit")
-    print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|", flush=True)
+def rows() -> Iterator[tuple[str, ...]]:
+    """Measure every case."""
     with places() as found:
         for title, (limiter, where) in found.items():
             for quota in QUOTAS:
                 for processes in PROCESSES:
-                    row = measure(limiter, where, quota, processes)
-                    print("| " + " | ".join((title, *row)) + " |", flush=True)
+                    yield title, *measure(limiter, where, quota, processes)
+
+
+def main() -> int:
+    """Print the table."""
+    show(("", "quota", "processes", "held", "busiest s", "min/max share", "CPU ms/permit"), rows())
     return 0
 
 

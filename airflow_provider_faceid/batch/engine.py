@@ -17,18 +17,22 @@ from typing import Any
 from ..client.aio import AsyncClient
 from ..client.flow import Pace
 from ..client.settings import Settings
-from ..clock import Clock, beijing_date, next_beijing_midnight
+from ..clock import Clock, beijing_date
 from ..exceptions import (
     FaceIdError,
     InvalidInputError,
+    StateStoreError,
     UnavailableError,
     UncertainError,
 )
 from ..service.actions import Action, Kind
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
+from ..state.limits import IdentityCounts
 from ..warehouse.source import Source
+from .admission import Admission
 from .gate import Gate
+from .later import Later, Row
 from .manifest import Manifest
 from .prepare import InputRules, request_fields
 from .progress import Log, Progress
@@ -43,6 +47,9 @@ MAX_IN_FLIGHT = 800
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""
+
+LIMIT_REACHED = "limit:counted"
+"""In place of a result code: we counted, and did not ask the service."""
 
 TROUBLE_LIMIT = 40
 """So many rows in a row without any answer end the run: the endpoint, not the row, is at fault."""
@@ -79,6 +86,7 @@ class Batch:
     :param store: where the answers go.
     :param settings: the account.
     :param pace: its pace.
+    :param counts: how often each person was asked about.
     :param min_rows: a source of fewer rows is an error.
     :param retry_held: whether rows that may have been charged are called again.
     """
@@ -92,6 +100,7 @@ class Batch:
         store: Store,
         settings: Settings,
         pace: Pace,
+        counts: IdentityCounts,
         clock: Clock,
         log: Log,
         min_rows: int = 1,
@@ -101,6 +110,8 @@ class Batch:
         self._action, self._source, self._columns, self._store = action, source, columns, store
         self._settings, self._clock, self._log = settings, clock, log
         self._gate = Gate(pace, lambda: self._halted)
+        self._admission = Admission(counts, action, settings, clock)
+        self._later = Later()
         self._min_rows, self._retry_held = min_rows, retry_held
         self._progress = Progress(action.name, log, clock)
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
@@ -133,6 +144,7 @@ class Batch:
         started = self._clock.now()
         try:
             await self._in_store(self._store.open)
+            await self._admission.open()
             self.manifest.rows_in = await self._in_source(
                 self._source.inspect, self._columns.all, self._min_rows
             )
@@ -160,6 +172,8 @@ class Batch:
             with suppress(asyncio.CancelledError):
                 await writing
             await writer.write()  # what came in while it wrote for the last time
+            with suppress(StateStoreError):  # a person counted too often waits; nothing is lost
+                await self._admission.close()
             succeeded = completed and not self._halted
             await self._in_store(
                 lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
@@ -174,23 +188,31 @@ class Batch:
             tasks.discard(task)
             permits.release()
 
+        async def start(row: Row) -> None:
+            await permits.acquire()
+            if self._halted:
+                return
+            task = asyncio.create_task(self._verify(client, *row))
+            tasks.add(task)
+            task.add_done_callback(done)
+            if self._first_call is None:
+                await asyncio.wait({task})  # a wrong key shows before the second row is sent
+
         try:
-            async for key, row in self._rows_to_call():
-                await permits.acquire()
-                if self._halted:
-                    break
-                task = asyncio.create_task(self._verify(client, key, row))
-                tasks.add(task)
-                task.add_done_callback(done)
-                if self._first_call is None:
-                    await asyncio.wait({task})  # a wrong key shows before the second row is sent
+            async for row in self._rows_to_call():
+                await start(row)
         except FaceIdError as error:
             self._fail(error)  # source or warehouse; calls in flight are waited for all the same
-        while tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+        while tasks or (self._later and not self._halted):
+            while due := self._later.due(self._clock.now()):
+                await start(due)
+            if tasks:
+                await asyncio.wait(tasks, timeout=1.0)
+            else:
+                await self._clock.asleep(1.0)
             self._progress.tick(self.manifest)
 
-    async def _rows_to_call(self) -> AsyncIterator[tuple[str, tuple[Any, ...]]]:
+    async def _rows_to_call(self) -> AsyncIterator[Row]:
         last: list[Any] = []
         while not self._halted:
             page = await self._in_source(self._source.page, self._expressions(), PAGE_ROWS, last)
@@ -209,14 +231,33 @@ class Batch:
             self._progress.tick(self.manifest)
 
     async def _verify(self, client: AsyncClient, key: str, row: tuple[Any, ...]) -> None:
+        if self._halted:
+            return
         try:
             params = await self._prepare(row)
-            if self._halted:
-                return
-            self._first_call = self._first_call or self._clock.monotonic()
-            verdict = await client.call(self._action.name, params)
+            wait = await self._admission.ask(params)
         except InvalidInputError as error:
             self._quarantine(key, error.rule, Stage.INPUT)
+        except Exception as error:  # noqa: BLE001 - raised once the other answers are in
+            self._fail(error)
+        else:
+            if wait is None:
+                await self._call(client, (key, row), params)
+            else:
+                self._postpone((key, row), wait, LIMIT_REACHED)
+
+    async def _call(self, client: AsyncClient, row: Row, params: dict[str, object]) -> None:
+        key = row[0]
+        self._first_call = self._first_call or self._clock.monotonic()
+        try:
+            verdict = await client.call(self._action.name, params)
+            self._trouble = 0
+            self.manifest.add_verdict(verdict)
+            if verdict.step is Step.DEFER:
+                again = await self._admission.after_refusal(params)
+                self._postpone(row, again, verdict.code)
+            else:
+                self._settle(key, verdict)
         except FaceIdError as error:
             self.manifest.add_requests(error.requests, error.throttled)
             self._settle_without_answer(key, error)
@@ -226,12 +267,10 @@ class Batch:
             if isinstance(error, asyncio.CancelledError):
                 raise
             self._fail(error)  # raised once the other answers are in
-        else:
-            self.manifest.add_verdict(verdict)
-            self._settle(key, verdict)
-            self._trouble = 0
-        if self._first_call is not None:
-            self.manifest.seconds = self._clock.monotonic() - self._first_call
+        finally:
+            if not self._gate.has_sent():
+                self._admission.give_back(params)
+        self.manifest.seconds = self._clock.monotonic() - self._first_call
 
     async def _prepare(self, row: tuple[Any, ...]) -> dict[str, object]:
         values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
@@ -251,16 +290,11 @@ class Batch:
         return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
 
     def _settle(self, key: str, verdict: Verdict) -> None:
-        match verdict.step:
-            case Step.QUARANTINE:
-                rule = f"service:{verdict.code}"
-                self._quarantine(key, rule, Stage.SERVICE, verdict.request_id)
-            case Step.DEFER:
-                tomorrow = next_beijing_midnight(self._clock.now())
-                self._defer(key, verdict.outcome, tomorrow, code=verdict.code)
-            case _:
-                self._store.answered(key, verdict)
-                self.manifest.outcomes[verdict.outcome.value] += 1
+        if verdict.step is Step.QUARANTINE:
+            self._quarantine(key, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
+        else:
+            self._store.answered(key, verdict)
+            self.manifest.outcomes[verdict.outcome.value] += 1
 
     def _settle_without_answer(self, key: str, error: FaceIdError) -> None:
         if isinstance(error, UncertainError):
@@ -283,9 +317,14 @@ class Batch:
         self._store.held(key, NO_ANSWER, attempts=requests)
         self.manifest.held += 1
 
+    def _postpone(self, row: Row, not_before: float, code: str) -> None:
+        """Let a row whose person was asked about too often wait, in this run or for another."""
+        if not self._later.add(row, not_before, self._clock.now()):
+            self._defer(row[0], Outcome.LIMIT, not_before, code=code)
+
     def _defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
         self._store.deferred(key, outcome.value, not_before, **facts)
-        self.manifest.deferred += 1
+        self.manifest.add_deferred(not_before)
 
     def _count_settled(self, settled: Settled) -> None:
         self.manifest.already += 1
@@ -295,7 +334,7 @@ class Batch:
             case "quarantined":
                 self.manifest.quarantined[settled.detail] += 1
             case "deferred":
-                self.manifest.deferred += 1
+                self.manifest.add_deferred(settled.not_before)
             case _:
                 self.manifest.held += 1
 

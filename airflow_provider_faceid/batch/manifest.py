@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..clock import utc_text
 from ..service.verdict import Verdict
 
 
@@ -21,6 +22,7 @@ class Manifest:
     :param outcomes: answered rows by outcome, those of earlier runs included.
     :param quarantined: rows by rule; a row that breaks several counts under its first.
     :param deferred: rows that wait for another day, or for the service.
+    :param not_before: when the first deferred row may be called again, in Unix seconds.
     :param held: rows sent without an answer; they may have been charged.
     :param calls: requests made in this run, refused ones included.
     :param charged: calls of this run that are billed.
@@ -33,6 +35,7 @@ class Manifest:
     outcomes: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     deferred: int = 0
+    not_before: float | None = None
     held: int = 0
     already: int = 0
     calls: int = 0
@@ -51,6 +54,11 @@ class Manifest:
         """Count requests."""
         self.calls += calls
         self.throttled += throttled
+
+    def add_deferred(self, not_before: float) -> None:
+        """Count a row that waits for a moment."""
+        self.deferred += 1
+        self.not_before = min(not_before, self.not_before or not_before)
 
     @property
     def answered(self) -> int:
@@ -76,6 +84,7 @@ class Manifest:
             "quarantined": self.quarantined.total(),
             "quarantined_by_rule": dict(self.quarantined),
             "deferred": self.deferred,
+            "not_before": None if self.not_before is None else utc_text(self.not_before),
             "held": self.held,
             "already": self.already,
             "calls": self.calls,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ..clock import Clock, beijing_date, utc_text
+from ..clock import Clock, beijing_date, utc_seconds, utc_text
 from ..service.outcomes import CodeRow
 from ..service.verdict import Verdict
 from ..warehouse.database import Database
@@ -46,10 +46,12 @@ class Settled:
 
     :param place: ``answered``, ``deferred``, ``held`` or ``quarantined``.
     :param detail: the outcome, or the quarantine rule.
+    :param not_before: Unix second from which a deferred row may be called.
     """
 
     place: str
     detail: str
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ class Work:
     :param campaign: name under which a person is verified once.
     :param action: the API Action.
     :param run_id: the Airflow run, written beside every row.
+    :param shard: map index of the task, written beside the run; -1 if it is not mapped.
     """
 
     campaign: str
     action: str
     run_id: str
+    shard: int = -1
 
     @property
     def scope(self) -> dict[str, str]:
@@ -133,7 +137,7 @@ class Store:
         ):
             waits = status == Status.DEFERRED and (not_before or "") > now
             if status == Status.ANSWERED or waits or (status == Status.HELD and not retry_held):
-                known[key] = Settled(status, outcome)
+                known[key] = Settled(status, outcome, utc_seconds(not_before) if waits else 0.0)
         return known
 
     def answered(self, key: str, verdict: Verdict) -> None:
@@ -196,6 +200,7 @@ class Store:
         row |= {
             **self.work.scope,
             "run_id": self.work.run_id,
+            "shard": self.work.shard,
             "started_at": utc_text(started),
             "finished_at": utc_text(self._clock.now()),
             "state": "success" if succeeded else "failed",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..exceptions import ConfigurationError
 from ..get_provider_info import get_provider_info
-from ..service.actions import ACTIONS, DEFAULT_HOST
+from ..service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..service.id_card import Check
 from ..service.verdict import DEFAULT_THRESHOLD
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
+
+NO_LIMITS = IdentityLimits(id_card_per_day=0, name_per_day=0)
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -52,6 +54,7 @@ class Settings:
     :param conn_id: the Airflow connection, named in error messages.
     :param url: scheme, host and port, without a path.
     :param quotas: calls per second by Action, where they differ from the documented ones.
+    :param identity_limits: calls about one person by Action, where they differ likewise.
     :param pace_share: share of the quota to use, 0.01-1.
     :param timeout: seconds for one request, from DNS to the last byte of the answer.
     :param connect_timeout: seconds for DNS, connecting and TLS.
@@ -70,6 +73,7 @@ class Settings:
     region: str = ""
     language: str = "en-US"
     quotas: Mapping[str, int] = field(default_factory=dict)
+    identity_limits: Mapping[str, IdentityLimits] = field(default_factory=dict)
     pace_share: float = 0.97
     timeout: float = 30.0
     connect_timeout: float = 5.0
@@ -90,6 +94,11 @@ class Settings:
         """Return the calls per second the account may make."""
         documented = ACTIONS[action].quota if action in ACTIONS else UNLISTED_QUOTA
         return self.quotas.get(action, documented)
+
+    def limits(self, action: str) -> IdentityLimits:
+        """Return how often one person may be asked about; an Action without a row has no limits."""
+        documented = ACTIONS[action].identity_limits if action in ACTIONS else NO_LIMITS
+        return self.identity_limits.get(action, documented)
 
     def rate(self, action: str) -> float:
         """Return the calls per second we aim at."""
@@ -118,8 +127,8 @@ def parse_settings(
     :param extra: the connection's Extra; keys that are no fields of ours are ignored.
     :raises ConfigurationError: a field is missing, mistyped or out of range; it is named.
     """
-    fields = {name: _checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
-    given = {name: value for name, value in fields.items() if value is not None and value != ""}
+    read = {name: _checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
+    given = {name: value for name, value in read.items() if value is not None and value != ""}
     quotas = {
         action: given.pop(quota_field(action)) for action in ACTIONS if quota_field(action) in given
     }
@@ -134,6 +143,7 @@ def parse_settings(
         conn_id=conn_id,
         url=_url(conn_id, host, port, schema),
         quotas=quotas,
+        identity_limits=_identity_limits(conn_id, given.pop("identity_limits", {})),
         **given,
     )
 
@@ -182,15 +192,36 @@ def _checked(conn_id: str, name: str, value: object) -> Any:
     if fits and isinstance(value, str):
         # All texts end up in headers, where anything else would fail, and be quoted, in every call.
         fits = len(value) <= schema.get("maxLength", len(value)) and bool(_VISIBLE.fullmatch(value))
-    if fits and isinstance(value, dict):
+    if fits and name == "proxies" and isinstance(value, dict):
         fits = all(isinstance(text, str) for text in value.values())
     if fits and "enum" in schema:
         fits = value in schema["enum"]
     if not fits:
         raise ConfigurationError(
-            f"Connection '{conn_id}': extra field '{name}' must be {_wanted(schema)}"
+            f"Connection '{conn_id}': extra field '{name}' must be {_wanted(name, schema)}"
         )
     return value
+
+
+def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:
+    """Lay what is given over the documented limits."""
+    names = {limit.name for limit in fields(IdentityLimits)}
+    found = {}
+    for action, limits in given.items():
+        if (
+            action not in ACTIONS
+            or not isinstance(limits, dict)
+            or not limits.keys() <= names
+            or not all(type(limit) is int and limit >= 0 for limit in limits.values())
+        ):
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field 'identity_limits' must be an object such as "
+                '{"ImageRecognitionV2": {"id_card_per_day": 30}} with the Actions '
+                f"{', '.join(ACTIONS)}, the limits {', '.join(sorted(names))} and whole numbers "
+                "from 0, where 0 is no limit"
+            )
+        found[action] = replace(ACTIONS[action].identity_limits, **limits)
+    return found
 
 
 def _from_text(value: str) -> object:
@@ -201,7 +232,7 @@ def _from_text(value: str) -> object:
         return value
 
 
-def _wanted(schema: Mapping[str, Any]) -> str:
+def _wanted(name: str, schema: Mapping[str, Any]) -> str:
     kind = schema["type"][0]
     if "enum" in schema:
         return " or ".join(schema["enum"])
@@ -210,4 +241,4 @@ def _wanted(schema: Mapping[str, Any]) -> str:
     if kind == "string":
         limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
         return f"ASCII text{limit} without spaces"
-    return "a valid object of texts" if kind == "object" else f"a valid {kind}"
+    return f"a valid {kind}" + (" of texts" if name == "proxies" else "")

@@ -12,16 +12,22 @@ from airflow.providers.http.hooks.http import HttpHook
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
 from ..client.settings import Settings, form_fields, parse_settings
-from ..clock import SYSTEM_CLOCK, beijing_date
-from ..exceptions import ConfigurationError, FaceIdError, InvalidInputError
+from ..clock import SYSTEM_CLOCK, beijing_date, utc_text
+from ..exceptions import (
+    ConfigurationError,
+    FaceIdError,
+    IdentityLimitError,
+    InvalidInputError,
+)
 from ..get_provider_info import get_provider_info
 from ..service import id_card as id_card_rules
 from ..service import name as name_rules
 from ..service import photo as photo_rules
-from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..service.actions import ACTIONS, ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..state.limits import IdentityCounts, uses_of
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
-from .state import shared_pace
+from .state import shared_counts, shared_pace
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -128,8 +134,10 @@ class FaceIdHook(HttpHook):
 
         :param action: the API Action.
         :param params: its request fields; a ``bytes`` value is Base64 text.
+        :raises IdentityLimitError: the person was asked about as often as the service allows.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
+        self._count(action, params)
         return self._call(action, params, self.settings, self.pace(action))
 
     def pace(self, action: str) -> SlotPace:
@@ -139,6 +147,14 @@ class FaceIdHook(HttpHook):
         :raises FaceIdError: the state store cannot be used.
         """
         return shared_pace(self.settings, action, self.state_conn_id)
+
+    def identity_counts(self) -> IdentityCounts:
+        """
+        Return the counters of how often each person was asked about, shared by all workers.
+
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return shared_counts(self.settings, self.state_conn_id)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -207,6 +223,21 @@ class FaceIdHook(HttpHook):
         self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
     ) -> Verdict:
         return blocking_call(action, params, session=self._session, settings=settings, pace=pace)
+
+    def _count(self, action: str, params: Mapping[str, object]) -> None:
+        """Count a call before it leaves, together with those of all other workers."""
+        settings, now = self.settings, SYSTEM_CLOCK.now()
+        if action not in ACTIONS:
+            return
+        limits, secret = settings.limits(action), settings.credentials.secret_key
+        uses = uses_of(ACTIONS[action], limits, secret, params, now)
+        wait = self.identity_counts().reserve([uses])[0]
+        if wait is not None:
+            raise IdentityLimitError(
+                f"{action} through connection '{self.faceid_conn_id}': this person was asked about "
+                f"as often as the service allows. Nothing was sent; try again from {utc_text(wait)}",
+                not_before=wait,
+            )
 
     @cached_property
     def _session(self) -> Session:

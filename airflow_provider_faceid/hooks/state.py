@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 
 from ..client.settings import Settings
 from ..exceptions import ConfigurationError
+from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
 from ..state.store import StateStore
@@ -35,12 +36,25 @@ def shared_pace(settings: Settings, action: str, state_conn_id: str | None = Non
 
     :param state_conn_id: goes before the connection's and the configuration's.
     """
-    url = state_url(state_conn_id or settings.state_conn_id or _configured())
+    url = _url(settings, state_conn_id)
     key = (url, _name(settings, action), settings.rate(action))
     with _making:  # threads that ask at once must not make one each
         if key not in _paces:
             _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
         return _paces[key]
+
+
+def shared_counts(settings: Settings, state_conn_id: str | None = None) -> IdentityCounts:
+    """
+    Return the counters of how often each person was asked about, shared by all workers.
+
+    :param state_conn_id: as for :func:`shared_pace`.
+    """
+    return IdentityCounts(_store(_url(settings, state_conn_id)))
+
+
+def _url(settings: Settings, state_conn_id: str | None) -> str:
+    return state_url(state_conn_id or settings.state_conn_id or _configured())
 
 
 def state_url(state_conn_id: str) -> str:

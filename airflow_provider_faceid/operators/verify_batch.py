@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
+from ..compat import come_back
 from .common import airflow_errors, default_campaign, describe_outlets
 
 if TYPE_CHECKING:
@@ -38,7 +40,13 @@ class _VerifyTableOperator(BaseOperator):
     :param run_table: one row per run (templated); made likewise.
     :param campaign: name under which a person is verified once (templated); DAG id and logical
         date if not given.
-    :param min_rows: a source of fewer rows is an error.
+    :param min_rows: a source of fewer rows is an error; not asked of a shard.
+    :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
+        ``.expand(shard=plan.output)``. The whole source if not given.
+    :param on_deferred: what to do about rows that may only be called later, because their person
+        was asked about too often or the service could not answer. ``leave`` them to the next run,
+        or ``reschedule`` this task for the moment when the first of them may go; that uses up no
+        try, and downstream tasks wait.
     :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
@@ -70,6 +78,8 @@ class _VerifyTableOperator(BaseOperator):
         run_table: str = "faceid_runs",
         campaign: str | None = None,
         min_rows: int = 1,
+        shard: dict[str, Any] | None = None,
+        on_deferred: Literal["leave", "reschedule"] = "leave",
         on_in_doubt: Literal["hold", "retry"] = "hold",
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
@@ -86,6 +96,8 @@ class _VerifyTableOperator(BaseOperator):
         self.run_table = run_table
         self.campaign = campaign
         self.min_rows = min_rows
+        self.shard = shard
+        self.on_deferred = on_deferred
         self.on_in_doubt = on_in_doubt
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
@@ -95,8 +107,13 @@ class _VerifyTableOperator(BaseOperator):
         """Verify the table and return the manifest."""
         campaign = self.campaign or default_campaign(context)
         with airflow_errors():
-            self._batch = self._build(campaign, str(context["run_id"]))
-            manifest = self._batch.run().as_dict()
+            map_index = getattr(context["ti"], "map_index", -1)
+            self._batch = self._build(campaign, str(context["run_id"]), map_index)
+            counted = self._batch.run()
+        if self.on_deferred == "reschedule" and counted.not_before is not None:
+            self.log.info("%s rows may only be called later; coming back then", counted.deferred)
+            raise come_back(datetime.fromtimestamp(counted.not_before, UTC))
+        manifest = counted.as_dict()
         describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})
         return {
             "campaign": campaign,
@@ -112,23 +129,25 @@ class _VerifyTableOperator(BaseOperator):
         if self._batch is not None:
             self._batch.stop()
 
-    def _build(self, campaign: str, run_id: str) -> Batch:
+    def _build(self, campaign: str, run_id: str, map_index: int) -> Batch:
         # Imported here: reading a DAG file must stay cheap.
         from ..batch.engine import Batch  # noqa: PLC0415
         from ..batch.store import Store, Work  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.sql import database  # noqa: PLC0415
         from ..service.actions import ACTIONS  # noqa: PLC0415
+        from ..warehouse.shard import Shard  # noqa: PLC0415
         from ..warehouse.source import Source  # noqa: PLC0415
 
+        shard = Shard.from_json(self.shard) if self.shard is not None else Shard()
         hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
         return Batch(
             action=ACTIONS[self.action],
-            source=Source(database(self.source_conn_id), self.source, self.key_column),
+            source=Source(database(self.source_conn_id), self.source, self.key_column, shard),
             columns=self._source_columns(),
             store=Store(
                 database(self.warehouse_conn_id),
-                Work(campaign, self.action, run_id),
+                Work(campaign, self.action, run_id, map_index),
                 SYSTEM_CLOCK,
                 results=self.result_table,
                 quarantine=self.quarantine_table,
@@ -136,9 +155,10 @@ class _VerifyTableOperator(BaseOperator):
             ),
             settings=hook.settings,
             pace=hook.pace(self.action),
+            counts=hook.identity_counts(),
             clock=SYSTEM_CLOCK,
             log=self.log,
-            min_rows=self.min_rows,
+            min_rows=self.min_rows if self.shard is None else 0,
             retry_held=self.on_in_doubt == "retry",
         )
 

@@ -48,11 +48,12 @@ class Field:
 
 @dataclass(frozen=True)
 class IdentityLimits:
-    """How often one identity may be asked about; 0 means no known limit."""
+    """Calls about one ID number or name per Beijing day or minute; 0 means no known limit."""
 
     id_card_per_day: int
     name_per_day: int
     id_card_per_minute: int = 0
+    name_per_minute: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from ..clock import beijing_date
+from ..clock import SECONDS_PER_MINUTE, beijing_date
 from ..service.actions import ACTIONS, IdentityLimits
 
 QUOTAS: dict[str, int] = {name: action.quota for name, action in ACTIONS.items()}
 IDENTITY_LIMITS: dict[str, IdentityLimits] = {
     name: action.identity_limits for name, action in ACTIONS.items()
 }
-SECONDS_PER_MINUTE = 60
 
 
 class QuotaWindows:

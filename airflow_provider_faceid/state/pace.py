@@ -2,12 +2,14 @@
 
 A slot is a moment, not a licence: who comes too late for it has lost it and takes the next one, so
 neither a stalled event loop nor a stopped process ever sends a burst. Only the caller at the gate
-holds slots, and only a few, so workers take turns and each gets its equal share.
+holds slots, and only a few, so workers take turns and each gets its equal share. A worker that
+comes back as fast as its slots pass takes more of them in one step; one that does not, a single one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from weakref import WeakKeyDictionary
@@ -21,8 +23,12 @@ How late a slot may be used. The service counts in seconds of its own clock; wit
 to spare, calls may bunch by 30 ms before one second holds too many, and the network takes its part.
 """
 
-BLOCK_SECONDS = 0.08
-"""Slots taken in one step: a killed worker costs the others this much of the pace."""
+BLOCK_SECONDS = 0.4
+BLOCK_SLOTS = 8
+"""
+Slots taken in one step at most, whichever is less: a step costs a database several times what a
+slot costs. A killed worker costs the others as much of the pace.
+"""
 
 
 class SlotPace:
@@ -35,7 +41,9 @@ class SlotPace:
 
     def __init__(self, row: RateRow, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._row, self._rate, self._clock = row, rate, clock
-        self._block = max(1, round(rate * BLOCK_SECONDS))
+        self._most = max(1, min(BLOCK_SLOTS, round(rate * BLOCK_SECONDS)))
+        self._block = 1
+        self._block_ends = -math.inf
         self._slots: deque[float] = deque()
         self._taking = threading.Lock()
         self._gate = threading.Lock()
@@ -76,8 +84,11 @@ class SlotPace:
         with self._taking:
             slot = self._pop()
             if slot is None:
+                busy = not self._is_over(self._block_ends)
+                self._block = min(self._most, 2 * self._block) if busy else max(1, self._block // 2)
                 slots = self._row.take(self._rate, self._block)
                 self._slots.extend(slots.start + n * slots.interval for n in range(slots.count))
+                self._block_ends = slots.start + slots.count * slots.interval
                 slot = self._slots.popleft()
             return slot
 

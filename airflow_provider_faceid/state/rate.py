@@ -20,8 +20,8 @@ PAUSE_SECONDS = 0.2
 LOWEST = 0.02
 """The rate never falls below this share, or it could not find out that it may rise."""
 
-MOST_WORKERS = 200
-"""Next free slot further ahead than so many workers' blocks: the clock was set back."""
+MOST_AHEAD = 1600
+"""Next free slot further ahead than so many (200 workers with 8 each): the clock was set back."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def take(row: Rate, now: float, rate: float, count: int) -> tuple[Rate, Slots]:
     """
     interval = 1 / (rate * factor_now(row, now))
     start = max(row.next_at, now)
-    if start - now > MOST_WORKERS * count * interval:
+    if start - now > PAUSE_SECONDS + MOST_AHEAD * interval:
         start = now
     after = replace(row, next_at=start + count * interval, factor_at=min(row.factor_at, now))
     return after, Slots(start, interval, count)

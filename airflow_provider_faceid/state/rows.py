@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..clock import Clock
@@ -13,7 +12,7 @@ from .rate import Rate, Slots
 from .store import Moment, StateStore
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 
 class RateRow(Protocol):
@@ -71,46 +70,43 @@ class StoredRow:
     def __init__(self, store: StateStore, name: str) -> None:
         self._store = store
         self._name = name
+        marker = store.marker
         lock = "" if store.is_sqlite else " FOR UPDATE"
+        # The clock is read behind the lock: waiting must not count as time that has passed.
         self._select = (
-            f"SELECT next_at, factor, factor_at FROM faceid_pace WHERE name = {store.marker}{lock}"
+            "WITH held AS (SELECT next_at, factor, factor_at FROM faceid_pace "
+            f"WHERE name = {marker}{lock}) SELECT held.*, {store.now_sql} FROM held"
         )
+        self._insert = f"INSERT INTO faceid_pace VALUES ({marker}, 0, 1, 0) ON CONFLICT DO NOTHING"
         self._update = (
-            "UPDATE faceid_pace SET next_at = ?, factor = ?, factor_at = ? WHERE name = ?"
+            f"UPDATE faceid_pace SET next_at = {marker}, factor = {marker}, factor_at = {marker} "
+            f"WHERE name = {marker}"
         )
-        self._insert = "INSERT INTO faceid_pace VALUES (?, 0, 1, 0) ON CONFLICT DO NOTHING"
-        if not store.is_sqlite:
-            self._update, self._insert = (
-                sql.replace("?", store.marker) for sql in (self._update, self._insert)
-            )
 
     def take(self, rate: float, count: int) -> Slots:
         """Take the next free slots."""
-        taken: list[Slots] = []
-
-        def step(row: Rate, moment: Moment) -> Rate:
+        with self._store.transaction() as cursor:
+            row, moment = self._held(cursor)
             after, slots = arithmetic.take(row, moment.now, rate, count)
-            taken.append(replace(slots, start=slots.start - moment.now + moment.here))
-            return after
-
-        self._change(step)
-        return taken[0]
+            self._save(cursor, after)
+        return replace(slots, start=slots.start - moment.now + moment.here)
 
     def throttle(self) -> None:
         """Slow all workers down."""
-        self._change(lambda row, moment: arithmetic.throttle(row, moment.now))
+        with self._store.transaction() as cursor:
+            row, moment = self._held(cursor)
+            self._save(cursor, arithmetic.throttle(row, moment.now))
 
-    def _change(self, step: Callable[[Rate, Moment], Rate]) -> None:
-        with self._store.transaction() as connection:
-            row = self._locked(connection)
-            # Read behind the lock: waiting for it must not count as time that has passed.
-            after = step(row, self._store.moment(connection))
-            if after != row:
-                connection.exec_driver_sql(self._update, (*astuple(after), self._name))
-
-    def _locked(self, connection: Connection) -> Rate:
-        found = connection.exec_driver_sql(self._select, (self._name,)).one_or_none()
+    def _held(self, cursor: DBAPICursor) -> tuple[Rate, Moment]:
+        """Return the row, which nobody else changes now, and the moment."""
+        cursor.execute(self._select, (self._name,))
+        found = cursor.fetchone()
         if found is None:
-            connection.exec_driver_sql(self._insert, (self._name,))
-            found = connection.exec_driver_sql(self._select, (self._name,)).one()
-        return Rate(*found)
+            cursor.execute(self._insert, (self._name,))
+            cursor.execute(self._select, (self._name,))
+            found = cursor.fetchall()[0]
+        *row, now = found
+        return Rate(*row), self._store.moment(now)
+
+    def _save(self, cursor: DBAPICursor, row: Rate) -> None:
+        cursor.execute(self._update, (row.next_at, row.factor, row.factor_at, self._name))

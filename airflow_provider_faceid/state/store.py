@@ -7,17 +7,20 @@ by whichever process comes first.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from sqlite3 import OperationalError
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.engine.interfaces import DBAPICursor
+    from sqlalchemy.pool import PoolProxiedConnection
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -28,10 +31,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             factor_at DOUBLE PRECISION NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE faceid_identity_uses (
+            counter BIGINT PRIMARY KEY,
+            used INTEGER NOT NULL,
+            ends DOUBLE PRECISION NOT NULL
+        )""",
+    ),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
 
 LOCK_SECONDS = 30
+_CLOCK = "extract(epoch FROM clock_timestamp())::float8"
 _ADVISORY_LOCK = 0xFACE1D
 """Number under which processes queue to migrate a PostgreSQL database."""
 
@@ -65,37 +76,37 @@ class StateStore:
             )
         self.is_sqlite = kind == "sqlite"
         self.marker = "?" if self.is_sqlite else "%s"
+        self.now_sql = "NULL" if self.is_sqlite else _CLOCK
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[DBAPICursor]:
         """
-        Give a connection in a transaction.
+        Give a cursor of the driver in a transaction.
+
+        SQLAlchemy lends the connection only: its statements cost several times what ours do.
 
         :raises StateStoreError: the database cannot be opened, read or written.
         """
-        from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 - as above
-
         try:
-            with self._engine().begin() as connection:
-                yield connection
-        except DatabaseError as error:
+            with _transaction(self._engine(), self._faults) as cursor:
+                yield cursor
+        except self._faults as error:
+            kind = type(getattr(error, "orig", error)).__name__
             raise StateStoreError(
-                f"The state store {self._url.render_as_string()} cannot be used "
-                f"({type(error.orig).__name__}). Check state_conn_id and the database; nothing is "
-                "sent without it, because nobody would know the pace"
+                f"The state store {self._url.render_as_string()} cannot be used ({kind}). Check "
+                "state_conn_id and the database; nothing is sent without it, because nobody would "
+                "know the pace"
             ) from None
 
-    def moment(self, connection: Connection) -> Moment:
+    def moment(self, now: float | None) -> Moment:
         """
         Return the time all workers agree on: the database's, in seconds since 1970.
 
         SQLite's is that of its host, where all its users are.
+
+        :param now: what ``now_sql`` gave in this transaction, a moment ago.
         """
-        before = self._clock.monotonic()
-        if self.is_sqlite:
-            return Moment(self._clock.now(), before)
-        now = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar()
-        return Moment(float(now or 0), (before + self._clock.monotonic()) / 2)
+        return Moment(self._clock.now() if now is None else now, self._clock.monotonic())
 
     def close(self) -> None:
         """Close this process's connections."""
@@ -111,12 +122,24 @@ class StateStore:
             if engine is None:
                 engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
                 try:
-                    _migrate(engine, is_sqlite=self.is_sqlite)
+                    with _transaction(engine, self._faults) as cursor:
+                        _migrate(cursor, is_sqlite=self.is_sqlite)
                 except BaseException:
                     engine.dispose()
                     raise
                 self._engines[os.getpid()] = engine
         return engine
+
+    @cached_property
+    def _faults(self) -> tuple[type[Exception], ...]:
+        """Return what the driver raises, and what SQLAlchemy makes of it."""
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
+
+        if self.is_sqlite:
+            return sqlite3.Error, DBAPIError
+        import psycopg  # noqa: PLC0415 - comes with the extra postgres
+
+        return psycopg.Error, DBAPIError
 
 
 def _sqlite(url: URL) -> Engine:
@@ -128,14 +151,9 @@ def _sqlite(url: URL) -> Engine:
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are begun below
         # Refused while others use the file, who may be changing its journal at this moment.
-        with suppress(OperationalError):
+        with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").close()
         connection.execute("PRAGMA synchronous = NORMAL").close()
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        # A plain BEGIN that reads first and then writes fails at once while another one writes.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -143,22 +161,58 @@ def _sqlite(url: URL) -> Engine:
 def _postgresql(url: URL) -> Engine:
     from sqlalchemy import create_engine  # noqa: PLC0415 - as above
 
-    return create_engine(url, pool_pre_ping=True)
+    # Transactions are begun below: left to the driver, each would be begun in a trip of its own.
+    return create_engine(url, isolation_level="AUTOCOMMIT")
 
 
-def _migrate(engine: Engine, *, is_sqlite: bool) -> None:
-    with engine.begin() as connection:
-        run = connection.exec_driver_sql
-        if not is_sqlite:
-            run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-        run("CREATE TABLE IF NOT EXISTS faceid_state_version (version INTEGER NOT NULL)")
-        version = run("SELECT MAX(version) FROM faceid_state_version").scalar() or 0
-        if version > len(MIGRATIONS):
-            raise ConfigurationError(
-                f"The state store is of version {version}, newer than this provider knows "
-                f"({len(MIGRATIONS)}). Bring all workers to the same version"
-            )
-        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in statements:
-                run(statement)
-            run(f"INSERT INTO faceid_state_version VALUES ({number})")
+@contextmanager
+def _transaction(engine: Engine, faults: tuple[type[Exception], ...]) -> Iterator[DBAPICursor]:
+    """Commit what is done with the cursor, or nothing of it."""
+    connection, cursor = _begin(engine, faults)
+    try:
+        yield cursor
+        cursor.execute("COMMIT")
+    finally:
+        connection.close()  # rolls back what was not committed
+
+
+def _begin(
+    engine: Engine, faults: tuple[type[Exception], ...]
+) -> tuple[PoolProxiedConnection, DBAPICursor]:
+    is_sqlite = engine.dialect.name == "sqlite"
+    # A plain BEGIN that reads first and then writes fails at once while another one writes.
+    begin = "BEGIN IMMEDIATE" if is_sqlite else "BEGIN"
+    for is_last in (is_sqlite, True):
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(begin)
+        except faults:
+            connection.invalidate()
+            if is_last:
+                raise
+            engine.dispose()  # the server was restarted; all connections in the pool are dead
+        except BaseException:
+            connection.invalidate()
+            raise
+        else:
+            return connection, cursor
+    raise AssertionError("the last try returns or raises")
+
+
+def _migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
+    run = cursor.execute
+    if not is_sqlite:
+        run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+    run("CREATE TABLE IF NOT EXISTS faceid_state_version (version INTEGER NOT NULL)")
+    run("SELECT COALESCE(MAX(version), 0) FROM faceid_state_version")
+    version = cursor.fetchall()[0][0]
+    if version > len(MIGRATIONS):
+        raise ConfigurationError(
+            f"The state store is of version {version}, newer than this provider knows "
+            f"({len(MIGRATIONS)}). Bring all workers to the same version"
+        )
+    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in statements:
+            run(statement)
+        run(f"INSERT INTO faceid_state_version VALUES ({number})")

@@ -8,6 +8,9 @@ from typing import Any
 
 from ..exceptions import ConfigurationError
 from .database import Database
+from .shard import Shard
+
+EVERYTHING = Shard()
 
 
 class Source:
@@ -20,11 +23,15 @@ class Source:
     :param database: where it is.
     :param relation: table name, with a schema if there is a dot, or a ``SELECT`` statement.
     :param key: column that names a row; unique and never NULL.
+    :param shard: the keys to read; the others are as if they were not there.
     """
 
-    def __init__(self, database: Database, relation: str, key: str) -> None:
+    def __init__(
+        self, database: Database, relation: str, key: str, shard: Shard = EVERYTHING
+    ) -> None:
         self.database = database
         self.relation = relation
+        self.shard = shard
         self._key = database.dialect.quote(key)
         self._key_name = key
         self._from = _from_clause(database, relation)
@@ -32,6 +39,8 @@ class Source:
     def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
         """
         Return the number of rows, after making sure that they can be read one by one.
+
+        A row without a key is in no shard: only an inspection of the whole source finds it.
 
         :param columns: columns that will be asked for.
         :param min_rows: fewer rows than these are an error.
@@ -48,8 +57,11 @@ class Source:
                 f"SELECT faceid_source.{quote(column)} FROM {self._from} WHERE 1 = 0",
                 f"The source {self._title} has no column '{column}'",
             )
+        where, ends = self._range(self.shard.after)
         total, keyed, distinct = self.database.rows(
-            f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) FROM {self._from}"
+            f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) "
+            f"FROM {self._from}{where}",
+            ends,
         )[0]
         if total < min_rows:
             raise ConfigurationError(
@@ -89,22 +101,53 @@ class Source:
 
         :param last: the key after which to go on, or nothing for the first page.
         """
-        where = f"WHERE {self._key} > {self.database.dialect.marker}" if last else ""
+        where, ends = self._range(last[0] if last else self.shard.after)
         return self.database.rows(
-            f"SELECT {', '.join((self._key, *expressions))} FROM {self._from} "
+            f"SELECT {', '.join((self._key, *expressions))} FROM {self._from}"
             f"{where} ORDER BY {self._key} LIMIT {int(size)}",
-            last,
+            ends,
         )
 
     def row(self, key: Any, columns: Sequence[str]) -> tuple[Any, ...] | None:
         """Read some columns of one row; None if there is no such row."""
         dialect = self.database.dialect
+        where, ends = self._range(self.shard.after, f"{self._key} = {dialect.marker}")
         rows = self.database.rows(
-            f"SELECT {', '.join(map(dialect.quote, columns))} FROM {self._from} "
-            f"WHERE {self._key} = {dialect.marker}",
-            [key],
+            f"SELECT {', '.join(map(dialect.quote, columns))} FROM {self._from}{where}",
+            [*ends, key],
         )
         return rows[0] if rows else None
+
+    def cut(self, rows: int, pieces: int) -> list[Shard]:
+        """
+        Cut the whole source into shards of equally many rows.
+
+        :param rows: how many rows there are, as :meth:`inspect` found.
+        :param pieces: how many shards there should be; there are never more than rows.
+        :return: shards that together cover every key once, those to come too.
+        """
+        pieces = min(pieces, rows)
+        last_rows = [rows * piece // pieces for piece in range(1, pieces)]
+        if not last_rows:
+            return [EVERYTHING]
+        # By row number, not by the MAX of a group: the order must be that of the pages.
+        markers = ", ".join([self.database.dialect.marker] * len(last_rows))
+        keys = self.database.rows(
+            f"SELECT faceid_key FROM (SELECT {self._key} AS faceid_key, "
+            f"ROW_NUMBER() OVER (ORDER BY {self._key}) AS faceid_row FROM {self._from} "
+            f"WHERE {self._key} IS NOT NULL) AS faceid_rows "
+            f"WHERE faceid_row IN ({markers}) ORDER BY faceid_row",
+            last_rows,
+        )
+        return Shard.between(key for (key,) in keys)
+
+    def _range(self, after: Any, *conditions: str) -> tuple[str, list[Any]]:
+        """Return a WHERE clause for the shard's keys behind one, and its parameters."""
+        marker = self.database.dialect.marker
+        ends = {f"{self._key} > {marker}": after, f"{self._key} <= {marker}": self.shard.until}
+        given = {condition: key for condition, key in ends.items() if key is not None}
+        where = " AND ".join((*given, *conditions))
+        return (f" WHERE {where}" if where else ""), list(given.values())
 
     @property
     def _title(self) -> str:

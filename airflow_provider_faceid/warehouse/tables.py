@@ -78,11 +78,12 @@ QUARANTINE = _table(
 )
 RUNS = _table(
     "faceid_runs",
-    "campaign action run_id started_at",
+    "campaign action run_id shard started_at",
     """
     campaign          text     name under which a person is verified once
     action            text     the API Action
     run_id            text     the Airflow run
+    shard             integer  map index of the task; -1 if it is not mapped
     started_at        text     ISO 8601, UTC
     finished_at       text     ISO 8601, UTC
     state             text     `success` or `failed`

@@ -18,6 +18,8 @@ TREE = {
     "StateStoreError": "RetryError",
     "ThrottledError": "RetryError",
     "UnavailableError": "RetryError",
+    "DeferError": "FaceIdError",
+    "IdentityLimitError": "DeferError",
     "QuarantineError": "FaceIdError",
     "InvalidInputError": "QuarantineError",
     "DataQualityError": "QuarantineError",

@@ -22,8 +22,10 @@ from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.state.limits import IdentityCounts
 from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.source import Source
 from tests.integration.warehouse.conftest import Home, home, postgres
@@ -46,11 +48,13 @@ class Bench:
     Runs over one table of one warehouse.
 
     :ivar url: where calls go; the simulator unless a test says otherwise.
+    :ivar counts: how often each person was asked about.
     :ivar clock: the engine's clock.
     """
 
-    def __init__(self, server: SimulatorServer, home: Home) -> None:
+    def __init__(self, server: SimulatorServer, home: Home, state: StateStore) -> None:
         self.server, self.home, self.url = server, home, server.url
+        self.counts = IdentityCounts(state)
         self.clock: Clock = BriskClock()
 
     @property
@@ -127,6 +131,7 @@ class Bench:
             store=self.store(campaign, action),
             settings=account,
             pace=SlotPace(MemoryRow(self.clock), account.rate(action)),
+            counts=self.counts,
             clock=self.clock,
             log=LOG,
             **more,
@@ -214,16 +219,24 @@ def server(running: SimulatorServer) -> SimulatorServer:
 
 
 @pytest.fixture
-def bench(server: SimulatorServer, home: Home) -> Bench:
-    """A bench on each of the three databases in turn."""
-    return Bench(server, home)
+def state(tmp_path) -> Iterator[StateStore]:
+    """A state store of its own."""
+    store = StateStore(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def sqlite_bench(server: SimulatorServer, tmp_path) -> Iterator[Bench]:
+def bench(server: SimulatorServer, home: Home, state: StateStore) -> Bench:
+    """A bench on each of the three databases in turn."""
+    return Bench(server, home, state)
+
+
+@pytest.fixture
+def sqlite_bench(server: SimulatorServer, tmp_path, state: StateStore) -> Iterator[Bench]:
     """A bench on SQLite, for what has nothing to do with the database."""
     home = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
-    yield Bench(server, home)
+    yield Bench(server, home, state)
     home.close()
 
 

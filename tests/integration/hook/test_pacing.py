@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_provider_faceid.clock import next_beijing_midnight
+from airflow_provider_faceid.exceptions import IdentityLimitError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 
 ID_CARD = "IdCardVerification"
@@ -54,6 +57,22 @@ def test_hooks_in_threads_keep_the_quota_together(connect, simulator, ordinary):
     assert len(verdicts) == 24
     assert all(verdict.is_match for verdict in verdicts)
     assert simulator.account.windows.pace()[ID_CARD]["throttled"] == 0
+
+
+def test_a_person_asked_about_too_often_is_not_asked_about_again(connect, simulator, ordinary):
+    """All hooks of the account count together, and the error says when, not who."""
+    limits = {ID_CARD: {"name_per_day": 2}}
+    for _ in range(2):
+        hook = connect(simulator.url, identity_limits=limits)
+        assert hook.id_card_verification(ordinary.id_card, ordinary.name).is_match
+    with pytest.raises(IdentityLimitError, match="Nothing was sent; try again from 20") as refused:
+        connect(simulator.url, identity_limits=limits).id_card_verification(
+            ordinary.id_card, ordinary.name
+        )
+    assert refused.value.not_before == next_beijing_midnight(time.time())
+    assert ordinary.name not in str(refused.value)
+    assert ordinary.id_card not in str(refused.value)
+    assert len(simulator.account.ledger) == 2
 
 
 def test_hooks_of_one_account_share_a_pace(connect, simulator):

@@ -47,6 +47,8 @@ class Bench:
     def __init__(self, server: SimulatorServer, warehouse: Path, patch: pytest.MonkeyPatch) -> None:
         self.server, self.warehouse, self._patch = server, warehouse, patch
         self.connect("warehouse", conn_type="sqlite", host=str(warehouse))
+        self.connect("state", conn_type="sqlite", host=str(warehouse.with_name("state.sqlite")))
+        patch.setenv("AIRFLOW__FACEID__STATE_CONN_ID", "state")
         self.faceid()
 
     def connect(self, conn_id: str, **fields: Any) -> None:
@@ -55,9 +57,13 @@ class Bench:
 
     def faceid(self, **changes: Any) -> None:
         """Set the connection to the simulator."""
-        fields = {"host": self.server.url, "login": "simulator-id", "password": "simulator-key"}
-        quotas = {"id_card_verification_quota": 2000, "image_recognition_v2_quota": 2000}
-        self.connect("faceid_default", conn_type="faceid", extra=quotas, **(fields | changes))
+        fields = {
+            "host": self.server.url,
+            "login": "simulator-id",
+            "password": "simulator-key",
+            "extra": {"id_card_verification_quota": 2000, "image_recognition_v2_quota": 2000},
+        }
+        self.connect("faceid_default", conn_type="faceid", **(fields | changes))
 
     @property
     def ordinary(self) -> list[Person]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 MAX_MS = 60
-MODULES = ("verify", "verify_batch", "validate")
+MODULES = ("shards", "validate", "verify", "verify_batch")
 HEAVY = {
     "aiohttp",
     "altair",

@@ -11,6 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Asset
 
+from airflow_provider_faceid.compat import come_back
 from airflow_provider_faceid.exceptions import UnavailableError
 from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
@@ -124,6 +125,21 @@ def test_tables_may_be_in_another_database_and_have_other_names(table, context, 
         ("r",),
         ("the runs",),
     ]
+
+
+def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table, context):
+    """Left alone, the task succeeds; rescheduled, it comes back when the first of them may go."""
+    table.faceid(extra={"identity_limits": {ID_CARD: {"name_per_day": 1}}})
+    person = table.ordinary[0]
+    table.fill([(1, person.id_card, person.name), (2, person.id_card, person.name)], "twice")
+    twice = PEOPLE | {"source": "twice"}
+    left = IdCardVerificationBatchOperator(task_id="t", **twice).execute(context)
+    assert (left["answered"], left["deferred"]) == (1, 1)
+    waiting = IdCardVerificationBatchOperator(task_id="t", on_deferred="reschedule", **twice)
+    with pytest.raises(type(come_back(datetime.now(UTC)))) as rescheduled:
+        waiting.execute(context)
+    assert rescheduled.value.reschedule_date == datetime.fromisoformat(left["not_before"])
+    assert table.calls == 1
 
 
 def test_too_few_rows_fail_at_once(table, context):

@@ -59,7 +59,7 @@ class SleepClock(Clock):
 class StoreOnClock(StateStore):
     """A store whose database has the clock of the test."""
 
-    def moment(self, connection) -> Moment:
+    def moment(self, now) -> Moment:
         return Moment(self._clock.now(), self._clock.monotonic())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
@@ -35,9 +36,10 @@ def test_a_postgresql_connection_leads_to_a_working_store(connection, monkeypatc
     store = pace._row._store
     try:
         pace.wait()
-        with store.transaction() as opened:
-            assert opened.dialect.driver == "psycopg"
-            (name,) = opened.exec_driver_sql("SELECT name FROM faceid_pace").scalars().all()
+        with store.transaction() as cursor:
+            assert isinstance(cursor, psycopg.Cursor)
+            cursor.execute("SELECT name FROM faceid_pace")
+            ((name,),) = cursor.fetchall()
         assert "an-id" not in name
     finally:
         store.close()

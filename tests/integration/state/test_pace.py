@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_faceid.state.pace import LATE_SECONDS, SlotPace
-from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS
+from airflow_provider_faceid.state.pace import BLOCK_SLOTS, LATE_SECONDS, SlotPace
+from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
 
 from .conftest import START, Place, SleepClock
 
@@ -119,8 +119,8 @@ def test_a_stall_is_followed_by_no_burst(place, clock, moments, stall):
 
 def test_slowing_down_gives_up_the_slots_in_hand(place, clock, moments):
     pace = place.pace(FAST, clock)
-    moments(pace, 2)  # of eight
-    block_ends = 8 / FAST
+    moments(pace, 9)  # of 1, 2, 4 and 8
+    block_ends = 15 / FAST
     said = clock.seconds - START
     pace.slow_down()
     first, *others = moments(pace, 20)
@@ -149,16 +149,53 @@ def test_eight_at_once_get_exactly_the_slots_in_order(place, clock, together):
     assert clock.woken == pytest.approx([n / FAST for n in range(40)], abs=1e-5)
 
 
-def test_two_on_one_row_share_it(place, clock, moments):
-    one, other = place.pace(FAST, clock), place.pace(FAST, clock)
-    counts = [0, 0]
-    ends = {0: 0.0, 1: 0.0}
-    while clock.seconds < START + 4:
-        mine = 0 if ends[0] <= ends[1] else 1
-        ends[mine] = moments((one, other)[mine], 8)[-1]
-        counts[mine] += 8
-    assert sum(counts) == pytest.approx(4 * FAST, abs=16)
+def test_three_on_one_row_share_it_and_leave_no_slot(place, clock):
+    """Each lives on a time of its own; the one furthest behind goes next."""
+    paces = [place.pace(FAST, clock) for _ in range(3)]
+    times, counts = [START] * 3, [0] * 3
+    while min(times) < START + 8:
+        mine = times.index(min(times))
+        clock.seconds = times[mine]
+        paces[mine].wait()
+        times[mine] = clock.seconds
+        counts[mine] += 1
+    assert sum(counts) == pytest.approx(8 * FAST, abs=3 * BLOCK_SLOTS)
     assert min(counts) / max(counts) >= 0.9
+
+
+def blocks(pace: SlotPace) -> list[int]:
+    """Note how many slots each step takes from now on."""
+    noted, take = [], pace._row.take
+
+    def noting(rate: float, count: int) -> Slots:
+        noted.append(count)
+        return take(rate, count)
+
+    pace._row.take = noting
+    return noted
+
+
+def test_who_comes_back_at_once_takes_more_in_a_step(place, clock, moments):
+    pace = place.pace(FAST, clock)
+    taken = blocks(pace)
+    moments(pace, 1 + 2 + 4 + 8 + 8)
+    assert taken == [1, 2, 4, 8, 8]
+
+
+def test_who_comes_now_and_then_takes_one_slot_and_wastes_none(place, clock, moments):
+    pace = place.pace(FAST, clock)
+    taken = blocks(pace)
+    for _ in range(4):
+        moments(pace, 1)
+        clock.seconds += 2 / FAST + LATE_SECONDS
+    assert taken == [1, 1, 1, 1]
+
+
+def test_at_a_low_rate_a_step_takes_less_than_half_a_second(place, clock, moments):
+    pace = place.pace(5, clock)
+    taken = blocks(pace)
+    moments(pace, 1 + 2 + 2)
+    assert taken == [1, 2, 2]
 
 
 def test_another_account_has_slots_of_its_own(place, clock):

@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import warnings
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine
 
 from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreError
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.store import MIGRATIONS, StateStore
+
+ALL_VERSIONS = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
 
 
 def take_one(url: str, barrier) -> None:
@@ -22,10 +25,14 @@ def take_one(url: str, barrier) -> None:
     store.close()
 
 
+def rows(store: StateStore, sql: str) -> list[tuple[int]]:
+    with store.transaction() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
 def version(store: StateStore) -> list[tuple[int]]:
-    with store.transaction() as connection:
-        found = connection.exec_driver_sql("SELECT version FROM faceid_state_version").all()
-    return [tuple(row) for row in found]
+    return rows(store, "SELECT version FROM faceid_state_version")
 
 
 def test_six_processes_make_it_at_once(url, stores):
@@ -43,12 +50,11 @@ def test_six_processes_make_it_at_once(url, stores):
             worker.kill()
             worker.join()
             worker.close()
-    assert version(stores(url)) == [(len(MIGRATIONS),)]
+    assert version(stores(url)) == ALL_VERSIONS
 
 
 def test_every_migration_is_noted_once(url, stores):
-    expected = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
-    assert version(stores(url)) == version(stores(url)) == expected
+    assert version(stores(url)) == version(stores(url)) == ALL_VERSIONS
 
 
 def test_a_newer_store_is_refused(url, stores):
@@ -108,7 +114,19 @@ def test_it_can_be_used_after_it_has_failed(tmp_path, stores):
     with pytest.raises(StateStoreError):
         version(store)
     (tmp_path / "later").mkdir()
-    assert version(store) == [(len(MIGRATIONS),)]
+    assert version(store) == ALL_VERSIONS
+
+
+def test_it_survives_a_restart_of_the_server(postgres, postgres_url, stores):
+    """Ended by the server, the connections in the pool only show it when they are used."""
+    store = stores(postgres_url)
+    row = StoredRow(store, "account")
+    row.take(10, 1)
+    (mine,) = rows(store, "SELECT pg_backend_pid()")[0]
+    with psycopg.connect(postgres) as c:
+        c.execute("SELECT pg_terminate_backend(%s)", (mine,))
+    row.take(10, 1)
+    assert rows(store, "SELECT pg_backend_pid()") != [(mine,)]
 
 
 def test_a_failed_step_changes_nothing(url, stores):
@@ -117,14 +135,13 @@ def test_a_failed_step_changes_nothing(url, stores):
     row.take(10, 1)
 
     def spoil() -> None:
-        with store.transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM faceid_pace")
+        with store.transaction() as cursor:
+            cursor.execute("DELETE FROM faceid_pace")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         spoil()
-    with store.transaction() as connection:
-        assert connection.exec_driver_sql("SELECT COUNT(*) FROM faceid_pace").scalar() == 1
+    assert rows(store, "SELECT COUNT(*) FROM faceid_pace") == [(1,)]
 
 
 def test_it_is_usable_after_a_fork(url, stores):
@@ -144,8 +161,7 @@ def test_it_is_usable_after_a_fork(url, stores):
     third = row.take(1, 1)
     now = row.take(1, 1)
     assert now.start - third.start == pytest.approx(1, abs=0.1)
-    with store.transaction() as connection:
-        assert connection.exec_driver_sql("SELECT COUNT(*) FROM faceid_pace").scalar() == 1
+    assert rows(store, "SELECT COUNT(*) FROM faceid_pace") == [(1,)]
 
 
 def test_closing_releases_every_file(tmp_path):

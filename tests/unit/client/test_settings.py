@@ -12,7 +12,7 @@ from airflow_provider_faceid.client.settings import (
 )
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.get_provider_info import get_provider_info
-from airflow_provider_faceid.service.actions import ACTIONS, DEFAULT_HOST
+from airflow_provider_faceid.service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from airflow_provider_faceid.service.id_card import Check
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
@@ -54,6 +54,12 @@ def test_a_connection_with_a_key_alone_is_complete():
     assert parse() == DEFAULTS
 
 
+FEWER = {
+    "ImageRecognitionV2": IdentityLimits(
+        id_card_per_day=30, name_per_day=500, id_card_per_minute=15, name_per_minute=7
+    )
+}
+"""What is not said stays as documented."""
 GOOD = [
     ("session_token", "a-token", "a-token"),
     ("region", "ap-singapore", "ap-singapore"),
@@ -63,6 +69,9 @@ GOOD = [
     ("id_card_verification_quota", 10000, 10000),
     ("id_card_verification_quota", "250", 250),
     ("image_recognition_v2_quota", 5, 5),
+    ("identity_limits", {"ImageRecognitionV2": {"name_per_minute": 7}}, FEWER),
+    ("identity_limits", '{"ImageRecognitionV2": {"name_per_minute": 7}}', FEWER),
+    ("identity_limits", {}, {}),
     ("pace_share", 0.01, 0.01),
     ("pace_share", 1, 1),
     ("pace_share", "0.5", 0.5),
@@ -114,6 +123,11 @@ def test_the_form_stores_every_untouched_field_and_that_changes_nothing():
 
 
 WHOLE, SHARE = "a valid integer from 1 to 10000", "a valid number from 0.01 to 1"
+LIMITS = (
+    'an object such as {"ImageRecognitionV2": {"id_card_per_day": 30}} with the Actions '
+    "IdCardVerification, ImageRecognitionV2, the limits id_card_per_day, id_card_per_minute, "
+    "name_per_day, name_per_minute and whole numbers from 0, where 0 is no limit"
+)
 BAD = [
     ("session_token", 12345, "ASCII text without spaces"),
     ("session_token", "secret-tok\n", "ASCII text without spaces"),
@@ -130,6 +144,13 @@ BAD = [
     ("id_card_verification_quota", "many", WHOLE),
     ("image_recognition_v2_quota", -1, WHOLE),
     ("image_recognition_v2_quota", "20.5", WHOLE),
+    ("identity_limits", 30, "a valid object"),
+    ("identity_limits", {"Unknown": {}}, LIMITS),
+    ("identity_limits", {"ImageRecognitionV2": 30}, LIMITS),
+    ("identity_limits", {"ImageRecognitionV2": {"per_day": 30}}, LIMITS),
+    ("identity_limits", {"ImageRecognitionV2": {"name_per_day": -1}}, LIMITS),
+    ("identity_limits", {"ImageRecognitionV2": {"name_per_day": "30"}}, LIMITS),
+    ("identity_limits", {"ImageRecognitionV2": {"name_per_day": True}}, LIMITS),
     ("pace_share", 0, SHARE),
     ("pace_share", 1.01, SHARE),
     ("pace_share", "97%", SHARE),

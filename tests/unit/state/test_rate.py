@@ -10,7 +10,7 @@ from airflow_provider_faceid.state.rate import (
     CALM_SECONDS,
     DECREASE,
     LOWEST,
-    MOST_WORKERS,
+    MOST_AHEAD,
     PAUSE_SECONDS,
     RECOVERY,
     Rate,
@@ -114,9 +114,15 @@ class TestClockSetBack:
 
     def test_hundreds_of_workers_with_slots_in_hand_are_not_taken_for_it(self):
         row = Rate()
-        for number in range(MOST_WORKERS):
+        for number in range(MOST_AHEAD // 8):
             row, slots = take(row, NOW, 97, 8)
             assert slots.start == pytest.approx(NOW + number * 8 / 97)
+
+    @pytest.mark.parametrize("rate", [0.1, 97, 9700])
+    def test_a_pause_after_a_throttled_answer_is_not_taken_for_it(self, rate):
+        row, _ = take(Rate(), NOW, rate, 1)
+        _, slots = take(throttle(row, NOW), NOW, rate, 1)
+        assert slots.start >= NOW + PAUSE_SECONDS
 
     def test_throttled_answers_are_still_heard(self):
         row, _ = throttled(1)

@@ -1,0 +1,91 @@
+"""The plan of a sharded run: a source cut into ranges of keys, one for each mapped task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from ..clock import SYSTEM_CLOCK, beijing_date
+from ..exceptions import ConfigurationError
+from ..service.id_card import birth_date_fits, normalise, province_fits, well_formed
+from .common import airflow_errors
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class FaceIdShardsOperator(BaseOperator):
+    """
+    Cut a table of people into shards, to be verified by several mapped tasks at once.
+
+    Each shard is a range of keys, and all have equally many rows. Together they cover every key
+    once; a row that appears later is in the range its key belongs to. The whole source is inspected
+    first, so that a shard need not ask whether the key names every row.
+
+    One shard per worker is enough, 2 to 8 in most cases: all of them share the account's pace, and
+    one task alone can hold the quota. Only keys where shards meet go to XCom.
+
+    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
+    :param source: table, with a schema if there is a dot, or ``SELECT`` statement (templated).
+    :param key_column: column that names a row: unique, never NULL, and nobody's ID number
+        (templated).
+    :param shards: how many shards; a source of fewer rows has fewer.
+    :param min_rows: a source of fewer rows is an error. An empty one has one shard.
+    :return: through XCom, a list for ``.expand(shard=plan.output)`` of the batch operators.
+    """
+
+    template_fields: Sequence[str] = ("source", "key_column")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
+    ui_color = "#e6f4ea"
+
+    def __init__(
+        self,
+        *,
+        source_conn_id: str,
+        source: str,
+        key_column: str = "id",
+        shards: int = 4,
+        min_rows: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_conn_id = source_conn_id
+        self.source = source
+        self.key_column = key_column
+        self.shards = shards
+        self.min_rows = min_rows
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's form
+        """Cut the source and return its shards."""
+        with airflow_errors():
+            shards = self._plan()
+        self.log.info("Cut into %d shards", len(shards))
+        return shards
+
+    def _plan(self) -> list[dict[str, Any]]:
+        from ..hooks.sql import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..warehouse.source import Source  # noqa: PLC0415 - the same
+
+        if self.shards < 1:
+            raise ConfigurationError(f"shards={self.shards}: a source is at least one shard")
+        source = Source(database(self.source_conn_id), self.source, self.key_column)
+        try:
+            shards = source.cut(source.inspect([], self.min_rows), self.shards)
+        finally:
+            source.database.close()
+        today = beijing_date(SYSTEM_CLOCK.now())
+        if any(_is_id_number(str(shard.until), today) for shard in shards):
+            raise ConfigurationError(
+                f"Column '{self.key_column}' holds ID numbers, and the keys where shards meet "
+                "would be stored in Airflow's database. Name another unique column"
+            )
+        return [shard.as_json() for shard in shards]
+
+
+def _is_id_number(key: str, today: date) -> bool:
+    """Say whether a key tells who somebody is. A wrong check digit would not hide it."""
+    number = normalise(key)
+    return well_formed(number) and province_fits(number) and birth_date_fits(number, today)

@@ -1,0 +1,169 @@
+"""Limits per person: counted before a call leaves, and what becomes of the rows over them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
+from airflow_provider_faceid.exceptions import StateStoreError, UncertainError
+from airflow_provider_faceid.service.actions import IdentityLimits
+from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.state.limits import IdentityCounts
+from airflow_provider_faceid.state.store import StateStore
+
+from .conftest import Bench, BriskClock
+
+NOON = 1_790_000_080.0
+"""Forty seconds into a minute, far from midnight."""
+
+
+class MovedClock(BriskClock):
+    """The machine's clock, set to another time."""
+
+    def __init__(self, moment: float) -> None:
+        self.set(moment)
+
+    def set(self, moment: float) -> None:
+        self._ahead = moment - super().now()
+
+    def now(self) -> float:
+        return super().now() + self._ahead
+
+
+Limited = Callable[..., Bench]
+
+
+@pytest.fixture
+def limited(home, state) -> Iterator[Limited]:
+    """Make a bench whose service has limits; the engine is told of those in ``known``."""
+    servers: list[SimulatorServer] = []
+
+    def make(action: str, limits: IdentityLimits, *, at: float = NOON) -> Bench:
+        clock = MovedClock(at)
+        unlimited = {ID_CARD: 0, FACE: 0}
+        servers.append(
+            SimulatorServer(
+                people=60, quotas=unlimited, identity_limits={action: limits}, clock=clock
+            ).__enter__()
+        )
+        bench = Bench(servers[-1], home, state)
+        bench.clock = clock
+        return bench
+
+    yield make
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+def known(limits: IdentityLimits) -> dict[str, object]:
+    return {"settings": {"identity_limits": {ID_CARD: limits, FACE: limits}}}
+
+
+def namesakes(bench: Bench, count: int) -> list[tuple[int, str, str]]:
+    """So many people of one name, and twenty of other names."""
+    people = bench.ordinary
+    same = [(key, person.id_card, people[0].name) for key, person in enumerate(people[:count], 1)]
+    others = people[count : count + 20]
+    return same + [(key, p.id_card, p.name) for key, p in enumerate(others, 101)]
+
+
+def refused(bench: Bench) -> list[object]:
+    return [call for call in bench.calls() if call["result"] in {"-7", "limit"}]
+
+
+def test_only_the_rows_of_a_frequent_name_wait_for_another_day(limited):
+    limits = IdentityLimits(id_card_per_day=0, name_per_day=3)
+    bench = limited(ID_CARD, limits)
+    bench.fill(namesakes(bench, 8))
+    manifest = bench.run(**known(limits))
+    bench.check(manifest)
+    assert (manifest["deferred"], manifest["calls"]) == (5, 23)
+    assert refused(bench) == []
+    midnight = utc_text(next_beijing_midnight(NOON))
+    assert manifest["not_before"] == midnight
+    waiting = bench.results(columns="status, outcome, code, not_before")
+    assert list(waiting.values()).count(("deferred", "limit", "limit:counted", midnight)) == 5
+
+    assert bench.run(**known(limits))["calls"] == 0
+    bench.clock.set(next_beijing_midnight(NOON) + 1)
+    tomorrow = bench.run(**known(limits))
+    assert (tomorrow["deferred"], tomorrow["calls"]) == (2, 3)
+    assert refused(bench) == []
+
+
+def test_a_limit_per_minute_is_waited_for_within_the_run(limited):
+    limits = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=2)
+    bench = limited(ID_CARD, limits, at=NOON + 18)
+    often, other = bench.ordinary[:2]
+    bench.fill_with([often] * 4 + [other] * 2)
+    began = time.monotonic()
+    manifest = bench.run(**known(limits))
+    bench.check(manifest)
+    assert manifest["answered"] == manifest["calls"] == 6
+    assert manifest["not_before"] is None
+    assert refused(bench) == []
+    assert 1 < time.monotonic() - began < 20
+
+
+def test_a_refusal_we_did_not_foresee_is_waited_for_as_well(limited):
+    """The service allows fewer than we were told."""
+    limits = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=2)
+    bench = limited(FACE, limits, at=NOON + 18)
+    person = bench.ordinary[0]
+    photo = b64encode(bench.photo(person)).decode()
+    bench.fill([(n, person.id_card, person.name, photo) for n in range(1, 4)])
+    generous = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=9)
+    manifest = bench.run(FACE, **known(generous))
+    bench.check(manifest, FACE)
+    assert (manifest["answered"], manifest["calls"]) == (3, 4)
+
+
+def test_runs_at_different_times_and_tables_count_together(limited):
+    limits = IdentityLimits(id_card_per_day=3, name_per_day=0)
+    bench = limited(ID_CARD, limits)
+    bench.fill_with(bench.ordinary[:1] * 2)
+    assert bench.run(campaign="first", **known(limits))["calls"] == 2
+    again = bench.run(campaign="second", **known(limits))
+    assert (again["calls"], again["deferred"]) == (1, 1)
+
+
+def test_rows_a_stopped_run_did_not_send_are_not_counted(sqlite_bench, stub):
+    bench, limits = sqlite_bench, IdentityLimits(id_card_per_day=0, name_per_day=100)
+    bench.fill_with(bench.ordinary[:1] * 100)
+    bench.url = stub(b"<html>no service</html>", 200, "text/html").url
+    slowly = {"quotas": {ID_CARD: 100}, "identity_limits": {ID_CARD: limits}}
+    _, manifest = bench.fail(UncertainError, settings=slowly)
+    sent = manifest["calls"]
+    assert 0 < sent < 100
+    bench.url = bench.server.url
+    rest = bench.run(**known(limits))
+    assert (rest["calls"], rest["deferred"]) == (100 - sent, 0)
+
+
+def test_without_the_state_store_nothing_is_sent(sqlite_bench, tmp_path):
+    bench = sqlite_bench
+    bench.fill_with(bench.ordinary[:3])
+    store = StateStore(f"sqlite:///{tmp_path / 'no' / 'such.sqlite'}")
+    bench.counts = IdentityCounts(store)
+    bench.fail(StateStoreError)
+    assert bench.calls() == []
+
+
+def test_the_state_store_holds_nobody(limited, state, caplog):
+    limits = IdentityLimits(id_card_per_day=1, name_per_day=1)
+    bench = limited(ID_CARD, limits)
+    bench.fill(namesakes(bench, 5))
+    with caplog.at_level(logging.DEBUG):
+        bench.run(**known(limits))
+    with state.transaction() as cursor:
+        cursor.execute("SELECT * FROM faceid_identity_uses")
+        kept = str(cursor.fetchall()) + caplog.text
+    people = Counter(value for _, *person in namesakes(bench, 5) for value in person)
+    assert [value for value in people if value in kept] == []
