@@ -6,10 +6,11 @@ BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 PYTEST := -m pytest -q -p no:cacheprovider
+SUITE := tests/unit tests/contract tests/integration tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration test-docs test-oldest lint format \
-	simulator docs clean
+.PHONY: help demo ui bench test test-unit test-integration test-docs test-oldest test-distributed \
+	lint format simulator docs clean redis-server
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -39,7 +40,12 @@ test-docs: .venv/test ## every example in the docs, and the pages made from tabl
 
 test-oldest: .venv-oldest/test ## the suite on the oldest supported Airflow
 	@echo "== all tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
-	@$(OLDEST)/python $(PYTEST) tests
+	@$(OLDEST)/python $(PYTEST) $(SUITE)
+
+test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, with Redis and PostgreSQL
+	@command -v redis-server >/dev/null || $(MAKE) --no-print-directory redis-server
+	@echo "== test of a distributed Airflow (about two minutes)"
+	@$(BIN)/python $(PYTEST) -x tests/distributed
 
 bench: .venv/bench ## how well the pace is held and shared, and what it costs
 	@$(BIN)/python bench/pace.py
@@ -75,6 +81,10 @@ clean: ## remove what make made
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test]' && touch $@ .venv/demo
 
+.venv/distributed: .venv/test
+	@echo "== installing the Celery executor into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,distributed]' && touch $@
+
 .venv/bench: .venv/test
 	@echo "== installing what we are measured against into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,bench]' && touch $@
@@ -87,3 +97,11 @@ clean: ## remove what make made
 	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
 	@$(PYTHON) -m venv .venv-oldest
 	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt -e '.[test]' && touch $@
+
+# The test starts a Redis of its own; the two variables keep Debian from starting one as a service.
+redis-server:
+	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || \
+		{ echo "redis-server is not on the PATH; install it, on Debian: apt-get install redis-server"; exit 1; }
+	@echo "== installing redis-server with apt-get"
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 \
+		apt-get install -y -qq --no-install-recommends redis-server >/dev/null

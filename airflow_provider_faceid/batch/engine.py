@@ -190,8 +190,6 @@ class Batch:
 
         async def start(row: Row) -> None:
             await permits.acquire()
-            if self._halted:
-                return
             task = asyncio.create_task(self._verify(client, *row))
             tasks.add(task)
             task.add_done_callback(done)
@@ -201,10 +199,12 @@ class Batch:
         try:
             async for row in self._rows_to_call():
                 await start(row)
+                if self._halted:
+                    break
         except FaceIdError as error:
             self._fail(error)  # source or warehouse; calls in flight are waited for all the same
         while tasks or (self._later and not self._halted):
-            while due := self._later.due(self._clock.now()):
+            while not self._halted and (due := self._later.due(self._clock.now())):
                 await start(due)
             if tasks:
                 await asyncio.wait(tasks, timeout=1.0)

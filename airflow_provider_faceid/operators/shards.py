@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,11 +11,13 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import ConfigurationError
-from ..service.id_card import birth_date_fits, normalise, province_fits, well_formed
+from ..service.id_card import birth_date_fits, normalise, province_fits
 from .common import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+LIKE_ID_NUMBER = re.compile(r"(?<![0-9])[0-9]{17}[0-9X](?![0-9])")
 
 
 class FaceIdShardsOperator(BaseOperator):
@@ -77,7 +80,7 @@ class FaceIdShardsOperator(BaseOperator):
         finally:
             source.database.close()
         today = beijing_date(SYSTEM_CLOCK.now())
-        if any(_is_id_number(str(shard.until), today) for shard in shards):
+        if any(_names_a_person(str(shard.until), today) for shard in shards):
             raise ConfigurationError(
                 f"Column '{self.key_column}' holds ID numbers, and the keys where shards meet "
                 "would be stored in Airflow's database. Name another unique column"
@@ -85,7 +88,9 @@ class FaceIdShardsOperator(BaseOperator):
         return [shard.as_json() for shard in shards]
 
 
-def _is_id_number(key: str, today: date) -> bool:
-    """Say whether a key tells who somebody is. A wrong check digit would not hide it."""
-    number = normalise(key)
-    return well_formed(number) and province_fits(number) and birth_date_fits(number, today)
+def _names_a_person(key: str, today: date) -> bool:
+    """Say whether there is an ID number in a key; a wrong check digit would not hide whose."""
+    return any(
+        province_fits(number) and birth_date_fits(number, today)
+        for number in LIKE_ID_NUMBER.findall(normalise(key))
+    )

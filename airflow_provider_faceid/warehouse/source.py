@@ -57,7 +57,7 @@ class Source:
                 f"SELECT faceid_source.{quote(column)} FROM {self._from} WHERE 1 = 0",
                 f"The source {self._title} has no column '{column}'",
             )
-        where, ends = self._range(self.shard.after)
+        where, ends = self._range()
         total, keyed, distinct = self.database.rows(
             f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) "
             f"FROM {self._from}{where}",
@@ -101,7 +101,7 @@ class Source:
 
         :param last: the key after which to go on, or nothing for the first page.
         """
-        where, ends = self._range(last[0] if last else self.shard.after)
+        where, ends = self._range(last)
         return self.database.rows(
             f"SELECT {', '.join((self._key, *expressions))} FROM {self._from}"
             f"{where} ORDER BY {self._key} LIMIT {int(size)}",
@@ -111,7 +111,7 @@ class Source:
     def row(self, key: Any, columns: Sequence[str]) -> tuple[Any, ...] | None:
         """Read some columns of one row; None if there is no such row."""
         dialect = self.database.dialect
-        where, ends = self._range(self.shard.after, f"{self._key} = {dialect.marker}")
+        where, ends = self._range((), f"{self._key} = {dialect.marker}")
         rows = self.database.rows(
             f"SELECT {', '.join(map(dialect.quote, columns))} FROM {self._from}{where}",
             [*ends, key],
@@ -141,13 +141,15 @@ class Source:
         )
         return Shard.between(key for (key,) in keys)
 
-    def _range(self, after: Any, *conditions: str) -> tuple[str, list[Any]]:
-        """Return a WHERE clause for the shard's keys behind one, and its parameters."""
+    def _range(self, last: Sequence[Any] = (), *conditions: str) -> tuple[str, list[Any]]:
+        """Return a WHERE clause for the shard's keys, behind the last one read, and its values."""
+        after, until = ([] if key is None else [key] for key in (self.shard.after, self.shard.until))
+        # A last key of NULL ends the pages: nothing is behind it.
+        ends = {">": list(last) or after, "<=": until}
         marker = self.database.dialect.marker
-        ends = {f"{self._key} > {marker}": after, f"{self._key} <= {marker}": self.shard.until}
-        given = {condition: key for condition, key in ends.items() if key is not None}
-        where = " AND ".join((*given, *conditions))
-        return (f" WHERE {where}" if where else ""), list(given.values())
+        tests = [f"{self._key} {sign} {marker}" for sign, key in ends.items() if key]
+        where = " AND ".join((*tests, *conditions))
+        return (f" WHERE {where}" if where else ""), [*ends[">"], *ends["<="]]
 
     @property
     def _title(self) -> str:

@@ -70,6 +70,15 @@ def test_a_wrong_key_stops_at_once_and_records_nothing(bench):
     assert bench.run()["answered"] == 100
 
 
+def test_a_run_that_stops_leaves_the_rest_of_a_long_page_alone(sqlite_bench):
+    """More rows are left than may be in flight."""
+    bench = sqlite_bench
+    bench.fill_with([bench.ordinary[n % 60] for n in range(600)])
+    wrong = {"credentials": Credentials("simulator-id", "wrong"), "quotas": {ID_CARD: 20}}
+    _, manifest = bench.fail(CredentialsError, settings=wrong)
+    assert manifest["calls"] == len(bench.calls()) == 1
+
+
 def test_a_broken_account_in_the_middle_keeps_what_was_answered(bench):
     """In flight are at most two seconds' worth of calls, and all of them are written."""
     people = bench.ordinary[:80]
