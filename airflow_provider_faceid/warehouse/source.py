@@ -143,7 +143,8 @@ class Source:
 
     def _range(self, last: Sequence[Any] = (), *conditions: str) -> tuple[str, list[Any]]:
         """Return a WHERE clause for the shard's keys, behind the last one read, and its values."""
-        after, until = ([] if key is None else [key] for key in (self.shard.after, self.shard.until))
+        shard = self.shard
+        after, until = ([] if key is None else [key] for key in (shard.after, shard.until))
         # A last key of NULL ends the pages: nothing is behind it.
         ends = {">": list(last) or after, "<=": until}
         marker = self.database.dialect.marker

@@ -104,7 +104,7 @@ def test_dags_run(world):
         names.append(name)
     world.run([sys.executable, "-c", RUN_DAGS, *names])
 
-    assert len(names) == 2
+    assert len(names) == 3
     with closing(sqlite3.connect(world.warehouse)) as connection:
         answers = dict(
             connection.execute(
@@ -115,6 +115,7 @@ def test_dags_run(world):
     by_dag = {campaign.split("/")[0]: count for campaign, count in answers.items()}
     assert by_dag["first_verification"] == 59
     assert by_dag["my_applicants"] == 19
+    assert by_dag["in_shards"] == 59
     assert ("name_missing", "9") in bad
 
 

@@ -10,17 +10,17 @@ import pytest
 from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator.people import expects
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from tests.integration.dags.conftest import APPLICANTS, DAGS, PHOTOS
+from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAGS, PHOTOS
 
-BOTH = [("verify_id_cards", ID_CARD), ("verify_faces", FACE)]
+EACH = pytest.mark.parametrize(("dag", "action"), ACTIONS.items())
 
 
 def test_the_dags_import_without_errors(story):
     assert story.facts["errors"] == {}
-    assert story.facts["dags"].keys() == {"verify_id_cards", "verify_faces"}
+    assert story.facts["dags"].keys() == ACTIONS.keys()
 
 
-@pytest.mark.parametrize(("dag", "action"), BOTH)
+@EACH
 def test_a_dag_is_documented_retried_and_says_what_it_made(story, dag, action):
     facts = story.facts["dags"][dag]
     assert facts["doc"].startswith("\n### Verify")
@@ -35,21 +35,24 @@ def test_a_dag_file_holds_no_secret_and_nobody(file):
     assert not re.search(r"\b[1-9]\d{16}[\dX]\b", text)
 
 
-def test_both_dags_succeed_twice(story):
-    assert story.facts["states"] == [[dag, "success"] for dag, _ in BOTH] * 2
+def test_all_dags_succeed_twice(story):
+    assert [state[:2] for state in story.facts["states"]] == [
+        [dag, "success"] for dag in ACTIONS
+    ] * 2
 
 
-@pytest.mark.parametrize(("dag", "action"), BOTH)
+@EACH
 def test_every_row_is_in_the_place_the_service_says(story, dag, action):
     answered = dict(
         story.query(
-            f"SELECT CAST(source_key AS INTEGER), code FROM faceid_results WHERE action = '{action}'"
+            "SELECT CAST(source_key AS INTEGER), code FROM faceid_results "
+            f"WHERE campaign LIKE '{dag}/%'"
         )
     )
     bad = dict(
         story.query(
             "SELECT CAST(source_key AS INTEGER), rule FROM faceid_quarantine "
-            f"WHERE action = '{action}'"
+            f"WHERE campaign LIKE '{dag}/%'"
         )
     )
     rows = range(1, (PHOTOS if action == FACE else APPLICANTS) + 1)
@@ -64,18 +67,40 @@ def test_every_row_is_in_the_place_the_service_says(story, dag, action):
             assert answered[key] == code
 
 
-@pytest.mark.parametrize(("dag", "action"), BOTH)
+@EACH
 def test_the_counts_are_the_services_own_and_a_rerun_calls_nobody(story, dag, action):
     """The runs' own numbers against the ledger of the service."""
-    seen = [call for call in story.calls if call["action"] == action]
+    seen, again = story.calls_of(dag)
+    assert {call["action"] for call in seen} == {action}
+    assert again == []
     runs = story.query(
-        f"SELECT calls, charged, state FROM faceid_runs WHERE action = '{action}' ORDER BY started_at"
+        "SELECT SUM(calls), SUM(charged), MIN(state), MAX(state) FROM faceid_runs "
+        f"WHERE campaign LIKE '{dag}/%' GROUP BY run_id ORDER BY MIN(started_at)"
     )
-    assert runs == [(len(seen), story.bill[action], "success"), (0, 0, "success")]
     charged = Counter(call["id_card"] for call in seen if call["charged"])
+    succeeded = ("success", "success")
+    assert runs == [(len(seen), charged.total(), *succeeded), (0, 0, *succeeded)]
     assert set(charged.values()) == {1}
     bad = {story.people[key].id_card for key in story.bad}
     assert action == FACE or not bad & {call["id_card"] for call in seen}
+
+
+def test_mapped_tasks_verify_a_quarter_each_and_say_which(story):
+    ran = (
+        "SELECT shard, rows_in FROM faceid_runs WHERE campaign LIKE 'verify_in_shards/%' ORDER BY 1"
+    )
+    assert story.query(ran) == [(shard, APPLICANTS // 4) for shard in range(4) for _ in "ab"]
+    others = "SELECT DISTINCT shard FROM faceid_runs WHERE campaign NOT LIKE 'verify_in_shards/%'"
+    assert story.query(others) == [(-1,)]
+
+
+def test_a_run_tells_of_its_results_once_however_many_shards_it_had(story):
+    connection = sqlite3.connect(story.home / "airflow" / "airflow.db")
+    events = connection.execute(
+        "SELECT source_dag_id, COUNT(*) FROM asset_event GROUP BY source_dag_id"
+    ).fetchall()
+    connection.close()
+    assert dict(events) == dict.fromkeys(ACTIONS, 2)
 
 
 def forms(story):

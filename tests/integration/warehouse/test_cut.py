@@ -180,6 +180,13 @@ def test_a_key_that_does_not_name_each_row_is_found_before_the_cut_and_in_its_sh
         count(home, Shard(1, 2))
 
 
+@pytest.mark.parametrize("shard", [EVERYTHING, Shard(1)], ids=["whole", "shard"])
+def test_a_row_that_lost_its_key_while_pages_are_read_ends_them(home, shard):
+    people(home, "INTEGER", [1, 2, None])
+    with source(home, shard) as one:
+        assert one.page([], 2, [None]) == []
+
+
 def test_a_query_can_be_cut(home):
     people(home, "TEXT", ["a%", "b%", "c", "d%", "it's; DROP TABLE people --%"])
     query = "SELECT id FROM people WHERE id LIKE '%\\%' ESCAPE '\\'"
