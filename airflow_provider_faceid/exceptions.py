@@ -7,6 +7,7 @@
      |   |- ConfigurationError    a parameter, connection, table or column is wrong
      |   |- CredentialsError      the key, token, signature or clock is refused
      |   |- AccountError          the account may not call: arrears, not activated, ...
+     |   |- SupersededError       a later try of the same task has begun
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
@@ -67,6 +68,10 @@ class AccountError(FatalError):
 
 class RequestRefusedError(FatalError):
     """The service refuses the shape of our requests, or the endpoint is not Face ID."""
+
+
+class SupersededError(FatalError):
+    """A later try of the same task has begun: this one may neither call nor record."""
 
 
 class RetryError(FaceIdError):

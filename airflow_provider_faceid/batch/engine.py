@@ -17,20 +17,21 @@ from typing import Any
 from ..client.aio import AsyncClient
 from ..client.flow import Pace
 from ..client.settings import Settings
-from ..clock import Clock, beijing_date
+from ..clock import Clock, beijing_date, next_beijing_midnight
 from ..exceptions import (
     FaceIdError,
     InvalidInputError,
     StateStoreError,
+    SupersededError,
     UnavailableError,
     UncertainError,
 )
 from ..service.actions import Action, Kind
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
-from ..state.limits import IdentityCounts
+from ..state.ledger import Decision, Ledger, Ruling, State
 from ..warehouse.source import Source
-from .admission import Admission
+from .claims import Claims
 from .gate import Gate
 from .later import Later, Row
 from .manifest import Manifest
@@ -50,6 +51,10 @@ RETRY_UNAVAILABLE_AFTER = 3600.0
 
 LIMIT_REACHED = "limit:counted"
 """In place of a result code: we counted, and did not ask the service."""
+
+ON_ITS_WAY = "ledger:busy"
+"""Likewise: the same question is on its way for another row or in another run."""
+BUSY_SECONDS = 1.0
 
 TROUBLE_LIMIT = 40
 """So many rows in a row without any answer end the run: the endpoint, not the row, is at fault."""
@@ -86,9 +91,11 @@ class Batch:
     :param store: where the answers go.
     :param settings: the account.
     :param pace: its pace.
-    :param counts: how often each person was asked about.
+    :param ledger: every call, written down before it leaves.
     :param min_rows: a source of fewer rows is an error.
     :param retry_held: whether rows that may have been charged are called again.
+    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt; 0 for
+        as many as the rate needs.
     """
 
     def __init__(
@@ -100,22 +107,25 @@ class Batch:
         store: Store,
         settings: Settings,
         pace: Pace,
-        counts: IdentityCounts,
+        ledger: Ledger,
         clock: Clock,
         log: Log,
         min_rows: int = 1,
         retry_held: bool = False,
+        max_in_flight: int = 0,
     ) -> None:
         self.manifest = Manifest()
         self._action, self._source, self._columns, self._store = action, source, columns, store
         self._settings, self._clock, self._log = settings, clock, log
-        self._gate = Gate(pace, lambda: self._halted)
-        self._admission = Admission(counts, action, settings, clock)
+        self._claims = Claims(
+            ledger, action, settings, store.work.campaign, clock, retry=retry_held
+        )
+        self._gate = Gate(pace, lambda: self._halted, self._claims.make_sure)
         self._later = Later()
         self._min_rows, self._retry_held = min_rows, retry_held
         self._progress = Progress(action.name, log, clock)
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
-        self._max_in_flight = min(MAX_IN_FLIGHT, max(8, wanted))
+        self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
         self._stopping = False
         self._failure: BaseException | None = None
         self._trouble = 0
@@ -144,7 +154,7 @@ class Batch:
         started = self._clock.now()
         try:
             await self._in_store(self._store.open)
-            await self._admission.open()
+            await self._claims.open()
             self.manifest.rows_in = await self._in_source(
                 self._source.inspect, self._columns.all, self._min_rows
             )
@@ -172,8 +182,8 @@ class Batch:
             with suppress(asyncio.CancelledError):
                 await writing
             await writer.write()  # what came in while it wrote for the last time
-            with suppress(StateStoreError):  # a person counted too often waits; nothing is lost
-                await self._admission.close()
+            with suppress(StateStoreError, SupersededError):  # what is not written is in doubt
+                await self._claims.close()
             succeeded = completed and not self._halted
             await self._in_store(
                 lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
@@ -235,42 +245,76 @@ class Batch:
             return
         try:
             params = await self._prepare(row)
-            wait = await self._admission.ask(params)
+            call, ruling = await self._claims.claim(key, params)
         except InvalidInputError as error:
             self._quarantine(key, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._fail(error)
         else:
-            if wait is None:
-                await self._call(client, (key, row), params)
+            if ruling.decision is Decision.CALL:
+                await self._call(client, (key, row), params, call)
             else:
-                self._postpone((key, row), wait, LIMIT_REACHED)
+                self._obey((key, row), ruling)
 
-    async def _call(self, client: AsyncClient, row: Row, params: dict[str, object]) -> None:
-        key = row[0]
+    def _obey(self, row: Row, ruling: Ruling) -> None:
+        """Do with a row what the ledger says in place of a call."""
+        match ruling.decision:
+            case Decision.USE if ruling.verdict is not None:
+                self._settle(row[0], ruling.verdict)
+            case Decision.WAIT:
+                self._postpone(row, ruling.not_before, LIMIT_REACHED)
+            case Decision.BUSY:
+                self._postpone(row, self._clock.now() + BUSY_SECONDS, ON_ITS_WAY)
+            case _:
+                self._hold(row[0], requests=0)
+
+    async def _call(
+        self, client: AsyncClient, row: Row, params: dict[str, object], call: str
+    ) -> None:
+        key, tell = row[0], self._claims.tell
         self._first_call = self._first_call or self._clock.monotonic()
         try:
             verdict = await client.call(self._action.name, params)
-            self._trouble = 0
-            self.manifest.add_verdict(verdict)
-            if verdict.step is Step.DEFER:
-                again = await self._admission.after_refusal(params)
-                self._postpone(row, again, verdict.code)
-            else:
-                self._settle(key, verdict)
         except FaceIdError as error:
             self.manifest.add_requests(error.requests, error.throttled)
+            in_doubt = isinstance(error, UncertainError)
+            tell(call, State.IN_DOUBT if in_doubt else State.FREE, sent=self._gate.has_sent())
             self._settle_without_answer(key, error)
         except BaseException as error:  # a time limit or a fault, in the middle of anything
-            if self._gate.has_sent():
+            sent = self._gate.has_sent()
+            tell(call, State.IN_DOUBT if sent else State.FREE, sent=sent)
+            if sent:
                 self._hold(key, requests=1)
             if isinstance(error, asyncio.CancelledError):
                 raise
             self._fail(error)  # raised once the other answers are in
-        finally:
-            if not self._gate.has_sent():
-                self._admission.give_back(params)
+        else:
+            self._trouble = 0
+            self.manifest.add_verdict(verdict)
+            await self._answered(row, params, call, verdict)
         self.manifest.seconds = self._clock.monotonic() - self._first_call
+
+    async def _answered(
+        self, row: Row, params: dict[str, object], call: str, verdict: Verdict
+    ) -> None:
+        """Take down an answer: in the ledger first, so that it is known whatever comes next."""
+        defer = verdict.step is Step.DEFER
+        again = next_beijing_midnight(self._clock.now())
+        recorded = True
+        try:
+            await self._claims.tell(call, State.FREE if defer else State.DONE, verdict)
+            if defer:
+                again = await self._claims.after_refusal(params)
+        except SupersededError as error:
+            recorded = False
+            self._fail(error)
+        except StateStoreError as error:
+            self._fail(error)  # the row keeps its answer all the same
+        finally:
+            if recorded and defer:
+                self._postpone(row, again, verdict.code)
+            elif recorded:
+                self._settle(row[0], verdict)
 
     async def _prepare(self, row: tuple[Any, ...]) -> dict[str, object]:
         values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from weakref import WeakSet
 
 from ..client.flow import Pace
@@ -18,11 +18,18 @@ class Gate:
 
     :param pace: hands out the moments.
     :param halted: says whether the run has halted.
+    :param make_sure: raises if nothing may be sent any more.
     """
 
-    def __init__(self, pace: Pace, halted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        halted: Callable[[], bool],
+        make_sure: Callable[[], Awaitable[None]],
+    ) -> None:
         self._pace = pace
         self._halted = halted
+        self._make_sure = make_sure
         self._sent: WeakSet[asyncio.Task[object]] = WeakSet()
 
     def wait(self) -> None:
@@ -36,6 +43,7 @@ class Gate:
         :raises asyncio.CancelledError: the run has halted, and this task has not sent anything.
         """
         await self._pace.wait_async()
+        await self._make_sure()
         task = asyncio.current_task()
         if task is None or task in self._sent:
             return

@@ -24,10 +24,11 @@ from ..service import id_card as id_card_rules
 from ..service import name as name_rules
 from ..service import photo as photo_rules
 from ..service.actions import ACTIONS, ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts, uses_of
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
-from .state import shared_counts, shared_pace
+from .state import ledger, shared_counts, shared_pace
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -155,6 +156,15 @@ class FaceIdHook(HttpHook):
         :raises FaceIdError: the state store cannot be used.
         """
         return shared_counts(self.settings, self.state_conn_id)
+
+    def ledger(self, owner: str) -> Ledger:
+        """
+        Return the ledger of a task: every call, written down before it leaves.
+
+        :param owner: the task instance, the same for every try of it.
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return ledger(self.settings, owner, self.state_conn_id)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 
 from ..client.settings import Settings
 from ..exceptions import ConfigurationError
+from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
@@ -51,6 +52,16 @@ def shared_counts(settings: Settings, state_conn_id: str | None = None) -> Ident
     :param state_conn_id: as for :func:`shared_pace`.
     """
     return IdentityCounts(_store(_url(settings, state_conn_id)))
+
+
+def ledger(settings: Settings, owner: str, state_conn_id: str | None = None) -> Ledger:
+    """
+    Return the ledger of a task, in the store all workers share.
+
+    :param owner: the task instance, the same for every try of it.
+    :param state_conn_id: as for :func:`shared_pace`.
+    """
+    return Ledger(_store(_url(settings, state_conn_id)), owner)
 
 
 def _url(settings: Settings, state_conn_id: str | None) -> str:

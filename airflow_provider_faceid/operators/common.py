@@ -26,6 +26,12 @@ def default_campaign(context: Context) -> str:
     return f"{dag_run.dag_id}/{dag_run.logical_date or dag_run.run_id}"
 
 
+def task_instance(context: Context) -> str:
+    """Return what names a task instance for all its tries: DAG, run, task and map index."""
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+
+
 @contextmanager
 def airflow_errors() -> Iterator[None]:
     """

@@ -10,12 +10,13 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
-from .common import airflow_errors, default_campaign, describe_outlets
+from .common import airflow_errors, default_campaign, describe_outlets, task_instance
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ..batch.engine import Batch, Columns
+    from ..batch.store import Work
 
 
 class _VerifyTableOperator(BaseOperator):
@@ -48,6 +49,9 @@ class _VerifyTableOperator(BaseOperator):
         or ``reschedule`` this task for the moment when the first of them may go; that uses up no
         try, and downstream tasks wait.
     :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer.
+    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too few
+        cannot keep the pace: it takes the rate times the seconds from claim to record, about 0.5 and
+        the service's latency. As many as 2 seconds of the rate need if not given.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, counts, money, rate and names of tables.
@@ -81,6 +85,7 @@ class _VerifyTableOperator(BaseOperator):
         shard: dict[str, Any] | None = None,
         on_deferred: Literal["leave", "reschedule"] = "leave",
         on_in_doubt: Literal["hold", "retry"] = "hold",
+        max_in_flight: int | None = None,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -99,16 +104,20 @@ class _VerifyTableOperator(BaseOperator):
         self.shard = shard
         self.on_deferred = on_deferred
         self.on_in_doubt = on_in_doubt
+        self.max_in_flight = max_in_flight
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._batch: Batch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
+        from ..batch.store import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+
         campaign = self.campaign or default_campaign(context)
         with airflow_errors():
-            map_index = getattr(context["ti"], "map_index", -1)
-            self._batch = self._build(campaign, str(context["run_id"]), map_index)
+            map_index = int(getattr(context["ti"], "map_index", -1))
+            work = Work(campaign, self.action, str(context["run_id"]), map_index)
+            self._batch = self._build(work, task_instance(context))
             counted = self._batch.run()
         if self.on_deferred == "reschedule" and counted.not_before is not None:
             self.log.info("%s rows may only be called later; coming back then", counted.deferred)
@@ -129,10 +138,10 @@ class _VerifyTableOperator(BaseOperator):
         if self._batch is not None:
             self._batch.stop()
 
-    def _build(self, campaign: str, run_id: str, map_index: int) -> Batch:
+    def _build(self, work: Work, owner: str) -> Batch:
         # Imported here: reading a DAG file must stay cheap.
         from ..batch.engine import Batch  # noqa: PLC0415
-        from ..batch.store import Store, Work  # noqa: PLC0415
+        from ..batch.store import Store  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.sql import database  # noqa: PLC0415
         from ..service.actions import ACTIONS  # noqa: PLC0415
@@ -147,7 +156,7 @@ class _VerifyTableOperator(BaseOperator):
             columns=self._source_columns(),
             store=Store(
                 database(self.warehouse_conn_id),
-                Work(campaign, self.action, run_id, map_index),
+                work,
                 SYSTEM_CLOCK,
                 results=self.result_table,
                 quarantine=self.quarantine_table,
@@ -155,11 +164,12 @@ class _VerifyTableOperator(BaseOperator):
             ),
             settings=hook.settings,
             pace=hook.pace(self.action),
-            counts=hook.identity_counts(),
+            ledger=hook.ledger(owner),
             clock=SYSTEM_CLOCK,
             log=self.log,
             min_rows=self.min_rows if self.shard is None else 0,
             retry_held=self.on_in_doubt == "retry",
+            max_in_flight=self.max_in_flight or 0,
         )
 
     def _source_columns(self) -> Columns:

@@ -101,33 +101,39 @@ class IdentityCounts:
         :return: for each call None if it may be made, otherwise the Unix second to wait for.
         :raises StateStoreError: the database cannot be used.
         """
+        if not any(calls):
+            return [None] * len(calls)
+        with self._store.transaction() as cursor:
+            return self.count(cursor, calls)
+
+    def count(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> list[float | None]:
+        """Do the same in a transaction of the caller's."""
         wanted = Counter(use.counter for call in calls for use in call)
         if not wanted:
             return [None] * len(calls)
         ends = {use.counter: use.ends for call in calls for use in call}
         # In one order for everybody, so that no two workers wait for each other.
         rows = [(counter, wanted[counter], ends[counter]) for counter in sorted(wanted)]
-        with self._store.transaction() as cursor:
-            cursor.execute(
-                f"INSERT INTO faceid_identity_uses VALUES {self._markers(rows)} "
-                "ON CONFLICT (counter) DO UPDATE SET "
-                "used = faceid_identity_uses.used + excluded.used RETURNING counter, used",
-                [value for row in rows for value in row],
-            )
-            before = {counter: used - wanted[counter] for counter, used in cursor.fetchall()}
-            waits = _grant(calls, before)
-            refused = [call for call, wait in zip(calls, waits, strict=True) if wait is not None]
-            self._uncount(cursor, refused)
+        cursor.execute(
+            f"INSERT INTO faceid_identity_uses VALUES {self._markers(rows)} "
+            "ON CONFLICT (counter) DO UPDATE SET "
+            "used = faceid_identity_uses.used + excluded.used RETURNING counter, used",
+            [value for row in rows for value in row],
+        )
+        before = {counter: used - wanted[counter] for counter, used in cursor.fetchall()}
+        waits = _grant(calls, before)
+        self.uncount(cursor, [c for c, wait in zip(calls, waits, strict=True) if wait is not None])
         return waits
 
-    def release(self, calls: Sequence[Sequence[Use]]) -> None:
-        """
-        Uncount calls that were counted and not made.
-
-        :raises StateStoreError: the database cannot be used.
-        """
-        with self._store.transaction() as cursor:
-            self._uncount(cursor, calls)
+    def uncount(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> None:
+        """Uncount calls that were counted and not made."""
+        marker = self._store.marker
+        unused = Counter(use.counter for call in calls for use in call)
+        for counter, count in sorted(unused.items()):
+            cursor.execute(
+                f"UPDATE faceid_identity_uses SET used = used - {marker} WHERE counter = {marker}",
+                (count, counter),
+            )
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """
@@ -156,14 +162,6 @@ class IdentityCounts:
         with self._store.transaction() as cursor:
             cursor.execute(
                 f"DELETE FROM faceid_identity_uses WHERE ends <= {self._store.marker}", (now,)
-            )
-
-    def _uncount(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> None:
-        marker = self._store.marker
-        for counter, count in sorted(Counter(use.counter for call in calls for use in call).items()):
-            cursor.execute(
-                f"UPDATE faceid_identity_uses SET used = used - {marker} WHERE counter = {marker}",
-                (count, counter),
             )
 
     def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:

@@ -38,6 +38,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ends DOUBLE PRECISION NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE faceid_tries (
+            owner VARCHAR(500) PRIMARY KEY,
+            number INTEGER NOT NULL,
+            seen_at DOUBLE PRECISION NOT NULL
+        )""",
+        """CREATE TABLE faceid_calls (
+            call_key CHAR(40) PRIMARY KEY,
+            source_key TEXT NOT NULL,
+            owner VARCHAR(500) NOT NULL,
+            try_number INTEGER NOT NULL,
+            state VARCHAR(10) NOT NULL,
+            changed_at DOUBLE PRECISION NOT NULL,
+            answer TEXT
+        )""",
+    ),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
 

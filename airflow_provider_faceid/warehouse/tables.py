@@ -51,7 +51,7 @@ RESULTS = _table(
     outcome           text     the verdict in one word
     code              text     result code as the service sent it
     similarity        real     0.00-100.00 where faces were compared
-    charged           integer  1, 0, or NULL where no page of the API says
+    charged           integer  1, 0 (also if another row's call answered), NULL where no page says
     description       text     our words for the code
     request_id        text     the service's RequestId, to ask Tencent Cloud about
     attempts          integer  requests made for this answer

@@ -13,6 +13,7 @@ TREE = {
     "CredentialsError": "FatalError",
     "AccountError": "FatalError",
     "RequestRefusedError": "FatalError",
+    "SupersededError": "FatalError",
     "RetryError": "FaceIdError",
     "NotSentError": "RetryError",
     "StateStoreError": "RetryError",

@@ -22,7 +22,7 @@ from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.state.limits import IdentityCounts
+from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
@@ -48,13 +48,13 @@ class Bench:
     Runs over one table of one warehouse.
 
     :ivar url: where calls go; the simulator unless a test says otherwise.
-    :ivar counts: how often each person was asked about.
+    :ivar state: the state store.
     :ivar clock: the engine's clock.
     """
 
     def __init__(self, server: SimulatorServer, home: Home, state: StateStore) -> None:
         self.server, self.home, self.url = server, home, server.url
-        self.counts = IdentityCounts(state)
+        self.state = state
         self.clock: Clock = BriskClock()
 
     @property
@@ -119,6 +119,7 @@ class Bench:
         source: str = "people",
         key: str = "id",
         settings: dict[str, Any] | None = None,
+        owner: str = "work",
         **more: Any,
     ) -> Batch:
         """Return a run that has not started."""
@@ -131,7 +132,7 @@ class Bench:
             store=self.store(campaign, action),
             settings=account,
             pace=SlotPace(MemoryRow(self.clock), account.rate(action)),
-            counts=self.counts,
+            ledger=Ledger(self.state, owner),
             clock=self.clock,
             log=LOG,
             **more,
@@ -206,7 +207,7 @@ def stops_a_run(person: Person) -> bool:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[SimulatorServer]:
-    with SimulatorServer(people=120, quotas=UNLIMITED) as server:
+    with SimulatorServer(people=700, quotas=UNLIMITED) as server:
         yield server
 
 

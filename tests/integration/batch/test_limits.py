@@ -15,7 +15,6 @@ from airflow_provider_faceid.exceptions import StateStoreError, UncertainError
 from airflow_provider_faceid.service.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.state.limits import IdentityCounts
 from airflow_provider_faceid.state.store import StateStore
 
 from .conftest import Bench, BriskClock
@@ -99,10 +98,9 @@ def test_only_the_rows_of_a_frequent_name_wait_for_another_day(limited):
 
 
 def test_a_limit_per_minute_is_waited_for_within_the_run(limited):
-    limits = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=2)
+    limits = IdentityLimits(id_card_per_day=0, name_per_day=0, name_per_minute=2)
     bench = limited(ID_CARD, limits, at=NOON + 18)
-    often, other = bench.ordinary[:2]
-    bench.fill_with([often] * 4 + [other] * 2)
+    bench.fill(namesakes(bench, 4)[:6])
     began = time.monotonic()
     manifest = bench.run(**known(limits))
     bench.check(manifest)
@@ -113,12 +111,12 @@ def test_a_limit_per_minute_is_waited_for_within_the_run(limited):
 
 
 def test_a_refusal_we_did_not_foresee_is_waited_for_as_well(limited):
-    """The service allows fewer than we were told."""
+    """The service allows fewer than we were told: it says so when we have asked before."""
     limits = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=2)
     bench = limited(FACE, limits, at=NOON + 18)
-    person = bench.ordinary[0]
-    photo = b64encode(bench.photo(person)).decode()
-    bench.fill([(n, person.id_card, person.name, photo) for n in range(1, 4)])
+    person, others = bench.ordinary[0], bench.ordinary[1:3]
+    photos = [b64encode(bench.photo(one)).decode() for one in (person, *others)]
+    bench.fill([(n, person.id_card, person.name, photo) for n, photo in enumerate(photos)])
     generous = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=9)
     manifest = bench.run(FACE, **known(generous))
     bench.check(manifest, FACE)
@@ -126,17 +124,18 @@ def test_a_refusal_we_did_not_foresee_is_waited_for_as_well(limited):
 
 
 def test_runs_at_different_times_and_tables_count_together(limited):
-    limits = IdentityLimits(id_card_per_day=3, name_per_day=0)
+    limits = IdentityLimits(id_card_per_day=0, name_per_day=3)
     bench = limited(ID_CARD, limits)
-    bench.fill_with(bench.ordinary[:1] * 2)
-    assert bench.run(campaign="first", **known(limits))["calls"] == 2
+    bench.fill(namesakes(bench, 2))
+    assert bench.run(campaign="first", **known(limits))["calls"] == 22
     again = bench.run(campaign="second", **known(limits))
-    assert (again["calls"], again["deferred"]) == (1, 1)
+    assert (again["calls"], again["deferred"]) == (21, 1)
 
 
 def test_rows_a_stopped_run_did_not_send_are_not_counted(sqlite_bench, stub):
     bench, limits = sqlite_bench, IdentityLimits(id_card_per_day=0, name_per_day=100)
-    bench.fill_with(bench.ordinary[:1] * 100)
+    name = bench.ordinary[0].name
+    bench.fill([(n, person.id_card, name) for n, person in enumerate(bench.ordinary[:100])])
     bench.url = stub(b"<html>no service</html>", 200, "text/html").url
     slowly = {"quotas": {ID_CARD: 100}, "identity_limits": {ID_CARD: limits}}
     _, manifest = bench.fail(UncertainError, settings=slowly)
@@ -151,7 +150,7 @@ def test_without_the_state_store_nothing_is_sent(sqlite_bench, tmp_path):
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:3])
     store = StateStore(f"sqlite:///{tmp_path / 'no' / 'such.sqlite'}")
-    bench.counts = IdentityCounts(store)
+    bench.state = store
     bench.fail(StateStoreError)
     assert bench.calls() == []
 

@@ -265,8 +265,10 @@ def test_an_empty_table_is_a_run_without_calls_if_that_is_allowed(bench):
 @pytest.mark.parametrize("rows", [499, 500, 501, 1001])
 def test_page_boundaries_lose_nobody(sqlite_bench, rows):
     bench = sqlite_bench
-    person = bench.ordinary[0]
-    bench.fill([(key, None if key % 7 else person.id_card, person.name) for key in range(rows)])
+    people = bench.ordinary
+    bench.fill(
+        [(key, None if key % 7 else people[key // 7].id_card, "张伟") for key in range(rows)]
+    )
     manifest = bench.run()
     bench.check(manifest)
     assert manifest["calls"] == len(range(0, rows, 7))

@@ -23,7 +23,7 @@ def test_the_quota_is_used_and_never_exceeded(sqlite_bench, action, seconds):
     windows = bench.server.account.windows
     quota = {ID_CARD: 100, FACE: 20}[action]
     windows.quotas[action] = quota
-    people = [bench.ordinary[number % 60] for number in range(quota * seconds)]
+    people = bench.ordinary[: quota * seconds]
     photos = {person: bench.photo(person) for person in set(people)}
     bench.fill([(key, p.id_card, p.name, photos[p]) for key, p in enumerate(people)], "BLOB")
     manifest = bench.run(action, settings={"quotas": {}})

@@ -73,7 +73,7 @@ def test_a_wrong_key_stops_at_once_and_records_nothing(bench):
 def test_a_run_that_stops_leaves_the_rest_of_a_long_page_alone(sqlite_bench):
     """More rows are left than may be in flight."""
     bench = sqlite_bench
-    bench.fill_with([bench.ordinary[n % 60] for n in range(600)])
+    bench.fill_with(bench.ordinary[:600])
     wrong = {"credentials": Credentials("simulator-id", "wrong"), "quotas": {ID_CARD: 20}}
     _, manifest = bench.fail(CredentialsError, settings=wrong)
     assert manifest["calls"] == len(bench.calls()) == 1
@@ -120,7 +120,7 @@ def test_an_endpoint_that_is_a_web_site_stops_the_run_and_holds_its_rows(
     sqlite_bench, stub, caplog
 ):
     bench = sqlite_bench
-    bench.fill_with([bench.ordinary[0]] * 300)
+    bench.fill_with(bench.ordinary[:300])
     site = stub(*HTML)
     bench.url = site.url
     slowly = {"quotas": {ID_CARD: 200}}
@@ -164,7 +164,7 @@ def test_a_gateway_without_a_service_defers_rows(sqlite_bench, stub, status):
 
 def test_stop_waits_for_what_is_in_flight_and_keeps_it(sqlite_bench):
     bench = sqlite_bench
-    bench.fill_with(bench.ordinary * 3)
+    bench.fill_with(bench.ordinary[:300])
     batch = bench.batch(settings={"quotas": {ID_CARD: 200}})
     timer = threading.Timer(0.4, batch.stop)
     timer.start()
@@ -177,7 +177,7 @@ def test_stop_waits_for_what_is_in_flight_and_keeps_it(sqlite_bench):
     bench.check_counts(manifest)
     assert bench.runs("state, answered") == [("failed", manifest["answered"])]
     again = bench.run()
-    assert again["answered"] == len(bench.ordinary) * 3
+    assert again["answered"] == 300
     assert again["calls"] == again["answered"] - manifest["answered"]
 
 
@@ -240,7 +240,7 @@ def test_a_smaller_quota_than_thought_costs_time_and_nothing_else(sqlite_bench, 
 def test_a_warehouse_locked_for_three_seconds_loses_nothing(sqlite_bench, caplog):
     """The lock outlasts our patience with SQLite, so that the engine has to try again."""
     bench = sqlite_bench
-    people = bench.ordinary * 3
+    people = bench.ordinary[:300]
     bench.fill_with(people)
     batch = bench.batch(settings={"quotas": {ID_CARD: 100}})
 
@@ -314,7 +314,7 @@ def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
 def test_a_warehouse_whose_connections_are_cut_loses_nothing(bench, request):
     """PostgreSQL restarts, or a firewall forgets the connection; the others have no network."""
     postgres = request.getfixturevalue("postgres")
-    bench.fill_with(bench.ordinary * 2)
+    bench.fill_with(bench.ordinary[:200])
     batch = bench.batch(settings={"quotas": {ID_CARD: 100}})
 
     def cut():
@@ -334,9 +334,9 @@ def test_a_warehouse_whose_connections_are_cut_loses_nothing(bench, request):
 def test_a_source_that_breaks_in_the_middle_stops_the_run_and_keeps_the_answers(sqlite_bench):
     """Dozens of calls are in flight at that moment, and paid for."""
     bench = sqlite_bench
-    with SimulatorServer(people=120, quotas={ID_CARD: 0}, latency_ms=(150, 150)) as slow:
+    with SimulatorServer(people=800, quotas={ID_CARD: 0}, latency_ms=(150, 150)) as slow:
         bench.server, bench.url = slow, slow.url
-        bench.fill_with([bench.ordinary[number % 90] for number in range(700)])
+        bench.fill_with(bench.ordinary[:700])
         batch = bench.batch(settings={"quotas": {ID_CARD: 1000}})
         page = batch._source.page
 

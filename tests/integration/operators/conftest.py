@@ -34,7 +34,10 @@ UNLIMITED = {ID_CARD: 0, FACE: 0}
 class TaskInstance:
     """Takes XComs."""
 
-    def __init__(self) -> None:
+    dag_id, run_id, task_id = "dag", "manual__1", "task"
+
+    def __init__(self, map_index: int = -1) -> None:
+        self.map_index = map_index
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

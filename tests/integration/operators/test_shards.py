@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -17,21 +16,23 @@ from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from airflow_provider_faceid.service.id_card import check_character
 from airflow_provider_faceid.simulator.special import ID_CARD
-from tests.integration.operators.conftest import make_context
+from tests.integration.operators.conftest import TaskInstance, make_context
 
 PROJECT = Path(__file__).parents[3]
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 OPEN = {"after": None, "until": None}
 WORKER = f"""
 import json, sys
-from tests.integration.operators.conftest import make_context
+from tests.integration.operators.conftest import TaskInstance, make_context
+from airflow_provider_faceid.batch.store import Work
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 shard = json.loads(sys.argv[1])
 operator = IdCardVerificationBatchOperator(task_id="verify", shard=shard, **{PEOPLE})
-operator._build("warms up", "none", -1)
+operator._build(Work("warms up", operator.action, "none"), "warms up")
 print("ready", flush=True)
 sys.stdin.readline()
-print(operator.execute(make_context())["calls"], flush=True)
+ti = TaskInstance(shard["after"] or 0)
+print(operator.execute(make_context(ti=ti))["calls"], flush=True)
 """
 
 
@@ -48,7 +49,7 @@ def plan(context, **more):
 
 def verify(number, shard, **more):
     """Verify a shard as the mapped task of a number does."""
-    context = make_context(ti=SimpleNamespace(map_index=number))
+    context = make_context(ti=TaskInstance(number))
     operator = IdCardVerificationBatchOperator(task_id="verify", shard=shard, **PEOPLE | more)
     return operator.execute(context)
 

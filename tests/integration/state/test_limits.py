@@ -41,10 +41,11 @@ def test_a_refused_call_uses_up_nothing(counts):
     assert counts.reserve([(Use(4, 1, SOON), name)]) == [LATE]
 
 
-def test_a_released_call_can_be_made_by_another(counts):
+def test_an_uncounted_call_can_be_made_by_another(counts):
     call = (Use(1, 2, SOON), Use(2, 2, LATE))
     assert counts.reserve([call] * 3) == [None, None, LATE]
-    counts.release([call])
+    with counts._store.transaction() as cursor:
+        counts.uncount(cursor, [call])
     assert counts.reserve([call] * 2) == [None, LATE]
 
 

@@ -7,6 +7,10 @@ import pytest
 from airflow_provider_faceid.batch.gate import Gate
 
 
+async def sure() -> None:
+    """Nobody has taken over."""
+
+
 class EveryMoment:
     """A pace that holds nobody back and counts."""
 
@@ -26,7 +30,7 @@ class EveryMoment:
 
 def test_a_closed_gate_lets_no_new_call_pass():
     async def scene():
-        gate = Gate(pace := EveryMoment(), lambda: True)
+        gate = Gate(pace := EveryMoment(), lambda: True, sure)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(gate.wait_async())
         return pace.waited
@@ -39,7 +43,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
     async def scene():
         nonlocal halted
-        gate = Gate(EveryMoment(), lambda: halted)
+        gate = Gate(EveryMoment(), lambda: halted, sure)
         first_sent, go_on = asyncio.Event(), asyncio.Event()
 
         async def call():
@@ -62,7 +66,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
 
 def test_the_pace_behind_the_gate_is_the_accounts():
-    gate = Gate(pace := EveryMoment(), lambda: False)
+    gate = Gate(pace := EveryMoment(), lambda: False, sure)
     gate.wait()
     gate.slow_down()
     assert (pace.waited, pace.slowed) == (1, 1)

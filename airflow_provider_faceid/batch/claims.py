@@ -1,0 +1,186 @@
+"""Claims of calls and records of answers: many rows in one step of the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ..client.settings import Settings
+from ..clock import Clock
+from ..exceptions import FaceIdError, StateStoreError
+from ..service.actions import Action
+from ..service.verdict import Verdict
+from ..state.ledger import Claim, Decision, Ledger, Record, Ruling, State, call_key
+from ..state.limits import Use, uses_of
+
+MOST_AT_ONCE = 500
+"""Claims in one step; SQLite takes 32,766 values in a statement."""
+
+GATHER_SECONDS = 0.05
+"""Rows gather for so long after a step, which costs much the same for one and for many."""
+
+STAND_SECONDS = 20.0
+"""A step at least so often, so that nobody takes us for dead."""
+
+STALE_SECONDS = 2.0
+"""After a longer silence nothing is sent before a step: we may have been stopped, and replaced."""
+
+
+class _Asked(NamedTuple):
+    claim: Claim
+    ruling: asyncio.Future[Ruling]
+
+
+class _Told(NamedTuple):
+    record: Record
+    written: asyncio.Future[None]
+
+
+class Claims:
+    """
+    The ledger for one event loop.
+
+    :param ledger: of this task.
+    :param campaign: name under which a person is verified once.
+    :param retry: whether to call again what may have been charged without an answer.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        action: Action,
+        settings: Settings,
+        campaign: str,
+        clock: Clock,
+        *,
+        retry: bool,
+    ) -> None:
+        self._ledger, self._action, self._settings = ledger, action, settings
+        self._campaign, self._clock, self._retry = campaign, clock, retry
+        self._asked: list[_Asked] = []
+        self._told: list[_Told] = []
+        self._uses: dict[str, tuple[Use, ...]] = {}
+        self._stepping: asyncio.Task[None] | None = None
+        self._standing: asyncio.Task[None] | None = None
+        self._last_step = clock.monotonic()
+
+    async def open(self) -> None:
+        """
+        Begin a try.
+
+        :raises StateStoreError: the state store cannot be used.
+        """
+        await asyncio.to_thread(self._ledger.begin, self._clock.now())
+        self._standing = asyncio.create_task(self._stand())
+
+    async def close(self) -> None:
+        """
+        Write what is left to write.
+
+        :raises FaceIdError: it cannot be written; the calls concerned stay in doubt.
+        """
+        if self._standing is not None:
+            self._standing.cancel()
+        while self._stepping is not None and not self._stepping.done():
+            await asyncio.wait({self._stepping})
+        await self._step()
+
+    async def claim(self, row: str, params: Mapping[str, object]) -> tuple[str, Ruling]:
+        """
+        Claim the call for a row.
+
+        :param params: the request fields, normalised.
+        :return: the call's key, and what to do.
+        :raises FaceIdError: nothing may be sent.
+        """
+        key = call_key(self._secret, self._action.name, self._campaign, params)
+        limits, now = self._settings.limits(self._action.name), self._clock.now()
+        uses = uses_of(self._action, limits, self._secret, params, now)
+        future: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Asked(Claim(key, row, uses, self._retry), future))
+        self._wake()
+        ruling = await future
+        if ruling.decision is Decision.CALL:
+            self._uses[key] = uses
+        return key, ruling
+
+    def tell(
+        self, key: str, state: State, verdict: Verdict | None = None, *, sent: bool = True
+    ) -> asyncio.Future[None]:
+        """
+        Record what became of a call.
+
+        :return: done when it is written; a caller that cannot wait need not.
+        """
+        uses = self._uses.pop(key, ())
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._told.append(_Told(Record(key, state, verdict, () if sent else uses), future))
+        self._wake()
+        return future
+
+    async def after_refusal(self, params: Mapping[str, object]) -> float:
+        """Return when to call again after the service has refused a call as over a limit."""
+        limits, now = self._settings.limits(self._action.name), self._clock.now()
+        uses = uses_of(self._action, limits, self._secret, params, now)
+        return await asyncio.to_thread(self._ledger.after_refusal, uses, now)
+
+    async def make_sure(self) -> None:
+        """
+        Make sure that no later try has taken over while we were not looking.
+
+        :raises FaceIdError: nothing may be sent.
+        """
+        if self._clock.monotonic() - self._last_step > STALE_SECONDS:
+            await self._step()
+
+    @property
+    def _secret(self) -> str:
+        return self._settings.credentials.secret_key
+
+    def _wake(self) -> None:
+        if self._stepping is None or self._stepping.done():
+            self._stepping = asyncio.create_task(self._step_by_step())
+
+    async def _step_by_step(self) -> None:
+        while self._asked or self._told:
+            with suppress(FaceIdError):  # told to everybody concerned
+                await self._step()
+            await self._clock.asleep(GATHER_SECONDS)
+
+    async def _step(self) -> None:
+        asked, self._asked = self._asked[:MOST_AT_ONCE], self._asked[MOST_AT_ONCE:]
+        told, self._told = self._told, []
+        try:
+            rulings = await asyncio.to_thread(
+                self._ledger.step, [one.record for one in told], [one.claim for one in asked]
+            )
+        except FaceIdError as error:
+            for one in asked:
+                _fail(one.ruling, error)
+            for record in told:
+                _fail(record.written, error)
+            raise
+        self._last_step = self._clock.monotonic()
+        for one, ruling in zip(asked, rulings, strict=True):
+            if not one.ruling.done():
+                one.ruling.set_result(ruling)
+            elif ruling.decision is Decision.CALL:
+                self._uses[one.claim.key] = one.claim.uses
+                self.tell(one.claim.key, State.FREE, sent=False)  # who asked has gone
+        for record in told:
+            if not record.written.done():
+                record.written.set_result(None)
+
+    async def _stand(self) -> None:
+        while True:
+            await self._clock.asleep(STAND_SECONDS)
+            with suppress(StateStoreError):  # who wants to send will hear of it
+                await self._step()
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # seen: nobody may be waiting for it any more
