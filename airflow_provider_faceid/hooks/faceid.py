@@ -12,23 +12,23 @@ from airflow.providers.http.hooks.http import HttpHook
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
 from ..client.settings import Settings, form_fields, parse_settings
-from ..clock import SYSTEM_CLOCK, beijing_date, utc_text
+from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import (
     ConfigurationError,
     FaceIdError,
-    IdentityLimitError,
     InvalidInputError,
 )
 from ..get_provider_info import get_provider_info
 from ..service import id_card as id_card_rules
 from ..service import name as name_rules
 from ..service import photo as photo_rules
-from ..service.actions import ACTIONS, ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
 from ..state.ledger import Ledger
-from ..state.limits import IdentityCounts, uses_of
+from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
-from .state import ledger, shared_counts, shared_pace
+from .once import Once, call_once, identity_uses, too_often
+from .state import shared_counts, shared_ledger, shared_pace
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -90,20 +90,27 @@ class FaceIdHook(HttpHook):
             extra=connection.extra_dejson,
         )
 
-    def id_card_verification(self, id_card: str, name: str) -> Verdict:
+    def id_card_verification(self, id_card: str, name: str, *, once: Once | None = None) -> Verdict:
         """
         Ask whether a name and an ID number belong to the same person.
 
         :param id_card: ID number of 18 characters; full-width digits and a lower-case x are fine.
         :param name: the person's name.
+        :param once: as for :meth:`call`.
         :return: ``match``, ``mismatch``, ``not_found``, ``limit`` or ``invalid_input``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        return self.call(ID_CARD_VERIFICATION.name, self._identity(id_card, name))
+        return self.call(ID_CARD_VERIFICATION.name, self._identity(id_card, name), once)
 
     def image_recognition_v2(
-        self, id_card: str, name: str, photo: bytes | str, extra: str | None = None
+        self,
+        id_card: str,
+        name: str,
+        photo: bytes | str,
+        extra: str | None = None,
+        *,
+        once: Once | None = None,
     ) -> Verdict:
         """
         Ask whether a photo shows the person registered under an ID number.
@@ -112,6 +119,7 @@ class FaceIdHook(HttpHook):
         :param name: the person's name.
         :param photo: a JPEG or PNG as bytes, or its Base64 text; at most 3 MB of text.
         :param extra: text of at most 10 characters, returned with the answer.
+        :param once: as for :meth:`call`.
         :return: the outcome, with a similarity of 0-100 where photos were compared.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
@@ -124,9 +132,9 @@ class FaceIdHook(HttpHook):
         limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
         if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
             raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
-        return self.call(IMAGE_RECOGNITION_V2.name, params)
+        return self.call(IMAGE_RECOGNITION_V2.name, params, once)
 
-    def call(self, action: str, params: Mapping[str, object]) -> Verdict:
+    def call(self, action: str, params: Mapping[str, object], once: Once | None = None) -> Verdict:
         """
         Call any Action of the service.
 
@@ -135,11 +143,19 @@ class FaceIdHook(HttpHook):
 
         :param action: the API Action.
         :param params: its request fields; a ``bytes`` value is Base64 text.
+        :param once: the work within which the call is made once; every time if not given.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        self._count(action, params)
-        return self._call(action, params, self.settings, self.pace(action))
+        settings = self.settings
+        call = partial(self._call, action, params, settings, self.pace(action))
+        if once is not None:
+            ledger = self.ledger(once.owner)
+            return call_once(ledger, settings, action, params, once=once, call=call)
+        wait = self.identity_counts().reserve([identity_uses(settings, action, params)])[0]
+        if wait is not None:
+            raise too_often(settings, action, wait)
+        return call()
 
     def pace(self, action: str) -> SlotPace:
         """
@@ -164,7 +180,7 @@ class FaceIdHook(HttpHook):
         :param owner: the task instance, the same for every try of it.
         :raises FaceIdError: the state store cannot be used.
         """
-        return ledger(self.settings, owner, self.state_conn_id)
+        return shared_ledger(self.settings, owner, self.state_conn_id)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -233,21 +249,6 @@ class FaceIdHook(HttpHook):
         self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
     ) -> Verdict:
         return blocking_call(action, params, session=self._session, settings=settings, pace=pace)
-
-    def _count(self, action: str, params: Mapping[str, object]) -> None:
-        """Count a call before it leaves, together with those of all other workers."""
-        settings, now = self.settings, SYSTEM_CLOCK.now()
-        if action not in ACTIONS:
-            return
-        limits, secret = settings.limits(action), settings.credentials.secret_key
-        uses = uses_of(ACTIONS[action], limits, secret, params, now)
-        wait = self.identity_counts().reserve([uses])[0]
-        if wait is not None:
-            raise IdentityLimitError(
-                f"{action} through connection '{self.faceid_conn_id}': this person was asked about "
-                f"as often as the service allows. Nothing was sent; try again from {utc_text(wait)}",
-                not_before=wait,
-            )
 
     @cached_property
     def _session(self) -> Session:

@@ -54,7 +54,7 @@ def shared_counts(settings: Settings, state_conn_id: str | None = None) -> Ident
     return IdentityCounts(_store(_url(settings, state_conn_id)))
 
 
-def ledger(settings: Settings, owner: str, state_conn_id: str | None = None) -> Ledger:
+def shared_ledger(settings: Settings, owner: str, state_conn_id: str | None = None) -> Ledger:
     """
     Return the ledger of a task, in the store all workers share.
 

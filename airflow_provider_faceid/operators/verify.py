@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from ..exceptions import ConfigurationError
-from .common import airflow_errors
+from .common import airflow_errors, default_campaign, task_instance
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,19 +27,23 @@ class _VerifyOnePersonOperator(BaseOperator):
     is for trying out: these parameters are not templated, so that they are not stored in Airflow's
     database.
 
-    If the call may have been charged without an answer, the task fails at once and Airflow does
-    not retry it.
+    The call is made once in a campaign: a retry or a cleared task uses the answer that is known. If
+    it may have been charged without an answer, because there was none or the worker died, the task
+    fails at once, Airflow does not retry it, and it is not made again.
 
     :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
     :param source: table or ``SELECT`` statement (templated).
     :param key: value of the key column that names the person (templated).
     :param key_column: the key column (templated).
+    :param campaign: name under which a person is verified once (templated); DAG id and logical
+        date if not given.
+    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
 
-    template_fields: Sequence[str] = ("source", "key", "key_column")
+    template_fields: Sequence[str] = ("source", "key", "key_column", "campaign")
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e8f0fe"
 
@@ -52,6 +56,8 @@ class _VerifyOnePersonOperator(BaseOperator):
         source: str | None = None,
         key: str | int | None = None,
         key_column: str = "id",
+        campaign: str | None = None,
+        on_in_doubt: Literal["hold", "retry"] = "hold",
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -61,6 +67,8 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.source = source
         self.key = key
         self.key_column = key_column
+        self.campaign = campaign
+        self.on_in_doubt = on_in_doubt
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -68,12 +76,19 @@ class _VerifyOnePersonOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the call and return the verdict."""
-        del context
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.once import Once  # noqa: PLC0415 - the same
+
+        once = Once(
+            owner=task_instance(context),
+            campaign=self.campaign or default_campaign(context),
+            row=str(self.key),
+            retry=self.on_in_doubt == "retry",
+        )
 
         with airflow_errors():
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
-            verdict = self._call(hook, **self._person())
+            verdict = self._call(hook, once=once, **self._person())
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
             verdict.action,

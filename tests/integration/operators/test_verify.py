@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_faceid.exceptions import NotSentError, UnavailableError
+from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
@@ -117,7 +118,7 @@ def test_a_key_nobody_has_fails_at_once(bench, context):
 
 @pytest.mark.parametrize("kind", [IdCardVerificationOperator, ImageRecognitionV2Operator])
 def test_personal_data_is_in_no_template_field(kind):
-    assert set(kind.template_fields) == {"source", "key", "key_column"}
+    assert set(kind.template_fields) == {"source", "key", "key_column", "campaign"}
 
 
 def test_bad_input_fails_at_once_by_the_name_of_its_rule(bench, context):
@@ -163,6 +164,36 @@ def test_a_call_without_an_answer_fails_at_once_so_that_it_is_not_repeated(bench
         with pytest.raises(AirflowFailException, match="may have been processed") as caught:
             operator.execute(context)
     assert person.id_card not in str(caught.value)
+
+
+def test_a_cleared_task_uses_the_answer_and_another_campaign_calls_again(bench, context):
+    person = bench.ordinary[0]
+    one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
+    first = IdCardVerificationOperator(**one).execute(context)
+    again = IdCardVerificationOperator(**one).execute(context)
+    assert again["request_id"] == first["request_id"]
+    assert bench.calls == 1
+    other = IdCardVerificationOperator(campaign="another", **one).execute(context)
+    assert other["request_id"] != first["request_id"]
+    assert bench.calls == 2
+
+
+def test_a_try_that_died_on_the_way_is_not_repeated_unasked(bench, context, monkeypatch):
+    person = bench.ordinary[0]
+    one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
+
+    def die(*_, **__):
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr(FaceIdHook, "_call", die)
+        with pytest.raises(SystemExit):
+            IdCardVerificationOperator(**one).execute(context)
+    with pytest.raises(AirflowFailException, match="may have been charged"):
+        IdCardVerificationOperator(**one).execute(context)
+    assert bench.calls == 0
+    asked = IdCardVerificationOperator(on_in_doubt="retry", **one).execute(context)
+    assert asked["outcome"] == "match"
 
 
 def test_what_was_not_sent_is_left_to_airflows_retries(bench, context):
