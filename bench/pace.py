@@ -26,6 +26,8 @@ TURNS = 200
 SHARE = 0.97
 QUOTAS = (100, 20)
 PROCESSES = (1, 4, 8)
+IN_MEMORY = "ours, in memory"
+"""Not shared by processes: what sleeping until each slot costs by itself."""
 
 Window = tuple[float, float]
 """Begin and end, in Unix seconds."""
@@ -109,6 +111,7 @@ def places() -> Iterator[dict[str, tuple[str, str]]]:
         try:
             uri = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
             yield {
+                IN_MEMORY: ("ours", "memory"),
                 "ours, SQLite": ("ours", f"sqlite:///{folder}/state.sqlite"),
                 "ours, PostgreSQL": ("ours", uri),
                 "pyrate-limiter, SQLite": ("pyrate-limiter", f"{folder}/pyrate.sqlite"),
@@ -122,7 +125,7 @@ def rows() -> Iterator[tuple[str, ...]]:
     with places() as found:
         for title, (limiter, where) in found.items():
             for quota in QUOTAS:
-                for processes in PROCESSES:
+                for processes in PROCESSES[:1] if title == IN_MEMORY else PROCESSES:
                     yield title, *measure(limiter, where, quota, processes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+TITLE_WIDTH = 32
 NARROWEST = 10
 
 
@@ -11,10 +12,10 @@ def show(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
     Print a table; each row as soon as it is there, for a measurement takes its time.
 
-    :param head: names of the columns; a column is as wide as its name, or a little wider.
+    :param head: names of the columns; the first has room for a title, the others for their name.
     :param rows: as many texts each; longer ones stick out.
     """
-    widths = [max(NARROWEST, len(name)) for name in head]
+    widths = [TITLE_WIDTH, *(max(NARROWEST, len(name)) for name in head[1:])]
     _print(head, widths)
     _print(["-" * width for width in widths], widths)
     for row in rows:

@@ -18,7 +18,7 @@ from ..state.limits import Use, uses_of
 MOST_AT_ONCE = 500
 """Claims in one step; SQLite takes 32,766 values in a statement."""
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.1
 """Rows gather for so long after a step, which costs much the same for one and for many."""
 
 STAND_SECONDS = 20.0

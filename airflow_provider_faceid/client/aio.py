@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
-from io import BytesIO
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError
-from ..service.envelope import Reply, read_reply
+from ..service.envelope import Pieces, Reply, read_reply
 from ..service.verdict import Verdict
 from .auth import signed_headers
 from .fate import never_sent, no_address, no_answer, tls_refused
@@ -25,8 +24,8 @@ from .settings import Settings
 
 IDLE_SECONDS = 15
 """Idle connections are dropped after this, well before a server would do so."""
-LARGE_BODY = 2**20
-"""Bytes from which aiohttp warns of a body in one piece."""
+PART = 2**20
+"""Bytes of a body that go out at a time; aiohttp warns of more in one piece."""
 
 
 class AsyncClient:
@@ -109,12 +108,12 @@ class AsyncClient:
             region=settings.region,
             language=settings.language,
         )
+        length = send.body.length
         try:
             async with self._session.post(
                 settings.url + "/",
-                # A large body goes out piece by piece, so that other calls go on.
-                data=BytesIO(send.body) if len(send.body) > LARGE_BODY else send.body,
-                headers=headers,
+                data=bytes(send.body) if length <= PART else in_parts(send.body),
+                headers={**headers, "Content-Length": str(length)},
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
@@ -122,6 +121,14 @@ class AsyncClient:
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise fate_of(error, send.action) from None
         return read_reply(send.action, response.status, body, send.personal)
+
+
+async def in_parts(body: Pieces) -> AsyncIterator[memoryview]:
+    """Yield a body without copying it, so that other calls go on while the network takes it in."""
+    for piece in body:
+        view = memoryview(piece)
+        for at in range(0, len(piece), PART):
+            yield view[at : at + PART]
 
 
 def proxy_of(settings: Settings) -> str | None:

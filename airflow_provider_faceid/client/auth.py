@@ -10,6 +10,7 @@ from requests.auth import AuthBase
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError
 from ..service.actions import SERVICE, VERSION
+from ..service.envelope import Pieces
 from ..service.signing import JSON_TYPE, authorization, payload_hash
 from .settings import Credentials
 
@@ -22,7 +23,7 @@ def signed_headers(
     *,
     host: str,
     action: str,
-    body: bytes,
+    body: Pieces,
     timestamp: int,
     region: str = "",
     language: str = "en-US",
@@ -32,7 +33,7 @@ def signed_headers(
 
     :param host: host as it goes on the wire, with the port if it is not the scheme's own.
     :param action: the API Action.
-    :param body: the request body.
+    :param body: the request body, in pieces.
     :param timestamp: Unix seconds.
     :param region: sent only if not empty; an empty header is refused by the service.
     :param language: language of descriptions, ``en-US`` or ``zh-CN``.
@@ -50,7 +51,7 @@ def signed_headers(
             timestamp=timestamp,
             service=SERVICE,
             headers={"content-type": JSON_TYPE, "host": host},
-            hashed_payload=payload_hash(body),
+            hashed_payload=payload_hash(*body),
         ),
     }
     if region:
@@ -104,7 +105,7 @@ class TC3Auth(AuthBase):
             self._credentials,
             host=urlsplit(str(r.url)).netloc,
             action=action,
-            body=body,
+            body=Pieces([body]),
             timestamp=int(self._clock.now()),
             **self._common,
         )

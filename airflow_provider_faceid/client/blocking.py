@@ -64,7 +64,7 @@ def _send(session: Session, settings: Settings, send: Send) -> Reply:
     def exchange() -> Response:
         return session.post(
             settings.url + "/",
-            data=send.body,
+            data=bytes(send.body),
             headers={"X-TC-Action": send.action},
             timeout=(settings.connect_timeout, settings.timeout),
             allow_redirects=False,

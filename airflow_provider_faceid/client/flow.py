@@ -24,7 +24,7 @@ from ..exceptions import (
     ThrottledError,
     UnavailableError,
 )
-from ..service.envelope import Reply, build_body
+from ..service.envelope import Pieces, Reply, build_body
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict, judge
 from .settings import Settings
@@ -69,7 +69,7 @@ class Send:
     """Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`."""
 
     action: str
-    body: bytes = field(repr=False)
+    body: Pieces = field(repr=False)
     personal: tuple[str, ...] = field(repr=False)
 
 

@@ -15,6 +15,27 @@ from ..exceptions import UncertainError
 from .outcomes import NO_ANSWER, look_up
 
 
+class Pieces(tuple[bytes, ...]):
+    """
+    A long text in pieces, which are hashed and sent one by one and need not be put together.
+
+    Printing it does not show what it holds; ``bytes()`` puts it together.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.length} bytes>"
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self)
+
+    @property
+    def length(self) -> int:
+        """Return the length of the text."""
+        return sum(map(len, self))
+
+
 @dataclass(frozen=True)
 class Reply:
     """
@@ -35,26 +56,30 @@ class Reply:
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
 
-def build_body(params: Mapping[str, object]) -> bytes:
+def build_body(params: Mapping[str, object]) -> Pieces:
     """
-    Return the JSON body of a request.
+    Return the JSON body of a request, in pieces.
 
-    A ``bytes`` value is Base64 text and goes in as it is: a photo of 3 MB is copied once, into the
-    body, and never scanned for characters to escape. Everything else is written as the official
+    A value of ``bytes``, or of pieces, is Base64 text and goes in as it is: a photo of 3 MB is
+    neither copied nor scanned for characters to escape. Everything else is written as the official
     SDK writes it, so that both sign the same bytes.
 
     :param params: request fields in the order they are sent; a None value is left out.
     """
     pieces: list[bytes] = []
+    text = "{"
     for name, value in params.items():
         if value is None:
             continue
-        pieces.append((", " if pieces else "{").encode() + json.dumps(name).encode() + b": ")
-        if isinstance(value, bytes):
-            pieces += (b'"', value, b'"')
+        text += f"{json.dumps(name)}: "
+        if isinstance(value, bytes | Pieces):
+            pieces.append(f'{text}"'.encode())
+            pieces += [value] if isinstance(value, bytes) else value
+            text = '", '
         else:
-            pieces.append(json.dumps(value).encode())
-    return b"".join((*pieces, b"}")) if pieces else b"{}"
+            text += f"{json.dumps(value)}, "
+    pieces.append(text.removesuffix(", ").encode() + b"}")
+    return Pieces(pieces)
 
 
 def read_reply(

@@ -23,9 +23,12 @@ JSON_TYPE = "application/json"
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 
 
-def payload_hash(body: bytes | memoryview) -> str:
-    """Return the lower-case hex SHA-256 of a request body."""
-    return hashlib.sha256(body).hexdigest()
+def payload_hash(*pieces: bytes | memoryview) -> str:
+    """Return the lower-case hex SHA-256 of a request body, given whole or in pieces."""
+    hashed = hashlib.sha256()
+    for piece in pieces:
+        hashed.update(piece)
+    return hashed.hexdigest()
 
 
 def canonical_request(
@@ -49,8 +52,9 @@ def signed_headers(headers: Mapping[str, str]) -> str:
     return ";".join(sorted(key.lower() for key in headers))
 
 
+@lru_cache(maxsize=8)
 def utc_date(timestamp: int) -> str:
-    """Return the UTC day of a Unix timestamp, the day a key is derived for."""
+    """Return the UTC day of a Unix timestamp; three steps of the same second ask for it."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
 
 

@@ -37,7 +37,7 @@ def examine(text: str) -> similarity.Features | Refusal | str:
     :return: features; a refusal; or a result code.
     """
     try:
-        data = binascii.a2b_base64(photo.prepare(text))
+        data = binascii.a2b_base64(bytes(photo.prepare(text)))
     except InvalidInputError as error:
         return RULES[error.rule]
     try:

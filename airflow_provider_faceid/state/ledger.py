@@ -11,14 +11,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SupersededError
+from ..service.envelope import Pieces
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
-from .limits import IdentityCounts, Use
+from .limits import IdentityCounts, Use, purpose_key
 from .store import StateStore
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ LEASE_SECONDS = 120.0
 """A worker not heard of for so long is dead, and what it had on its way is in doubt."""
 
 _PURPOSE = b"faceid call ledger"
-_NOT_KEPT = ("fields", "description")
-"""Parts of a verdict that may hold what the service said about a person."""
+_KEPT = tuple(
+    field.name for field in fields(Verdict) if field.name not in {"fields", "description"}
+)
+"""Parts of a verdict but for those that may hold what the service said about a person."""
 
 
 class State(StrEnum):
@@ -115,11 +118,16 @@ def call_key(secret: str, action: str, campaign: str, params: Mapping[str, objec
     """
     parts = [action, campaign]
     for name, value in params.items():
-        told = hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
-        parts += [name, told]
+        parts += [name, _hash(value) if isinstance(value, bytes | Pieces) else str(value)]
     text = "".join(f"{len(part)}:{part}" for part in parts)
-    key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()[:40]
+    return hmac.digest(purpose_key(secret, _PURPOSE), text.encode(), "sha256").hex()[:40]
+
+
+def _hash(photo: bytes | Pieces) -> str:
+    digest = hashlib.sha256()
+    for piece in (photo,) if isinstance(photo, bytes) else photo:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 class Ledger:
@@ -165,9 +173,7 @@ class Ledger:
         """
         with self._store.transaction() as cursor:
             now = self._stand(cursor)
-            for record in records:
-                self._record(cursor, record, now)
-            self._counts.uncount(cursor, [record.unused for record in records])
+            self._record(cursor, records, now)
             return self._claim(cursor, claims, now) if claims else []
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
@@ -188,21 +194,27 @@ class Ledger:
             )
         return now
 
-    def _record(self, cursor: DBAPICursor, record: Record, now: float) -> None:
-        cursor.execute(
+    def _record(self, cursor: DBAPICursor, records: Sequence[Record], now: float) -> None:
+        if not records:
+            return
+        cursor.executemany(
             self._sql(
                 "UPDATE faceid_calls SET state = ?, changed_at = ?, answer = ? "
                 "WHERE call_key = ? AND owner = ? AND try_number = ?"
             ),
-            (
-                record.state.value,
-                now,
-                _answer(record.verdict) if record.verdict else None,
-                record.key,
-                self._owner,
-                self._try,
-            ),
+            [
+                (
+                    record.state.value,
+                    now,
+                    _answer(record.verdict) if record.verdict else None,
+                    record.key,
+                    self._owner,
+                    self._try,
+                )
+                for record in records
+            ],
         )
+        self._counts.uncount(cursor, [record.unused for record in records])
 
     def _claim(self, cursor: DBAPICursor, claims: Sequence[Claim], now: float) -> list[Ruling]:
         known = self._known(cursor, sorted({claim.key for claim in claims}))
@@ -311,8 +323,7 @@ class _Call:
 
 
 def _answer(verdict: Verdict) -> str:
-    kept = {name: value for name, value in asdict(verdict).items() if name not in _NOT_KEPT}
-    return json.dumps(kept)
+    return json.dumps({name: getattr(verdict, name) for name in _KEPT})
 
 
 def _verdict(answer: str | None, *, own: bool) -> Verdict:

@@ -10,6 +10,7 @@ import hmac
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..clock import SECONDS_PER_MINUTE, beijing_date, next_beijing_midnight
@@ -66,21 +67,34 @@ def uses_of(
     :param params: the request fields, normalised.
     :param now: Unix seconds. Windows are minutes of the clock and days of Beijing (inferred).
     """
-    key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
+    key = purpose_key(secret, _PURPOSE)
+    windows = _windows_at(int(now // SECONDS_PER_MINUTE))
     found = []
     for window in _WINDOWS:
         limit, field = getattr(limits, window.limit), action.field_of(window.kind)
         if limit and field is not None and field.name in params:
-            if window.is_day:
-                number, ends = beijing_date(now).toordinal(), next_beijing_midnight(now)
-            else:
-                number = int(now // SECONDS_PER_MINUTE)
-                ends = float((number + 1) * SECONDS_PER_MINUTE)
+            number, ends = windows[window.is_day]
             text = f"{action.name}\n{window.limit}\n{number}\n{params[field.name]}"
             digest = hmac.digest(key, text.encode(), "sha256")
             # One bit less: databases have signed integers.
             found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
     return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def purpose_key(secret: str, purpose: bytes) -> bytes:
+    """Return the key of one kind of hash, so that one kind tells nothing of another."""
+    return hmac.digest(secret.encode(), purpose, "sha256")
+
+
+@lru_cache(maxsize=4)
+def _windows_at(minute: int) -> dict[bool, tuple[int, float]]:
+    """Return number and end of the day and of the minute a moment is in."""
+    begins = float(minute * SECONDS_PER_MINUTE)
+    return {
+        True: (beijing_date(begins).toordinal(), next_beijing_midnight(begins)),
+        False: (minute, begins + SECONDS_PER_MINUTE),
+    }
 
 
 class IdentityCounts:

@@ -143,4 +143,4 @@ def test_a_token_and_a_region_stay_outside_the_signature():
 def test_our_body_is_the_body_the_official_sdk_signs():
     request, _ = load("faceid_post")
     built = build_body({"IdCard": "11204416541220243X", "Name": "韦小宝", "Encryption": None})
-    assert built == request["body"].encode()
+    assert bytes(built) == request["body"].encode()

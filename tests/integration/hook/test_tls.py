@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -129,3 +130,13 @@ def test_twenty_calls_are_one_handshake(client, connect, serve, tls, match):
     server = serve(lambda line: line.say(match), tls)
     client.ask_all(connect(server.url, verify=False), [(ID_CARD, PARAMS)] * 20)
     assert (len(server.requests), server.connections) == (20, 1)
+
+
+@unverified
+def test_a_photo_of_megabytes_arrives_whole(client, connect, serve, tls):
+    server = serve(lambda line: line.say(b'{"Response": {"Result": "Success", "Sim": 99}}'), tls)
+    params = {**PARAMS, "ImageBase64": b"ABCD" * 750_000}
+    hook = connect(server.url, verify=False)
+    assert client.ask(hook, "ImageRecognitionV2", params).is_match
+    (request,) = server.requests
+    assert json.loads(request.partition(b"\r\n\r\n")[2])["ImageBase64"] == "ABCD" * 750_000

@@ -223,4 +223,4 @@ def test_its_authorization_header_and_body_are_ours(  # noqa: PLR0917 - one argu
         hashed_payload=signing.payload_hash(body),
     )
     params = {"IdCard": number, "Name": name, "ImageBase64": b"/9j/", "Extra": extra}
-    assert body == build_body(params)
+    assert body == bytes(build_body(params))

@@ -12,6 +12,7 @@ from airflow_provider_faceid.service.actions import (
     IMAGE_RECOGNITION_V2,
     Kind,
 )
+from airflow_provider_faceid.service.envelope import Pieces
 from airflow_provider_faceid.service.id_card import Check
 
 STRICT = InputRules(date(2026, 11, 21), Check.STRICT)
@@ -36,7 +37,7 @@ def test_fields_are_normalised_and_in_the_order_of_the_page():
     assert list(fields.items()) == [
         ("IdCard", NUMBER),
         ("Name", NAME),
-        ("ImageBase64", b64encode(PICTURE)),
+        ("ImageBase64", Pieces([b64encode(PICTURE)])),
     ]
 
 

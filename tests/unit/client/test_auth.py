@@ -7,6 +7,7 @@ from airflow_provider_faceid.client.auth import TC3Auth, signed_headers
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.service import signing
+from airflow_provider_faceid.service.envelope import Pieces
 
 URL = "http://faceid.example:8899/"
 BODY = b'{"IdCard": "1"}'
@@ -100,8 +101,16 @@ def test_token_region_and_language_go_into_headers_of_their_own(clock):
 
 
 def test_what_is_empty_is_not_sent():
-    headers = signed_headers(KEY, host="h", action="A", body=b"", timestamp=0)
+    headers = signed_headers(KEY, host="h", action="A", body=Pieces([b""]), timestamp=0)
     assert not {"X-TC-Token", "X-TC-Region"} & set(headers)
+
+
+def test_a_body_in_pieces_is_signed_as_the_whole_body():
+    pieces = Pieces([BODY[:5], BODY[5:]])
+    headers = signed_headers(
+        KEY, host="faceid.example:8899", action="IdCardVerification", body=pieces, timestamp=7
+    )
+    assert headers["Authorization"] == oracle(7)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_the_request_is_built_once_and_sent_again_as_it_was(drive):
     driver.run()
     first, second = (effect for effect in driver.effects if isinstance(effect, Send))
     assert first is second
-    assert json.loads(first.body) == PERSON
+    assert json.loads(bytes(first.body)) == PERSON
     assert "11010519491231002X" not in repr(first)
 
 

@@ -1,5 +1,6 @@
 import base64
 import io
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -52,15 +53,15 @@ def broken_rule(value, **limits):
     ],
 )
 def test_a_picture_is_sent_as_one_line_of_base64(picture, given_as):
-    assert photo.prepare(given_as(picture)) == base64.b64encode(picture)
+    assert bytes(photo.prepare(given_as(picture))) == base64.b64encode(picture)
 
 
 @given(st.binary(max_size=200), st.sampled_from([JPEG, PNG]))
 @settings(max_examples=60, deadline=None)
 def test_what_was_prepared_is_left_alone(appended, picture):
-    prepared = photo.prepare(picture + appended)
-    assert photo.prepare(prepared) == prepared
-    assert photo.prepare(prepared.decode()) == prepared
+    prepared = bytes(photo.prepare(picture + appended))
+    assert bytes(photo.prepare(prepared)) == prepared
+    assert bytes(photo.prepare(prepared.decode())) == prepared
 
 
 @pytest.mark.parametrize(
@@ -105,16 +106,33 @@ def test_what_cannot_be_sent(value, rule):
     "value", [JPEG, TEXT, TEXT.decode()], ids=["bytes", "Base64 bytes", "text"]
 )
 def test_the_limit_counts_base64_characters(value):
-    assert photo.prepare(value, max_base64=len(TEXT)) == TEXT
+    assert bytes(photo.prepare(value, max_base64=len(TEXT))) == TEXT
     assert broken_rule(value, max_base64=len(TEXT) - 1) == "photo_size"
 
 
 def test_line_breaks_do_not_count():
-    assert photo.prepare(base64.encodebytes(JPEG), max_base64=len(TEXT)) == TEXT
+    assert bytes(photo.prepare(base64.encodebytes(JPEG), max_base64=len(TEXT))) == TEXT
 
 
 def test_the_largest_photo_of_the_page_is_sent():
-    assert len(photo.prepare(jpeg_of(LARGEST))) == MAX_PHOTO_BASE64
+    assert photo.prepare(jpeg_of(LARGEST)).length == MAX_PHOTO_BASE64
+
+
+@pytest.mark.parametrize("size", [photo.PIECE - 1, photo.PIECE, photo.PIECE + 1, LARGEST])
+@pytest.mark.parametrize("given_as", [bytes, bytearray, memoryview])
+def test_a_large_picture_is_encoded_piece_by_piece(size, given_as):
+    picture = jpeg_of(size)
+    prepared = photo.prepare(given_as(picture))
+    assert bytes(prepared) == base64.b64encode(picture)
+    assert len(prepared) == math.ceil(size / photo.PIECE)
+
+
+def test_base64_text_is_not_copied():
+    assert photo.prepare(TEXT)[0] is TEXT
+
+
+def test_printing_a_prepared_photo_does_not_show_it():
+    assert repr(photo.prepare(JPEG)) == f"<{len(TEXT)} bytes>"
 
 
 @pytest.mark.parametrize("as_base64", [False, True], ids=["bytes", "Base64"])
@@ -135,4 +153,4 @@ def test_the_length_of_base64_is_known_beforehand(size):
 @pytest.mark.parametrize("picture", [JPEG, PNG], ids=["JPEG", "PNG"])
 def test_data_behind_the_end_mark_is_left_to_the_service(picture):
     appended = picture + b"appended by a camera"
-    assert photo.prepare(appended) == base64.b64encode(appended)
+    assert bytes(photo.prepare(appended)) == base64.b64encode(appended)

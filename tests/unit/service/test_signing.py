@@ -158,5 +158,14 @@ def test_a_canonical_request_has_six_parts_and_keeps_the_query_as_sent():
     )
 
 
+@pytest.mark.parametrize("pieces", [(b"body",), (b"bo", b"", b"dy"), (b"b", memoryview(b"ody"))])
+def test_a_body_in_pieces_has_the_hash_of_the_body(pieces):
+    assert signing.payload_hash(*pieces) == hashlib.sha256(b"body").hexdigest()
+
+
+def test_no_body_has_the_hash_of_nothing():
+    assert signing.payload_hash() == signing.EMPTY_HASH
+
+
 def test_a_view_of_a_body_has_the_hash_of_the_body():
     assert signing.payload_hash(memoryview(b"body")) == signing.payload_hash(b"body")

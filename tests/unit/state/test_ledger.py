@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_faceid.service.envelope import Pieces
 from airflow_provider_faceid.state.ledger import call_key
 
 PARAMS = {"IdCard": "110101199003070000", "Name": "somebody", "ImageBase64": b"picture"}
@@ -31,6 +32,10 @@ def test_the_same_question_has_the_same_key():
 )
 def test_another_question_has_another_key(changes):
     assert key(**changes) != key()
+
+
+def test_a_photo_in_pieces_is_the_same_photo():
+    assert key(ImageBase64=Pieces([b"pic", b"ture"])) == key()
 
 
 def test_values_do_not_run_into_each_other():
