@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..service.actions import ACTIONS
 from . import INSTALL
+from .checked import FieldError
 from .limits import IDENTITY_LIMITS
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
+from .rule import Rule, read_rules
 
 DEFAULT_LATENCY_MS = (50, 150)
 
@@ -35,6 +39,18 @@ def quotas(text: str) -> dict[str, int]:
             raise ValueError(text)
         read[action] = int(quota)
     return read
+
+
+def faults(path: str) -> list[Rule]:
+    """Read fault rules from a JSON file."""
+    try:
+        return read_rules(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {os.strerror(error.errno or 0)}") from None
+    except FieldError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{path}: this is no JSON") from None
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -70,6 +86,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="do not limit calls per identity, as a benchmark over few people needs",
     )
+    parser.add_argument(
+        "--faults",
+        type=faults,
+        default=(),
+        metavar="FILE",
+        help="fault rules as JSON, as they could be posted to /_sim/faults",
+    )
     return parser.parse_args(arguments)
 
 
@@ -79,7 +102,8 @@ async def run(options: argparse.Namespace) -> None:
     from .server import build_app, serve  # noqa: PLC0415
 
     limits = {} if options.no_identity_limits else IDENTITY_LIMITS
-    account = Account(People(options.people, options.seed), options.quota, limits)
+    people = People(options.people, options.seed)
+    account = Account(people, options.quota, limits, faults=options.faults)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

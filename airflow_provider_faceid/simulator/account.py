@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..service.actions import IdentityLimits
+from .faults import Faults
 from .gallery import Gallery
 from .ledger import Ledger
 from .limits import IDENTITY_LIMITS, QUOTAS, IdentityCounter, QuotaWindows
 from .people import People, Person
+from .rule import Rule
+from .standing import Standing
+from .virtual_clock import VirtualClock
 
 
 class Account:
@@ -20,7 +24,8 @@ class Account:
     :param people: everybody the authority knows.
     :param quotas: calls per second by Action, over the documented ones; 0 means unlimited.
     :param identity_limits: limits per identity by Action; an empty mapping means none.
-    :param clock: the service's clock.
+    :param clock: shows the right time; a virtual clock is used as it is, so that others share it.
+    :param faults: rules there are from the start.
     """
 
     def __init__(
@@ -29,8 +34,14 @@ class Account:
         quotas: Mapping[str, int] | None = None,
         identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
+        faults: Sequence[Rule] = (),
     ) -> None:
-        self.clock = clock
+        self.time = clock if isinstance(clock, VirtualClock) else VirtualClock(clock)
+        """The right time; may be put forward."""
+        self.clock = VirtualClock(self.time)
+        """What the service believes the time is; a fault may put it wrong."""
+        self.faults = Faults(self.time, faults)
+        self.standing = Standing()
         self.people = people
         self.gallery = Gallery(people.seed)
         self.windows = QuotaWindows(QUOTAS | dict(quotas or {}))
@@ -49,6 +60,9 @@ class Account:
         return code
 
     def reset(self) -> None:
-        """Forget every call: ledger, bill, quota windows, identity counts, transient codes."""
+        """Forget every call and every change; clocks, quotas and rules are as at the start."""
         for memory in (self.ledger, self.windows, self.identities, self._told):
             memory.clear()
+        self.time.ahead_s = self.clock.ahead_s = 0.0
+        self.standing = Standing()
+        self.faults.reset()

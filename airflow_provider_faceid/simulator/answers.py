@@ -6,8 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..service.outcomes import Charged, look_up
+from ..service.outcomes import RESULTS, Charged, look_up
 from . import texts
+from .special import FACE, FIXED_SIMILARITY, MATCH
+
+ERRORS = frozenset(
+    {
+        "FailedOperation.DecryptSystemError",
+        "FailedOperation.StsUnAuthErrError",
+        "FailedOperation.UnKnown",
+    }
+)
+"""Codes of the business that come as ``Error``; all other ones come as ``Result``."""
+
+_NO_VALUES = ("-", "-", "-")
+"""What stands in a text's placeholders when nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,11 @@ class Refusal:
     values: tuple[object, ...] = ()
 
     @property
+    def charged(self) -> bool:
+        """Say whether the call is billed."""
+        return False
+
+    @property
     def code(self) -> str:
         """Return ``Error.Code``."""
         return self.key.partition(":")[0]
@@ -56,6 +74,30 @@ class Refusal:
         """Return the ``Response`` object without its RequestId."""
         message = texts.message(self.key, self.values, language)
         return {"Error": {"Code": self.code, "Message": message}}
+
+
+def say(action: str, code: str, fields: Mapping[str, object] | None = None) -> Answer | Refusal:
+    """Return what a code of the business comes as: an error, or a result with further fields."""
+    return Refusal(code) if code in ERRORS else Answer(action, code, fields or {})
+
+
+def force(
+    action: str, code: str, fields: Mapping[str, object], envelope: str | None
+) -> Answer | Refusal:
+    """
+    Return any code, as a fault rule asks for it.
+
+    :param fields: further fields of ``Response``; None leaves one out that would be there.
+    :param envelope: ``result`` or ``error``; None for what the outcome table says of the code.
+    """
+    listed = code in RESULTS[action] and code not in ERRORS
+    if envelope == "error" or (envelope is None and not listed):
+        return Refusal(code, _NO_VALUES)
+    usual: dict[str, object] = {}
+    if action == FACE:
+        usual = {"Sim": FIXED_SIMILARITY if code == MATCH[FACE] else 0.0, "Extra": ""}
+    given = usual | dict(fields)
+    return Answer(action, code, {name: value for name, value in given.items() if value is not None})
 
 
 def envelope(said: Answer | Refusal, request_id: str, language: str) -> bytes:

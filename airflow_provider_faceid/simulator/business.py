@@ -8,14 +8,14 @@ library, comparison. A new Action is a function, a row in :data:`HANDLERS` and o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..service import id_card, name
 from ..service.verdict import DEFAULT_THRESHOLD
 from . import photo_check, similarity
 from .account import Account
-from .answers import Answer, Refusal
+from .answers import Answer, Refusal, say
 from .parameters import Parameters
 from .people import SAMPLES, Person
 from .special import FACE, ID_CARD, MATCH
@@ -43,14 +43,6 @@ IDENTITY_CODES: dict[str, IdentityCodes] = {
     ),
 }
 LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
-ERRORS = frozenset(
-    {
-        "FailedOperation.DecryptSystemError",
-        "FailedOperation.StsUnAuthErrError",
-        "FailedOperation.UnKnown",
-    }
-)
-"""Codes of the business that come as ``Error``; all other ones come as ``Result``."""
 
 LARGE_PHOTO = 64 * 1024
 """Base64 length from which a photo is decoded in a thread, so that other calls go on."""
@@ -61,14 +53,14 @@ Handler = Callable[[Account, Parameters, float], Awaitable[Answer | Refusal]]
 async def verify_id_card(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
     """Answer ``IdCardVerification``: whether name and number belong together."""
     found = identify(account, ID_CARD, parameters, now)
-    return _say(ID_CARD, found if isinstance(found, str) else MATCH[ID_CARD])
+    return say(ID_CARD, found if isinstance(found, str) else MATCH[ID_CARD])
 
 
 async def compare_face(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
     """Answer ``ImageRecognitionV2``: whether a photo shows the person behind number and name."""
 
-    def say(code: str, sim: float = 0.0) -> Answer | Refusal:
-        return _say(FACE, code, {"Sim": sim, "Extra": parameters.get("Extra", "")})
+    def answer(code: str, sim: float = 0.0) -> Answer | Refusal:
+        return say(FACE, code, {"Sim": sim, "Extra": parameters.get("Extra", "")})
 
     text = str(parameters["ImageBase64"])
     if len(text) > LARGE_PHOTO:
@@ -78,14 +70,14 @@ async def compare_face(account: Account, parameters: Parameters, now: float) -> 
     if isinstance(photo, Refusal):
         return photo
     if isinstance(photo, str):
-        return say(photo)
+        return answer(photo)
     person = identify(account, FACE, parameters, now)
     if isinstance(person, str):
-        return say(person)
+        return answer(person)
     sim = person.similarity
     if sim is None:
         sim = similarity.similarity(photo, account.gallery.features(person))
-    return say(MATCH[FACE] if sim >= DEFAULT_THRESHOLD else LOW_SIMILARITY, sim)
+    return answer(MATCH[FACE] if sim >= DEFAULT_THRESHOLD else LOW_SIMILARITY, sim)
 
 
 HANDLERS: dict[str, Handler] = {ID_CARD: verify_id_card, FACE: compare_face}
@@ -112,10 +104,6 @@ def identify(account: Account, action: str, parameters: Parameters, now: float) 
     if told is None and called not in person.known_as:
         return codes.mismatch
     return told or person
-
-
-def _say(action: str, code: str, fields: Mapping[str, object] | None = None) -> Answer | Refusal:
-    return Refusal(code) if code in ERRORS else Answer(action, code, fields or {})
 
 
 def _valid(number: str) -> bool:

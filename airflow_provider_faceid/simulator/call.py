@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .standing import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -17,6 +19,7 @@ class Call:
     :param body: the whole body; empty if it is too large to be read.
     :param length: bytes of the body, read or not.
     :param arrived: arrival in seconds since 1970, before the body was read.
+    :param standing: how the account stood when the call arrived.
     """
 
     method: str
@@ -25,6 +28,7 @@ class Call:
     body: bytes
     length: int
     arrived: float
+    standing: Standing
 
     @property
     def action(self) -> str:

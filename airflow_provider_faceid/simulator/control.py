@@ -26,7 +26,7 @@ PHOTOS_AT_ONCE = 5
 
 class ControlPlane:
     """
-    Shows and resets an account.
+    Shows and resets an account; :mod:`levers` changes it.
 
     :param account: what the service remembers.
     """
@@ -66,7 +66,7 @@ class ControlPlane:
         return _json(self.account.windows.pace())
 
     async def reset(self, _: web.Request) -> web.Response:
-        """Forget every call; the people stay."""
+        """Forget every call and every change; the people stay."""
         self.account.reset()
         return _json({})
 

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from email.utils import formatdate
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
 from ..service.actions import ACTIONS
-from ..service.signing import JSON_TYPE
 from . import gateway, parameters
 from .account import Account
 from .answers import Answer, Refusal, envelope
 from .business import HANDLERS
 from .call import Call
-from .ledger import Entry
+from .effects import Code, Setting
+from .ledger import Entry, Line
 from .parameters import Parameters
+from .transfers import Effect, Transfer
+from .wire import Wire
 
 LARGE_BODY = 256 * 1024
 """Body size from which signature and JSON are read in a thread, so that other calls go on."""
 
 Latency = tuple[int, int]
 """Shortest and longest time a call takes, in milliseconds."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of a call, whatever the caller will see of it.
+
+    :param said: what the service answers; None if it never got the call.
+    :param id_card: ``IdCard`` as sent, empty if nobody came to read it.
+    :param processed: whether an Action worked on it.
+    :param charged: whether it is billed.
+    :param fault: the effect a fault rule had on it.
+    """
+
+    said: Answer | Refusal | None
+    id_card: str = ""
+    processed: bool = False
+    charged: bool = False
+    fault: Effect | None = None
 
 
 class DataPlane:
@@ -39,61 +64,79 @@ class DataPlane:
         self.account = account
         self.latency = latency
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one HTTP request; always with status 200."""
-        arrived, request_id = self.account.clock.now(), uuid4()
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one HTTP request; with status 200, unless a fault rule wants it otherwise."""
+        account, request_id = self.account, uuid4()
+        arrived = account.clock.now()
         try:
             body, length = await _body(request)
         except ConnectionError:
             # The caller hung up before the request was whole: it was never received.
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         query = request.raw_path.partition("?")[2]
-        call = Call(request.method, query, request.headers, body, length, arrived)
-        if len(call.body) > LARGE_BODY:
-            admitted, given = await asyncio.to_thread(_read, call)
-        else:
-            admitted, given = _read(call)
-        said, reached = await self._answer(call, given, admitted=admitted)
-        self._write_down(call, given, said, request_id)
-        if reached and self.latency[1]:
+        call = Call(request.method, query, request.headers, body, length, arrived, account.standing)
+        given = await _aside(parameters.read, call)
+        effect = account.faults.decide(call.action, _id_card(given))
+        if isinstance(effect, Setting):
+            effect.change(account)
+            call = replace(call, arrived=account.clock.now(), standing=account.standing)
+        outcome = await self._process(call, given, effect)
+        line = self._write_down(call, outcome, request_id)
+        if outcome.processed and self.latency[1]:
             # The work is done and billed; the answer travels. Who hangs up now has paid.
-            await self.account.clock.asleep(self.account.clock.jitter(*self.latency) / 1000)
-        return web.Response(
-            body=envelope(said, str(request_id), call.language),
-            content_type=JSON_TYPE,
-            headers={"Server": "nginx", "Date": _http_date(int(self.account.clock.now()))},
-        )
+            await account.clock.asleep(account.clock.jitter(*self.latency) / 1000)
+        answer = envelope(outcome.said, str(request_id), call.language) if outcome.said else b""
+        wire = Wire(request, account.clock, answer, line)
+        with suppress(ConnectionError):  # the caller hung up; the ledger knows
+            await (effect.send(wire) if isinstance(effect, Transfer) else wire.whole())
+        return wire.response
 
-    async def _answer(
-        self, call: Call, given: Parameters | Refusal, *, admitted: bool
-    ) -> tuple[Answer | Refusal, bool]:
-        """Return what is said, and whether an Action said it."""
-        if isinstance(given, Refusal) and not admitted:
-            return given, False
+    async def _process(
+        self, call: Call, given: Parameters | Refusal, effect: Effect | None
+    ) -> Outcome:
+        """Return what becomes of a call."""
+        if isinstance(effect, Transfer) and not effect.processed:
+            return Outcome(None, _id_card(given), fault=effect)
+        # A code that is forced upon the Action has no effect on a call that is refused before.
+        fault = None if isinstance(effect, Code) else effect
+        if refusal := await _aside(gateway.refuse, call):
+            return Outcome(refusal, fault=fault)
+        id_card, admitted = _id_card(given), self._admit(call, given)
+        if isinstance(admitted, Refusal):
+            return Outcome(admitted, id_card, fault=fault)
+        if isinstance(effect, Code):
+            said, charged = effect.say(call.action)
+            processed = charged or isinstance(said, Answer)
+            return Outcome(said, id_card, processed, charged, effect)
+        clear = parameters.decrypt(admitted)
+        said = (
+            clear
+            if isinstance(clear, Refusal)
+            else await HANDLERS[call.action](self.account, clear, call.arrived)
+        )
+        return Outcome(said, id_card, processed=True, charged=said.charged, fault=effect)
+
+    def _admit(self, call: Call, given: Parameters | Refusal) -> Parameters | Refusal:
+        """Return the parameters of a call, or why its Action is not asked."""
         if over := self.account.windows.arrive(call.action, call.arrived):
             quota = self.account.windows.quotas[call.action]
-            return Refusal("RequestLimitExceeded", (over, quota)), False
+            return Refusal("RequestLimitExceeded", (over, quota))
         if isinstance(given, Refusal):
-            return given, False
-        if refusal := parameters.refuse(ACTIONS[call.action], given):
-            return refusal, False
-        clear = parameters.decrypt(given)
-        if isinstance(clear, Refusal):
-            return clear, True
-        return await HANDLERS[call.action](self.account, clear, call.arrived), True
+            return given
+        return parameters.refuse(ACTIONS[call.action], given) or given
 
-    def _write_down(
-        self, call: Call, given: Parameters | Refusal, said: Answer | Refusal, request_id: UUID
-    ) -> None:
-        id_card = "" if isinstance(given, Refusal) else given.get("IdCard")
-        self.account.ledger.add(
+    def _write_down(self, call: Call, outcome: Outcome, request_id: UUID) -> Line:
+        said = outcome.said
+        return self.account.ledger.add(
             Entry(
                 at=call.arrived,
                 action=call.action,
-                id_card=self._known(id_card) if isinstance(id_card, str) else "",
+                id_card=self._known(outcome.id_card),
                 result=said.result if isinstance(said, Answer) else "",
                 error=said.code if isinstance(said, Refusal) else "",
-                charged=isinstance(said, Answer) and said.charged,
+                processed=outcome.processed,
+                charged=outcome.charged,
+                fault=outcome.fault.name if outcome.fault else "",
                 request_id=request_id,
             )
         )
@@ -104,10 +147,17 @@ class DataPlane:
         return person.id_card if person else id_card
 
 
-def _read(call: Call) -> tuple[bool, Parameters | Refusal]:
-    """Return whether the gateway lets a call in, and its parameters or what is wrong with it."""
-    refusal = gateway.refuse(call)
-    return refusal is None, refusal or parameters.read(call)
+async def _aside(function: Callable[[Call], T], call: Call) -> T:
+    """Return what a function makes of a call; of a large one, while other calls go on."""
+    if len(call.body) > LARGE_BODY:
+        return await asyncio.to_thread(function, call)
+    return function(call)
+
+
+def _id_card(given: Parameters | Refusal) -> str:
+    """Return the number a call is about, empty if there is none that can be read."""
+    id_card = "" if isinstance(given, Refusal) else given.get("IdCard")
+    return id_card if isinstance(id_card, str) else ""
 
 
 async def _body(request: web.Request) -> tuple[bytes, int]:
@@ -120,8 +170,3 @@ async def _body(request: web.Request) -> tuple[bytes, int]:
     except web.HTTPRequestEntityTooLarge:
         return b"", gateway.MAX_POST + 1
     return body, len(body)
-
-
-@lru_cache(maxsize=2)
-def _http_date(second: int) -> str:
-    return formatdate(second, usegmt=True)

@@ -15,6 +15,7 @@ from ..service.signing import JSON_TYPE
 from . import signature, texts
 from .answers import Refusal
 from .call import Call
+from .standing import ACCOUNT_CODES, KEY_CODES
 
 MAX_POST = 10 * 1024 * 1024
 MAX_GET = 32 * 1024
@@ -74,11 +75,14 @@ def credentials(call: Call) -> Refusal | None:
         return Refusal("AuthFailure.InvalidAuthorization")
     if authorization.secret_id != signature.SECRET_ID:
         return Refusal("AuthFailure.SecretIdNotFound")
+    if code := KEY_CODES.get(call.standing.state):
+        return Refusal(code)
     timestamp = int(call.headers["X-TC-Timestamp"])
     if abs(call.arrived - timestamp) > signature.MAX_CLOCK_DIFFERENCE:
         return Refusal("AuthFailure.SignatureExpire", (int(call.arrived),))
     refusal = signature.verify(call, authorization, timestamp)
-    if refusal is None and call.headers.get("X-TC-Token", signature.TOKEN) != signature.TOKEN:
+    token = call.standing.token
+    if refusal is None and call.headers.get("X-TC-Token", token) != token:
         return Refusal("AuthFailure.TokenFailure")
     return refusal
 
@@ -93,6 +97,12 @@ def known_action(call: Call) -> Refusal | None:
     return None
 
 
+def standing(call: Call) -> Refusal | None:
+    """An account that may call, in good standing."""
+    code = ACCOUNT_CODES.get(call.standing.state)
+    return Refusal(code) if code else None
+
+
 CHECKS: tuple[Check, ...] = (
     method,
     size,
@@ -100,6 +110,7 @@ CHECKS: tuple[Check, ...] = (
     common_parameters,
     credentials,
     known_action,
+    standing,
 )
 
 

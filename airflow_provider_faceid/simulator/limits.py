@@ -29,6 +29,7 @@ class QuotaWindows:
 
     def __init__(self, quotas: Mapping[str, int] = QUOTAS) -> None:
         self.quotas = dict(quotas)
+        self._quotas_at_start = dict(quotas)
         self._arrivals: dict[str, Counter[int]] = defaultdict(Counter)
         self._throttled: Counter[str] = Counter()
 
@@ -64,7 +65,8 @@ class QuotaWindows:
         }
 
     def clear(self) -> None:
-        """Forget every window."""
+        """Forget every window; the quotas are those of the start again."""
+        self.quotas.update(self._quotas_at_start)
         self._arrivals.clear()
         self._throttled.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -18,8 +18,12 @@ from . import gateway
 from .account import Account
 from .control import ControlPlane
 from .data_plane import DataPlane, Latency
+from .faults import Faults
+from .levers import Levers
 from .limits import IDENTITY_LIMITS
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
+from .rule import Rule
+from .virtual_clock import VirtualClock
 
 HOST = "127.0.0.1"
 """The only address ever listened on: people, key and control plane are not for others."""
@@ -32,6 +36,7 @@ def build_app(account: Account, latency: Latency = (0, 0)) -> web.Application:
     """Return both planes as one application."""
     app = web.Application(client_max_size=gateway.MAX_POST + 1)
     app.add_routes(ControlPlane(account).routes())
+    app.add_routes(Levers(account).routes())
     app.router.add_route("*", "/", DataPlane(account, latency).handle)
     return app
 
@@ -68,7 +73,8 @@ class SimulatorServer:
     :param latency_ms: shortest and longest time a call takes.
     :param quotas: calls per second by Action, over the documented ones; 0 means unlimited.
     :param identity_limits: limits per identity by Action; an empty mapping means none.
-    :param clock: the service's clock.
+    :param clock: shows the right time.
+    :param faults: fault rules there are from the start.
     :param port: 0 takes a free one.
     """
 
@@ -81,9 +87,10 @@ class SimulatorServer:
         quotas: Mapping[str, int] | None = None,
         identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
+        faults: Sequence[Rule] = (),
         port: int = 0,
     ) -> None:
-        self.account = Account(People(people, seed), quotas, identity_limits, clock)
+        self.account = Account(People(people, seed), quotas, identity_limits, clock, faults)
         self.url = ""
         """Address while the server runs."""
         self._app = build_app(self.account, latency_ms)
@@ -91,6 +98,16 @@ class SimulatorServer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+
+    @property
+    def faults(self) -> Faults:
+        """Return the fault rules; any thread may add some."""
+        return self.account.faults
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Return the right time: put it forward, and give it to clients that should follow."""
+        return self.account.time
 
     def start(self) -> Self:
         """

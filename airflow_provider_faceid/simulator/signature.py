@@ -12,9 +12,8 @@ from ..service.actions import SERVICE
 from .answers import Refusal
 from .call import Call
 
-SECRET_ID = "simulator-id"  # noqa: S105 - public, like the other two
+SECRET_ID = "simulator-id"  # noqa: S105 - public, like the key
 SECRET_KEY = "simulator-key"  # noqa: S105 - the one key pair this local service knows
-TOKEN = "simulator-token"  # noqa: S105 - the one temporary token it knows
 MAX_CLOCK_DIFFERENCE = 300
 """Seconds between a request's timestamp and the service's clock."""
 

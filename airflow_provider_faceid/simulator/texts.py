@@ -6,6 +6,8 @@ for are marked as plausible. Nobody should read them: a ``Message`` may change a
 
 from __future__ import annotations
 
+from ..service.outcomes import look_up
+
 LANGUAGES = ("en-US", "zh-CN")
 DEFAULT_LANGUAGE = "en-US"
 
@@ -192,13 +194,21 @@ def message(key: str, values: tuple[object, ...], language: str) -> str:
     """
     Return the text of an error.
 
-    :param key: a key of :data:`REFUSALS`.
+    :param key: a key of :data:`REFUSALS`; of other codes, which only fault rules bring about, the
+        text is what the outcome table says.
     :param values: what stands in the text's placeholders; never a person's data.
     :param language: ``zh-CN``; everything else reads English.
     """
+    if key not in REFUSALS:
+        return _meaning("", key)
     return REFUSALS[key][language == LANGUAGES[1]].format(*values)
 
 
 def description(action: str, result: str, language: str) -> str:
     """Return the text of a result."""
-    return DESCRIPTIONS[action][result][language == LANGUAGES[1]]
+    described = DESCRIPTIONS[action].get(result)
+    return described[language == LANGUAGES[1]] if described else _meaning(action, result)
+
+
+def _meaning(action: str, code: str) -> str:
+    return f"{look_up(action, code).meaning.capitalize()}."

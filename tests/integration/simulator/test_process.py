@@ -41,6 +41,21 @@ def test_a_taken_port_is_said_in_one_line():
     assert second.stderr == f"Cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+def test_it_starts_with_the_fault_rules_of_a_file(tmp_path):
+    file = tmp_path / "faults.json"
+    file.write_text('[{"effect": "drop_after", "nth": {"every": 100}}]')
+    with subprocess.Popen(
+        [*COMMAND, "--people", "20", "--faults", str(file)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        url = process.stdout.readline().split()[-1]
+        rules = requests.get(f"{url}/_sim/faults", timeout=5).json()
+        assert [rule["effect"] for rule in rules] == ["drop_after"]
+        requests.delete(f"{url}/_sim/faults", timeout=5).raise_for_status()
+        requests.post(f"{url}/_sim/reset", timeout=5).raise_for_status()
+        assert requests.get(f"{url}/_sim/faults", timeout=5).json() == rules
+        process.terminate()
+
+
 WITHOUT_PILLOW = "import sys; sys.modules['PIL'] = None; "
 
 

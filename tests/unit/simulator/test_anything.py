@@ -10,6 +10,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.simulator.effects import EFFECTS
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
 JSON = st.recursive(
@@ -72,6 +73,27 @@ def test_any_headers(caller, changes):
 @given(body=st.binary(max_size=60))
 def test_any_body(caller, body):
     assert is_envelope(caller.post(FACE, body))
+
+
+RULES = st.dictionaries(
+    st.sampled_from(
+        ["effect", "action", "nth", "probability", "times", "wait_s", "code", "fields", "quotas"]
+    ),
+    JSON | st.sampled_from([*EFFECTS, ID_CARD, 1]),
+)
+
+
+@FUZZ
+@given(
+    path=st.sampled_from(["faults", "clock", "quotas", "account"]),
+    document=RULES | st.lists(RULES, max_size=2) | JSON,
+)
+def test_any_document_for_the_control_plane(caller, path, document):
+    posted = requests.post(f"{caller.server.url}/_sim/{path}", data=json.dumps(document), timeout=5)
+    assert posted.status_code in {200, 400}
+    assert posted.ok or "`" in posted.text
+    caller.get(f"/_sim/{path}")
+    caller.server.account.reset()
 
 
 @pytest.mark.parametrize(

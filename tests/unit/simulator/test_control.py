@@ -65,10 +65,14 @@ def test_the_ledger_holds_every_request(caller, ordinary):
         "id_card": ordinary.id_card,
         "result": "0",
         "error": "",
+        "processed": True,
         "charged": True,
+        "answered": True,
+        "fault": "",
         "request_id": answered["RequestId"],
     }
     assert (rows[1]["id_card"], rows[1]["error"]) == ("", "AuthFailure.SignatureFailure")
+    assert (rows[1]["processed"], rows[1]["charged"], rows[1]["answered"]) == (False, False, True)
     assert (rows[2]["id_card"], rows[2]["error"]) == (ordinary.id_card, "MissingParameter")
     assert caller.get("/_sim/ledger?offset=2") == rows[2:]
 

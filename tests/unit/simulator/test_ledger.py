@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from uuid import UUID
 
 from airflow_provider_faceid.simulator.ledger import Entry, Ledger
@@ -7,9 +8,18 @@ from airflow_provider_faceid.simulator.ledger import Entry, Ledger
 FIRST = UUID(int=1)
 
 
-def entry(number: int = 1, *, charged: bool = True, error: str = "") -> Entry:
-    result = "" if error else "0"
-    return Entry(0.5, "IdCardVerification", "a number", result, error, charged, UUID(int=number))
+def entry(number: int = 1, *, charged: bool = True, error: str = "", fault: str = "") -> Entry:
+    return Entry(
+        at=0.5,
+        action="IdCardVerification",
+        id_card="a number",
+        result="" if error else "0",
+        error=error,
+        processed=not error,
+        charged=charged,
+        fault=fault,
+        request_id=UUID(int=number),
+    )
 
 
 def test_a_row_holds_everything_about_a_request():
@@ -22,9 +32,26 @@ def test_a_row_holds_everything_about_a_request():
             "id_card": "a number",
             "result": "0",
             "error": "",
+            "processed": True,
             "charged": True,
+            "answered": False,
+            "fault": "",
             "request_id": str(FIRST),
         }
+    ]
+
+
+def test_a_row_says_what_became_of_a_request_whatever_the_caller_saw():
+    ledger = Ledger()
+    ledger.add(entry(1)).answered()
+    ledger.add(entry(2, fault="drop_after"))
+    ledger.add(entry(3, charged=False, error="RequestLimitExceeded")).answered()
+    assert [
+        (row["processed"], row["charged"], row["answered"], row["fault"]) for row in ledger.rows()
+    ] == [
+        (True, True, True, ""),
+        (True, True, False, "drop_after"),
+        (False, False, True, ""),
     ]
 
 
@@ -56,3 +83,22 @@ def test_a_list_being_read_survives_a_reset():
     assert next(rows)["request_id"] == str(UUID(int=2))
     assert len(ledger) == 0
     assert not ledger.bill
+
+
+def test_an_answer_to_a_request_that_is_forgotten_is_forgotten_too():
+    ledger = Ledger()
+    late = ledger.add(entry(1))
+    ledger.clear()
+    ledger.add(entry(2))
+    late.answered()
+    assert [row["answered"] for row in ledger.rows()] == [False]
+
+
+def test_a_million_requests_fit_into_fifty_megabytes():
+    tracemalloc.start()
+    ledger, count = Ledger(), 100_000
+    for number in range(count):
+        ledger.add(entry(number)).answered()
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used / count < 50

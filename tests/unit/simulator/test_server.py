@@ -114,3 +114,20 @@ def test_a_wrong_command_line_is_refused(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         parse(arguments)
     assert arguments[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file or directory"),
+        ("{", "this is no JSON"),
+        ('[{"effect": "delay"}]', "rule 1: `wait_s` is missing: `delay` needs it"),
+    ],
+)
+def test_a_wrong_file_of_fault_rules_is_refused(tmp_path, capsys, text, said):
+    file = tmp_path / "faults.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--faults", str(file)])
+    assert f"{file}: {said}" in capsys.readouterr().err

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS
 from airflow_provider_faceid.simulator import texts
-from airflow_provider_faceid.simulator.business import ERRORS, HANDLERS, IDENTITY_CODES
+from airflow_provider_faceid.simulator.answers import ERRORS
+from airflow_provider_faceid.simulator.business import HANDLERS, IDENTITY_CODES
 
 
 def test_every_result_of_the_outcome_table_is_described():
