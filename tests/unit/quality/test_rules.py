@@ -92,7 +92,9 @@ odd = st.one_of(
 names = st.one_of(
     st.text("王小明阿依古丽·•. -'Abc\u3000\t7", max_size=12),
     st.text("王·", min_size=45, max_size=55),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),  # no database holds half a character
+    st.text(
+        st.characters(exclude_categories=["Cs"]), max_size=12
+    ),  # no database holds half a character
     odd,
 )
 
