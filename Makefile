@@ -9,7 +9,7 @@ PYTEST := -m pytest -q -p no:cacheprovider
 SUITE := tests/unit tests/contract tests/integration tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration test-docs test-oldest test-distributed \
+.PHONY: help demo ui bench test test-unit test-integration test-faults test-docs test-oldest test-distributed \
 	lint format simulator docs clean redis-server
 
 help: ## show this list
@@ -24,7 +24,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: test-unit test-integration test-docs ## all tests
+test: test-unit test-integration test-faults test-docs ## all tests
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
@@ -33,6 +33,10 @@ test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 test-integration: .venv/test ## simulator, real databases, real DAG runs
 	@echo "== integration tests"
 	@$(BIN)/python $(PYTEST) tests/integration
+
+test-faults: .venv/test ## workers killed, stopped and doubled: paid once, nothing lost
+	@echo "== fault tests"
+	@$(BIN)/python $(PYTEST) tests/faults
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"

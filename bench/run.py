@@ -17,6 +17,7 @@ SECTIONS = {
     "pace": "The pace: held, shared, and what a permit costs",
     "disturb": "The pace disturbed: workers killed and stopped, a quota halved",
     "client": "What a signed call costs",
+    "ledger": "What the ledger adds to a row",
     "dag": "A whole DAG",
     "million": "A million rows",
 }
