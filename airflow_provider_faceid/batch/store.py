@@ -22,6 +22,9 @@ from ..warehouse.tables import (
 )
 from .manifest import Manifest
 
+KEYS_AT_ONCE = 200
+"""Keys in one statement that deletes rows."""
+
 
 class Status(StrEnum):
     """Where a row of the result table stands."""
@@ -224,13 +227,16 @@ class Store:
 
     def _forget(self, table: str, column: str, value: StrEnum, rows: list[dict[str, Any]]) -> None:
         keys = [row["source_key"] for row in rows]
-        if keys:
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            # Filled up, because a driver keeps each statement of another length in memory.
+            some += some[-1:] * (KEYS_AT_ONCE - len(some))
             delete(
                 self.database,
                 table,
                 f"campaign = ? AND action = ? AND {column} = ? AND source_key IN "
-                f"({', '.join('?' * len(keys))})",
-                [*self.work.scope.values(), value.value, *keys],
+                f"({', '.join('?' * KEYS_AT_ONCE)})",
+                [*self.work.scope.values(), value.value, *some],
             )
 
     def _add(

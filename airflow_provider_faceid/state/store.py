@@ -58,6 +58,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Statements that lead from one version of the tables to the next; only ever added to."""
 
 LOCK_SECONDS = 30
+STATEMENTS_KEPT = 16
+"""Of SQLite's prepared statements: those for many rows at once take hundreds of kilobytes each."""
 _CLOCK = "extract(epoch FROM clock_timestamp())::float8"
 _ADVISORY_LOCK = 0xFACE1D
 """Number under which processes queue to migrate a PostgreSQL database."""
@@ -161,7 +163,12 @@ class StateStore:
 def _sqlite(url: URL) -> Engine:
     from sqlalchemy import create_engine, event  # noqa: PLC0415 - as above
 
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
+    options = {
+        "timeout": LOCK_SECONDS,
+        "check_same_thread": False,
+        "cached_statements": STATEMENTS_KEPT,
+    }
+    engine = create_engine(url, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
