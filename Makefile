@@ -51,11 +51,8 @@ test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, wi
 	@echo "== test of a distributed Airflow (about two minutes)"
 	@$(BIN)/python $(PYTEST) -x tests/distributed
 
-bench: .venv/bench ## how fast it is, beside its peers; bench-dag and the like for one part
+bench: .venv/bench ## how fast it is, beside its peers
 	@$(BIN)/python bench/run.py
-
-bench-%: .venv/bench
-	@$(BIN)/python bench/run.py $*
 
 lint: .venv/lint ## ruff, mypy --strict, layer contracts
 	@echo "== ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .

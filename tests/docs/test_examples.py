@@ -72,8 +72,9 @@ exec(compile(sys.stdin.read(), sys.argv[1], "exec"), scope)
 for task in [value for value in scope.values() if isinstance(value, BaseOperator)]:
     if task.task_id == "verify_one":
         task.key = 1  # what its template would render to
+    ti = SimpleNamespace(dag_id="docs", run_id="docs", task_id=task.task_id, map_index=-1)
     print(task.execute({
-        "run_id": "docs", "ti": None, "outlet_events": defaultdict(SimpleNamespace),
+        "run_id": "docs", "ti": ti, "outlet_events": defaultdict(SimpleNamespace),
         "dag_run": SimpleNamespace(dag_id="docs", logical_date=None, run_id=sys.argv[1]),
     }))
 """

@@ -10,7 +10,7 @@ from collections import Counter
 from .conftest import ROWS, Plant
 
 IN_FLIGHT = 32
-MOST_KILLS = 60
+MOST_KILLS = 30
 
 
 def test_kills_at_random_points_pay_nothing_twice_and_lose_nothing(plant: Plant, capsys):
