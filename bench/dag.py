@@ -30,7 +30,7 @@ PEER_ROWS = 200
 TARGET = 40
 """How many times as many rows per second ours is to make where the account does not limit it."""
 QUOTA, LIFTED_QUOTA = 100, 5000
-OF_QUOTA = 0.9
+OF_QUOTA = 0.85
 """What a whole DAG run is to make of the quota where the account does."""
 PEOPLE = ("--people", "2200", "--seed", "7")
 RUN_SECONDS = 900
