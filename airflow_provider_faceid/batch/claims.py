@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from ..client.settings import Settings
 from ..clock import Clock
-from ..exceptions import FaceIdError, StateStoreError
 from ..service.actions import Action
 from ..service.verdict import Verdict
 from ..state.ledger import Claim, Decision, Ledger, Record, Ruling, State, call_key
-from ..state.limits import Use, uses_of
+from ..state.limits import uses_of
 
 MOST_AT_ONCE = 500
 """Claims in one step; SQLite takes 32,766 values in a statement."""
@@ -61,7 +60,6 @@ class Claims:
         self._campaign, self._clock, self._retry = campaign, clock, retry
         self._asked: list[_Asked] = []
         self._told: list[_Told] = []
-        self._uses: dict[str, tuple[Use, ...]] = {}
         self._stepping: asyncio.Task[None] | None = None
         self._standing: asyncio.Task[None] | None = None
         self._last_step = clock.monotonic()
@@ -87,44 +85,41 @@ class Claims:
             await asyncio.wait({self._stepping})
         await self._step()
 
-    async def claim(self, row: str, params: Mapping[str, object]) -> tuple[str, Ruling]:
+    async def claim(self, row: str, params: Mapping[str, object]) -> tuple[Claim, Ruling]:
         """
         Claim the call for a row.
 
         :param params: the request fields, normalised.
-        :return: the call's key, and what to do.
+        :return: the claim, and what to do.
         :raises FaceIdError: nothing may be sent.
         """
         key = call_key(self._secret, self._action.name, self._campaign, params)
         limits, now = self._settings.limits(self._action.name), self._clock.now()
         uses = uses_of(self._action, limits, self._secret, params, now)
+        claim = Claim(key, row, uses, self._retry)
         future: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(Claim(key, row, uses, self._retry), future))
+        self._asked.append(_Asked(claim, future))
         self._wake()
-        ruling = await future
-        if ruling.decision is Decision.CALL:
-            self._uses[key] = uses
-        return key, ruling
+        return claim, await future
 
     def tell(
-        self, key: str, state: State, verdict: Verdict | None = None, *, sent: bool = True
+        self, claim: Claim, state: State, verdict: Verdict | None = None, *, sent: bool = True
     ) -> asyncio.Future[None]:
         """
         Record what became of a call.
 
+        :param sent: whether it left; if not, its person was not asked about.
         :return: done when it is written; a caller that cannot wait need not.
         """
-        uses = self._uses.pop(key, ())
+        record = Record(claim.key, state, verdict, () if sent else claim.uses)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._told.append(_Told(Record(key, state, verdict, () if sent else uses), future))
+        self._told.append(_Told(record, future))
         self._wake()
         return future
 
-    async def after_refusal(self, params: Mapping[str, object]) -> float:
+    async def after_refusal(self, claim: Claim) -> float:
         """Return when to call again after the service has refused a call as over a limit."""
-        limits, now = self._settings.limits(self._action.name), self._clock.now()
-        uses = uses_of(self._action, limits, self._secret, params, now)
-        return await asyncio.to_thread(self._ledger.after_refusal, uses, now)
+        return await asyncio.to_thread(self._ledger.after_refusal, claim.uses, self._clock.now())
 
     async def make_sure(self) -> None:
         """
@@ -145,18 +140,19 @@ class Claims:
 
     async def _step_by_step(self) -> None:
         while self._asked or self._told:
-            with suppress(FaceIdError):  # told to everybody concerned
+            with suppress(Exception):  # told to everybody concerned
                 await self._step()
             await self._clock.asleep(GATHER_SECONDS)
 
     async def _step(self) -> None:
-        asked, self._asked = self._asked[:MOST_AT_ONCE], self._asked[MOST_AT_ONCE:]
+        waiting = [one for one in self._asked if not one.ruling.done()]  # the others have gone
+        asked, self._asked = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
         told, self._told = self._told, []
         try:
             rulings = await asyncio.to_thread(
                 self._ledger.step, [one.record for one in told], [one.claim for one in asked]
             )
-        except FaceIdError as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
             for one in asked:
                 _fail(one.ruling, error)
             for record in told:
@@ -167,8 +163,7 @@ class Claims:
             if not one.ruling.done():
                 one.ruling.set_result(ruling)
             elif ruling.decision is Decision.CALL:
-                self._uses[one.claim.key] = one.claim.uses
-                self.tell(one.claim.key, State.FREE, sent=False)  # who asked has gone
+                self.tell(one.claim, State.FREE, sent=False)  # who asked has gone
         for record in told:
             if not record.written.done():
                 record.written.set_result(None)
@@ -176,7 +171,7 @@ class Claims:
     async def _stand(self) -> None:
         while True:
             await self._clock.asleep(STAND_SECONDS)
-            with suppress(StateStoreError):  # who wants to send will hear of it
+            with suppress(Exception):  # who wants to send will hear of it
                 await self._step()
 
 

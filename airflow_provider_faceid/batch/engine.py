@@ -29,7 +29,7 @@ from ..exceptions import (
 from ..service.actions import Action, Kind
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
-from ..state.ledger import Decision, Ledger, Ruling, State
+from ..state.ledger import Claim, Decision, Ledger, Ruling, State
 from ..warehouse.source import Source
 from .claims import Claims
 from .gate import Gate
@@ -245,14 +245,14 @@ class Batch:
             return
         try:
             params = await self._prepare(row)
-            call, ruling = await self._claims.claim(key, params)
+            claim, ruling = await self._claims.claim(key, params)
         except InvalidInputError as error:
             self._quarantine(key, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._fail(error)
         else:
             if ruling.decision is Decision.CALL:
-                await self._call(client, (key, row), params, call)
+                await self._call(client, (key, row), params, claim)
             else:
                 self._obey((key, row), ruling)
 
@@ -269,7 +269,7 @@ class Batch:
                 self._hold(row[0], requests=0)
 
     async def _call(
-        self, client: AsyncClient, row: Row, params: dict[str, object], call: str
+        self, client: AsyncClient, row: Row, params: dict[str, object], claim: Claim
     ) -> None:
         key, tell = row[0], self._claims.tell
         self._first_call = self._first_call or self._clock.monotonic()
@@ -278,11 +278,11 @@ class Batch:
         except FaceIdError as error:
             self.manifest.add_requests(error.requests, error.throttled)
             in_doubt = isinstance(error, UncertainError)
-            tell(call, State.IN_DOUBT if in_doubt else State.FREE, sent=self._gate.has_sent())
+            tell(claim, State.IN_DOUBT if in_doubt else State.FREE, sent=self._gate.has_sent())
             self._settle_without_answer(key, error)
         except BaseException as error:  # a time limit or a fault, in the middle of anything
             sent = self._gate.has_sent()
-            tell(call, State.IN_DOUBT if sent else State.FREE, sent=sent)
+            tell(claim, State.IN_DOUBT if sent else State.FREE, sent=sent)
             if sent:
                 self._hold(key, requests=1)
             if isinstance(error, asyncio.CancelledError):
@@ -291,25 +291,23 @@ class Batch:
         else:
             self._trouble = 0
             self.manifest.add_verdict(verdict)
-            await self._answered(row, params, call, verdict)
+            await self._answered(row, claim, verdict)
         self.manifest.seconds = self._clock.monotonic() - self._first_call
 
-    async def _answered(
-        self, row: Row, params: dict[str, object], call: str, verdict: Verdict
-    ) -> None:
+    async def _answered(self, row: Row, claim: Claim, verdict: Verdict) -> None:
         """Take down an answer: in the ledger first, so that it is known whatever comes next."""
         defer = verdict.step is Step.DEFER
         again = next_beijing_midnight(self._clock.now())
         recorded = True
         try:
-            await self._claims.tell(call, State.FREE if defer else State.DONE, verdict)
+            await self._claims.tell(claim, State.FREE if defer else State.DONE, verdict)
             if defer:
-                again = await self._claims.after_refusal(params)
+                again = await self._claims.after_refusal(claim)
         except SupersededError as error:
             recorded = False
             self._fail(error)
-        except StateStoreError as error:
-            self._fail(error)  # the row keeps its answer all the same
+        except Exception as error:  # noqa: BLE001 - the row keeps its answer all the same
+            self._fail(error)
         finally:
             if recorded and defer:
                 self._postpone(row, again, verdict.code)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..client.settings import Settings
 from ..clock import SYSTEM_CLOCK, utc_text
-from ..exceptions import FaceIdError, IdentityLimitError, UnavailableError, UncertainError
+from ..exceptions import (
+    FaceIdError,
+    IdentityLimitError,
+    StateStoreError,
+    UnavailableError,
+    UncertainError,
+)
 from ..service.actions import ACTIONS
 from ..service.outcomes import Step
 from ..service.verdict import Verdict
@@ -70,13 +77,13 @@ def call_once(
     try:
         verdict = call()
         state = State.FREE if verdict.step is Step.DEFER else State.DONE
-    except UncertainError:
-        raise
-    except FaceIdError:
-        state = State.FREE
+    except FaceIdError as error:
+        if not isinstance(error, UncertainError):
+            state = State.FREE
         raise
     finally:
-        ledger.step([Record(key, state, verdict)], [])
+        with suppress(StateStoreError):  # the line stays "sent": in doubt, and never called again
+            ledger.step([Record(key, state, verdict)], [])
     return verdict
 
 

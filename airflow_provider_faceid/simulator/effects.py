@@ -7,6 +7,7 @@ that is not ``processed`` comes before anything is checked, counted or billed.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,9 +40,9 @@ ENVELOPES = ("result", "error")
 class Setting(Effect):
     """Changes the service from this call on."""
 
+    @abstractmethod
     def change(self, account: Account) -> None:
         """Change it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

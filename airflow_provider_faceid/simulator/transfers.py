@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Effect:
+class Effect(ABC):
     """Something a fault rule does to a call; its fields are what the rule says about it."""
 
     name: ClassVar[str]
@@ -24,9 +25,9 @@ class Transfer(Effect):
     processed: ClassVar[bool] = True
     """Whether the call was processed, and billed if it is one to bill."""
 
+    @abstractmethod
     async def send(self, wire: Wire) -> None:
         """Send it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import SupersededError
+from ..exceptions import StateStoreError, SupersededError
 from ..service.envelope import Pieces
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
@@ -229,7 +229,7 @@ class Ledger:
                 wanted[claim.key] = number
             else:
                 rulings[number] = ruling
-                if ruling.decision is Decision.HOLD:
+                if ruling.decision is Decision.HOLD and known[claim.key].state is State.SENT:
                     self._doubt(cursor, claim.key)
         waits = self._counts.count(cursor, [claims[number].uses for number in wanted.values()])
         allowed = []
@@ -327,8 +327,14 @@ def _answer(verdict: Verdict) -> str:
 
 
 def _verdict(answer: str | None, *, own: bool) -> Verdict:
-    kept: dict[str, Any] = json.loads(answer or "{}")
-    if not own:
-        kept |= {"charged": False, "attempts": 0, "throttled": 0}
-    kept |= {"outcome": Outcome(kept["outcome"]), "step": Step(kept["step"]), "description": ""}
-    return Verdict(**kept)
+    try:
+        kept: dict[str, Any] = json.loads(answer or "")
+        if not own:
+            kept |= {"charged": False, "attempts": 0, "throttled": 0}
+        kept |= {"outcome": Outcome(kept["outcome"]), "step": Step(kept["step"])}
+        return Verdict(**kept, description="")
+    except (KeyError, TypeError, ValueError):
+        raise StateStoreError(
+            "An answer in the ledger of the state store cannot be read. Restore the store from a "
+            "copy; nothing is sent without it, because nobody would know what was paid"
+        ) from None

@@ -15,6 +15,7 @@ from airflow_provider_faceid.exceptions import StateStoreError, UncertainError
 from airflow_provider_faceid.service.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
 
 from .conftest import Bench, BriskClock
@@ -153,6 +154,26 @@ def test_without_the_state_store_nothing_is_sent(sqlite_bench, tmp_path):
     bench.state = store
     bench.fail(StateStoreError)
     assert bench.calls() == []
+
+
+@pytest.mark.parametrize("after", [0, 30])
+def test_a_ledger_that_fails_in_an_unknown_way_ends_the_run(sqlite_bench, monkeypatch, after):
+    """Nobody waits for it for ever, and what was answered is written."""
+    bench, step, steps = sqlite_bench, Ledger.step, []
+    bench.fill_with(bench.ordinary[:200])
+
+    def failing(ledger, records, claims):
+        steps.extend(claims)
+        if len(steps) > after:
+            raise ZeroDivisionError("a fault of ours")
+        return step(ledger, records, claims)
+
+    monkeypatch.setattr(Ledger, "step", failing)
+    batch = bench.batch(max_in_flight=8)
+    with pytest.raises(ZeroDivisionError):
+        batch.run()
+    assert batch.manifest.answered == len(bench.results()) == len(bench.calls())
+    assert bool(bench.calls()) is bool(after)
 
 
 def test_the_state_store_holds_nobody(limited, state, caplog):

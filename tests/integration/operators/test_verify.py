@@ -9,13 +9,14 @@ import socket
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_faceid.exceptions import NotSentError, UnavailableError
+from airflow_provider_faceid.exceptions import NotSentError, StateStoreError, UnavailableError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
 )
 from airflow_provider_faceid.simulator.special import FACE
+from airflow_provider_faceid.state.ledger import Ledger
 
 REFERENCE = {"source_conn_id": "warehouse", "source": "people", "key": 7}
 
@@ -194,6 +195,26 @@ def test_a_try_that_died_on_the_way_is_not_repeated_unasked(bench, context, monk
     assert bench.calls == 0
     asked = IdCardVerificationOperator(on_in_doubt="retry", **one).execute(context)
     assert asked["outcome"] == "match"
+
+
+def test_an_answer_the_ledger_cannot_take_is_returned_and_not_asked_for_again(
+    bench, context, monkeypatch
+):
+    person = bench.ordinary[0]
+    one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
+    step = Ledger.step
+
+    def full(ledger, records, claims):
+        if records:
+            raise StateStoreError("the disk is full")
+        return step(ledger, records, claims)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "step", full)
+        assert IdCardVerificationOperator(**one).execute(context)["outcome"] == "match"
+    with pytest.raises(AirflowFailException, match="may have been charged"):
+        IdCardVerificationOperator(**one).execute(context)
+    assert bench.calls == 1
 
 
 def test_what_was_not_sent_is_left_to_airflows_retries(bench, context):

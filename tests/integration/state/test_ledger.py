@@ -171,6 +171,18 @@ def test_a_step_that_fails_writes_nothing(workers, monkeypatch):
     assert ask(one, OTHER) is Decision.CALL
 
 
+@pytest.mark.parametrize("answer", [None, "", "{}", "no JSON", '{"outcome": "maybe"}', "[1]"])
+def test_an_answer_that_cannot_be_read_is_an_error_and_no_leave_to_call(workers, answer):
+    one = workers.start("one")
+    ask(one)
+    tell(one, State.DONE, verdict=VERDICT)
+    with workers.store.transaction() as cursor:
+        sql = f"UPDATE faceid_calls SET answer = {workers.store.marker}"
+        cursor.execute(sql, (answer,))
+    with pytest.raises(StateStoreError, match="cannot be read"):
+        ask(one)
+
+
 def test_without_a_database_nobody_may_call(tmp_path, clock):
     ledger = Ledger(StoreOnClock(f"sqlite:///{tmp_path / 'no' / 'such.sqlite'}", clock), "one")
     with pytest.raises(StateStoreError):
