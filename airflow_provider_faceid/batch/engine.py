@@ -27,7 +27,7 @@ from ..exceptions import (
     UncertainError,
 )
 from ..service.actions import Action, Kind
-from ..service.outcomes import NO_ANSWER, Outcome, Step
+from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
 from ..state.ledger import Claim, Decision, Ledger, Ruling, State
 from ..warehouse.source import Source
@@ -35,9 +35,10 @@ from .claims import Claims
 from .gate import Gate
 from .later import Later, Row
 from .manifest import Manifest
+from .places import Places
 from .prepare import InputRules, request_fields
 from .progress import Log, Progress
-from .store import Settled, Stage, Store
+from .store import Stage, Store
 from .writer import Writer
 
 PAGE_ROWS = 500
@@ -121,7 +122,7 @@ class Batch:
             ledger, action, settings, store.work.campaign, clock, retry=retry_held
         )
         self._gate = Gate(pace, lambda: self._halted, self._claims.make_sure)
-        self._later = Later()
+        self._later, self._places = Later(), Places(store, self.manifest)
         self._min_rows, self._retry_held = min_rows, retry_held
         self._progress = Progress(action.name, log, clock)
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
@@ -235,7 +236,7 @@ class Batch:
             )
             for key, row in zip(keys, page, strict=True):
                 if key in known:
-                    self._count_settled(known[key])
+                    self._places.count(known[key])
                 else:
                     yield key, row
             self._progress.tick(self.manifest)
@@ -247,7 +248,7 @@ class Batch:
             params = await self._prepare(row)
             claim, ruling = await self._claims.claim(key, params)
         except InvalidInputError as error:
-            self._quarantine(key, error.rule, Stage.INPUT)
+            self._places.quarantine(key, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._fail(error)
         else:
@@ -260,13 +261,13 @@ class Batch:
         """Do with a row what the ledger says in place of a call."""
         match ruling.decision:
             case Decision.USE if ruling.verdict is not None:
-                self._settle(row[0], ruling.verdict)
+                self._places.settle(row[0], ruling.verdict)
             case Decision.WAIT:
                 self._postpone(row, ruling.not_before, LIMIT_REACHED)
             case Decision.BUSY:
                 self._postpone(row, self._clock.now() + BUSY_SECONDS, ON_ITS_WAY)
             case _:
-                self._hold(row[0], requests=0)
+                self._places.hold(row[0], requests=0)
 
     async def _call(
         self, client: AsyncClient, row: Row, params: dict[str, object], claim: Claim
@@ -284,7 +285,7 @@ class Batch:
             sent = self._gate.has_sent()
             tell(claim, State.IN_DOUBT if sent else State.FREE, sent=sent)
             if sent:
-                self._hold(key, requests=1)
+                self._places.hold(key, requests=1)
             if isinstance(error, asyncio.CancelledError):
                 raise
             self._fail(error)  # raised once the other answers are in
@@ -312,7 +313,7 @@ class Batch:
             if recorded and defer:
                 self._postpone(row, again, verdict.code)
             elif recorded:
-                self._settle(row[0], verdict)
+                self._places.settle(row[0], verdict)
 
     async def _prepare(self, row: tuple[Any, ...]) -> dict[str, object]:
         values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
@@ -331,19 +332,12 @@ class Batch:
             return value
         return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
 
-    def _settle(self, key: str, verdict: Verdict) -> None:
-        if verdict.step is Step.QUARANTINE:
-            self._quarantine(key, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
-        else:
-            self._store.answered(key, verdict)
-            self.manifest.outcomes[verdict.outcome.value] += 1
-
     def _settle_without_answer(self, key: str, error: FaceIdError) -> None:
         if isinstance(error, UncertainError):
-            self._hold(key, error.requests)
+            self._places.hold(key, error.requests)
         elif isinstance(error, UnavailableError):
             later = self._clock.now() + RETRY_UNAVAILABLE_AFTER
-            self._defer(key, Outcome.UNAVAILABLE, later, code=error.code)
+            self._places.defer(key, Outcome.UNAVAILABLE, later, code=error.code)
         else:  # fatal, not sent, throttled for good, or the source: the next row fares no better
             self._fail(error)
             return
@@ -351,34 +345,10 @@ class Batch:
         if self._trouble >= TROUBLE_LIMIT:
             self._fail(error)
 
-    def _quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
-        self._store.quarantined(key, rule, stage, request_id)
-        self.manifest.quarantined[rule] += 1
-
-    def _hold(self, key: str, requests: int) -> None:
-        self._store.held(key, NO_ANSWER, attempts=requests)
-        self.manifest.held += 1
-
     def _postpone(self, row: Row, not_before: float, code: str) -> None:
         """Let a row whose person was asked about too often wait, in this run or for another."""
         if not self._later.add(row, not_before, self._clock.now()):
-            self._defer(row[0], Outcome.LIMIT, not_before, code=code)
-
-    def _defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
-        self._store.deferred(key, outcome.value, not_before, **facts)
-        self.manifest.add_deferred(not_before)
-
-    def _count_settled(self, settled: Settled) -> None:
-        self.manifest.already += 1
-        match settled.place:
-            case "answered":
-                self.manifest.outcomes[settled.detail] += 1
-            case "quarantined":
-                self.manifest.quarantined[settled.detail] += 1
-            case "deferred":
-                self.manifest.add_deferred(settled.not_before)
-            case _:
-                self.manifest.held += 1
+            self._places.defer(row[0], Outcome.LIMIT, not_before, code=code)
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:

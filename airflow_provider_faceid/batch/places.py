@@ -1,0 +1,58 @@
+"""Where a row ends: answered, quarantined, deferred or held. Written down and counted together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service.outcomes import NO_ANSWER, Outcome, Step
+from ..service.verdict import Verdict
+from .manifest import Manifest
+from .store import Settled, Stage, Store
+
+
+class Places:
+    """
+    Puts each row into one place.
+
+    :param store: the tables.
+    :param manifest: the counts.
+    """
+
+    def __init__(self, store: Store, manifest: Manifest) -> None:
+        self._store, self._manifest = store, manifest
+
+    def settle(self, key: str, verdict: Verdict) -> None:
+        """Put a row where its answer belongs."""
+        if verdict.step is Step.QUARANTINE:
+            self.quarantine(key, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
+        else:
+            self._store.answered(key, verdict)
+            self._manifest.outcomes[verdict.outcome.value] += 1
+
+    def quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
+        """Set a row aside until its input is mended."""
+        self._store.quarantined(key, rule, stage, request_id)
+        self._manifest.quarantined[rule] += 1
+
+    def hold(self, key: str, requests: int) -> None:
+        """Hold a row that may have been charged without an answer."""
+        self._store.held(key, NO_ANSWER, attempts=requests)
+        self._manifest.held += 1
+
+    def defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
+        """Leave a row to another run, from a moment (Unix seconds) on."""
+        self._store.deferred(key, outcome.value, not_before, **facts)
+        self._manifest.add_deferred(not_before)
+
+    def count(self, settled: Settled) -> None:
+        """Count a row that was in its place before this run."""
+        self._manifest.already += 1
+        match settled.place:
+            case "answered":
+                self._manifest.outcomes[settled.detail] += 1
+            case "quarantined":
+                self._manifest.quarantined[settled.detail] += 1
+            case "deferred":
+                self._manifest.add_deferred(settled.not_before)
+            case _:
+                self._manifest.held += 1
