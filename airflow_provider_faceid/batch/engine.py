@@ -1,23 +1,22 @@
 """The batch engine: every row that still needs a call gets one, at the pace of the account.
 
-One event loop, three kinds of helpers: the source and the warehouse each have a thread of their
-own, so that a slow query never delays a call; photos by path are read in a small pool.
+One event loop; the source, the warehouse and the ledger work in threads of their own, so that a
+slow query never delays a call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..client.aio import AsyncClient
 from ..client.flow import Pace
 from ..client.settings import Settings
-from ..clock import Clock, beijing_date, next_beijing_midnight
+from ..clock import Clock, next_beijing_midnight
 from ..exceptions import (
     FaceIdError,
     InvalidInputError,
@@ -26,22 +25,21 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
-from ..service.actions import Action, Kind
+from ..service.actions import Action
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
 from ..state.ledger import Claim, Decision, Ledger, Ruling, State
 from ..warehouse.source import Source
 from .claims import Claims
 from .gate import Gate
+from .inputs import Columns, Inputs
 from .later import Later, Row
 from .manifest import Manifest
 from .places import Places
-from .prepare import InputRules, request_fields
 from .progress import Log, Progress
 from .store import Stage, Store
 from .writer import Writer
 
-PAGE_ROWS = 500
 SECONDS_IN_FLIGHT = 2.0
 """Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
 MAX_IN_FLIGHT = 800
@@ -59,27 +57,6 @@ BUSY_SECONDS = 1.0
 
 TROUBLE_LIMIT = 40
 """So many rows in a row without any answer end the run: the endpoint, not the row, is at fault."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """
-    Where an Action's values are in the source.
-
-    :param by_field: source column by API field, the photo's excluded.
-    :param photo: column of the photo, empty if the Action has none.
-    :param read_photo: turns the column's value into a picture, for photos by path; None for photos
-        that are in the column.
-    """
-
-    by_field: Mapping[str, str]
-    photo: str = ""
-    read_photo: Callable[[Any], bytes] | None = None
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Return every column that is read."""
-        return (*self.by_field.values(), *([self.photo] if self.photo else []))
 
 
 class Batch:
@@ -116,7 +93,8 @@ class Batch:
         max_in_flight: int = 0,
     ) -> None:
         self.manifest = Manifest()
-        self._action, self._source, self._columns, self._store = action, source, columns, store
+        self._action, self._store = action, store
+        self._inputs = Inputs(action, source, columns, settings.id_card_check, clock)
         self._settings, self._clock, self._log = settings, clock, log
         self._claims = Claims(
             ledger, action, settings, store.work.campaign, clock, retry=retry_held
@@ -131,9 +109,7 @@ class Batch:
         self._failure: BaseException | None = None
         self._trouble = 0
         self._first_call: float | None = None
-        self._source_thread = ThreadPoolExecutor(1, "faceid-source")
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
-        self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
 
     def run(self) -> Manifest:
         """
@@ -144,8 +120,8 @@ class Batch:
         try:
             return asyncio.run(self._run())
         finally:
-            for thread in (self._source_thread, self._store_thread, self._photo_threads):
-                thread.shutdown()
+            self._inputs.close()
+            self._store_thread.shutdown()
 
     def stop(self) -> None:
         """Call for no further rows; those in flight are waited for. Safe from a signal handler."""
@@ -156,13 +132,11 @@ class Batch:
         try:
             await self._in_store(self._store.open)
             await self._claims.open()
-            self.manifest.rows_in = await self._in_source(
-                self._source.inspect, self._columns.all, self._min_rows
-            )
+            self.manifest.rows_in = await self._inputs.inspect(self._min_rows)
             await self._verify_all(started)
         finally:
             await self._in_store(self._store.database.close)
-            await self._in_source(self._source.database.close)
+            await self._inputs.close_source()
         if self._failure is not None:
             raise self._failure
         if self._stopping:
@@ -226,7 +200,7 @@ class Batch:
     async def _rows_to_call(self) -> AsyncIterator[Row]:
         last: list[Any] = []
         while not self._halted:
-            page = await self._in_source(self._source.page, self._expressions(), PAGE_ROWS, last)
+            page = await self._inputs.page(last)
             if not page:
                 return
             last = [page[-1][0]]
@@ -245,7 +219,7 @@ class Batch:
         if self._halted:
             return
         try:
-            params = await self._prepare(row)
+            params = await self._inputs.request(row)
             claim, ruling = await self._claims.claim(key, params)
         except InvalidInputError as error:
             self._places.quarantine(key, error.rule, Stage.INPUT)
@@ -315,23 +289,6 @@ class Batch:
             elif recorded:
                 self._places.settle(row[0], verdict)
 
-    async def _prepare(self, row: tuple[Any, ...]) -> dict[str, object]:
-        values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
-        photo = self._action.field_of(Kind.PHOTO)
-        if photo is not None and self._columns.photo:
-            values[photo.name] = await self._photo(row[0])
-        rules = InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
-        return request_fields(self._action, values, rules)
-
-    async def _photo(self, key: Any) -> object:
-        """Read one photo only now: a page of them would not fit into memory."""
-        row = await self._in_source(self._source.row, key, [self._columns.photo])
-        value = row[0] if row else None
-        read = self._columns.read_photo
-        if read is None or value is None:
-            return value
-        return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
-
     def _settle_without_answer(self, key: str, error: FaceIdError) -> None:
         if isinstance(error, UncertainError):
             self._places.hold(key, error.requests)
@@ -358,12 +315,6 @@ class Batch:
     @property
     def _halted(self) -> bool:
         return self._stopping or self._failure is not None
-
-    def _expressions(self) -> list[str]:
-        return list(map(self._source.database.dialect.quote, self._columns.by_field.values()))
-
-    async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)
 
     async def _in_store(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *args)

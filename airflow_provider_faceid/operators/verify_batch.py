@@ -15,7 +15,8 @@ from .common import airflow_errors, default_campaign, describe_outlets, task_ins
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..batch.engine import Batch, Columns
+    from ..batch.engine import Batch
+    from ..batch.inputs import Columns
     from ..batch.store import Work
 
 
@@ -173,7 +174,7 @@ class _VerifyTableOperator(BaseOperator):
         )
 
     def _source_columns(self) -> Columns:
-        from ..batch.engine import Columns  # noqa: PLC0415 - as above
+        from ..batch.inputs import Columns  # noqa: PLC0415 - as above
 
         return Columns(by_field=self.columns)
 
@@ -222,7 +223,7 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
         self.photo_is_path = photo_is_path
 
     def _source_columns(self) -> Columns:
-        from ..batch.engine import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..batch.inputs import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
         from .photos import read_photo  # noqa: PLC0415 - the same
 
         return Columns(

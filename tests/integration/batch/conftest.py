@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.batch.engine import Batch, Columns
+from airflow_provider_faceid.batch.engine import Batch
+from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import Clock

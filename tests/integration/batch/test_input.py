@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from airflow_provider_faceid.batch.engine import Columns
+from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import InvalidInputError
 from airflow_provider_faceid.operators.photos import read_photo
 from airflow_provider_faceid.service.name import MIDDLE_DOT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_faceid.batch.engine import Columns
+from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.batch.store import Stage
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
 from airflow_provider_faceid.service.id_card import Check

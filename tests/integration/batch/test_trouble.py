@@ -15,7 +15,8 @@ import duckdb
 import psycopg
 import pytest
 
-from airflow_provider_faceid.batch.engine import TROUBLE_LIMIT, Columns
+from airflow_provider_faceid.batch.engine import TROUBLE_LIMIT
+from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import (
     AccountError,
@@ -338,7 +339,7 @@ def test_a_source_that_breaks_in_the_middle_stops_the_run_and_keeps_the_answers(
         bench.server, bench.url = slow, slow.url
         bench.fill_with(bench.ordinary[:700])
         batch = bench.batch(settings={"quotas": {ID_CARD: 1000}})
-        page = batch._source.page
+        page = batch._inputs._source.page
 
         def breaking(expressions, size, last):
             if last:
@@ -348,7 +349,7 @@ def test_a_source_that_breaks_in_the_middle_stops_the_run_and_keeps_the_answers(
                 raise FaceIdError("reading failed")
             return page(expressions, size, last)
 
-        batch._source.page = breaking
+        batch._inputs._source.page = breaking
         with pytest.raises(FaceIdError, match="reading failed"):
             batch.run()
         assert batch.manifest.answered == len(bench.results()) == len(bench.calls()) > 20
@@ -366,7 +367,7 @@ def test_a_photo_that_cannot_be_read_from_the_source_stops_the_run(sqlite_bench)
     def broken(*_):
         raise FaceIdError("reading failed")
 
-    batch._source.row = broken
+    batch._inputs._source.row = broken
     with pytest.raises(FaceIdError, match="reading failed"):
         batch.run()
     assert bench.runs("state") == [("failed",)]

@@ -1,0 +1,112 @@
+"""The source as the engine sees it: pages of rows, and the request of one row.
+
+The source has a thread of its own, so that a slow query never delays a call; photos by path are
+read in a small pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ..clock import Clock, beijing_date
+from ..service.actions import Action, Kind
+from ..service.id_card import Check
+from ..warehouse.source import Source
+from .prepare import InputRules, request_fields
+
+PAGE_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    Where an Action's values are in the source.
+
+    :param by_field: source column by API field, the photo's excluded.
+    :param photo: column of the photo, empty if the Action has none.
+    :param read_photo: turns the column's value into a picture, for photos by path; None for photos
+        that are in the column.
+    """
+
+    by_field: Mapping[str, str]
+    photo: str = ""
+    read_photo: Callable[[Any], bytes] | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return every column that is read."""
+        return (*self.by_field.values(), *([self.photo] if self.photo else []))
+
+
+class Inputs:
+    """
+    Reads what is asked of the service.
+
+    :param action: the API Action.
+    :param source: where the people are.
+    :param columns: where their values are.
+    :param id_card_check: how strictly an ID number is read.
+    """
+
+    def __init__(
+        self, action: Action, source: Source, columns: Columns, id_card_check: Check, clock: Clock
+    ) -> None:
+        self._action, self._source, self._columns = action, source, columns
+        self._check, self._clock = id_card_check, clock
+        self._expressions = list(map(source.database.dialect.quote, columns.by_field.values()))
+        self._source_thread = ThreadPoolExecutor(1, "faceid-source")
+        self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
+
+    async def inspect(self, min_rows: int) -> int:
+        """
+        Count the rows.
+
+        :raises SourceError: a column is missing, a key is not unique, or there are too few rows.
+        """
+        count: int = await self._in_source(self._source.inspect, self._columns.all, min_rows)
+        return count
+
+    async def page(self, last: list[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows after the last key, photos left out; an empty list at the end."""
+        rows: list[tuple[Any, ...]] = await self._in_source(
+            self._source.page, self._expressions, PAGE_ROWS, last
+        )
+        return rows
+
+    async def request(self, row: tuple[Any, ...]) -> dict[str, object]:
+        """
+        Return the request fields of a row.
+
+        :raises InvalidInputError: a value breaks a rule.
+        """
+        values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
+        photo = self._action.field_of(Kind.PHOTO)
+        if photo is not None and self._columns.photo:
+            values[photo.name] = await self._photo(row[0])
+        rules = InputRules(beijing_date(self._clock.now()), self._check)
+        return request_fields(self._action, values, rules)
+
+    async def close_source(self) -> None:
+        """Close the connection, in the thread that opened it."""
+        await self._in_source(self._source.database.close)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._source_thread.shutdown()
+        self._photo_threads.shutdown()
+
+    async def _photo(self, key: Any) -> object:
+        """Read one photo only now: a page of them would not fit into memory."""
+        row = await self._in_source(self._source.row, key, [self._columns.photo])
+        value = row[0] if row else None
+        read = self._columns.read_photo
+        if read is None or value is None:
+            return value
+        return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
+
+    async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)
