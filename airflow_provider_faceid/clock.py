@@ -11,7 +11,7 @@ BEIJING = timezone(timedelta(hours=8), "Beijing")
 """The service counts its days in Beijing time (inferred, face-id-service section 6.3)."""
 
 
-SECONDS_PER_MINUTE = 60
+SECONDS_PER_MINUTE, SECONDS_PER_HOUR, SECONDS_PER_DAY = 60, 3_600, 86_400
 
 
 class Clock:

@@ -1,8 +1,17 @@
-"""What Airflow keeps elsewhere in one of the supported versions."""
+"""What one of the supported versions of Airflow keeps elsewhere, or does not have."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+if TYPE_CHECKING:
+    from airflow.sdk import RetryPolicy
+    from airflow.sdk.definitions.retry_policy import RetryDecision
 
 
 def come_back(moment: datetime) -> Exception:
@@ -17,3 +26,33 @@ def come_back(moment: datetime) -> Exception:
         from airflow.exceptions import AirflowRescheduleException  # noqa: PLC0415
     error: Exception = AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
     return error
+
+
+def exception_policy(
+    rules: Sequence[Mapping[str, Any]], delay_of: Callable[[BaseException], timedelta | None]
+) -> RetryPolicy:
+    """
+    Return a retry policy: rules by exception, the first that fits holds.
+
+    :param rules: parameters of Airflow's ``RetryRule``, the action by name.
+    :param delay_of: the delay an exception itself asks for.
+    :raises AirflowOptionalProviderFeatureException: Airflow is older than 3.3.
+    """
+    try:
+        from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule  # noqa: PLC0415
+    except (ImportError, AttributeError):
+        raise AirflowOptionalProviderFeatureException(
+            "Retry policies need Airflow 3.3 or newer; leave retry_policy out"
+        ) from None
+
+    class FaceIdRetryPolicy(ExceptionRetryPolicy):
+        """Rules, and errors that know their own moment."""
+
+        def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
+            decision = super().evaluate(exception, *args, **kwargs)
+            delay = delay_of(exception)
+            return decision if delay is None else replace(decision, retry_delay=delay)
+
+    return FaceIdRetryPolicy(
+        [RetryRule(**{**rule, "action": RetryAction(rule["action"])}) for rule in rules]
+    )

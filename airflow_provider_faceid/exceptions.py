@@ -8,12 +8,14 @@
      |   |- CredentialsError      the key, token, signature or clock is refused
      |   |- AccountError          the account may not call: arrears, not activated, ...
      |   |- SupersededError       a later try of the same task has begun
+ |   |- BudgetError           the calls that may be charged are used up
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- ThrottledError        more calls than the quota
-     |   `- UnavailableError      the service is there but cannot answer now
+     |   |- UnavailableError      the service is there but cannot answer now
+ |   `- OutageError           nobody has answered a run for long
      |- DeferError            not now: the same call may be made from a known moment on
      |   `- IdentityLimitError    the person was asked about too often; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
@@ -74,6 +76,10 @@ class SupersededError(FatalError):
     """A later try of the same task has begun: this one may neither call nor record."""
 
 
+class BudgetError(FatalError):
+    """As many calls as the work may be charged for were made. No further one was sent."""
+
+
 class RetryError(FaceIdError):
     """Nothing was charged; the same call may be made again later."""
 
@@ -92,6 +98,10 @@ class ThrottledError(RetryError):
 
 class UnavailableError(RetryError):
     """The service answered that it cannot answer now; not charged."""
+
+
+class OutageError(RetryError):
+    """Nobody has answered a run for so long that it gives up; a later one does the rest."""
 
 
 class DeferError(FaceIdError):

@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    f"{package}.operators.release",
                     f"{package}.operators.shards",
                     f"{package}.operators.validate",
                     f"{package}.operators.verify",
@@ -50,7 +51,25 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "faceid_state",
                         "default": "",
-                    }
+                    },
+                    "ledger_survives": {
+                        "description": "What the ledger of paid calls outlives. power_loss: each "
+                        "of its steps waits for the disk, about ten times a second. process_kill: "
+                        "none does, and a power cut may forget calls of the last moments, which "
+                        "are then made and paid again.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "process_kill",
+                        "default": "power_loss",
+                    },
+                    "keep_answers_days": {
+                        "description": "For how many days the ledger keeps answers, which take "
+                        "about 400 bytes each. Bounds the operators' reuse_within.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "365",
+                        "default": "90",
+                    },
                 },
             }
         },
@@ -125,11 +144,23 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Seconds for DNS, connecting and TLS. Empty: 5.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 60},
                     },
+                    "deadline": {
+                        "label": "Deadline",
+                        "description": "Seconds for one call with all its repetitions and pauses, "
+                        "counted from its first request. Empty: 120.",
+                        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600},
+                    },
                     "max_attempts": {
                         "label": "Attempts",
                         "description": "Requests for one answer while the service is unavailable. "
                         "Calls that may have been charged are never repeated. Empty: 6.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
+                    },
+                    "outage_patience": {
+                        "label": "Outage patience",
+                        "description": "Seconds a run over a table waits while the service "
+                        "answers nobody, before it gives up. Empty: 900.",
+                        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
                     },
                     "similarity_threshold": {
                         "label": "Similarity threshold",

@@ -11,7 +11,8 @@ from ..client.settings import Settings
 from ..clock import Clock
 from ..service.actions import Action
 from ..service.verdict import Verdict
-from ..state.ledger import Claim, Decision, Ledger, Record, Ruling, State, call_key
+from ..state.calls import Claim, Decision, Record, Ruling, State, call_key
+from ..state.ledger import Ledger
 from ..state.limits import uses_of
 
 MOST_AT_ONCE = 500
@@ -43,7 +44,6 @@ class Claims:
 
     :param ledger: of this task.
     :param campaign: name under which a person is verified once.
-    :param retry: whether to call again what may have been charged without an answer.
     """
 
     def __init__(
@@ -53,11 +53,9 @@ class Claims:
         settings: Settings,
         campaign: str,
         clock: Clock,
-        *,
-        retry: bool,
     ) -> None:
         self._ledger, self._action, self._settings = ledger, action, settings
-        self._campaign, self._clock, self._retry = campaign, clock, retry
+        self._campaign, self._clock = campaign, clock
         self._asked: list[_Asked] = []
         self._told: list[_Told] = []
         self._stepping: asyncio.Task[None] | None = None
@@ -85,18 +83,21 @@ class Claims:
             await asyncio.wait({self._stepping})
         await self._step()
 
-    async def claim(self, row: str, params: Mapping[str, object]) -> tuple[Claim, Ruling]:
+    async def claim(
+        self, row: str, params: Mapping[str, object], *, retry: bool
+    ) -> tuple[Claim, Ruling]:
         """
         Claim the call for a row.
 
         :param params: the request fields, normalised.
+        :param retry: whether to call again what may have been charged without an answer.
         :return: the claim, and what to do.
         :raises FaceIdError: nothing may be sent.
         """
         key = call_key(self._secret, self._action.name, self._campaign, params)
         limits, now = self._settings.limits(self._action.name), self._clock.now()
         uses = uses_of(self._action, limits, self._secret, params, now)
-        claim = Claim(key, row, uses, self._retry)
+        claim = Claim(key, row, uses, retry)
         future: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(claim, future))
         self._wake()

@@ -1,4 +1,4 @@
-"""The account's pace with a gate behind it, which closes when the run halts."""
+"""The account's pace with a gate behind it, which closes when the run halts or nobody answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from weakref import WeakSet
 
 from ..client.flow import Pace
+from .health import Health
 
 
 class Gate:
@@ -17,6 +18,7 @@ class Gate:
     call that was sent before goes on, because it may yet be answered: its retries pass.
 
     :param pace: hands out the moments.
+    :param health: says whether the service answers.
     :param halted: says whether the run has halted.
     :param make_sure: raises if nothing may be sent any more.
     """
@@ -24,10 +26,12 @@ class Gate:
     def __init__(
         self,
         pace: Pace,
+        health: Health,
         halted: Callable[[], bool],
         make_sure: Callable[[], Awaitable[None]],
     ) -> None:
         self._pace = pace
+        self._health = health
         self._halted = halted
         self._make_sure = make_sure
         self._sent: WeakSet[asyncio.Task[object]] = WeakSet()
@@ -40,10 +44,15 @@ class Gate:
         """
         Wait until the next call may leave.
 
+        :raises OutageError: the run gives up.
         :raises asyncio.CancelledError: the run has halted, and this task has not sent anything.
         """
-        await self._pace.wait_async()
-        await self._make_sure()
+        while True:
+            await self._health.turn()
+            await self._pace.wait_async()
+            await self._make_sure()
+            if self._health.lets_pass:  # it may have become worse meanwhile
+                break
         task = asyncio.current_task()
         if task is None or task in self._sent:
             return

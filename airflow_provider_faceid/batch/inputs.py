@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..clock import Clock, beijing_date
 from ..service.actions import Action, Kind
@@ -19,6 +19,21 @@ from ..warehouse.source import Source
 from .prepare import InputRules, request_fields
 
 PAGE_ROWS = 500
+
+
+class Row(NamedTuple):
+    """
+    A row on its way.
+
+    :param values: its key, then the columns but for the photo.
+    :param retry: whether to call although it may have been charged before.
+    :param rounds: how often it used up its attempts while nobody was answered.
+    """
+
+    key: str
+    values: tuple[Any, ...]
+    retry: bool = False
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,16 +92,16 @@ class Inputs:
         )
         return rows
 
-    async def request(self, row: tuple[Any, ...]) -> dict[str, object]:
+    async def request(self, row: Row) -> dict[str, object]:
         """
         Return the request fields of a row.
 
         :raises InvalidInputError: a value breaks a rule.
         """
-        values: dict[str, object] = dict(zip(self._columns.by_field, row[1:], strict=True))
+        values: dict[str, object] = dict(zip(self._columns.by_field, row.values[1:], strict=True))
         photo = self._action.field_of(Kind.PHOTO)
         if photo is not None and self._columns.photo:
-            values[photo.name] = await self._photo(row[0])
+            values[photo.name] = await self._photo(row.values[0])
         rules = InputRules(beijing_date(self._clock.now()), self._check)
         return request_fields(self._action, values, rules)
 

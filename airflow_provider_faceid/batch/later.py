@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any
+
+from .inputs import Row
 
 PATIENCE_SECONDS = 90.0
 """How long a run waits for a row; what has to wait longer is left to another run."""
 
 MOST_ROWS = 10_000
 """Rows kept in memory; further ones are left to another run."""
-
-Row = tuple[str, tuple[Any, ...]]
 
 
 class Later:

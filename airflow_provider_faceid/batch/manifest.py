@@ -16,7 +16,8 @@ class Manifest:
     What became of every row, and what it cost.
 
     Every row is in exactly one of ``outcomes`` (answered), ``quarantined``, ``deferred`` and
-    ``held``. ``already`` tells how many of them were settled before this run.
+    ``held``. ``already`` tells how many of them were settled before this run, ``reused`` how many
+    were answered in it without a call of their own: by the ledger.
 
     :param rows_in: rows of the source.
     :param outcomes: answered rows by outcome, those of earlier runs included.
@@ -38,6 +39,7 @@ class Manifest:
     not_before: float | None = None
     held: int = 0
     already: int = 0
+    reused: int = 0
     calls: int = 0
     charged: int = 0
     charge_unknown: int = 0
@@ -87,6 +89,7 @@ class Manifest:
             "not_before": None if self.not_before is None else utc_text(self.not_before),
             "held": self.held,
             "already": self.already,
+            "reused": self.reused,
             "calls": self.calls,
             "charged": self.charged,
             "charge_unknown": self.charge_unknown,

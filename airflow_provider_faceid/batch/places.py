@@ -21,12 +21,16 @@ class Places:
     def __init__(self, store: Store, manifest: Manifest) -> None:
         self._store, self._manifest = store, manifest
 
-    def settle(self, key: str, verdict: Verdict) -> None:
-        """Put a row where its answer belongs."""
+    def settle(self, key: str, verdict: Verdict, answered_at: float | None = None) -> None:
+        """
+        Put a row where its answer belongs.
+
+        :param answered_at: when the answer came, in Unix seconds; now if not given.
+        """
         if verdict.step is Step.QUARANTINE:
             self.quarantine(key, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
         else:
-            self._store.answered(key, verdict)
+            self._store.answered(key, verdict, answered_at)
             self._manifest.outcomes[verdict.outcome.value] += 1
 
     def quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
@@ -43,6 +47,11 @@ class Places:
         """Leave a row to another run, from a moment (Unix seconds) on."""
         self._store.deferred(key, outcome.value, not_before, **facts)
         self._manifest.add_deferred(not_before)
+
+    def reuse(self, key: str, verdict: Verdict, answered_at: float) -> None:
+        """Put a row where the answer of an earlier call belongs."""
+        self._manifest.reused += 1
+        self.settle(key, verdict, answered_at)
 
     def count(self, settled: Settled) -> None:
         """Count a row that was in its place before this run."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
-from ..service.outcomes import CodeRow
+from ..service.outcomes import CodeRow, Outcome
 from ..service.verdict import Verdict
 from ..warehouse.database import Database
 from ..warehouse.tables import (
@@ -17,13 +17,15 @@ from ..warehouse.tables import (
     RUNS,
     create,
     delete,
+    portions,
     select_by_keys,
+    update,
     upsert,
 )
 from .manifest import Manifest
 
-KEYS_AT_ONCE = 200
-"""Keys in one statement that deletes rows."""
+RELEASED = "released"
+"""Of a row that was held, and shall be called again."""
 
 
 class Status(StrEnum):
@@ -47,7 +49,8 @@ class Settled:
     """
     What an earlier run or the validation left of a row.
 
-    :param place: ``answered``, ``deferred``, ``held`` or ``quarantined``.
+    :param place: ``answered``, ``deferred``, ``held`` or ``quarantined``; ``released`` for a row
+        that was held and shall be called again.
     :param detail: the outcome, or the quarantine rule.
     :param not_before: Unix second from which a deferred row may be called.
     """
@@ -120,7 +123,7 @@ class Store:
 
     def settled(self, keys: list[str], *, retry_held: bool) -> dict[str, Settled]:
         """
-        Return which rows need no call now, and why.
+        Return which rows need no call now, and why; and which of the others were held before.
 
         Rows that were quarantined for their input are looked at again: they may have been mended.
 
@@ -141,11 +144,17 @@ class Store:
             waits = status == Status.DEFERRED and (not_before or "") > now
             if status == Status.ANSWERED or waits or (status == Status.HELD and not retry_held):
                 known[key] = Settled(status, outcome, utc_seconds(not_before) if waits else 0.0)
+            elif outcome == Outcome.UNCERTAIN:
+                known[key] = Settled(RELEASED, outcome)
         return known
 
-    def answered(self, key: str, verdict: Verdict) -> None:
-        """Take down a final answer."""
-        self._add(key, Status.ANSWERED, verdict=verdict)
+    def answered(self, key: str, verdict: Verdict, at: float | None = None) -> None:
+        """
+        Take down a final answer.
+
+        :param at: when it came, in Unix seconds; now if not given.
+        """
+        self._add(key, Status.ANSWERED, verdict=verdict, at=at)
 
     def deferred(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
         """Take down that a row waits until a moment (Unix seconds)."""
@@ -175,6 +184,22 @@ class Store:
                 "run_id": self.work.run_id,
             }
         )
+
+    def release(self, keys: Sequence[str] | None = None) -> int:
+        """
+        Let held rows be called again by the next run.
+
+        :param keys: of the rows; all held ones if not given.
+        :return: how many were held.
+        """
+        values = {"status": Status.DEFERRED.value, "not_before": utc_text(self._clock.now())}
+        held = [*self.work.scope.values(), Status.HELD.value]
+        released = 0
+        for some in [[]] if keys is None else portions(keys):
+            these = f" AND source_key IN ({', '.join('?' * len(some))})" if some else ""
+            condition = f"campaign = ? AND action = ? AND status = ?{these}"
+            released += update(self.database, self._results, values, condition, [*held, *some])
+        return released
 
     def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return what was taken down since the last time: result rows, quarantine rows."""
@@ -227,28 +252,31 @@ class Store:
 
     def _forget(self, table: str, column: str, value: StrEnum, rows: list[dict[str, Any]]) -> None:
         keys = [row["source_key"] for row in rows]
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            some = keys[start : start + KEYS_AT_ONCE]
-            # Filled up, because a driver keeps each statement of another length in memory.
-            some += some[-1:] * (KEYS_AT_ONCE - len(some))
+        for some in portions(keys):
             delete(
                 self.database,
                 table,
                 f"campaign = ? AND action = ? AND {column} = ? AND source_key IN "
-                f"({', '.join('?' * KEYS_AT_ONCE)})",
+                f"({', '.join('?' * len(some))})",
                 [*self.work.scope.values(), value.value, *some],
             )
 
     def _add(
-        self, key: str, status: Status, *, verdict: Verdict | None = None, **facts: Any
+        self,
+        key: str,
+        status: Status,
+        *,
+        verdict: Verdict | None = None,
+        at: float | None = None,
+        **facts: Any,
     ) -> None:
-        now = self._clock.now()
+        moment = self._clock.now() if at is None else at
         row = {
             **self.work.scope,
             "source_key": key,
             "status": status.value,
-            "answered_at": utc_text(now),
-            "verified_date": beijing_date(now).isoformat(),
+            "answered_at": utc_text(moment),
+            "verified_date": beijing_date(moment).isoformat(),
             "run_id": self.work.run_id,
         }
         self._answers.append(row | (_verdict_columns(verdict) if verdict else {}) | facts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,12 +15,13 @@ import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..exceptions import FaceIdError
+from ..exceptions import FaceIdError, ThrottledError
 from ..service.envelope import Pieces, Reply, read_reply
 from ..service.verdict import Verdict
 from .auth import signed_headers
 from .fate import never_sent, no_address, no_answer, tls_refused
-from .flow import Pace, Pause, Send, TakeSlot, Throttled, call_flow
+from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
+from .service_clock import ServiceClock
 from .settings import Settings
 
 IDLE_SECONDS = 15
@@ -34,12 +36,21 @@ class AsyncClient:
 
     :param settings: the account.
     :param pace: hands out the moments at which calls may leave.
+    :param watch: is told how every request has ended, before anything else happens: why it is no
+        answer, or None if it is one. Called in the event loop; the call may yet get over it.
     """
 
-    def __init__(self, settings: Settings, pace: Pace, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pace: Pace,
+        clock: Clock = SYSTEM_CLOCK,
+        watch: Callable[[FaceIdError | None], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._pace = pace
-        self._clock = clock
+        self._clock = ServiceClock(clock)
+        self._watch = watch
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -49,11 +60,6 @@ class AsyncClient:
                 limit=0,  # the engine bounds what is in flight
                 keepalive_timeout=IDLE_SECONDS,
                 ssl=trust_of(settings),
-            ),
-            timeout=aiohttp.ClientTimeout(
-                total=settings.timeout,
-                connect=settings.connect_timeout,
-                sock_connect=settings.connect_timeout,
             ),
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
             auto_decompress=True,
@@ -78,19 +84,22 @@ class AsyncClient:
         effect = next(flow)
         while True:
             reply: Reply | None = None
-            match effect:
-                case TakeSlot():
-                    await self._pace.wait_async()
-                case Pause(seconds):
-                    await self._clock.asleep(seconds)
-                case Throttled():
-                    await asyncio.to_thread(self._pace.slow_down)
-                case Send():
-                    try:
+            try:
+                match effect:
+                    case TakeSlot():
+                        await self._pace.wait_async()
+                    case Send():
                         reply = await self._send(effect)
-                    except FaceIdError as error:
-                        effect = flow.throw(error)
-                        continue
+                    case Seen(problem):
+                        if self._watch is not None:
+                            self._watch(problem)
+                        if isinstance(problem, ThrottledError):
+                            await asyncio.to_thread(self._pace.slow_down)
+                    case Pause(seconds):
+                        await self._clock.asleep(seconds)
+            except FaceIdError as error:
+                effect = flow.throw(error)
+                continue
             try:
                 effect = flow.send(reply)
             except StopIteration as stop:
@@ -116,11 +125,21 @@ class AsyncClient:
                 headers={**headers, "Content-Length": str(length)},
                 proxy=self._proxy,
                 allow_redirects=False,
+                timeout=limits(send.timeout, send.connect_timeout),
             ) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise fate_of(error, send.action) from None
-        return read_reply(send.action, response.status, body, send.personal)
+        date = response.headers.get("Date", "")
+        return read_reply(send.action, response.status, body, send.personal, date)
+
+
+@lru_cache(maxsize=2)
+def limits(timeout: float, connect_timeout: float) -> aiohttp.ClientTimeout:
+    """Return a request's time limits, as aiohttp takes them."""
+    return aiohttp.ClientTimeout(
+        total=timeout, connect=connect_timeout, sock_connect=connect_timeout
+    )
 
 
 async def in_parts(body: Pieces) -> AsyncIterator[memoryview]:

@@ -73,6 +73,7 @@ class TC3Auth(AuthBase):
     :param token: token of a temporary key.
     :param region: value of ``X-TC-Region``, if any.
     :param language: language of descriptions.
+    :param clock: the time of signatures.
     """
 
     def __init__(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from ..clock import SYSTEM_CLOCK, Clock
-from ..exceptions import FaceIdError
+from ..exceptions import FaceIdError, ThrottledError
 from ..service.envelope import Reply, read_reply
 from ..service.verdict import Verdict
 from .fate import never_sent, no_address, no_answer, tls_refused
-from .flow import Pace, Pause, Send, TakeSlot, Throttled, call_flow
+from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
+from .service_clock import ServiceClock
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -28,31 +28,33 @@ def call(
     session: Session,
     settings: Settings,
     pace: Pace,
-    clock: Clock = SYSTEM_CLOCK,
+    clock: ServiceClock,
 ) -> Verdict:
     """
     Make one call.
 
     :param session: signs what it sends (:class:`~.auth.TC3Auth`).
+    :param clock: the one it signs by.
     :raises FaceIdError: there is no answer.
     """
     flow = call_flow(action, params, settings, clock)
     effect = next(flow)
     while True:
         reply: Reply | None = None
-        match effect:
-            case TakeSlot():
-                pace.wait()
-            case Pause(seconds):
-                clock.sleep(seconds)
-            case Throttled():
-                pace.slow_down()
-            case Send():
-                try:
+        try:
+            match effect:
+                case TakeSlot():
+                    pace.wait()
+                case Send():
                     reply = _send(session, settings, effect)
-                except FaceIdError as error:
-                    effect = flow.throw(error)
-                    continue
+                case Seen(problem):
+                    if isinstance(problem, ThrottledError):
+                        pace.slow_down()
+                case Pause(seconds):
+                    clock.sleep(seconds)
+        except FaceIdError as error:
+            effect = flow.throw(error)
+            continue
         try:
             effect = flow.send(reply)
         except StopIteration as stop:
@@ -66,7 +68,7 @@ def _send(session: Session, settings: Settings, send: Send) -> Reply:
             settings.url + "/",
             data=bytes(send.body),
             headers={"X-TC-Action": send.action},
-            timeout=(settings.connect_timeout, settings.timeout),
+            timeout=(send.connect_timeout, send.timeout),
             allow_redirects=False,
             # Said again, because the environment overrules what only the session says.
             verify=settings.verify,
@@ -74,14 +76,15 @@ def _send(session: Session, settings: Settings, send: Send) -> Reply:
         )
 
     try:
-        response = within(settings.timeout, exchange)
+        response = within(send.timeout, exchange)
     except requests.RequestException as error:
         raise fate_of(error, send.action) from None
     except TimeoutError:
-        raise no_answer(send.action, f"timeout of {settings.timeout:g} s") from None
+        raise no_answer(send.action, f"timeout of {send.timeout:g} s") from None
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         raise tls_refused(send.action, "no certificates to check it against") from None
-    return read_reply(send.action, response.status_code, response.content, send.personal)
+    date = response.headers.get("Date", "")
+    return read_reply(send.action, response.status_code, response.content, send.personal, date)
 
 
 def within(seconds: float, work: Callable[[], Response]) -> Response:

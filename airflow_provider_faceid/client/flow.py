@@ -4,7 +4,7 @@ Both transports drive the same generator: it yields what should happen next and 
 
 ::
 
-    TakeSlot -> Send -> (Pause -> TakeSlot -> Send)* -> Verdict or exception
+    TakeSlot -> Send -> Seen -> (Pause -> TakeSlot -> Send -> Seen)* -> Verdict or exception
 """
 
 from __future__ import annotations
@@ -13,25 +13,22 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ..clock import Clock
 from ..exceptions import (
     AccountError,
     ConfigurationError,
     CredentialsError,
     FaceIdError,
     RequestRefusedError,
-    RetryError,
     ThrottledError,
     UnavailableError,
 )
 from ..service.envelope import Pieces, Reply, build_body
-from ..service.outcomes import Outcome, Step
+from ..service.outcomes import Outcome
 from ..service.verdict import Verdict, judge
+from .fate import Fate, fate_of_error
+from .retry import Decision, Tries, decide
+from .service_clock import ServiceClock, in_words
 from .settings import Settings
-
-BACK_OFF_BASE = 0.5
-"""Seconds before the second attempt; doubled for each further one."""
-BACK_OFF_CAP = 20.0
 
 
 class Pace(Protocol):
@@ -60,20 +57,35 @@ class Pause:
 
 
 @dataclass(frozen=True)
-class Throttled:
-    """Tell the pace that the service refused a call as too fast."""
-
-
-@dataclass(frozen=True)
 class Send:
-    """Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`."""
+    """
+    Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`.
+
+    :param timeout: seconds the request may take, from DNS to the last byte of the answer.
+    :param connect_timeout: seconds of them for DNS, connecting and TLS.
+    """
 
     action: str
     body: Pieces = field(repr=False)
     personal: tuple[str, ...] = field(repr=False)
+    timeout: float
+    connect_timeout: float
 
 
-Effect = TakeSlot | Pause | Throttled | Send
+@dataclass(frozen=True)
+class Seen:
+    """
+    Take note of how a request has ended; the pace has to hear of a throttled answer.
+
+    :param problem: why it is no answer, and None if it is one. The call may yet get over it.
+    """
+
+    problem: FaceIdError | None
+
+
+_SEEN_ANSWER = Seen(None)
+
+Effect = TakeSlot | Pause | Send | Seen
 CallFlow = Generator[Effect, Reply | None, Verdict]
 
 _PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
@@ -90,56 +102,77 @@ _PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
 
 
 def call_flow(
-    action: str, params: Mapping[str, object], settings: Settings, clock: Clock
+    action: str, params: Mapping[str, object], settings: Settings, clock: ServiceClock
 ) -> CallFlow:
     """
     Make one call, repeating only what was certainly not charged.
 
     :param action: the API Action.
     :param params: its request fields.
+    :param clock: the one requests are signed by; it is put right if the service refuses its time.
     :return: through ``StopIteration.value``, the verdict.
     :raises FaceIdError: there is no answer; the type says what to do next.
     """
     if not (action.isascii() and action.isalnum()):
         raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
-    send = Send(action, build_body(params), _personal(params))
-    failures = throttled = 0
+    tries = Tries(settings, clock)
+    try:
+        return (yield from _requests(action, params, settings, tries, clock))
+    except FaceIdError as error:
+        error.requests, error.throttled = tries.requests, tries.throttled
+        raise
+
+
+def _requests(
+    action: str,
+    params: Mapping[str, object],
+    settings: Settings,
+    tries: Tries,
+    clock: ServiceClock,
+) -> CallFlow:
+    body, personal = build_body(params), _personal(params)
+    yield TakeSlot()
     while True:
-        yield TakeSlot()
-        started = clock.monotonic()
-        problem: FaceIdError | None
+        timeout = tries.start()
+        # At most half of it for connecting: what could not connect is known not to be sent.
+        connect_timeout = min(settings.connect_timeout, timeout / 2)
+        problem: FaceIdError
         try:
-            reply = yield send
+            reply = yield Send(action, body, personal, timeout, connect_timeout)
         except FaceIdError as error:
-            problem = error
+            problem, decision = error, decide(*fate_of_error(error))
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")
             verdict = judge(reply, settings.similarity_threshold)
-            problem = problem_of(verdict, settings.conn_id)
-            if problem is None:
+            decision = decide(Fate.ANSWERED, verdict.outcome, verdict.code)
+            if decision is Decision.ANSWER:
+                latency_ms = round((clock.monotonic() - tries.sent_at) * 1000)
+                yield _SEEN_ANSWER
+                clock.tell(settings.conn_id)
                 return replace(
                     verdict,
-                    attempts=failures + throttled + 1,
-                    throttled=throttled,
-                    latency_ms=round((clock.monotonic() - started) * 1000),
+                    attempts=tries.requests,
+                    throttled=tries.throttled,
+                    latency_ms=latency_ms,
                 )
-        if isinstance(problem, ThrottledError):
-            throttled += 1
-            yield Throttled()
-        else:
-            failures += 1
-        pause = pause_before_retry(problem, failures, throttled, settings, clock)
+            problem = problem_of(verdict, settings.conn_id)
+            if decision is Decision.SIGN_AGAIN:
+                ahead_s = clock.measure(reply.date)
+                problem = clock_refused(verdict, settings.conn_id, ahead_s)
+                decision = tries.sign_again(ahead_s)
+        yield Seen(problem)
+        pause = tries.pause(decision)
         if pause is None:
-            problem.requests, problem.throttled = failures + throttled, throttled
             raise problem
         yield Pause(pause)
+        yield TakeSlot()
+        if tries.too_late:
+            raise problem
 
 
-def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError | None:
-    """Return the exception for a verdict that is no answer, None for an answer."""
-    if verdict.step not in {Step.RETRY, Step.FATAL}:
-        return None
+def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError:
+    """Return the exception for a verdict that is no answer."""
     error, advice = _PROBLEMS[verdict.outcome]
     return error(
         f"{verdict.action} through connection '{conn_id}': {verdict.meaning}. {advice}",
@@ -148,23 +181,15 @@ def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError | None:
     )
 
 
-def pause_before_retry(
-    problem: FaceIdError, failures: int, throttled: int, settings: Settings, clock: Clock
-) -> float | None:
-    """
-    Return the seconds to wait before the next attempt, or None to give up.
-
-    A throttled answer is nobody's failure: it does not use up an attempt.
-
-    :param failures: attempts that failed so far, throttled ones excluded.
-    :param throttled: throttled answers so far.
-    """
-    if isinstance(problem, ThrottledError):
-        return clock.jitter(0.5, 1.5) if throttled <= settings.throttle_patience else None
-    if not isinstance(problem, RetryError) or failures >= settings.max_attempts:
-        return None
-    back_off: float = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (failures - 1))
-    return back_off * clock.jitter(0.5, 1.5)
+def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> CredentialsError:
+    """Return the exception for a signature that is refused for its time."""
+    measured = "by how much could not be measured" if ahead_s is None else in_words(ahead_s)
+    return CredentialsError(
+        f"{verdict.action} through connection '{conn_id}': {verdict.meaning}: {measured}. "
+        "Correct this machine's clock (NTP)",
+        code=verdict.code,
+        request_id=verdict.request_id,
+    )
 
 
 def _personal(params: Mapping[str, object]) -> tuple[str, ...]:

@@ -57,8 +57,10 @@ class Settings:
     :param identity_limits: calls about one person by Action, where they differ likewise.
     :param pace_share: share of the quota to use, 0.01-1.
     :param timeout: seconds for one request, from DNS to the last byte of the answer.
-    :param connect_timeout: seconds for DNS, connecting and TLS.
+    :param connect_timeout: seconds for DNS, connecting and TLS; never more than half of a request's.
+    :param deadline: seconds for one call with all its requests and pauses, from the first request.
     :param max_attempts: requests for one answer while the service is unavailable.
+    :param outage_patience: seconds a run over a table waits while nobody is answered.
     :param throttle_patience: throttled answers one call puts up with, a second or so each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
     :param id_card_check: how strictly an ID number is read before it is sent.
@@ -77,7 +79,9 @@ class Settings:
     pace_share: float = 0.97
     timeout: float = 30.0
     connect_timeout: float = 5.0
+    deadline: float = 120.0
     max_attempts: int = 6
+    outage_patience: float = 900.0
     throttle_patience: int = 60
     similarity_threshold: float = DEFAULT_THRESHOLD
     id_card_check: Check = Check.STRICT

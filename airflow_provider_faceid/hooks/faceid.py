@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
+from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, form_fields, parse_settings
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import (
@@ -71,6 +73,7 @@ class FaceIdHook(HttpHook):
         super().__init__(method="POST", http_conn_id=faceid_conn_id, auth_type=self._auth)
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
+        self._clock = ServiceClock()
 
     @cached_property
     def settings(self) -> Settings:
@@ -150,7 +153,7 @@ class FaceIdHook(HttpHook):
         settings = self.settings
         call = partial(self._call, action, params, settings, self.pace(action))
         if once is not None:
-            ledger = self.ledger(once.owner)
+            ledger = self.ledger(once.owner, reuse_within=once.reuse_within)
             return call_once(ledger, settings, action, params, once=once, call=call)
         wait = self.identity_counts().reserve([identity_uses(settings, action, params)])[0]
         if wait is not None:
@@ -173,14 +176,25 @@ class FaceIdHook(HttpHook):
         """
         return shared_counts(self.settings, self.state_conn_id)
 
-    def ledger(self, owner: str) -> Ledger:
+    def ledger(
+        self,
+        owner: str,
+        *,
+        max_charged: int | None = None,
+        reuse_within: timedelta | None = None,
+    ) -> Ledger:
         """
         Return the ledger of a task: every call, written down before it leaves.
 
         :param owner: the task instance, the same for every try of it.
+        :param max_charged: calls all tries of it may be charged for; None for any number.
+        :param reuse_within: for how long the answer of another campaign is good.
         :raises FaceIdError: the state store cannot be used.
         """
-        return shared_ledger(self.settings, owner, self.state_conn_id)
+        reuse = reuse_within.total_seconds() if reuse_within else 0.0
+        return shared_ledger(
+            self.settings, owner, self.state_conn_id, max_charged=max_charged, reuse_within=reuse
+        )
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -215,7 +229,11 @@ class FaceIdHook(HttpHook):
         """
         try:
             settings = replace(
-                self.settings, max_attempts=1, throttle_patience=0, timeout=TEST_TIMEOUT
+                self.settings,
+                max_attempts=1,
+                throttle_patience=0,
+                timeout=TEST_TIMEOUT,
+                deadline=TEST_TIMEOUT,
             )
             # Whoever tests a connection need not reach the state store: one call does no harm.
             pace = SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name))
@@ -248,7 +266,9 @@ class FaceIdHook(HttpHook):
     def _call(
         self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
     ) -> Verdict:
-        return blocking_call(action, params, session=self._session, settings=settings, pace=pace)
+        return blocking_call(
+            action, params, session=self._session, settings=settings, pace=pace, clock=self._clock
+        )
 
     @cached_property
     def _session(self) -> Session:
@@ -264,7 +284,7 @@ class FaceIdHook(HttpHook):
     def _auth(self, *_: Any) -> TC3Auth:
         settings = self.settings
         key = settings.credentials
-        sign = partial(TC3Auth, key.secret_id, key.secret_key, token=key.token)
+        sign = partial(TC3Auth, key.secret_id, key.secret_key, token=key.token, clock=self._clock)
         return sign(region=settings.region, language=settings.language)
 
     def _set_base_url(self, connection: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ..client.settings import Settings
 from ..clock import SYSTEM_CLOCK, utc_text
@@ -18,7 +19,8 @@ from ..exceptions import (
 from ..service.actions import ACTIONS
 from ..service.outcomes import Step
 from ..service.verdict import Verdict
-from ..state.ledger import Claim, Decision, Ledger, Record, State, call_key
+from ..state.calls import Claim, Decision, Record, State, call_key
+from ..state.ledger import Ledger
 from ..state.limits import Use, uses_of
 
 
@@ -31,12 +33,14 @@ class Once:
     :param campaign: name under which a person is verified once.
     :param row: key of the source row.
     :param retry: whether to call although it may have been charged before without an answer.
+    :param reuse_within: for how long the answer of another campaign is good.
     """
 
     owner: str
     campaign: str
     row: str = ""
     retry: bool = False
+    reuse_within: timedelta | None = None
 
 
 def call_once(

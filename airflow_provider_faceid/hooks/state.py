@@ -13,14 +13,16 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
 from ..client.settings import Settings
+from ..clock import SECONDS_PER_DAY
 from ..exceptions import ConfigurationError
 from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
-from ..state.store import StateStore
+from ..state.store import StateStore, Survives
 
 DEFAULT_FILE = "faceid_state.sqlite"
+KEEP_DAYS = 90
 STORES = ("sqlite", "postgres")
 """Connection types that lead to a state store."""
 ONE_HOST = frozenset({"LocalExecutor", "SequentialExecutor"})
@@ -54,14 +56,34 @@ def shared_counts(settings: Settings, state_conn_id: str | None = None) -> Ident
     return IdentityCounts(_store(_url(settings, state_conn_id)))
 
 
-def shared_ledger(settings: Settings, owner: str, state_conn_id: str | None = None) -> Ledger:
+def shared_ledger(
+    settings: Settings,
+    owner: str,
+    state_conn_id: str | None = None,
+    *,
+    max_charged: int | None = None,
+    reuse_within: float = 0.0,
+) -> Ledger:
     """
     Return the ledger of a task, in the store all workers share.
 
     :param owner: the task instance, the same for every try of it.
     :param state_conn_id: as for :func:`shared_pace`.
+    :param max_charged: calls all tries of it may be charged for; None for any number.
+    :param reuse_within: seconds for which the answer of another campaign is good.
+    :raises ConfigurationError: answers are not kept for so long, or a number is out of range.
     """
-    return Ledger(_store(_url(settings, state_conn_id)), owner)
+    days = conf.getint("faceid", "keep_answers_days", fallback=KEEP_DAYS)
+    keep = days * SECONDS_PER_DAY
+    if days < 1 or not 0 <= reuse_within <= keep:
+        raise ConfigurationError(
+            f"reuse_within of {reuse_within / SECONDS_PER_DAY:g} days: answers are kept for "
+            f"{days} days, see [faceid] keep_answers_days"
+        )
+    if max_charged is not None and max_charged < 0:
+        raise ConfigurationError(f"max_charged={max_charged}: it is 0 or more")
+    store = _store(_url(settings, state_conn_id))
+    return Ledger(store, owner, max_charged=max_charged, reuse_within=reuse_within, keep=keep)
 
 
 def _url(settings: Settings, state_conn_id: str | None) -> str:
@@ -100,7 +122,12 @@ def _configured() -> str:
 
 @cache
 def _store(url: str) -> StateStore:
-    return StateStore(url)
+    survives = conf.get("faceid", "ledger_survives", fallback=Survives.POWER_LOSS.value)
+    if survives not in set(Survives):
+        raise ConfigurationError(
+            f"[faceid] ledger_survives is '{survives}'; it is {' or '.join(Survives)}"
+        )
+    return StateStore(url, survives=Survives(survives))
 
 
 @cache

@@ -1,14 +1,11 @@
-"""What the operators share: campaign, errors as Airflow knows them, asset events."""
+"""What the operators share: campaign, owner of the work, asset events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
-from ..exceptions import FatalError, QuarantineError, UncertainError
+from ..exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,17 +29,16 @@ def task_instance(context: Context) -> str:
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
-@contextmanager
-def airflow_errors() -> Iterator[None]:
+def shall_retry(on_in_doubt: str) -> bool:
     """
-    Let Airflow retry what a retry can mend, and fail at once for the rest.
+    Say whether calls that may have been charged without an answer are made again.
 
-    A call that may have been charged is not repeated by Airflow's own retries.
+    :param on_in_doubt: the operator's parameter, rendered.
+    :raises ConfigurationError: it is neither ``hold`` nor ``retry``.
     """
-    try:
-        yield
-    except (FatalError, QuarantineError, UncertainError) as error:
-        raise AirflowFailException(str(error)) from error
+    if on_in_doubt not in {"hold", "retry"}:
+        raise ConfigurationError(f"on_in_doubt={on_in_doubt!r}: it is 'hold' or 'retry'")
+    return on_in_doubt == "retry"
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:

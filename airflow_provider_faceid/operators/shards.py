@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import ConfigurationError
 from ..service.id_card import birth_date_fits, normalise, province_fits
-from .common import airflow_errors
+from .recovery import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,7 +9,8 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import DataQualityError
-from .common import airflow_errors, default_campaign, describe_outlets
+from .common import default_campaign, describe_outlets
+from .recovery import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

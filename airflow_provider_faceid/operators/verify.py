@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from ..exceptions import ConfigurationError
-from .common import airflow_errors, default_campaign, task_instance
+from .common import default_campaign, shall_retry, task_instance
+from .recovery import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,13 +39,22 @@ class _VerifyOnePersonOperator(BaseOperator):
     :param key_column: the key column (templated).
     :param campaign: name under which a person is verified once (templated); DAG id and logical
         date if not given.
-    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer.
+    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
 
-    template_fields: Sequence[str] = ("source", "key", "key_column", "campaign")
+    template_fields: Sequence[str] = (
+        "source",
+        "key",
+        "key_column",
+        "campaign",
+        "on_in_doubt",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e8f0fe"
 
@@ -58,6 +69,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         key_column: str = "id",
         campaign: str | None = None,
         on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -69,6 +81,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.key_column = key_column
         self.campaign = campaign
         self.on_in_doubt = on_in_doubt
+        self.reuse_within = reuse_within
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -79,14 +92,14 @@ class _VerifyOnePersonOperator(BaseOperator):
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..hooks.once import Once  # noqa: PLC0415 - the same
 
-        once = Once(
-            owner=task_instance(context),
-            campaign=self.campaign or default_campaign(context),
-            row=str(self.key),
-            retry=self.on_in_doubt == "retry",
-        )
-
         with airflow_errors():
+            once = Once(
+                owner=task_instance(context),
+                campaign=self.campaign or default_campaign(context),
+                row=str(self.key),
+                retry=shall_retry(self.on_in_doubt),
+                reuse_within=self.reuse_within,
+            )
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
             verdict = self._call(hook, once=once, **self._person())
         self.log.info(

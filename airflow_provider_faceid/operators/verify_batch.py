@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
-from .common import airflow_errors, default_campaign, describe_outlets, task_instance
+from .common import default_campaign, describe_outlets, shall_retry, task_instance
+from .recovery import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +50,12 @@ class _VerifyTableOperator(BaseOperator):
         was asked about too often or the service could not answer. ``leave`` them to the next run,
         or ``reschedule`` this task for the moment when the first of them may go; that uses up no
         try, and downstream tasks wait.
-    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer.
+    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged and keeps its own date.
+    :param max_charged: calls this task may be charged for, over all its tries; each shard is a task
+        of its own. Before a call that might exceed it, the task fails and is not retried.
     :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too few
         cannot keep the pace: it takes the rate times the seconds from claim to record, about 0.5 and
         the service's latency. As many as 2 seconds of the rate need if not given.
@@ -65,6 +71,7 @@ class _VerifyTableOperator(BaseOperator):
         "quarantine_table",
         "run_table",
         "campaign",
+        "on_in_doubt",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#d2e3fc"
@@ -86,6 +93,8 @@ class _VerifyTableOperator(BaseOperator):
         shard: dict[str, Any] | None = None,
         on_deferred: Literal["leave", "reschedule"] = "leave",
         on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        max_charged: int | None = None,
         max_in_flight: int | None = None,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
@@ -105,6 +114,8 @@ class _VerifyTableOperator(BaseOperator):
         self.shard = shard
         self.on_deferred = on_deferred
         self.on_in_doubt = on_in_doubt
+        self.reuse_within = reuse_within
+        self.max_charged = max_charged
         self.max_in_flight = max_in_flight
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
@@ -165,11 +176,11 @@ class _VerifyTableOperator(BaseOperator):
             ),
             settings=hook.settings,
             pace=hook.pace(self.action),
-            ledger=hook.ledger(owner),
+            ledger=hook.ledger(owner, max_charged=self.max_charged, reuse_within=self.reuse_within),
             clock=SYSTEM_CLOCK,
             log=self.log,
             min_rows=self.min_rows if self.shard is None else 0,
-            retry_held=self.on_in_doubt == "retry",
+            retry_held=shall_retry(self.on_in_doubt),
             max_in_flight=self.max_in_flight or 0,
         )
 

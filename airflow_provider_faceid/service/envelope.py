@@ -8,8 +8,10 @@ failures come in ``Response.Result`` (both Actions) or, for some codes, in ``Res
 from __future__ import annotations
 
 import json
+from calendar import timegm
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from ..exceptions import UncertainError
 from .outcomes import NO_ANSWER, look_up
@@ -47,6 +49,7 @@ class Reply:
     :param description: ``Error.Message`` or ``Description``.
     :param request_id: ``RequestId``, empty if a gateway answered.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
+    :param date_header: HTTP header ``Date`` as it came, empty if there was none.
     """
 
     action: str
@@ -54,6 +57,15 @@ class Reply:
     description: str = ""
     request_id: str = ""
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    date_header: str = ""
+
+    @property
+    def date(self) -> float | None:
+        """Return when the answer was written, in Unix seconds, None if it does not say."""
+        try:
+            return float(timegm(parsedate_to_datetime(self.date_header).utctimetuple()))
+        except (ValueError, OverflowError):
+            return None
 
 
 def build_body(params: Mapping[str, object]) -> Pieces:
@@ -83,7 +95,11 @@ def build_body(params: Mapping[str, object]) -> Pieces:
 
 
 def read_reply(
-    action: str, status: int, body: bytes | bytearray, personal: Iterable[object] = ()
+    action: str,
+    status: int,
+    body: bytes | bytearray,
+    personal: Iterable[object] = (),
+    date_header: str = "",
 ) -> Reply:
     """
     Read an answer.
@@ -95,6 +111,7 @@ def read_reply(
     :param status: HTTP status.
     :param body: HTTP body; never part of a message, because it may echo personal data.
     :param personal: values of the request, struck out of the description.
+    :param date_header: HTTP header ``Date``, empty if there is none.
     :raises UncertainError: the request was sent, but this is no answer to it.
     """
     response = _response(body)
@@ -115,6 +132,7 @@ def read_reply(
         description=strike_out(description, personal),
         request_id=_text(response, "RequestId"),
         fields=response,
+        date_header=date_header,
     )
 
 

@@ -7,19 +7,25 @@ most as many as were allowed in flight, and nobody repeats them unasked.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from ..exceptions import StateStoreError, SupersededError
-from ..service.envelope import Pieces
+from ..clock import SECONDS_PER_DAY
+from ..exceptions import SupersededError
 from ..service.outcomes import Outcome, Step
-from ..service.verdict import Verdict
-from .limits import IdentityCounts, Use, purpose_key
+from .calls import (
+    Call,
+    Claim,
+    Decision,
+    Record,
+    Ruling,
+    State,
+    question_of,
+    read_answer,
+    write_answer,
+)
+from .limits import IdentityCounts, Use
 from .store import StateStore
 
 if TYPE_CHECKING:
@@ -28,106 +34,10 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 120.0
 """A worker not heard of for so long is dead, and what it had on its way is in doubt."""
 
-_PURPOSE = b"faceid call ledger"
-_KEPT = tuple(
-    field.name for field in fields(Verdict) if field.name not in {"fields", "description"}
-)
-"""Parts of a verdict but for those that may hold what the service said about a person."""
-
-
-class State(StrEnum):
-    """Where a call stands."""
-
-    SENT = "sent"
-    """It may be on its way."""
-    DONE = "done"
-    """It is answered."""
-    FREE = "free"
-    """It was certainly not charged and may be made."""
-    IN_DOUBT = "in_doubt"
-    """It was sent, and nobody knows whether it was answered."""
-
-
-class Decision(StrEnum):
-    """What to do about a claim."""
-
-    CALL = "call"
-    """It is ours: make the call."""
-    USE = "use"
-    """It was made before: use the answer."""
-    BUSY = "busy"
-    """It is on its way, in this run or another."""
-    WAIT = "wait"
-    """The person was asked about too often."""
-    HOLD = "hold"
-    """It may have been charged without an answer."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """
-    A wish to call.
-
-    :param key: of the call, see :func:`call_key`.
-    :param row: key of the source row.
-    :param uses: what it uses up of the limits per identity.
-    :param retry: whether to call although it may have been charged before.
-    """
-
-    key: str
-    row: str
-    uses: tuple[Use, ...] = ()
-    retry: bool = False
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """
-    The answer to a claim.
-
-    :param not_before: for ``WAIT``, the Unix second to wait for.
-    :param verdict: for ``USE``, the answer; not charged if another row's call brought it.
-    """
-
-    decision: Decision
-    not_before: float = 0.0
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Record:
-    """
-    What became of a call.
-
-    :param verdict: for ``DONE``, the answer.
-    :param unused: what it did not use up of the limits per identity, because it was not sent.
-    """
-
-    key: str
-    state: State
-    verdict: Verdict | None = None
-    unused: tuple[Use, ...] = ()
-
-
-def call_key(secret: str, action: str, campaign: str, params: Mapping[str, object]) -> str:
-    """
-    Return the key of a call: the same question about the same person in the same campaign.
-
-    :param secret: the account's SecretKey, without which nobody finds the person.
-    :param params: the request fields, normalised; a photo is told by its hash.
-    """
-    parts = [action, campaign]
-    for name, value in params.items():
-        parts += [name, _hash(value) if isinstance(value, bytes | Pieces) else str(value)]
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hmac.digest(purpose_key(secret, _PURPOSE), text.encode(), "sha256").hex()[:40]
-
-
-def _hash(photo: bytes | Pieces) -> str:
-    digest = hashlib.sha256()
-    for piece in (photo,) if isinstance(photo, bytes) else photo:
-        digest.update(piece)
-    return digest.hexdigest()
+KEEP_SECONDS = 90.0 * SECONDS_PER_DAY
+"""How long answers are kept, unless told otherwise."""
+_SLICES, _SLICES_PER_TRY = 256, 16
+"""Each try looks for old lines in some slices of the table, so that it never takes long."""
 
 
 class Ledger:
@@ -136,10 +46,22 @@ class Ledger:
 
     :param store: shared by all workers.
     :param owner: the work, the same for every try of it; at most 500 characters.
+    :param max_charged: calls all tries of this work may be charged for; None for any number.
+    :param reuse_within: seconds for which the answer of another campaign is good.
+    :param keep: seconds for which answers are kept.
     """
 
-    def __init__(self, store: StateStore, owner: str) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        owner: str,
+        *,
+        max_charged: int | None = None,
+        reuse_within: float = 0.0,
+        keep: float = KEEP_SECONDS,
+    ) -> None:
         self._store, self._owner = store, owner[:500]
+        self._max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
         self._counts = IdentityCounts(store)
         self._try = 0
 
@@ -151,16 +73,18 @@ class Ledger:
         :raises StateStoreError: the database cannot be used.
         """
         self._counts.forget(now)
-        with self._store.transaction() as cursor:
+        self._forget(now)
+        with self._store.transaction(durable=True) as cursor:
             cursor.execute(
                 self._sql(
-                    "INSERT INTO faceid_tries VALUES (?, 1, 0) ON CONFLICT (owner) "
-                    "DO UPDATE SET number = faceid_tries.number + 1 RETURNING number"
+                    "INSERT INTO faceid_tries (owner, number, seen_at) VALUES (?, 1, 0) "
+                    "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1 "
+                    "RETURNING number"
                 ),
                 (self._owner,),
             )
             self._try = int(cursor.fetchall()[0][0])
-            self._stand(cursor)
+            self._stand(cursor, given_back=0)
 
     def step(self, records: Sequence[Record], claims: Sequence[Claim]) -> list[Ruling]:
         """
@@ -171,28 +95,39 @@ class Ledger:
         :raises SupersededError: a later try of this work has begun.
         :raises StateStoreError: the database cannot be used; nothing was written.
         """
-        with self._store.transaction() as cursor:
-            now = self._stand(cursor)
+        with self._store.transaction(durable=True) as cursor:
+            free = sum(record.is_free for record in records)
+            now, charged = self._stand(cursor, given_back=free)
             self._record(cursor, records, now)
-            return self._claim(cursor, claims, now) if claims else []
+            return self._claim(cursor, claims, now, charged) if claims else []
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""
         return self._counts.after_refusal(uses, now)
 
-    def _stand(self, cursor: DBAPICursor) -> float:
-        """Say that this try is alive; return the time, unless a later try has begun."""
+    def _stand(self, cursor: DBAPICursor, given_back: int) -> tuple[float, int]:
+        """
+        Say that this try is alive.
+
+        :param given_back: calls that turned out to be free.
+        :return: the time, and the calls that were or may yet be charged.
+        :raises SupersededError: a later try has begun.
+        """
         cursor.execute(f"SELECT {self._store.now_sql}")
         now = self._store.moment(cursor.fetchall()[0][0]).now
         cursor.execute(
-            self._sql("UPDATE faceid_tries SET seen_at = ? WHERE owner = ? AND number = ?"),
-            (now, self._owner, self._try),
+            self._sql(
+                "UPDATE faceid_tries SET seen_at = ?, charged = charged - ? "
+                "WHERE owner = ? AND number = ? RETURNING charged"
+            ),
+            (now, given_back, self._owner, self._try),
         )
-        if cursor.rowcount != 1:
+        found = cursor.fetchall()
+        if not found:
             raise SupersededError(
                 "A later try of this task has begun; this one neither calls nor records any more"
             )
-        return now
+        return now, int(found[0][0])
 
     def _record(self, cursor: DBAPICursor, records: Sequence[Record], now: float) -> None:
         if not records:
@@ -206,7 +141,7 @@ class Ledger:
                 (
                     record.state.value,
                     now,
-                    _answer(record.verdict) if record.verdict else None,
+                    write_answer(record.verdict) if record.verdict else None,
                     record.key,
                     self._owner,
                     self._try,
@@ -216,7 +151,9 @@ class Ledger:
         )
         self._counts.uncount(cursor, [record.unused for record in records])
 
-    def _claim(self, cursor: DBAPICursor, claims: Sequence[Claim], now: float) -> list[Ruling]:
+    def _claim(
+        self, cursor: DBAPICursor, claims: Sequence[Claim], now: float, charged: int
+    ) -> list[Ruling]:
         known = self._known(cursor, sorted({claim.key for claim in claims}))
         rulings: dict[int, Ruling] = {}
         wanted: dict[str, int] = {}
@@ -231,6 +168,10 @@ class Ledger:
                 rulings[number] = ruling
                 if ruling.decision is Decision.HOLD and known[claim.key].state is State.SENT:
                     self._doubt(cursor, claim.key)
+        for key, ruling in self._reuse(cursor, wanted, now).items():
+            rulings[wanted.pop(key)] = ruling
+        for key in self._over_budget(wanted, charged):
+            rulings[wanted.pop(key)] = Ruling(Decision.STOP)
         waits = self._counts.count(cursor, [claims[number].uses for number in wanted.values()])
         allowed = []
         for number, wait in zip(wanted.values(), waits, strict=True):
@@ -244,32 +185,64 @@ class Ledger:
         rulings |= {wanted[claim.key]: Ruling(Decision.BUSY) for claim in lost}
         return [rulings.get(n, Ruling(Decision.CALL)) for n in range(len(claims))]
 
-    def _known(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, _Call]:
+    def _known(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, Call]:
         cursor.execute(
             self._sql(
-                "SELECT c.call_key, c.source_key, c.state, c.answer, c.owner, c.try_number, "
-                "t.number, t.seen_at FROM faceid_calls c JOIN faceid_tries t ON t.owner = c.owner "
+                "SELECT c.call_key, c.source_key, c.state, c.answer, c.owner, "
+                "c.try_number = t.number, t.seen_at, c.changed_at "
+                "FROM faceid_calls c JOIN faceid_tries t ON t.owner = c.owner "
                 f"WHERE c.call_key IN ({', '.join('?' * len(keys))})"
             ),
             keys,
         )
         return {
-            key: _Call(row, State(state), answer, owner, number == latest, seen_at)
-            for key, row, state, answer, owner, number, latest, seen_at in cursor.fetchall()
+            key: Call(row, State(state), answer, owner, bool(current), seen_at, changed_at)
+            for key, row, state, answer, owner, current, seen_at, changed_at in cursor.fetchall()
         }
 
-    def _rule(self, claim: Claim, call: _Call, now: float) -> Ruling | None:
+    def _rule(self, claim: Claim, call: Call, now: float) -> Ruling | None:
         """Return what is to be done about a known call, None if it may be claimed."""
         if call.state is State.DONE:
-            return Ruling(Decision.USE, verdict=_verdict(call.answer, own=call.row == claim.row))
+            verdict = read_answer(call.answer, own=call.row == claim.row)
+            return Ruling(Decision.USE, verdict=verdict, answered_at=call.changed_at)
         if call.state is State.SENT and call.is_current and now - call.seen_at < LEASE_SECONDS:
             return Ruling(Decision.BUSY)
         if call.state is State.FREE or claim.retry:
             return None
         return Ruling(Decision.HOLD)
 
+    def _reuse(self, cursor: DBAPICursor, keys: Iterable[str], now: float) -> dict[str, Ruling]:
+        """Return the answers other campaigns have to the same questions, the latest of each."""
+        asked = {question_of(key): key for key in keys} if self._reuse_within else {}
+        if not asked:
+            return {}
+        cursor.execute(
+            self._sql(
+                f"WITH asked (question) AS (VALUES {', '.join(['(?)'] * len(asked))}) "
+                "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
+                "ON call_key > CAST(question AS CHAR(40)) "
+                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # follows all digits
+                "WHERE state = 'done' AND changed_at >= ? ORDER BY changed_at"
+            ),
+            [*asked, now - self._reuse_within],
+        )
+        rulings = {}
+        for question, answer, changed_at in cursor.fetchall():
+            verdict = read_answer(answer, own=False)
+            if verdict.step is Step.RECORD and verdict.outcome is not Outcome.ERROR:
+                rulings[asked[question]] = Ruling(
+                    Decision.USE, verdict=verdict, answered_at=changed_at
+                )
+        return rulings
+
+    def _over_budget(self, keys: Mapping[str, int], charged: int) -> list[str]:
+        """Return the keys there is no money left for."""
+        if self._max_charged is None:
+            return []
+        return list(keys)[max(0, self._max_charged - charged) :]
+
     def _take(
-        self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, _Call], now: float
+        self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call], now: float
     ) -> set[str]:
         """Write down that calls are sent; return the keys nobody else was faster with."""
         won: set[str] = set()
@@ -296,6 +269,11 @@ class Ledger:
             )
             if cursor.rowcount == 1:
                 won.add(key)
+        if won:
+            cursor.execute(
+                self._sql("UPDATE faceid_tries SET charged = charged + ? WHERE owner = ?"),
+                (len(won), self._owner),
+            )
         return won
 
     def _doubt(self, cursor: DBAPICursor, key: str) -> None:
@@ -306,35 +284,17 @@ class Ledger:
             (key,),
         )
 
+    def _forget(self, now: float) -> None:
+        """Delete old answers in some slices of the table; what is in doubt stays for good."""
+        for number in random.sample(range(_SLICES), _SLICES_PER_TRY):
+            with self._store.transaction() as cursor:
+                cursor.execute(
+                    self._sql(
+                        "DELETE FROM faceid_calls WHERE call_key >= ? AND call_key < ? "
+                        "AND state IN ('done', 'free') AND changed_at < ?"
+                    ),
+                    (f"{number:02x}", f"{number:02x}g", now - self._keep),
+                )
+
     def _sql(self, text: str) -> str:
         return text.replace("?", self._store.marker)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A line of the ledger; ``is_current``: no later try of its work has begun."""
-
-    row: str
-    state: State
-    answer: str | None
-    owner: str
-    is_current: bool
-    seen_at: float
-
-
-def _answer(verdict: Verdict) -> str:
-    return json.dumps({name: getattr(verdict, name) for name in _KEPT})
-
-
-def _verdict(answer: str | None, *, own: bool) -> Verdict:
-    try:
-        kept: dict[str, Any] = json.loads(answer or "")
-        if not own:
-            kept |= {"charged": False, "attempts": 0, "throttled": 0}
-        kept |= {"outcome": Outcome(kept["outcome"]), "step": Step(kept["step"])}
-        return Verdict(**kept, description="")
-    except (KeyError, TypeError, ValueError):
-        raise StateStoreError(
-            "An answer in the ledger of the state store cannot be read. Restore the store from a "
-            "copy; nothing is sent without it, because nobody would know what was paid"
-        ) from None

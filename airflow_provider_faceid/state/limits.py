@@ -20,6 +20,7 @@ from .store import StateStore
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
+FORGET_AT_ONCE = 20_000
 _COUNTER_BYTES = 8
 _PURPOSE = b"faceid identity counters"
 
@@ -172,11 +173,17 @@ class IdentityCounts:
         return next(repeated, next_beijing_midnight(now))
 
     def forget(self, now: float) -> None:
-        """Delete the counters of windows that are over."""
-        with self._store.transaction() as cursor:
-            cursor.execute(
-                f"DELETE FROM faceid_identity_uses WHERE ends <= {self._store.marker}", (now,)
-            )
+        """Delete the counters of windows that are over, in portions that keep nobody waiting."""
+        over = f"SELECT counter FROM faceid_identity_uses WHERE ends <= {self._store.marker}"
+        deleted = FORGET_AT_ONCE
+        while deleted == FORGET_AT_ONCE:
+            with self._store.transaction() as cursor:
+                cursor.execute(
+                    "DELETE FROM faceid_identity_uses "
+                    f"WHERE counter IN ({over} LIMIT {FORGET_AT_ONCE})",
+                    (now,),
+                )
+                deleted = cursor.rowcount
 
     def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:
         one = f"({', '.join([self._store.marker] * len(rows[0]))})"

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,15 +55,37 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             answer TEXT
         )""",
     ),
+    ("ALTER TABLE faceid_tries ADD COLUMN charged INTEGER NOT NULL DEFAULT 0",),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
 
 LOCK_SECONDS = 30
+"""How long a step waits for a database that is locked, or away."""
 STATEMENTS_KEPT = 16
 """Of SQLite's prepared statements: those for many rows at once take hundreds of kilobytes each."""
+AGAIN_SECONDS = 0.5
+"""Between two attempts to reach a server that is away."""
+
+_BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
+    # A plain BEGIN of SQLite that reads first and then writes fails at once while others write.
+    (True, True): ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
+    (True, False): ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
+    (False, True): ("BEGIN",),  # a commit waits for the disk as the server is configured
+    (False, False): ("BEGIN; SET LOCAL synchronous_commit TO off",),
+}
+"""How a transaction begins, by (is SQLite, waits for the disk at its end)."""
 _CLOCK = "extract(epoch FROM clock_timestamp())::float8"
 _ADVISORY_LOCK = 0xFACE1D
 """Number under which processes queue to migrate a PostgreSQL database."""
+
+
+class Survives(StrEnum):
+    """What the ledger of calls outlives."""
+
+    POWER_LOSS = "power_loss"
+    """Power loss, and the crash of a host: each step waits for the disk."""
+    PROCESS_KILL = "process_kill"
+    """The death of any process of ours, but not of the host or the database's server."""
 
 
 class Moment(NamedTuple):
@@ -77,14 +100,20 @@ class StateStore:
     A state database. Safe for threads, and for processes forked after it was made.
 
     :param url: SQLAlchemy URL, ``sqlite:////path`` or ``postgresql+psycopg://...``.
+    :param survives: what a durable transaction outlives once it is committed.
     :raises ConfigurationError: another kind of database.
     """
 
-    def __init__(self, url: str | URL, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        clock: Clock = SYSTEM_CLOCK,
+        survives: Survives = Survives.POWER_LOSS,
+    ) -> None:
         from sqlalchemy import make_url  # noqa: PLC0415 - heavy, and not every process needs it
 
         self._url = make_url(url)
-        self._clock = clock
+        self._clock, self._survives = clock, survives
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
         kind = self._url.get_backend_name()
@@ -97,16 +126,17 @@ class StateStore:
         self.now_sql = "NULL" if self.is_sqlite else _CLOCK
 
     @contextmanager
-    def transaction(self) -> Iterator[DBAPICursor]:
+    def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
         """
         Give a cursor of the driver in a transaction.
 
         SQLAlchemy lends the connection only: its statements cost several times what ours do.
 
+        :param durable: whether it may not be forgotten: who loses the pace loses nothing.
         :raises StateStoreError: the database cannot be opened, read or written.
         """
         try:
-            with _transaction(self._engine(), self._faults) as cursor:
+            with _transaction(self._begin(self._engine(), durable=durable)) as cursor:
                 yield cursor
         except self._faults as error:
             kind = type(getattr(error, "orig", error)).__name__
@@ -140,13 +170,34 @@ class StateStore:
             if engine is None:
                 engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
                 try:
-                    with _transaction(engine, self._faults) as cursor:
+                    with _transaction(self._begin(engine, durable=True)) as cursor:
                         _migrate(cursor, is_sqlite=self.is_sqlite)
                 except BaseException:
                     engine.dispose()
                     raise
                 self._engines[os.getpid()] = engine
         return engine
+
+    def _begin(self, engine: Engine, *, durable: bool) -> tuple[PoolProxiedConnection, DBAPICursor]:
+        """Begin a transaction; a server that is away is waited for, as a locked file is."""
+        begin = _BEGIN[self.is_sqlite, durable and self._survives is Survives.POWER_LOSS]
+        end = self._clock.monotonic() + (0 if self.is_sqlite else LOCK_SECONDS)
+        while True:
+            connection: PoolProxiedConnection | None = None
+            try:
+                connection = engine.raw_connection()
+                cursor = connection.cursor()
+                for statement in begin:
+                    cursor.execute(statement)
+            except BaseException as error:
+                if connection is not None:
+                    connection.invalidate()
+                if not isinstance(error, self._faults) or self._clock.monotonic() >= end:
+                    raise
+                engine.dispose()  # a server that was restarted knows none of the connections
+                self._clock.sleep(AGAIN_SECONDS)
+            else:
+                return connection, cursor
 
     @cached_property
     def _faults(self) -> tuple[type[Exception], ...]:
@@ -172,11 +223,10 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below
+        connection.isolation_level = None  # transactions are begun by ourselves
         # Refused while others use the file, who may be changing its journal at this moment.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").close()
-        connection.execute("PRAGMA synchronous = NORMAL").close()
 
     return engine
 
@@ -184,43 +234,19 @@ def _sqlite(url: URL) -> Engine:
 def _postgresql(url: URL) -> Engine:
     from sqlalchemy import create_engine  # noqa: PLC0415 - as above
 
-    # Transactions are begun below: left to the driver, each would be begun in a trip of its own.
+    # Transactions are begun by ourselves: the driver would begin each in a trip of its own.
     return create_engine(url, isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
-def _transaction(engine: Engine, faults: tuple[type[Exception], ...]) -> Iterator[DBAPICursor]:
+def _transaction(begun: tuple[PoolProxiedConnection, DBAPICursor]) -> Iterator[DBAPICursor]:
     """Commit what is done with the cursor, or nothing of it."""
-    connection, cursor = _begin(engine, faults)
+    connection, cursor = begun
     try:
         yield cursor
         cursor.execute("COMMIT")
     finally:
         connection.close()  # rolls back what was not committed
-
-
-def _begin(
-    engine: Engine, faults: tuple[type[Exception], ...]
-) -> tuple[PoolProxiedConnection, DBAPICursor]:
-    is_sqlite = engine.dialect.name == "sqlite"
-    # A plain BEGIN that reads first and then writes fails at once while another one writes.
-    begin = "BEGIN IMMEDIATE" if is_sqlite else "BEGIN"
-    for is_last in (is_sqlite, True):
-        connection = engine.raw_connection()
-        try:
-            cursor = connection.cursor()
-            cursor.execute(begin)
-        except faults:
-            connection.invalidate()
-            if is_last:
-                raise
-            engine.dispose()  # the server was restarted; all connections in the pool are dead
-        except BaseException:
-            connection.invalidate()
-            raise
-        else:
-            return connection, cursor
-    raise AssertionError("the last try returns or raises")
 
 
 def _migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..exceptions import FaceIdError
 from .database import DUCKDB, Database
+
+KEYS_AT_ONCE = 200
+"""Keys in one statement that changes or deletes rows."""
 
 
 class Column(NamedTuple):
@@ -54,7 +57,7 @@ RESULTS = _table(
     charged           integer  1, 0 (also if another row's call answered), NULL where no page says
     description       text     our words for the code
     request_id        text     the service's RequestId, to ask Tencent Cloud about
-    attempts          integer  requests made for this answer
+    attempts          integer  requests made for this answer; 0 if another row's call answered
     latency_ms        integer  from sending to the whole answer, waits excluded
     answered_at       text     ISO 8601, UTC
     verified_date     text     YYYY-MM-DD, the service's day (Beijing)
@@ -92,6 +95,7 @@ RUNS = _table(
     quarantined       integer  rows whose input has to be mended
     deferred          integer  rows that wait for another day or for the service
     held              integer  rows sent without an answer
+    reused            integer  rows answered without a call: their question was answered before
     calls             integer  requests made in this run
     charged           integer  calls of this run that are billed
     throttled         integer  requests refused as too fast; not billed
@@ -186,6 +190,43 @@ def select_by_keys(
         f"WHERE {' AND '.join(where)}",
         [*scope.values(), *keys],
     )
+
+
+def portions(keys: Sequence[str]) -> Iterator[list[str]]:
+    """
+    Cut keys into lists of one length, the last filled up with a key of its own.
+
+    A driver keeps each statement of another length in memory.
+    """
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        some = list(keys[start : start + KEYS_AT_ONCE])
+        yield some + some[-1:] * (KEYS_AT_ONCE - len(some))
+
+
+def update(
+    database: Database,
+    name: str,
+    values: dict[str, Any],
+    condition: str,
+    parameters: Sequence[Any],
+) -> int:
+    """
+    Change some columns of rows.
+
+    :param values: new values by column.
+    :param condition: SQL with one ``?`` per parameter.
+    :return: how many rows.
+    """
+    dialect, table = database.dialect, database.dialect.quote_table(name)
+    where = condition.replace("?", dialect.marker)
+    setting = ", ".join(f"{dialect.quote(c)} = {dialect.marker}" for c in values)
+    with database.transaction(f"changing table '{name}'") as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", tuple(parameters))
+        count = int(cursor.fetchall()[0][0])
+        cursor.execute(
+            f"UPDATE {table} SET {setting} WHERE {where}", (*values.values(), *parameters)
+        )
+    return count
 
 
 def delete(database: Database, name: str, condition: str, parameters: Sequence[Any]) -> None:

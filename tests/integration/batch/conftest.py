@@ -104,6 +104,7 @@ class Bench:
             "url": self.url,
             "quotas": {ID_CARD: 2000, FACE: 2000},
             "timeout": 10.0,
+            "outage_patience": 2.0,
         }
         return Settings(**usual | changes)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
-from airflow_provider_faceid.exceptions import StateStoreError, UncertainError
+from airflow_provider_faceid.exceptions import OutageError, StateStoreError
 from airflow_provider_faceid.service.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
@@ -138,8 +138,7 @@ def test_rows_a_stopped_run_did_not_send_are_not_counted(sqlite_bench, stub):
     name = bench.ordinary[0].name
     bench.fill([(n, person.id_card, name) for n, person in enumerate(bench.ordinary[:100])])
     bench.url = stub(b"<html>no service</html>", 200, "text/html").url
-    slowly = {"quotas": {ID_CARD: 100}, "identity_limits": {ID_CARD: limits}}
-    _, manifest = bench.fail(UncertainError, settings=slowly)
+    _, manifest = bench.fail(OutageError, **known(limits))
     sent = manifest["calls"]
     assert 0 < sent < 100
     bench.url = bench.server.url

@@ -227,7 +227,7 @@ def test_codes_that_pass_are_called_until_the_answer_comes(bench, action, codes)
             for key, person in enumerate(people, 1)
         ]
     )
-    manifest = bench.run(action)
+    manifest = bench.run(action, settings={"outage_patience": 60.0})
     bench.check(manifest, action)
     assert manifest["outcomes"] == {"match": len(people)}
     assert (manifest["calls"], manifest["charged"]) == (3 * len(people), len(people))

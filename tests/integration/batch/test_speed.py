@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from airflow_provider_faceid.simulator.people import People
+from airflow_provider_faceid.simulator.process import simulator
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
 MANY = 20_000
@@ -36,11 +35,9 @@ def test_the_quota_is_used_and_never_exceeded(sqlite_bench, action, seconds):
 @pytest.fixture
 def process():
     """A simulator in a process of its own, without limits; gives its address."""
-    command = [sys.executable, "-m", "airflow_provider_faceid.simulator", "--latency-ms", "0"]
-    command += ["--people", str(MANY), "--quota", f"{ID_CARD}=0", "--no-identity-limits"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        yield running.stdout.readline().removeprefix("listening on ").strip()
-        running.terminate()
+    options = ("--latency-ms", "0", "--quota", f"{ID_CARD}=0", "--no-identity-limits")
+    with simulator("--people", str(MANY), *options) as running:
+        yield running.url
 
 
 def resident_mb():

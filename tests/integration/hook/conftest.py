@@ -18,6 +18,7 @@ from airflow_provider_faceid.client.aio import AsyncClient
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.hooks import state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
+from airflow_provider_faceid.service import signing
 from airflow_provider_faceid.service.verdict import Verdict
 from airflow_provider_faceid.simulator import SimulatorServer
 from tests.unit.hooks.conftest import airflow_has_warned
@@ -252,6 +253,37 @@ def serve():
         server.server_close()
         thread.join(5)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def headers_of() -> Callable[[bytes], dict[str, str]]:
+    """Return what reads the headers of a request, their names in lower case."""
+
+    def headers_of(request: bytes) -> dict[str, str]:
+        lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+        return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+
+    return headers_of
+
+
+@pytest.fixture
+def assert_signed(headers_of) -> Callable[[bytes], None]:
+    """Return what asserts that a request is signed as a whole, with the key of the tests."""
+
+    def assert_signed(request: bytes) -> None:
+        headers = headers_of(request)
+        body = request.partition(b"\r\n\r\n")[2]
+        assert headers["content-length"] == str(len(body))
+        assert headers["authorization"] == signing.authorization(
+            secret_id="simulator-id",
+            secret_key="simulator-key",
+            timestamp=int(headers["x-tc-timestamp"]),
+            service="faceid",
+            headers={"content-type": "application/json", "host": headers["host"]},
+            hashed_payload=signing.payload_hash(body),
+        )
+
+    return assert_signed
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
-"""Keys, tokens and clocks the service accepts or refuses."""
+"""Keys and tokens the service accepts or refuses."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError
 
 ID_CARD = "IdCardVerification"
@@ -34,17 +31,6 @@ def test_a_wrong_key_ends_at_once_and_says_what_is_wrong(
     assert meaning in str(error.value)
     assert "hush" not in str(error.value)
     assert [row["error"] for row in ledger()] == [code]
-
-
-@pytest.mark.parametrize("minutes", [-6, 6])
-def test_a_clock_that_is_off_is_said_to_be(
-    client, connect, simulator, params, *, monkeypatch, minutes
-):
-    monkeypatch.setattr(SYSTEM_CLOCK, "now", lambda: time.time() + 60 * minutes)
-    simulator_clock = type(SYSTEM_CLOCK)()
-    monkeypatch.setattr(simulator.account, "clock", simulator_clock)
-    with pytest.raises(CredentialsError, match="clock is more than 5 minutes off"):
-        client.ask(connect(simulator.url), ID_CARD, params)
 
 
 def test_a_temporary_key_sends_its_token(client, connect, simulator, params):

@@ -8,7 +8,6 @@ import json
 import pytest
 
 from airflow_provider_faceid.exceptions import FaceIdError, NotSentError, RequestRefusedError
-from airflow_provider_faceid.service import signing
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -19,17 +18,14 @@ OWN = {
 LIBRARY = {"user-agent", "accept", "accept-encoding", "connection"}
 
 
-def headers_of(request: bytes) -> dict[str, str]:
-    lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
-    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-
-
 @pytest.fixture
 def server(serve, match):
     return serve(lambda line: line.say(match))
 
 
-def test_a_request_is_a_signed_post_of_ascii_json(client, connect, server):
+def test_a_request_is_a_signed_post_of_ascii_json(
+    client, connect, server, headers_of, assert_signed
+):
     client.ask(connect(server.url), ID_CARD, PARAMS)
     (request,) = server.requests
     body = request.partition(b"\r\n\r\n")[2]
@@ -39,14 +35,7 @@ def test_a_request_is_a_signed_post_of_ascii_json(client, connect, server):
     assert body.isascii()
     assert headers["content-type"] == "application/json"
     assert headers["host"] == server.url.removeprefix("http://")
-    assert headers["authorization"] == signing.authorization(
-        secret_id="simulator-id",
-        secret_key="simulator-key",
-        timestamp=int(headers["x-tc-timestamp"]),
-        service="faceid",
-        headers={"content-type": "application/json", "host": headers["host"]},
-        hashed_payload=signing.payload_hash(body),
-    )
+    assert_signed(request)
 
 
 EXTRA = {
@@ -59,7 +48,7 @@ EXTRA = {
 }
 
 
-def test_fields_of_the_connection_never_become_headers(client, connect, server):
+def test_fields_of_the_connection_never_become_headers(client, connect, server, headers_of):
     client.ask(connect(server.url, **EXTRA), ID_CARD, PARAMS)
     (request,) = server.requests
     headers = headers_of(request)
@@ -68,12 +57,15 @@ def test_fields_of_the_connection_never_become_headers(client, connect, server):
     assert "hush" not in str(headers)
 
 
-def test_the_raw_session_signs_what_it_sends_and_adds_no_field(connect, server):
+def test_the_raw_session_signs_what_it_sends_and_adds_no_field(
+    connect, server, headers_of, assert_signed
+):
     hook = connect(server.url, **EXTRA)
     answer = hook.get_conn(headers={"X-Own": "1"}).post(
         hook.settings.url, json=PARAMS, headers={"X-TC-Action": "DetectAuth"}
     )
     assert answer.ok
+    assert_signed(server.requests[0])
     headers = headers_of(server.requests[0])
     assert set(headers) - LIBRARY == OWN | {"x-tc-token", "x-own"}
     assert headers["x-tc-action"] == "DetectAuth"
@@ -148,13 +140,15 @@ class TestProxies:
     NOBODY = "http://127.0.0.1:1"
 
     @pytest.mark.parametrize("key", ["http", "all", "http://faceid.example"])
-    def test_the_proxy_of_the_connection_is_taken(self, client, connect, server, key):
+    def test_the_proxy_of_the_connection_is_taken(
+        self, client, connect, server, headers_of, *, key
+    ):
         hook = connect(self.ENDPOINT, proxies={key: server.url})
         assert client.ask(hook, ID_CARD, PARAMS).is_match
         assert server.requests[0].startswith(b"POST http://faceid.example/ HTTP/1.1\r\n")
         assert headers_of(server.requests[0])["host"] == "faceid.example"
 
-    def test_a_proxy_may_want_a_password(self, client, connect, server):
+    def test_a_proxy_may_want_a_password(self, client, connect, server, headers_of):
         proxy = server.url.replace("http://", "http://user:hush@")
         assert client.ask(connect(self.ENDPOINT, proxies={"http": proxy}), ID_CARD, PARAMS).is_match
         assert headers_of(server.requests[0])["proxy-authorization"] == "Basic dXNlcjpodXNo"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import socket
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_faceid.compat import come_back
 from airflow_provider_faceid.exceptions import NotSentError, StateStoreError, UnavailableError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
 )
-from airflow_provider_faceid.simulator.special import FACE
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 
 REFERENCE = {"source_conn_id": "warehouse", "source": "people", "key": 7}
@@ -119,7 +121,13 @@ def test_a_key_nobody_has_fails_at_once(bench, context):
 
 @pytest.mark.parametrize("kind", [IdCardVerificationOperator, ImageRecognitionV2Operator])
 def test_personal_data_is_in_no_template_field(kind):
-    assert set(kind.template_fields) == {"source", "key", "key_column", "campaign"}
+    assert set(kind.template_fields) == {
+        "source",
+        "key",
+        "key_column",
+        "campaign",
+        "on_in_doubt",
+    }
 
 
 def test_bad_input_fails_at_once_by_the_name_of_its_rule(bench, context):
@@ -177,6 +185,29 @@ def test_a_cleared_task_uses_the_answer_and_another_campaign_calls_again(bench, 
     other = IdCardVerificationOperator(campaign="another", **one).execute(context)
     assert other["request_id"] != first["request_id"]
     assert bench.calls == 2
+
+
+def test_another_campaign_may_reuse_the_answer(bench, context):
+    person = bench.ordinary[0]
+    one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
+    first = IdCardVerificationOperator(campaign="spring", **one).execute(context)
+    again = IdCardVerificationOperator(
+        campaign="autumn", reuse_within=timedelta(days=1), **one
+    ).execute(context)
+    assert (again["request_id"], again["charged"]) == (first["request_id"], False)
+    assert bench.calls == 1
+
+
+def test_a_person_asked_about_too_often_lets_the_task_come_back_later(bench, context):
+    bench.faceid(extra={"identity_limits": {ID_CARD: {"id_card_per_day": 1}}})
+    person = bench.ordinary[0]
+    one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
+    IdCardVerificationOperator(campaign="spring", **one).execute(context)
+    later = type(come_back(datetime.now(UTC)))
+    with pytest.raises(later) as rescheduled:
+        IdCardVerificationOperator(campaign="autumn", **one).execute(context)
+    assert rescheduled.value.reschedule_date > datetime.now(UTC)
+    assert bench.calls == 1
 
 
 def test_a_try_that_died_on_the_way_is_not_repeated_unasked(bench, context, monkeypatch):

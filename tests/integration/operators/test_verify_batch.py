@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +20,7 @@ from airflow_provider_faceid.operators.verify_batch import (
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
+SECOND = timedelta(seconds=1)
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 
 
@@ -74,6 +75,7 @@ def test_names_of_tables_are_templates_and_columns_are_not(kind):
         "quarantine_table",
         "run_table",
         "campaign",
+        "on_in_doubt",
     }
 
 
@@ -141,6 +143,49 @@ def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table
         waiting.execute(context)
     assert rescheduled.value.reschedule_date == datetime.fromisoformat(left["not_before"])
     assert table.calls == 1
+
+
+def test_a_budget_holds_for_all_tries_of_a_task(table, context):
+    """The next try, or a cleared task, has no money of its own; another run has."""
+    budget = {"task_id": "t", "max_charged": 4, **PEOPLE}
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match="max_charged is used up"):
+            IdCardVerificationBatchOperator(**budget).execute(context)
+        assert table.server.account.ledger.bill[ID_CARD] == 4
+    assert table.query("SELECT COUNT(*) FROM faceid_results WHERE status = 'answered'") == [(4,)]
+    raised = IdCardVerificationBatchOperator(**budget | {"max_charged": 9}).execute(context)
+    assert (raised["answered"], raised["charged"], table.calls) == (9, 5, 9)
+
+
+def test_another_campaign_reuses_what_is_not_too_old(table, context):
+    IdCardVerificationBatchOperator(task_id="t", campaign="spring", **PEOPLE).execute(context)
+    again = IdCardVerificationBatchOperator(
+        task_id="t", campaign="autumn", reuse_within=timedelta(days=30), **PEOPLE
+    ).execute(context)
+    assert (again["answered"], again["reused"], again["calls"]) == (9, 9, 0)
+    assert table.calls == 9
+    assert table.query(
+        "SELECT DISTINCT charged, attempts FROM faceid_results WHERE campaign = 'autumn'"
+    ) == [(0, 0)]
+    dates = table.query("SELECT answered_at FROM faceid_results ORDER BY source_key, campaign")
+    for new, old in zip(dates[::2], dates[1::2], strict=True):
+        assert abs(datetime.fromisoformat(new[0]) - datetime.fromisoformat(old[0])) < SECOND
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"reuse_within": timedelta(days=91)}, "kept for 90 days"),
+        ({"max_charged": -1}, "it is 0 or more"),
+        ({"on_in_doubt": "maybe"}, "'hold' or 'retry'"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_fails_before_anything_is_sent(
+    table, context, wrong, message
+):
+    with pytest.raises(AirflowFailException, match=message):
+        IdCardVerificationBatchOperator(task_id="t", **PEOPLE, **wrong).execute(context)
+    assert table.calls == 0
 
 
 def test_too_few_rows_fail_at_once(table, context):

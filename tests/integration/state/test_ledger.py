@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import pytest
 
 from airflow_provider_faceid.exceptions import StateStoreError, SupersededError
 from airflow_provider_faceid.service.envelope import Reply
 from airflow_provider_faceid.service.verdict import judge
-from airflow_provider_faceid.state.ledger import (
-    LEASE_SECONDS,
-    Claim,
-    Decision,
-    Ledger,
-    Record,
-    State,
-)
+from airflow_provider_faceid.state.calls import Claim, Decision, Record, State, call_key
+from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.limits import Use
 
 from .conftest import SleepClock, StoreOnClock
@@ -187,3 +184,118 @@ def test_without_a_database_nobody_may_call(tmp_path, clock):
     ledger = Ledger(StoreOnClock(f"sqlite:///{tmp_path / 'no' / 'such.sqlite'}", clock), "one")
     with pytest.raises(StateStoreError):
         ledger.begin(0)
+
+
+FREE_ANSWER = judge(Reply("IdCardVerification", "-5", "", "r-2"))
+
+
+class TestBudget:
+    """Calls that may be charged are counted for all tries of a task."""
+
+    def decisions(self, ledger: Ledger, keys: str) -> list[str]:
+        claims = [Claim(key * 40, key) for key in keys]
+        return [ruling.decision.value for ruling in ledger.step([], claims)]
+
+    def start(self, workers: Workers, most: int | None) -> Ledger:
+        ledger = Ledger(workers.store, "one", max_charged=most)
+        ledger.begin(workers.clock.now())
+        return ledger
+
+    def test_no_more_calls_may_leave_than_may_be_charged(self, workers):
+        one = self.start(workers, 2)
+        assert self.decisions(one, "abc") == ["call", "call", "stop"]
+        assert self.decisions(one, "d") == ["stop"]
+
+    @pytest.mark.parametrize(
+        ("became", "more"),
+        [
+            (Record("a" * 40, State.FREE), "call"),
+            (Record("a" * 40, State.DONE, FREE_ANSWER), "call"),
+            (Record("a" * 40, State.DONE, VERDICT), "stop"),
+            (Record("a" * 40, State.IN_DOUBT), "stop"),
+        ],
+    )
+    def test_a_call_that_was_free_makes_room_for_another(self, workers, became, more):
+        one = self.start(workers, 1)
+        assert self.decisions(one, "ab") == ["call", "stop"]
+        one.step([became], [])
+        assert self.decisions(one, "b") == [more]
+
+    def test_a_later_try_has_what_is_left(self, workers):
+        self.decisions(self.start(workers, 2), "a")
+        again = self.start(workers, 2)
+        assert self.decisions(again, "bc") == ["call", "stop"]
+        assert self.decisions(self.start(workers, 3), "c") == ["call"]
+        assert self.decisions(self.start(workers, None), "d") == ["call"]
+
+    def test_an_answer_that_is_known_costs_nothing(self, workers):
+        one = self.start(workers, 1)
+        self.decisions(one, "a")
+        one.step([Record("a" * 40, State.DONE, VERDICT)], [])
+        assert self.decisions(one, "ab") == ["use", "stop"]
+
+
+class TestReuse:
+    """The answers of other campaigns."""
+
+    PARAMS: ClassVar = {"IdCard": "11010119900307461X", "Name": "somebody"}
+
+    def key(self, campaign: str, **changes: str) -> str:
+        return call_key("secret", "IdCardVerification", campaign, self.PARAMS | changes)
+
+    def answer(self, workers: Workers, campaign: str, verdict=VERDICT, **changes: str) -> None:
+        ledger = workers.start(campaign)
+        key = self.key(campaign, **changes)
+        assert ask(ledger, key) is Decision.CALL
+        tell(ledger, State.DONE, key, verdict)
+
+    def reusing(self, workers: Workers, seconds: float) -> Ledger:
+        ledger = Ledger(workers.store, "new", reuse_within=seconds)
+        ledger.begin(workers.clock.now())
+        return ledger
+
+    def test_the_latest_answer_is_reused_while_it_is_fresh(self, workers):
+        self.answer(workers, "spring")
+        workers.clock.seconds += 100
+        later = replace(VERDICT, request_id="r-9")
+        self.answer(workers, "summer", later)
+        moment = workers.clock.now()
+        workers.clock.seconds += 50
+        (ruling,) = self.reusing(workers, 60).step([], [Claim(self.key("autumn"), "1")])
+        assert (ruling.decision, ruling.verdict.request_id) == (Decision.USE, "r-9")
+        assert (ruling.verdict.charged, ruling.verdict.attempts) == (False, 0)
+        assert ruling.answered_at == moment
+        assert ask(self.reusing(workers, 40), self.key("autumn")) is Decision.CALL
+
+    def test_another_question_finds_nothing(self, workers):
+        self.answer(workers, "spring")
+        assert ask(self.reusing(workers, 60), self.key("autumn", Name="another")) is Decision.CALL
+
+    def test_nothing_is_reused_unasked(self, workers):
+        self.answer(workers, "spring")
+        assert ask(workers.start("new"), self.key("autumn")) is Decision.CALL
+
+    @pytest.mark.parametrize("code", ["-2", "99"])
+    def test_what_is_no_final_answer_is_not_reused(self, workers, code):
+        self.answer(workers, "spring", judge(Reply("IdCardVerification", code, "", "r-3")))
+        assert ask(self.reusing(workers, 60), self.key("autumn")) is Decision.CALL
+
+    def test_many_are_looked_up_by_the_index(self, workers):
+        ledger = self.reusing(workers, 60)
+        claims = [Claim(self.key("autumn", Name=str(n)), str(n)) for n in range(500)]
+        assert {ruling.decision for ruling in ledger.step([], claims)} == {Decision.CALL}
+
+
+def test_old_answers_are_forgotten_and_what_is_in_doubt_is_not(workers):
+    one = workers.start("one")
+    keys = {state: f"{number:x}" * 40 for number, state in enumerate(State)}
+    for state, key in keys.items():
+        ask(one, key)
+        if state is not State.SENT:
+            tell(one, state, key, VERDICT if state is State.DONE else None)
+    workers.clock.seconds += 1000
+    for _ in range(200):  # each try looks at a part of the table
+        Ledger(workers.store, "two", keep=900.0).begin(workers.clock.now())
+    with workers.store.transaction() as cursor:
+        cursor.execute("SELECT state FROM faceid_calls")
+        assert {state for (state,) in cursor.fetchall()} == {"sent", "in_doubt"}

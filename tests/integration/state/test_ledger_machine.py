@@ -15,14 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from airflow_provider_faceid.exceptions import SupersededError
 from airflow_provider_faceid.service.envelope import Reply
 from airflow_provider_faceid.service.verdict import judge
-from airflow_provider_faceid.state.ledger import (
-    LEASE_SECONDS,
-    Claim,
-    Decision,
-    Ledger,
-    Record,
-    State,
-)
+from airflow_provider_faceid.state.calls import Claim, Decision, Record, State
+from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 
 from .conftest import SleepClock, StoreOnClock
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import warnings
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine
 
+from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreError
 from airflow_provider_faceid.state.rows import StoredRow
-from airflow_provider_faceid.state.store import MIGRATIONS, StateStore
+from airflow_provider_faceid.state.store import LOCK_SECONDS, MIGRATIONS, StateStore, Survives
+
+from .conftest import SleepClock
 
 ALL_VERSIONS = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
 
@@ -188,3 +192,56 @@ def open_files(path) -> list[str]:
         if os.path.lexists(link) and os.path.realpath(link).startswith(str(path)):
             found.append(link)
     return found
+
+
+@pytest.mark.parametrize(
+    ("survives", "durable", "waits"),
+    [
+        (Survives.POWER_LOSS, True, True),
+        (Survives.POWER_LOSS, False, False),
+        (Survives.PROCESS_KILL, True, False),
+    ],
+)
+def test_only_what_must_survive_a_power_cut_waits_for_the_disk(
+    stores, url, survives, durable, waits
+):
+    store = stores(url, SYSTEM_CLOCK, survives)
+    asked, answers = (
+        ("PRAGMA synchronous", {True: 2, False: 1})
+        if store.is_sqlite
+        else ("SHOW synchronous_commit", {True: "on", False: "off"})
+    )
+    for _ in range(2):  # whatever the transaction before was
+        with store.transaction(durable=not durable):
+            pass
+        with store.transaction(durable=durable) as cursor:
+            cursor.execute(asked)
+            assert cursor.fetchall()[0][0] == answers[waits]
+
+
+def test_a_server_that_is_away_is_waited_for_and_then_given_up(stores):
+    clock = SleepClock()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = stores(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none", clock)
+    with pytest.raises(StateStoreError, match="nothing is sent without it"), store.transaction():
+        pass
+    assert LOCK_SECONDS <= sum(clock.woken[-1:]) < LOCK_SECONDS + 2
+
+
+def test_a_server_that_comes_back_in_time_serves(stores, postgres_url):
+    """It refuses connections at first."""
+    store, tries = stores(postgres_url, clock := SleepClock()), []
+    connect = store._engine().raw_connection
+
+    def refused():
+        tries.append(clock.monotonic())
+        if len(tries) < 4:
+            raise psycopg.OperationalError("connection refused")
+        return connect()
+
+    store._engine().raw_connection = refused
+    with store.transaction() as cursor:
+        cursor.execute("SELECT 1")
+    assert len(tries) == 4

@@ -1,14 +1,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
 from airflow_provider_faceid.batch.gate import Gate
+from airflow_provider_faceid.batch.health import Health
+from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.exceptions import UnavailableError
+
+LOG = logging.getLogger("test")
 
 
 async def sure() -> None:
     """Nobody has taken over."""
+
+
+def answering() -> Health:
+    """A service that has answered."""
+    health = Health(60.0, lambda: False, SYSTEM_CLOCK, LOG)
+    health.answers = True
+    return health
 
 
 class EveryMoment:
@@ -30,7 +43,7 @@ class EveryMoment:
 
 def test_a_closed_gate_lets_no_new_call_pass():
     async def scene():
-        gate = Gate(pace := EveryMoment(), lambda: True, sure)
+        gate = Gate(pace := EveryMoment(), answering(), lambda: True, sure)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(gate.wait_async())
         return pace.waited
@@ -43,7 +56,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
     async def scene():
         nonlocal halted
-        gate = Gate(EveryMoment(), lambda: halted, sure)
+        gate = Gate(EveryMoment(), answering(), lambda: halted, sure)
         first_sent, go_on = asyncio.Event(), asyncio.Event()
 
         async def call():
@@ -66,7 +79,29 @@ def test_retries_of_a_call_that_was_sent_pass():
 
 
 def test_the_pace_behind_the_gate_is_the_accounts():
-    gate = Gate(pace := EveryMoment(), lambda: False, sure)
+    gate = Gate(pace := EveryMoment(), answering(), lambda: False, sure)
     gate.wait()
     gate.slow_down()
     assert (pace.waited, pace.slowed) == (1, 1)
+
+
+def test_a_service_that_falls_ill_while_a_call_waits_for_its_slot_holds_it_back():
+    health = answering()
+
+    class IllMeanwhile(EveryMoment):
+        async def wait_async(self):
+            await super().wait_async()
+            if self.waited == 1:
+                for _ in range(5):
+                    health.saw(UnavailableError("away"))
+
+    async def scene():
+        gate = Gate(pace := IllMeanwhile(), health, lambda: False, sure)
+        waiting = asyncio.create_task(gate.wait_async())
+        await asyncio.sleep(0.02)
+        held_back = not waiting.done()
+        health.saw(None)
+        await waiting
+        return held_back, pace.waited
+
+    assert asyncio.run(scene()) == (True, 2)

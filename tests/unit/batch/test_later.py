@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.batch.later import MOST_ROWS, PATIENCE_SECONDS, Later
 
 NOW = 5000.0
 
 
-def row(key: str) -> tuple[str, tuple[int, ...]]:
-    return key, (1,)
+def row(key: str) -> Row:
+    return Row(key, (1,))
 
 
 def test_rows_come_out_when_they_are_due_the_earliest_first():
@@ -16,7 +17,7 @@ def test_rows_come_out_when_they_are_due_the_earliest_first():
     for key, wait in (("c", 30), ("a", 10), ("b", 20), ("a2", 10)):
         assert later.add(row(key), NOW + wait, NOW)
     assert later.due(NOW + 9.9) is None
-    assert [later.due(NOW + 25)[0] for _ in range(3)] == ["a", "a2", "b"]
+    assert [later.due(NOW + 25).key for _ in range(3)] == ["a", "a2", "b"]
     assert later.due(NOW + 25) is None
     assert len(later) == 1
 

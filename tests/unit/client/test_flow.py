@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
-from airflow_provider_faceid.client.flow import (
-    BACK_OFF_BASE,
-    BACK_OFF_CAP,
-    Pause,
-    Send,
-    TakeSlot,
-    Throttled,
-    call_flow,
-)
+from airflow_provider_faceid.client.flow import Pause, Seen, Send, TakeSlot, call_flow
+from airflow_provider_faceid.client.retry import BACK_OFF_BASE, BACK_OFF_CAP, LEAST_SECONDS
+from airflow_provider_faceid.client.service_clock import ServiceClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import (
     AccountError,
@@ -47,34 +44,54 @@ def refused(code, message="no"):
 MATCH, DOWN, TOO_FAST = result("0"), result("-4"), refused("RequestLimitExceeded")
 
 
+EXPIRED = refused("AuthFailure.SignatureExpire")
+
+
 class Driver:
-    """Answers every Send with the next answer of a list; writes down what else is asked for."""
+    """
+    Answers every Send with the next answer of a list; writes down what else is asked for.
+
+    A request takes 0.25 s, pauses take as long as they should, a slot takes ``slot_s``. The service
+    dates its answers ``ahead_s`` from the machine's clock; without a date if that is None.
+    """
+
+    slot_s = 0.0
+    ahead_s = None
 
     def __init__(self, clock, answers, *, action=ID_CARD, params=PERSON, settings=SETTINGS):
         self.clock, self.answers = clock, iter(answers)
         self.action, self.params, self.settings = action, params, settings
-        self.effects = []
+        self.service = ServiceClock(clock)
+        self.effects, self.signed = [], []
 
     def run(self):
-        flow = call_flow(self.action, self.params, self.settings, self.clock)
-        reply = None
+        flow = call_flow(self.action, self.params, self.settings, self.service)
         try:
             effect = next(flow)
             while True:
                 self.effects.append(effect)
                 if not isinstance(effect, Send):
+                    takes = {Pause: getattr(effect, "seconds", 0.0), TakeSlot: self.slot_s}
+                    self.clock.seconds += takes.get(type(effect), 0.0)
                     effect = flow.send(None)
                     continue
+                self.signed.append(self.service.now())
                 self.clock.seconds += 0.25
                 answer = next(self.answers)
                 if isinstance(answer, Exception):
                     effect = flow.throw(answer)
                 else:
                     body = json.dumps({"Response": answer}).encode()
-                    reply = read_reply(effect.action, 200, body, effect.personal)
+                    reply = read_reply(effect.action, 200, body, effect.personal, self.date)
                     effect = flow.send(reply)
         except StopIteration as stop:
             return stop.value
+
+    @property
+    def date(self):
+        if self.ahead_s is None:
+            return ""
+        return formatdate(self.clock.now() + self.ahead_s, usegmt=True)
 
     @property
     def kinds(self):
@@ -88,11 +105,21 @@ class Driver:
     def pauses(self):
         return [effect.seconds for effect in self.effects if isinstance(effect, Pause)]
 
+    @property
+    def seen(self):
+        return [type(effect.problem) for effect in self.effects if isinstance(effect, Seen)]
+
+    @property
+    def timeouts(self):
+        return [effect.timeout for effect in self.effects if isinstance(effect, Send)]
+
 
 @pytest.fixture
 def drive(clock):
-    def drive(*answers, **more):
-        return Driver(clock, answers, **more)
+    def drive(*answers, slot_s=0.0, ahead_s=None, **more):
+        driver = Driver(clock, answers, **more)
+        driver.slot_s, driver.ahead_s = slot_s, ahead_s
+        return driver
 
     return drive
 
@@ -102,14 +129,15 @@ def test_an_answer_at_the_first_time_is_one_slot_and_one_request(drive):
     verdict = driver.run()
     assert verdict.outcome is Outcome.MATCH
     assert (verdict.attempts, verdict.throttled, verdict.latency_ms) == (1, 0, 250)
-    assert driver.kinds == [TakeSlot, Send]
+    assert driver.kinds == [TakeSlot, Send, Seen]
 
 
 def test_the_request_is_built_once_and_sent_again_as_it_was(drive):
     driver = drive(DOWN, MATCH)
     driver.run()
     first, second = (effect for effect in driver.effects if isinstance(effect, Send))
-    assert first is second
+    assert first == second
+    assert first.body is second.body
     assert json.loads(bytes(first.body)) == PERSON
     assert "11010519491231002X" not in repr(first)
 
@@ -118,11 +146,30 @@ def test_every_request_takes_a_slot_of_its_own(drive):
     driver = drive(DOWN, TOO_FAST, NotSentError("no route"), MATCH)
     driver.run()
     assert driver.kinds == [
-        *(TakeSlot, Send, Pause),
-        *(TakeSlot, Send, Throttled, Pause),
-        *(TakeSlot, Send, Pause),
-        *(TakeSlot, Send),
+        *(TakeSlot, Send, Seen, Pause) * 3,
+        *(TakeSlot, Send, Seen),
     ]
+
+
+def test_the_end_of_every_request_is_told(drive):
+    driver = drive(DOWN, TOO_FAST, NotSentError("no route"), MATCH)
+    driver.run()
+    assert driver.seen == [UnavailableError, ThrottledError, NotSentError, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"),
+    [
+        (refused("AuthFailure.SignatureFailure"), CredentialsError),
+        (UncertainError("no complete answer"), UncertainError),
+        (ConfigurationError("certificate"), ConfigurationError),
+    ],
+)
+def test_the_problem_that_ends_a_call_is_told_before_it_is_raised(drive, last, problem):
+    driver = drive(last)
+    with pytest.raises(problem) as error:
+        driver.run()
+    assert driver.effects[-1] == Seen(error.value)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +217,7 @@ def test_a_throttled_answer_uses_up_no_attempt(drive):
     driver = drive(*[TOO_FAST] * 5, DOWN, *[TOO_FAST] * 5, MATCH, settings=settings)
     verdict = driver.run()
     assert (verdict.attempts, verdict.throttled) == (12, 10)
-    assert driver.kinds.count(Throttled) == 10
+    assert driver.seen.count(ThrottledError) == 10
 
 
 def test_throttled_and_failed_requests_are_told_apart_on_the_error(drive):
@@ -234,7 +281,7 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
         driver.run()
     assert type(error.value) is ERRORS[COMMON[code].outcome]
     assert (error.value.code, error.value.request_id) == (code, "r-1")
-    assert driver.kinds == [TakeSlot, Send]
+    assert driver.kinds == [TakeSlot, Send, Seen]
 
 
 @pytest.mark.parametrize("code", [code for code, row in CODES.items() if row.step is Step.RETRY])
@@ -304,8 +351,148 @@ def test_what_cannot_be_an_action_is_refused_before_anything(drive, action):
 
 
 def test_a_driver_that_answers_nothing_is_told(clock):
-    flow = call_flow(ID_CARD, PERSON, SETTINGS, clock)
+    flow = call_flow(ID_CARD, PERSON, SETTINGS, ServiceClock(clock))
     assert next(flow) == TakeSlot()
     assert isinstance(next(flow), Send)
     with pytest.raises(TypeError, match="answers Send with a Reply"):
         next(flow)
+
+
+class TestDeadline:
+    """It is counted from the first request on."""
+
+    def within(self, seconds, **more):
+        return replace(SETTINGS, deadline=seconds, max_attempts=10, **more)
+
+    def test_no_repetition_starts_after_it(self, drive, clock):
+        driver = drive(*[DOWN] * 9, settings=self.within(10))
+        began = clock.seconds
+        with pytest.raises(UnavailableError) as error:
+            driver.run()
+        assert driver.pauses == [0.5, 1, 2, 4]  # 8 more would be too many
+        assert (driver.sent, error.value.requests, error.value.throttled) == (5, 5, 0)
+        assert clock.seconds - began < 10
+
+    def test_it_is_stronger_than_the_patience_with_throttling(self, drive):
+        driver = drive(*[TOO_FAST] * 99, settings=self.within(10))
+        with pytest.raises(ThrottledError) as error:
+            driver.run()
+        assert driver.sent == error.value.requests == error.value.throttled == 8
+
+    def test_a_slot_that_comes_too_late_is_not_used(self, drive):
+        driver = drive(DOWN, MATCH, settings=self.within(10), slot_s=9)
+        with pytest.raises(UnavailableError) as error:
+            driver.run()
+        assert driver.kinds == [TakeSlot, Send, Seen, Pause, TakeSlot]
+        assert error.value.requests == 1
+
+    def test_waiting_for_the_first_slot_is_free(self, drive):
+        assert drive(MATCH, settings=self.within(10), slot_s=3600).run().attempts == 1
+
+    def test_every_request_has_what_is_left_and_no_more_than_its_own_timeout(self, drive):
+        driver = drive(*[DOWN] * 4, MATCH, settings=self.within(10, timeout=9))
+        driver.run()
+        assert driver.timeouts == [9, 9, 8, 5.75, 1.5]
+
+    def test_it_holds_for_the_first_request_too(self, drive):
+        driver = drive(MATCH, settings=self.within(2, timeout=30))
+        driver.run()
+        assert driver.timeouts == [2]
+
+    @pytest.mark.parametrize(("spare", "sent"), [(-0.01, 1), (0, 2)])
+    def test_a_repetition_that_could_only_end_in_doubt_is_not_made(self, drive, spare, sent):
+        settings = self.within(0.25 + 0.5 + LEAST_SECONDS + spare)
+        driver = drive(DOWN, UncertainError("no complete answer"), settings=settings)
+        with pytest.raises((UnavailableError, UncertainError)):
+            driver.run()
+        assert driver.sent == sent
+
+    @pytest.mark.parametrize(("timeout", "connecting"), [(30, 5), (10, 5), (2, 1)])
+    def test_connecting_takes_half_of_a_request_at_most(self, drive, timeout, connecting):
+        driver = drive(MATCH, settings=replace(SETTINGS, timeout=timeout))
+        driver.run()
+        assert driver.effects[1].connect_timeout == connecting
+
+
+class TestClock:
+    """A signature that is refused for its time is made again, once, with the service's."""
+
+    @pytest.mark.parametrize("ahead_s", [-400.0, 400.0, 86_400.0])
+    def test_the_same_call_is_signed_again_with_the_time_of_the_service(self, drive, ahead_s):
+        driver = drive(EXPIRED, MATCH, ahead_s=ahead_s)
+        verdict = driver.run()
+        assert driver.signed[1] - driver.signed[0] == pytest.approx(ahead_s + 0.25, abs=1)
+        assert (verdict.is_match, verdict.attempts, verdict.throttled) == (True, 2, 0)
+
+    def test_it_takes_a_slot_and_does_not_wait(self, drive):
+        driver = drive(EXPIRED, MATCH, ahead_s=400)
+        driver.run()
+        assert driver.kinds == [TakeSlot, Send, Seen, Pause, TakeSlot, Send, Seen]
+        assert driver.pauses == [0]
+
+    def test_it_is_no_attempt(self, drive):
+        settings = replace(SETTINGS, max_attempts=2)
+        verdict = drive(EXPIRED, DOWN, MATCH, ahead_s=400, settings=settings).run()
+        assert verdict.attempts == 3
+
+    def test_later_calls_are_signed_with_that_time_at_once(self, drive):
+        first = drive(EXPIRED, MATCH, ahead_s=400)
+        first.run()
+        second = drive(MATCH)
+        second.service = first.service
+        second.run()
+        assert second.signed == [pytest.approx(second.clock.now() + 400, abs=1.5)]
+
+    def test_it_is_told_once_by_how_much(self, drive, caplog):
+        first = drive(EXPIRED, MATCH, ahead_s=400)
+        first.run()
+        second = drive(EXPIRED, MATCH, ahead_s=401)  # another call that was on its way
+        second.service = first.service
+        second.run()
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert re.fullmatch(
+            r"Connection 'kyc': this machine's clock is (399|400) s behind the service's. Calls are "
+            r"signed with the service's time; correct this machine's clock \(NTP\)",
+            record.getMessage(),
+        )
+
+    @pytest.mark.parametrize(
+        ("ahead_s", "measured"), [(400, r"(399|400) s behind"), (-400, r"(400|401) s ahead of")]
+    )
+    def test_a_second_refusal_is_fatal_and_says_how_far_it_is_off(self, drive, ahead_s, measured):
+        driver = drive(EXPIRED, EXPIRED, MATCH, ahead_s=ahead_s)
+        with pytest.raises(CredentialsError, match=f"clock .*: {measured} the service's") as error:
+            driver.run()
+        assert (driver.sent, error.value.requests) == (2, 2)
+        assert error.value.code == "AuthFailure.SignatureExpire"
+
+    def test_a_time_that_was_refused_is_not_kept(self, drive, caplog):
+        driver = drive(EXPIRED, EXPIRED, ahead_s=400)
+        with pytest.raises(CredentialsError):
+            driver.run()
+        assert driver.service.now() == driver.clock.now()
+        assert caplog.records == []
+
+    def test_one_call_is_signed_again_once_whatever_comes_between(self, drive):
+        driver = drive(EXPIRED, DOWN, TOO_FAST, EXPIRED, MATCH, ahead_s=400)
+        with pytest.raises(CredentialsError):
+            driver.run()
+        assert driver.sent == 4
+
+    def test_without_a_date_it_is_fatal_at_once_and_says_so(self, drive):
+        driver = drive(EXPIRED, MATCH)
+        with pytest.raises(CredentialsError) as error:
+            driver.run()
+        assert str(error.value) == (
+            "IdCardVerification through connection 'kyc': this machine's clock is more than 5 "
+            "minutes off: by how much could not be measured. Correct this machine's clock (NTP) "
+            "[code AuthFailure.SignatureExpire, RequestId r-1]"
+        )
+        assert driver.sent == 1
+
+    def test_the_deadline_holds_for_it(self, drive):
+        driver = drive(EXPIRED, MATCH, ahead_s=400, settings=replace(SETTINGS, deadline=1.2))
+        with pytest.raises(CredentialsError):
+            driver.run()
+        assert driver.sent == 1

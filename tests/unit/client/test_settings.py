@@ -80,8 +80,14 @@ GOOD = [
     ("timeout", "12.5", 12.5),
     ("connect_timeout", 0.1, 0.1),
     ("connect_timeout", 60, 60),
+    ("deadline", 1, 1),
+    ("deadline", 3600, 3600),
+    ("deadline", "90.5", 90.5),
     ("max_attempts", 1, 1),
     ("max_attempts", "10", 10),
+    ("outage_patience", 1, 1),
+    ("outage_patience", 86_400, 86_400),
+    ("outage_patience", "900", 900),
     ("similarity_threshold", 0, 0),
     ("similarity_threshold", 100, 100),
     ("similarity_threshold", "82.5", 82.5),
@@ -163,9 +169,14 @@ BAD = [
     ("connect_timeout", 0, "a valid number from 0.1 to 60"),
     ("connect_timeout", 61, "a valid number from 0.1 to 60"),
     ("connect_timeout", {}, "a valid number from 0.1 to 60"),
+    ("deadline", 0.99, "a valid number from 1 to 3600"),
+    ("deadline", 3601, "a valid number from 1 to 3600"),
+    ("deadline", "2 minutes", "a valid number from 1 to 3600"),
     ("max_attempts", 0, "a valid integer from 1 to 10"),
     ("max_attempts", 11, "a valid integer from 1 to 10"),
     ("max_attempts", 3.0, "a valid integer from 1 to 10"),
+    ("outage_patience", 0, "a valid number from 1 to 86400"),
+    ("outage_patience", 86_401, "a valid number from 1 to 86400"),
     ("similarity_threshold", -0.1, "a valid number from 0 to 100"),
     ("similarity_threshold", 100.1, "a valid number from 0 to 100"),
     ("id_card_check", "none", "strict or format"),
@@ -318,7 +329,8 @@ def test_every_action_has_a_quota_field_that_tells_the_documented_quota():
 
 
 def test_descriptions_tell_the_defaults():
-    for name in ("pace_share", "timeout", "connect_timeout", "max_attempts", "language"):
+    limits = ("timeout", "connect_timeout", "deadline", "max_attempts", "outage_patience")
+    for name in ("pace_share", *limits, "language"):
         told = form_fields()[name]["description"].rpartition("Empty: ")[2].rstrip(".")
         default = getattr(DEFAULTS, name)
         assert told == (default if isinstance(default, str) else f"{default:g}")

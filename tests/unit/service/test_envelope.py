@@ -1,10 +1,13 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import UncertainError
 from airflow_provider_faceid.service.envelope import (
     Pieces,
+    Reply,
     build_body,
     read_reply,
     strike_out,
@@ -245,6 +248,48 @@ class TestReadReply:
         reply = read_reply(ACTION, 200, answer(Result="0", Name=NAME))
         assert reply.fields["Name"] == NAME
         assert NAME not in repr(reply)
+
+
+class TestDate:
+    MOMENT = 784_111_777.0
+
+    def date(self, header):
+        return read_reply(ACTION, 200, answer(Result="0"), date_header=header).date
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 -0000",
+            "Sun, 06 Nov 1994 16:49:37 +0800",
+        ],
+        ids=["usual", "RFC 850", "asctime", "unknown zone", "Beijing"],
+    )
+    def test_every_form_http_allows_is_read(self, header):
+        assert self.date(header) == self.MOMENT
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "",
+            " ",
+            "now",
+            "784111777",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 +99999999999999999999",
+            "Fri, 31 Dec 9999 23:59:59 -2300",
+        ],
+    )
+    def test_anything_else_is_no_date(self, header):
+        assert self.date(header) is None
+
+    @given(st.text())
+    def test_no_text_is_too_much_for_it(self, text):
+        assert isinstance(Reply(ACTION, "0", date_header=text).date, float | None)
 
 
 class TestStrikeOut:

@@ -1,0 +1,157 @@
+"""What a call does after a request has ended: one table, and the patience it is read with.
+
+A call is repeated only where nothing can have been charged. Throttling is the account's business
+and no failure of the call: it has a patience of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..service.outcomes import Outcome
+from .fate import Fate
+from .service_clock import ServiceClock
+from .settings import Settings
+
+BACK_OFF_BASE = 0.5
+"""Seconds before the second attempt; doubled for each further one."""
+BACK_OFF_CAP = 20.0
+SPREAD = (0.5, 1.5)
+"""Pauses are this many times as long, by chance, to keep workers out of step."""
+
+LEAST_SECONDS = 1.0
+"""What a repetition must have left before the deadline; with less it would end in doubt."""
+
+ANY = "*"
+
+
+class Decision(StrEnum):
+    """What comes next."""
+
+    ANSWER = "answer"
+    """Return the answer."""
+    BACK_OFF = "back_off"
+    """The same request after a pause, each twice as long; ``max_attempts`` requests in all."""
+    NEXT_SLOT = "next_slot"
+    """The same request a second or so later; ``throttle_patience`` times, which are no attempts."""
+    SIGN_AGAIN = "sign_again"
+    """The same request, signed with the service's time; once, which is no attempt."""
+    GIVE_UP = "give_up"
+    """Raise the problem."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: after this fate and outcome, with this code or any, comes that, for a reason."""
+
+    fate: Fate
+    outcome: Outcome
+    code: str
+    decision: Decision
+    reason: str
+
+
+def _table(text: str) -> tuple[Rule, ...]:
+    rules = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        fate, outcome, code, decision, reason = line.split(maxsplit=4)
+        rules.append(Rule(Fate(fate), Outcome(outcome), code, Decision(decision), reason))
+    return tuple(rules)
+
+
+# fate, outcome, code, decision, reason
+RULES = _table("""
+not_sent  unavailable    *                           back_off   nothing left this machine: DNS, network or proxy may come back
+not_sent  refused        *                           give_up    no request can be sent like this: address, proxy or certificate
+no_answer uncertain      *                           give_up    it may have been processed and charged: never repeated
+answered  throttled      *                           next_slot  refused as too fast: not processed, not charged
+answered  unavailable    *                           back_off   the service or a gateway says it could not, and charges nothing
+answered  credentials    AuthFailure.SignatureExpire sign_again refused for this machine's clock, at no charge
+answered  credentials    *                           give_up    every call fails until somebody changes the key
+answered  account        *                           give_up    every call fails until somebody puts the account in order
+answered  refused        *                           give_up    every request of this form fails
+answered  match          *                           answer     final, and charged
+answered  mismatch       *                           answer     final, and charged
+answered  review         *                           answer     final: a person decides
+answered  not_found      *                           answer     final: asking again finds nobody else
+answered  invalid_input  *                           answer     the input has to be mended first
+answered  unusable_photo *                           answer     another photo is needed
+answered  limit          *                           answer     not before another day
+answered  error          *                           answer     may have been charged: a person decides
+answered  uncertain      *                           answer     may have been charged: the row is held
+""")
+"""Every way a request can end. A row with a code comes before one with any."""
+
+_DECISIONS = {(rule.fate, rule.outcome, rule.code): rule.decision for rule in RULES}
+
+
+def decide(fate: Fate, outcome: Outcome, code: str = ANY) -> Decision:
+    """Return what comes next."""
+    return _DECISIONS.get((fate, outcome, code)) or _DECISIONS[fate, outcome, ANY]
+
+
+class Tries:
+    """
+    The requests of one call: what they have used up of its patience.
+
+    :param clock: the one requests are signed by.
+    :ivar requests: all of them.
+    :ivar throttled: those refused as too fast.
+    :ivar sent_at: when the last of them left, on the monotonic clock.
+    """
+
+    def __init__(self, settings: Settings, clock: ServiceClock) -> None:
+        self.requests = self.throttled = 0
+        self.sent_at = self._deadline = 0.0
+        self._failures = 0
+        self._signed_again = False
+        self._settings, self._clock = settings, clock
+
+    @property
+    def too_late(self) -> bool:
+        """Say whether the deadline allows no further request now."""
+        return self._too_late_at(self._clock.monotonic())
+
+    def start(self) -> float:
+        """Count a request that leaves now; return the seconds it may take."""
+        self.sent_at = self._clock.monotonic()
+        if not self.requests:  # what came before it, such as waiting for its slot, is free
+            self._deadline = self.sent_at + self._settings.deadline
+        self.requests += 1
+        return min(self._settings.timeout, self._deadline - self.sent_at)
+
+    def sign_again(self, ahead_s: float | None) -> Decision:
+        """
+        Correct the clock that requests are signed by, once, and return what comes next.
+
+        :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
+        """
+        if ahead_s is None or self._signed_again:
+            self._clock.ahead_s = 0.0
+            return Decision.GIVE_UP
+        self._clock.ahead_s = ahead_s
+        self._signed_again = True
+        return Decision.SIGN_AGAIN
+
+    def pause(self, decision: Decision) -> float | None:
+        """Return the seconds to wait before the next request, None if there may not be one."""
+        seconds = None
+        match decision:
+            case Decision.NEXT_SLOT:
+                self.throttled += 1
+                if self.throttled <= self._settings.throttle_patience:
+                    seconds = self._clock.jitter(*SPREAD)
+            case Decision.BACK_OFF:
+                self._failures += 1
+                if self._failures < self._settings.max_attempts:
+                    back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (self._failures - 1))
+                    seconds = back_off * self._clock.jitter(*SPREAD)
+            case Decision.SIGN_AGAIN:
+                seconds = 0.0
+        if seconds is None or self._too_late_at(self._clock.monotonic() + seconds):
+            return None
+        return seconds
+
+    def _too_late_at(self, moment: float) -> bool:
+        return self._deadline - moment < LEAST_SECONDS

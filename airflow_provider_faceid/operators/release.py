@@ -1,0 +1,71 @@
+"""The operator for held rows: a person has decided that they shall be called again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from ..clock import SYSTEM_CLOCK
+from .common import default_campaign
+from .recovery import airflow_errors
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class FaceIdReleaseOperator(BaseOperator):
+    """
+    Release rows that are held because they may have been charged without an answer.
+
+    It calls nobody: released rows are ``deferred``, and the next run of their campaign calls for
+    them, whatever its ``on_in_doubt``. Nearly all held rows were charged, so this pays again for
+    most of them; look up their moments in the bill first if that matters.
+
+    :param action: the API Action whose rows are meant.
+    :param warehouse_conn_id: connection of the result table.
+    :param result_table: the result table (templated).
+    :param campaign: campaign of the rows (templated); DAG id and logical date if not given.
+    :param source_keys: keys of the rows to release (templated); all held ones if not given.
+    :return: through XCom, how many were released.
+    """
+
+    template_fields: Sequence[str] = ("result_table", "campaign", "source_keys")
+    ui_color = "#fef7e0"
+
+    def __init__(
+        self,
+        *,
+        action: str,
+        warehouse_conn_id: str,
+        result_table: str = "faceid_results",
+        campaign: str | None = None,
+        source_keys: Sequence[str | int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+        self.warehouse_conn_id = warehouse_conn_id
+        self.result_table = result_table
+        self.campaign = campaign
+        self.source_keys = source_keys
+
+    def execute(self, context: Context) -> int:
+        """Release the rows and return how many they were."""
+        from ..batch.store import Store, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.sql import database  # noqa: PLC0415 - the same
+
+        campaign = self.campaign or default_campaign(context)
+        keys = None if self.source_keys is None else list(map(str, self.source_keys))
+        with airflow_errors():
+            work = Work(campaign, self.action, str(context["run_id"]))
+            warehouse = database(self.warehouse_conn_id)
+            try:
+                released = Store(warehouse, work, SYSTEM_CLOCK, results=self.result_table).release(
+                    keys
+                )
+            finally:
+                warehouse.close()
+        self.log.info("Released %d held rows of campaign %s", released, campaign)
+        return released

@@ -1,0 +1,84 @@
+"""The table of decisions: complete, at one with the outcome table, and never dear."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_faceid.client.fate import Fate, fate_of_error
+from airflow_provider_faceid.client.retry import ANY, RULES, Decision, decide
+from airflow_provider_faceid.exceptions import (
+    ConfigurationError,
+    FaceIdError,
+    NotSentError,
+    RetryError,
+    UncertainError,
+)
+from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged, Outcome, Step
+
+CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
+REPEATED = {Decision.BACK_OFF, Decision.NEXT_SLOT, Decision.SIGN_AGAIN}
+OF_STEP = {
+    Step.RETRY: {Decision.BACK_OFF, Decision.NEXT_SLOT},
+    Step.FATAL: {Decision.GIVE_UP, Decision.SIGN_AGAIN},
+}
+
+
+def test_every_answer_has_a_row():
+    rows = {rule.outcome for rule in RULES if (rule.fate, rule.code) == (Fate.ANSWERED, ANY)}
+    assert rows == set(Outcome)
+
+
+def test_no_two_rows_are_about_the_same():
+    assert len({(rule.fate, rule.outcome, rule.code) for rule in RULES}) == len(RULES)
+
+
+def test_every_row_says_why():
+    assert all(len(rule.reason) > 10 for rule in RULES)
+
+
+def test_every_decision_and_fate_is_in_use():
+    assert {rule.decision for rule in RULES} == set(Decision)
+    assert {rule.fate for rule in RULES} == set(Fate)
+
+
+def test_every_code_of_a_row_is_one_of_the_service():
+    for rule in RULES:
+        assert rule.code == ANY or CODES[rule.code].outcome is rule.outcome
+
+
+def test_a_request_without_an_answer_is_never_repeated():
+    rows = [rule for rule in RULES if rule.fate is Fate.NO_ANSWER]
+    assert rows
+    assert not {rule.decision for rule in rows} & REPEATED
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_is_decided_on_as_the_outcome_table_says(code):
+    row = CODES[code]
+    decision = decide(Fate.ANSWERED, row.outcome, code)
+    assert decision in OF_STEP.get(row.step, {Decision.ANSWER})
+    assert decision not in REPEATED or row.charged is Charged.NO
+
+
+def test_a_row_with_a_code_comes_before_one_with_any():
+    expired, failure = "AuthFailure.SignatureExpire", "AuthFailure.SignatureFailure"
+    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, expired) is Decision.SIGN_AGAIN
+    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, failure) is Decision.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("error", "fate", "decision"),
+    [
+        (NotSentError("no route"), Fate.NOT_SENT, Decision.BACK_OFF),
+        (ConfigurationError("certificate"), Fate.NOT_SENT, Decision.GIVE_UP),
+        (UncertainError("no complete answer"), Fate.NO_ANSWER, Decision.GIVE_UP),
+    ],
+)
+def test_an_error_of_a_transport_has_a_fate(error, fate, decision):
+    assert fate_of_error(error)[0] is fate
+    assert decide(*fate_of_error(error)) is decision
+
+
+@pytest.mark.parametrize("error", [FaceIdError("new"), RetryError("new")])
+def test_an_error_nobody_has_thought_of_is_taken_as_sent(error):
+    assert fate_of_error(error) == (Fate.NO_ANSWER, Outcome.UNCERTAIN)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_faceid.client.service_clock import ServiceClock, in_words
+from airflow_provider_faceid.clock import Clock
+
+
+@pytest.fixture
+def service(clock):
+    return ServiceClock(clock)
+
+
+def test_it_is_the_clock_of_the_machine_until_it_is_corrected(service, clock):
+    assert service.now() == clock.now()
+    service.ahead_s = -400
+    assert service.now() == clock.now() - 400
+
+
+def test_correcting_it_moves_the_time_of_day_alone(service, clock):
+    service.ahead_s = 400
+    assert service.monotonic() == clock.monotonic()
+    assert service.jitter(1, 3) == 2
+    assert clock.jitters == [(1, 3)]
+
+
+def test_waiting_is_left_to_the_machine():
+    class Waiting(Clock):
+        waits: list[float] = []  # noqa: RUF012 - of this one test
+
+        def sleep(self, seconds):
+            self.waits.append(seconds)
+
+        async def asleep(self, seconds):
+            self.waits.append(-seconds)
+
+    service = ServiceClock(Waiting())
+    service.sleep(2)
+    asyncio.run(service.asleep(3))
+    assert Waiting.waits == [2, -3]
+
+
+def test_the_difference_is_measured_from_the_clock_of_the_machine(service, clock):
+    service.ahead_s = 77
+    assert service.measure(clock.now() + 400) == 400
+    assert service.measure(None) is None
+
+
+def test_a_right_clock_is_not_worth_a_word(service, caplog):
+    service.ahead_s = 60
+    service.tell("kyc")
+    assert caplog.records == []
+
+
+def test_a_difference_is_told_once_and_another_one_again(service, caplog):
+    for ahead_s in (400, 400, 401, 3, 0, -500, -500):
+        service.ahead_s = ahead_s
+        service.tell("kyc")
+    assert [record.args[1] for record in caplog.records] == [
+        "400 s behind the service's",
+        "500 s ahead of the service's",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "words"),
+    [
+        (400.4, "400 s behind the service's"),
+        (-86_400.0, "86400 s ahead of the service's"),
+    ],
+)
+def test_it_is_said_in_whole_seconds_which_way_the_machine_is_off(ahead_s, words):
+    assert in_words(ahead_s) == words
