@@ -9,8 +9,8 @@ PYTEST := -m pytest -q -p no:cacheprovider
 SUITE := tests/unit tests/contract tests/integration tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration test-faults test-docs test-oldest test-distributed \
-	lint format simulator docs clean redis-server
+.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-docs test-oldest test-distributed \
+	test-browser conformance fuzz lint format simulator docs clean redis-server nodejs npm chromium chromium-driver
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,9 +34,13 @@ test-integration: .venv/test ## simulator, real databases, real DAG runs
 	@echo "== integration tests"
 	@$(BIN)/python $(PYTEST) tests/integration
 
-test-faults: .venv/test ## workers killed, stopped and doubled: paid once, nothing lost
+test-faults: .venv/test ## everything that may go wrong does: paid once, nothing lost
 	@echo "== fault tests"
 	@$(BIN)/python $(PYTEST) tests/faults
+
+faults: .venv/test ## the same with 100 kills and full times (about ten minutes), as a table in docs/
+	@echo "== fault tests with full numbers"
+	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"
@@ -50,6 +54,20 @@ test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, wi
 	@command -v redis-server >/dev/null || $(MAKE) --no-print-directory redis-server
 	@echo "== test of a distributed Airflow (about two minutes)"
 	@$(BIN)/python $(PYTEST) -x tests/distributed
+
+conformance: .venv/conformance .conformance/made ## the service's official clients, unmodified, on the simulator
+	@echo "== official Python SDK, command line tool and Node SDK on the simulator"
+	@$(BIN)/python $(PYTEST) tests/conformance
+
+fuzz: .venv/test ## 5,000 malformed requests to the simulator (about a minute)
+	@echo "== 5,000 malformed requests"
+	@FUZZ_EXAMPLES=5000 $(BIN)/python $(PYTEST) tests/integration/simulator/test_fuzz.py
+
+test-browser: .venv/browser ## the simulator's page in Chromium
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
+	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
+	@echo "== tests in a browser"
+	@$(BIN)/python $(PYTEST) tests/browser
 
 bench: .venv/bench ## how fast it is, beside its peers
 	@$(BIN)/python bench/run.py
@@ -66,7 +84,7 @@ docs: .venv/demo ## rewrite the pages that are made from tables
 	@$(BIN)/python docs/generate.py
 
 clean: ## remove what make made
-	rm -rf .venv .venv-oldest .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf .venv .venv-oldest .conformance .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		.hypothesis build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -89,6 +107,22 @@ clean: ## remove what make made
 	@echo "== installing the Celery executor into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,distributed]' && touch $@
 
+.venv/conformance: .venv/test
+	@echo "== installing the service's official clients into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[conformance]' && touch $@
+
+.conformance/made: tests/conformance/package.json
+	@command -v node >/dev/null || $(MAKE) --no-print-directory nodejs
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory npm
+	@echo "== installing the official Node SDK into .conformance"
+	@mkdir -p .conformance && cp $< .conformance
+	@cd .conformance && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv/browser: .venv/test
+	@echo "== installing Selenium into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,browser]' && touch $@
+
 .venv/bench: .venv/test
 	@echo "== installing what we are measured against into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,bench]' && touch $@
@@ -103,9 +137,9 @@ clean: ## remove what make made
 	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt -e '.[test]' && touch $@
 
 # The test starts a Redis of its own; the two variables keep Debian from starting one as a service.
-redis-server:
+redis-server nodejs npm chromium chromium-driver:
 	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || \
-		{ echo "redis-server is not on the PATH; install it, on Debian: apt-get install redis-server"; exit 1; }
-	@echo "== installing redis-server with apt-get"
+		{ echo "$@ is not on the PATH; install it, on Debian: apt-get install $@"; exit 1; }
+	@echo "== installing $@ with apt-get"
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 \
-		apt-get install -y -qq --no-install-recommends redis-server >/dev/null
+		apt-get install -y -qq --no-install-recommends $@ >/dev/null

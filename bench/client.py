@@ -26,8 +26,9 @@ from typing import Any
 
 import clients
 from clients import FACE, ID_CARD, MATCH, Client, Work
-from service import Service, simulator
 from table import show
+
+from airflow_provider_faceid.simulator.process import Process, simulator
 
 ROUNDS = 9
 PHOTO_BYTES = 2_200_000
@@ -179,7 +180,7 @@ def sink(parent: Connection) -> None:
     asyncio.run(serve())
 
 
-def people(service: Service, *, photos: bool = False) -> list[dict[str, Any]]:
+def people(service: Process, *, photos: bool = False) -> list[dict[str, Any]]:
     """Return request fields of a few people who match."""
     listed = service.ask(f"people?limit=100&photo={int(photos)}")
     return [

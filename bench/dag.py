@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from deployment import Deployment, airflow
-from service import KEY, Service, simulator
 from table import show
+
+from airflow_provider_faceid.simulator.process import KEY, Process, simulator
 
 ACTION = "IdCardVerification"
 ROWS = 2000
@@ -63,7 +64,7 @@ class Run:
 
 
 def measure(
-    deployment: Deployment, dag_id: str, service: Service, people: list[dict[str, Any]]
+    deployment: Deployment, dag_id: str, service: Process, people: list[dict[str, Any]]
 ) -> Run:
     """Run a DAG about some people and hold it against what the service saw."""
     before = len(service.ask("ledger"))
@@ -118,7 +119,7 @@ def fill(warehouse: Path, people: list[dict[str, Any]]) -> None:
     connection.close()
 
 
-def variables(folder: Path, documented: Service, lifted: Service) -> dict[str, str]:
+def variables(folder: Path, documented: Process, lifted: Process) -> dict[str, str]:
     """Return the connections, and where the peer finds its rows."""
     faceid = {"conn_type": "faceid", **KEY}
     quota = {"id_card_verification_quota": LIFTED_QUOTA}

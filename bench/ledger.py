@@ -26,7 +26,8 @@ def cpu_per_row(url: str, rows: int) -> float:
     from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
     from airflow_provider_faceid.service.envelope import Reply
     from airflow_provider_faceid.service.verdict import judge
-    from airflow_provider_faceid.state.ledger import Claim, Ledger, Record, State, call_key
+    from airflow_provider_faceid.state.calls import Claim, Record, State, call_key
+    from airflow_provider_faceid.state.ledger import Ledger
     from airflow_provider_faceid.state.limits import uses_of
     from airflow_provider_faceid.state.store import StateStore
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from service import KEY, Service, simulator
 from table import show
 
 from airflow_provider_faceid.service.id_card import check_character
 from airflow_provider_faceid.simulator import names
+from airflow_provider_faceid.simulator.process import KEY, Process, simulator
 
 ACTION = "IdCardVerification"
 ROWS = 1_000_000
@@ -113,7 +113,7 @@ class Watch:
     :ivar growth: megabytes above the imports at each look.
     """
 
-    service: Service
+    service: Process
     worker: BaseProcess
     pipe: Connection
     rows: int

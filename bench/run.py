@@ -17,9 +17,11 @@ SECTIONS = {
     "pace": "The pace: held, shared, and what a permit costs",
     "disturb": "The pace disturbed: workers killed and stopped, a quota halved",
     "client": "What a signed call costs",
+    "encryption": "What encrypted fields add to a call",
     "ledger": "What the ledger adds to a row",
     "dag": "A whole DAG",
     "million": "A million rows",
+    "simulator": "What the simulator keeps up with",
 }
 """Scripts in the order they are run."""
 SECONDS = 1800

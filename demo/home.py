@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from airflow_provider_faceid.simulator.process import KEY
+
 PROJECT = Path(__file__).resolve().parent.parent
 HOME = PROJECT / ".demo"
 WAREHOUSE = HOME / "warehouse.sqlite"
@@ -27,8 +29,7 @@ def environment(simulator: str) -> dict[str, str]:
             {
                 "conn_type": "faceid",
                 "host": simulator,
-                "login": "simulator-id",
-                "password": "simulator-key",
+                **KEY,
             }
         ),
         "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(

@@ -21,7 +21,8 @@ from typing import Any
 
 from applicants import fill
 from home import HOME, LOG, WAREHOUSE, environment
-from service import simulator
+
+from airflow_provider_faceid.simulator.process import simulator
 
 DAGS = {"verify_id_cards": "IdCardVerification", "verify_faces": "ImageRecognitionV2"}
 LABEL = 24
@@ -46,7 +47,8 @@ def main() -> int:
     sys.stdout = sys.stderr = DemoLog(LOG.open("wb"), encoding="utf-8", line_buffering=True)
     for file in HOME.glob("warehouse.sqlite*"):
         file.unlink()
-    with simulator("--people", "2000", "--seed", "7") as url:
+    with simulator("--people", "2000", "--seed", "7") as service:
+        url = service.url
         say(f"simulator: Face ID on {url}, 2,000 people")
         expected = fill(WAREHOUSE, url)
         say(f"warehouse: {len(expected):,} applicants in {relative(WAREHOUSE)}")

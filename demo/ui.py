@@ -13,7 +13,8 @@ from pathlib import Path
 
 from applicants import fill
 from home import HOME, WAREHOUSE, environment
-from service import simulator
+
+from airflow_provider_faceid.simulator.process import simulator
 
 STOP_SECONDS = 20
 
@@ -23,7 +24,8 @@ def main() -> int:
     port = os.environ.get("PORT", "8080")
     HOME.mkdir(exist_ok=True)
     # The same options as in the demo: the same people, so its warehouse fits.
-    with simulator("--people", "2000", "--seed", "7") as url:
+    with simulator("--people", "2000", "--seed", "7") as service:
+        url = service.url
         if not WAREHOUSE.exists():
             fill(WAREHOUSE, url)
         variables = environment(url)

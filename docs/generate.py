@@ -5,15 +5,21 @@ A table stands between two comments, ``<!-- table: NAME -->`` and ``<!-- end -->
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import fields as fields_of
 from pathlib import Path
 
+import reach
+
+from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.client.settings import form_fields
 from airflow_provider_faceid.service import id_card, name, photo
 from airflow_provider_faceid.service.actions import ACTIONS
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, CodeRow
+from airflow_provider_faceid.simulator.unknowns import Unknowns
 from airflow_provider_faceid.warehouse import tables
 
 DOCS = Path(__file__).resolve().parent
@@ -76,10 +82,48 @@ def rules() -> str:
     return table(("rule", "what it asks for"), ((f"`{r}`", text) for r, text in listed.items()))
 
 
+def ways(of: Iterable[tuple[str, str]]) -> str:
+    """Return a table of how codes are brought about with the simulator."""
+    listed = dict(of)
+    rows = [(f"`{code}`", way) for code, way in listed.items() if way]
+    rest = ", ".join(f"`{code}`" for code, way in listed.items() if not way)
+    return table(("code", "how"), rows + ([(rest, "by a rule only")] if rest else []))
+
+
+def unknowns() -> str:
+    """Return a table of the simulator's settings for what no page says; their texts are the class's."""
+    told = dict(
+        re.findall(r":param (\w+): (.+?)(?=\n\s*:param|\Z)", str(Unknowns.__doc__), re.DOTALL)
+    )
+    return table(
+        ("setting", "default", "what it says"),
+        (
+            (
+                f"`{field.name}`",
+                f"`{json.dumps(field.default)}`",
+                " ".join(told[field.name].split()),
+            )
+            for field in fields_of(Unknowns)
+        ),
+    )
+
+
+def decisions() -> str:
+    """Return a table of what a call does after each end of a request."""
+    return table(
+        ("request", "outcome", "code", "next", "why"),
+        ((r.fate, r.outcome, f"`{r.code}`", r.decision, r.reason) for r in RULES),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "actions": actions,
+    "retry-decisions": decisions,
     "connection-fields": fields,
     "input-rules": rules,
+    "unknowns": unknowns,
+    "ways-common": lambda: ways(reach.common_codes()),
+    **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
     "codes-common": lambda: codes(COMMON),
     "table-results": lambda: columns(tables.RESULTS),
     "table-quarantine": lambda: columns(tables.QUARANTINE),

@@ -71,24 +71,45 @@ def prepare(value: object, max_base64: int = MAX_PHOTO_BASE64) -> Pieces:
     return Pieces([_prepare_text(data, max_base64)])
 
 
+def picture(text: str, max_base64: int = MAX_PHOTO_BASE64) -> bytes:
+    """
+    Return the picture a Base64 text holds.
+
+    :param text: what :func:`prepare` would take.
+    :param max_base64: longest text allowed, in characters.
+    :raises InvalidInputError: it breaks a rule of :data:`RULES`.
+    """
+    return _decode(_tidy(text.encode("ascii", errors="replace")), max_base64)
+
+
 def _prepare_text(text: bytes, max_base64: int) -> bytes:
+    tidy = _tidy(text)
+    _decode(tidy, max_base64)
+    return tidy
+
+
+def _tidy(text: bytes) -> bytes:
     head = text[:64].lstrip()
     if head[:5].lower() == b"data:":
         raise _broken("photo_data_uri")
     if head != text[:64] or b"\n" in text or text[-1:].isspace():
-        text = b"".join(text.split())  # line breaks of MIME exports
+        return b"".join(text.split())  # line breaks of MIME exports
+    return text
+
+
+def _decode(text: bytes, max_base64: int) -> bytes:
     if not text:
         raise _broken("photo_missing")
     _check_size(len(text), max_base64)
     try:
-        picture = binascii.a2b_base64(text, strict_mode=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:
         # Bytes beyond ASCII were never text: a picture of another kind.
         raise _broken("photo_base64" if text.isascii() else "photo_format") from None
-    if not is_picture(picture):
+    if not is_picture(data):
         raise _broken("photo_format")
-    _check_complete(picture)
-    return text
+    _check_complete(data)
+    return data
 
 
 def _check_size(length: int, max_base64: int) -> None:

@@ -8,8 +8,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from ..service.actions import ACTIONS
 from . import INSTALL
@@ -17,8 +18,11 @@ from .checked import FieldError
 from .limits import IDENTITY_LIMITS
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
 from .rule import Rule, read_rules
+from .unknowns import LIKELIEST, Unknowns, read_unknowns
 
 DEFAULT_LATENCY_MS = (50, 150)
+
+T = TypeVar("T")
 
 
 def latency(text: str) -> tuple[int, int]:
@@ -41,10 +45,27 @@ def quotas(text: str) -> dict[str, int]:
     return read
 
 
+def keys(text: str) -> dict[str, str]:
+    """Read ``SECRET_ID=SECRET_KEY,...``."""
+    read = dict(part.split("=", 1) for part in text.split(","))
+    if not all((*read, *read.values())):
+        raise ValueError(text)
+    return read
+
+
 def faults(path: str) -> list[Rule]:
     """Read fault rules from a JSON file."""
+    return _read(path, read_rules)
+
+
+def unknowns(path: str) -> Unknowns:
+    """Read what the service is taken to do from a JSON file."""
+    return _read(path, read_unknowns)
+
+
+def _read(path: str, reader: Callable[[object], T]) -> T:
     try:
-        return read_rules(json.loads(Path(path).read_text(encoding="utf-8")))
+        return reader(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{path}: {os.strerror(error.errno or 0)}") from None
     except FieldError as error:
@@ -93,21 +114,50 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         help="fault rules as JSON, as they could be posted to /_sim/faults",
     )
+    parser.add_argument(
+        "--log-requests",
+        action="store_true",
+        help="print a line per request on stderr, without names, photos and whole numbers",
+    )
+    parser.add_argument(
+        "--keys",
+        type=keys,
+        metavar="SECRET_ID=SECRET_KEY,...",
+        help="key pairs instead of simulator-id; each has quotas of its own",
+    )
+    parser.add_argument(
+        "--unknowns",
+        type=unknowns,
+        default=LIKELIEST,
+        metavar="FILE",
+        help="what no page says of the service, as JSON; see docs/simulator.md",
+    )
     return parser.parse_args(arguments)
 
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from .account import Account  # noqa: PLC0415 - Pillow may be missing
+    from . import request_log  # noqa: PLC0415 - Pillow may be missing
+    from .account import Account  # noqa: PLC0415
     from .server import build_app, serve  # noqa: PLC0415
 
     limits = {} if options.no_identity_limits else IDENTITY_LIMITS
     people = People(options.people, options.seed)
-    account = Account(people, options.quota, limits, faults=options.faults)
+    account = Account(
+        people,
+        options.quota,
+        limits,
+        faults=options.faults,
+        keys=options.keys,
+        unknowns=options.unknowns,
+    )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with serve(build_app(account, options.latency_ms), options.port) as url:
+    if options.log_requests:
+        request_log.to_stderr()
+    app = build_app(account, options.latency_ms, log_requests=options.log_requests)
+    async with serve(app, options.port) as url:
         print(f"listening on {url}", flush=True)  # noqa: T201 - scripts wait for this line
         await stopping.wait()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..service.outcomes import RESULTS, Charged, look_up
@@ -17,7 +17,7 @@ ERRORS = frozenset(
         "FailedOperation.UnKnown",
     }
 )
-"""Codes of the business that come as ``Error``; all other ones come as ``Result``."""
+"""Codes of the business that come as ``Error``, as far as is known; all others as ``Result``."""
 
 _NO_VALUES = ("-", "-", "-")
 """What stands in a text's placeholders when nothing is known of them."""
@@ -76,9 +76,18 @@ class Refusal:
         return {"Error": {"Code": self.code, "Message": message}}
 
 
-def say(action: str, code: str, fields: Mapping[str, object] | None = None) -> Answer | Refusal:
-    """Return what a code of the business comes as: an error, or a result with further fields."""
-    return Refusal(code) if code in ERRORS else Answer(action, code, fields or {})
+def say(
+    action: str,
+    code: str,
+    fields: Mapping[str, object] | None = None,
+    errors: Collection[str] = ERRORS,
+) -> Answer | Refusal:
+    """
+    Return what a code of the business comes as: an error, or a result with further fields.
+
+    :param errors: codes that come as errors.
+    """
+    return Refusal(code) if code in errors else Answer(action, code, fields or {})
 
 
 def force(

@@ -53,19 +53,27 @@ Handler = Callable[[Account, Parameters, float], Awaitable[Answer | Refusal]]
 async def verify_id_card(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
     """Answer ``IdCardVerification``: whether name and number belong together."""
     found = identify(account, ID_CARD, parameters, now)
-    return say(ID_CARD, found if isinstance(found, str) else MATCH[ID_CARD])
+    code = found if isinstance(found, str) else MATCH[ID_CARD]
+    return say(ID_CARD, code, errors=account.unknowns.errors)
 
 
 async def compare_face(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
     """Answer ``ImageRecognitionV2``: whether a photo shows the person behind number and name."""
+    unknowns = account.unknowns
 
-    def answer(code: str, sim: float = 0.0) -> Answer | Refusal:
-        return say(FACE, code, {"Sim": sim, "Extra": parameters.get("Extra", "")})
+    def answer(
+        code: str, sim: float | None = unknowns.similarity_without_comparison
+    ) -> Answer | Refusal:
+        fields = {} if sim is None else {"Sim": sim}
+        return say(FACE, code, fields | {"Extra": parameters.get("Extra", "")}, unknowns.errors)
 
     text = str(parameters["ImageBase64"])
-    if len(text) > LARGE_PHOTO:
+    if len(text) > unknowns.max_photo_base64:
+        return answer(photo_check.TOO_LARGE)
+    photo = photo_check.recall(text)
+    if photo is None and len(text) > LARGE_PHOTO:
         photo = await asyncio.to_thread(photo_check.examine, text)
-    else:
+    elif photo is None:
         photo = photo_check.examine(text)
     if isinstance(photo, Refusal):
         return photo
@@ -91,13 +99,22 @@ def identify(account: Account, action: str, parameters: Parameters, now: float) 
     """
     # A final x counts as X; otherwise the authority reads what was sent, blanks included.
     number, called = str(parameters["IdCard"]).upper(), str(parameters["Name"])
-    codes, person = IDENTITY_CODES[action], account.people.find(number)
+    codes = IDENTITY_CODES[action]
     if name.broken_rule(called):
         return codes.bad_name
     if not _valid(number):
         return codes.bad_number
     if account.identities.exceeded(action, number, called, now):
         return codes.limit
+    found = _find(account, action, number, called)
+    free = isinstance(found, str) and not say(action, found).charged
+    if free and not account.unknowns.free_calls_counted:
+        account.identities.take_back(action, number, called)
+    return found
+
+
+def _find(account: Account, action: str, number: str, called: str) -> Person | str:
+    person, codes = account.people.find(number), IDENTITY_CODES[action]
     if person is None:
         return codes.no_record
     told = account.told(action, person)

@@ -5,13 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from . import pairs
+from .authorization import Authorization
+from .authorization import read as read_authorization
+from .pairs import Pairs
 from .standing import Standing
+from .unknowns import Unknowns
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_GET = 32 * 1024
+MAX_FORM = 1024 * 1024
+MAX_POST = 10 * 1024 * 1024
+"""Bytes of a query, of a form, of any other body (document 1041/33627)."""
+
+COMMON_PARAMETERS = ("Action", "Version", "Timestamp", "Region", "Language", "Token")
+"""Parameters of every Action. In headers they are called ``X-TC-...``."""
+VERSION_1_PARAMETERS = (
+    *COMMON_PARAMETERS,
+    "Nonce",
+    "RequestClient",
+    "SecretId",
+    "Signature",
+    "SignatureMethod",
+)
+_HEADERS = tuple((name, f"X-TC-{name}") for name in COMMON_PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    One request to the data plane.
+    One request to the data plane; :func:`receive` makes it.
 
     :param method: HTTP method.
     :param query: text after ``?`` exactly as sent, because that is what is signed.
@@ -20,6 +43,11 @@ class Call:
     :param length: bytes of the body, read or not.
     :param arrived: arrival in seconds since 1970, before the body was read.
     :param standing: how the account stood when the call arrived.
+    :param unknowns: what the service is taken to do where nobody outside knows.
+    :param signature_version: 3 or 1.
+    :param pairs: what a query or a form holds; None if it is malformed.
+    :param common: common parameters by name, without the prefix headers give them.
+    :param authorization: what the header of version 3 says; None if there is none, or no good one.
     """
 
     method: str
@@ -29,18 +57,81 @@ class Call:
     length: int
     arrived: float
     standing: Standing
+    unknowns: Unknowns
+    signature_version: int
+    pairs: Pairs | None
+    common: Mapping[str, str]
+    authorization: Authorization | None
 
     @property
     def action(self) -> str:
-        """Return ``X-TC-Action``, empty if absent."""
-        return self.headers.get("X-TC-Action", "")
+        """Return the Action, empty if absent."""
+        return self.common.get("Action", "")
+
+    @property
+    def secret_id(self) -> str:
+        """Return whose signature the call says it bears, empty if it does not say."""
+        if self.signature_version == 1:
+            return self.common.get("SecretId", "")
+        return self.authorization.secret_id if self.authorization else ""
 
     @property
     def language(self) -> str:
         """Return the language texts are answered in."""
-        return self.headers.get("X-TC-Language", "")
+        return self.common.get("Language", "")
 
     @property
     def media_type(self) -> str:
         """Return the content type without its parameters, lower-cased."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return _media_type(self.headers)
+
+
+def receive(
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    length: int,
+    *,
+    arrived: float,
+    standing: Standing,
+    unknowns: Unknowns,
+) -> Call:
+    """
+    Return a call, with what can be known of it before anything is checked.
+
+    A query, or a form, without an ``Authorization`` header is signature version 1: all its
+    parameters are pairs. A GET of version 3 may have common parameters in the query, as the
+    samples of the API page have them; headers come first.
+    """
+    signed_by_header = "Authorization" in headers
+    form = not signed_by_header and method == "POST" and _media_type(headers) == FORM_TYPE
+    version = 1 if form or (method == "GET" and not signed_by_header) else 3
+    found: Pairs | None = ()
+    if method == "GET" and len(query) <= MAX_GET:
+        found = pairs.read(query)
+    elif form and length <= MAX_FORM:
+        found = pairs.read(body.decode(errors="replace"))
+    names = VERSION_1_PARAMETERS if version == 1 else COMMON_PARAMETERS
+    common = {name: value for name, value in found or () if name in names}
+    if version != 1:
+        common |= {name: headers[header] for name, header in _HEADERS if header in headers}
+    authorization = read_authorization(headers["Authorization"]) if signed_by_header else None
+    return Call(
+        method,
+        query,
+        headers,
+        body,
+        length,
+        arrived,
+        standing,
+        unknowns,
+        version,
+        found,
+        common,
+        authorization,
+    )
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()

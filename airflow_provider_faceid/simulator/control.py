@@ -14,13 +14,17 @@ from itertools import islice
 
 from aiohttp import web
 
+from .. import __version__
+from ..clock import utc_text
 from ..service.signing import JSON_TYPE
+from . import request_log
 from .account import Account
 from .business import HANDLERS
 from .people import Person, expects
 from .special import How
 
 ROWS_AT_ONCE = 100
+RECENT = 20
 PHOTOS_AT_ONCE = 5
 
 
@@ -37,12 +41,26 @@ class ControlPlane:
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of the control plane."""
         return [
+            web.get("/_sim/health", self.health),
             web.get("/_sim/people", self.people),
             web.get("/_sim/ledger", self.ledger),
+            web.get("/_sim/recent", self.recent),
             web.get("/_sim/bill", self.bill),
             web.get("/_sim/pace", self.pace),
+            web.get("/_sim/keys", self.keys),
             web.post("/_sim/reset", self.reset),
         ]
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Say that it serves, which version it is, its time and how many requests it has seen."""
+        return _json(
+            {
+                "status": "ok",
+                "version": __version__,
+                "clock": utc_text(self.account.clock.now()),
+                "requests": len(self.account.ledger),
+            }
+        )
 
     async def people(self, request: web.Request) -> web.StreamResponse:
         """List people; ``?photo=1`` with the photo to send, ``?offset=`` and ``?limit=`` a part."""
@@ -57,6 +75,14 @@ class ControlPlane:
         """List requests received; ``?offset=`` and ``?limit=`` give a part."""
         return await _stream(request, self.account.ledger.rows(*_part(request)))
 
+    async def recent(self, request: web.Request) -> web.StreamResponse:
+        """List the last requests, newest first, people masked; ``?limit=``."""
+        _, limit = _part(request)
+        ledger = self.account.ledger
+        first = max(0, len(ledger) - (RECENT if limit is None else limit))
+        newest_first = reversed(list(ledger.rows(first)))
+        return await _stream(request, map(request_log.anonymous, newest_first))
+
     async def bill(self, _: web.Request) -> web.Response:
         """Give charged calls by Action."""
         return _json({action: self.account.ledger.bill[action] for action in HANDLERS})
@@ -64,6 +90,10 @@ class ControlPlane:
     async def pace(self, _: web.Request) -> web.Response:
         """Give arrivals by Action, see :meth:`limits.QuotaWindows.pace`."""
         return _json(self.account.windows.pace())
+
+    async def keys(self, _: web.Request) -> web.Response:
+        """Give the keys of encrypted fields, see :meth:`keys.Keys.published`."""
+        return _json(self.account.encryption_keys.published())
 
     async def reset(self, _: web.Request) -> web.Response:
         """Forget every call and every change; the people stay."""

@@ -6,29 +6,38 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
+from ..clock import SYSTEM_CLOCK
 from ..service.actions import ACTIONS
 from . import gateway, parameters
 from .account import Account
 from .answers import Answer, Refusal, envelope
 from .business import HANDLERS
-from .call import Call
+from .call import MAX_POST, Call, receive
 from .effects import Code, Setting
 from .ledger import Entry, Line
 from .parameters import Parameters
 from .transfers import Effect, Transfer
 from .wire import Wire
 
-LARGE_BODY = 256 * 1024
-"""Body size from which signature and JSON are read in a thread, so that other calls go on."""
+LARGE_BODY = 4 * 1024 * 1024
+"""
+Body size from which signature and JSON are read in a thread, so that other calls go on.
+
+A photo is smaller: 4 ms in place are less than the fresh memory its text needs in a thread.
+"""
 
 Latency = tuple[int, int]
 """Shortest and longest time a call takes, in milliseconds."""
+
+Log = Callable[[Line, float], None]
+"""Is told of a request that is over, and how many seconds it took."""
 
 T = TypeVar("T")
 
@@ -58,24 +67,36 @@ class DataPlane:
 
     :param account: what the service remembers.
     :param latency: how long calls that reach an Action take; refusals come at once.
+    :param log: is told of every request.
     """
 
-    def __init__(self, account: Account, latency: Latency = (0, 0)) -> None:
+    def __init__(self, account: Account, latency: Latency = (0, 0), log: Log | None = None) -> None:
         self.account = account
         self.latency = latency
+        self.log = log
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request; with status 200, unless a fault rule wants it otherwise."""
         account, request_id = self.account, uuid4()
-        arrived = account.clock.now()
+        arrived, began = account.clock.now(), SYSTEM_CLOCK.monotonic()
         try:
             body, length = await _body(request)
         except ConnectionError:
             # The caller hung up before the request was whole: it was never received.
             return web.Response(status=HTTPStatus.BAD_REQUEST)
-        query = request.raw_path.partition("?")[2]
-        call = Call(request.method, query, request.headers, body, length, arrived, account.standing)
-        given = await _aside(parameters.read, call)
+        received = partial(
+            receive,
+            request.method,
+            request.raw_path.partition("?")[2],
+            request.headers,
+            body,
+            length,
+            arrived=arrived,
+            standing=account.standing,
+            unknowns=account.unknowns,
+        )
+        call = await _aside(length, received)
+        given = await _aside(length, partial(parameters.read, call))
         effect = account.faults.decide(call.action, _id_card(given))
         if isinstance(effect, Setting):
             effect.change(account)
@@ -89,6 +110,8 @@ class DataPlane:
         wire = Wire(request, account.clock, answer, line)
         with suppress(ConnectionError):  # the caller hung up; the ledger knows
             await (effect.send(wire) if isinstance(effect, Transfer) else wire.whole())
+        if self.log:
+            self.log(line, SYSTEM_CLOCK.monotonic() - began)
         return wire.response
 
     async def _process(
@@ -99,7 +122,7 @@ class DataPlane:
             return Outcome(None, _id_card(given), fault=effect)
         # A code that is forced upon the Action has no effect on a call that is refused before.
         fault = None if isinstance(effect, Code) else effect
-        if refusal := await _aside(gateway.refuse, call):
+        if refusal := await _aside(call.length, partial(gateway.refuse, call)):
             return Outcome(refusal, fault=fault)
         id_card, admitted = _id_card(given), self._admit(call, given)
         if isinstance(admitted, Refusal):
@@ -108,7 +131,8 @@ class DataPlane:
             said, charged = effect.say(call.action)
             processed = charged or isinstance(said, Answer)
             return Outcome(said, id_card, processed, charged, effect)
-        clear = parameters.decrypt(admitted)
+        clear = parameters.decrypt(admitted, self.account.encryption_keys)
+        id_card = _id_card(clear) or id_card
         said = (
             clear
             if isinstance(clear, Refusal)
@@ -118,12 +142,14 @@ class DataPlane:
 
     def _admit(self, call: Call, given: Parameters | Refusal) -> Parameters | Refusal:
         """Return the parameters of a call, or why its Action is not asked."""
-        if over := self.account.windows.arrive(call.action, call.arrived):
-            quota = self.account.windows.quotas[call.action]
-            return Refusal("RequestLimitExceeded", (over, quota))
+        account = self.account
+        if over := account.windows.arrive(call.action, call.arrived, call.secret_id):
+            return Refusal("RequestLimitExceeded", (over, account.windows.quotas[call.action]))
+        if account.unknowns.account_quota and account.all_keys.arrive(call.action, call.arrived):
+            return Refusal("RequestLimitExceeded.UinLimitExceeded")
         if isinstance(given, Refusal):
             return given
-        return parameters.refuse(ACTIONS[call.action], given) or given
+        return parameters.refuse(ACTIONS[call.action], given, account.unknowns) or given
 
     def _write_down(self, call: Call, outcome: Outcome, request_id: UUID) -> Line:
         said = outcome.said
@@ -147,11 +173,9 @@ class DataPlane:
         return person.id_card if person else id_card
 
 
-async def _aside(function: Callable[[Call], T], call: Call) -> T:
-    """Return what a function makes of a call; of a large one, while other calls go on."""
-    if len(call.body) > LARGE_BODY:
-        return await asyncio.to_thread(function, call)
-    return function(call)
+async def _aside(length: int, work: Callable[[], T]) -> T:
+    """Return what some work on a call comes to; on a large one, while other calls go on."""
+    return await asyncio.to_thread(work) if length > LARGE_BODY else work()
 
 
 def _id_card(given: Parameters | Refusal) -> str:
@@ -163,10 +187,13 @@ def _id_card(given: Parameters | Refusal) -> str:
 async def _body(request: web.Request) -> tuple[bytes, int]:
     """Return the body and its length; one that is too large is not read to its end."""
     length = request.content_length or 0
-    if length > gateway.MAX_POST:
+    if length > MAX_POST:
         return b"", length
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        return b"", gateway.MAX_POST + 1
-    return body, len(body)
+    # Request.read would copy it twice more.
+    pieces, read = [], 0
+    async for piece in request.content.iter_any():
+        pieces.append(piece)
+        read += len(piece)
+        if read > MAX_POST:
+            return b"", read
+    return b"".join(pieces), read

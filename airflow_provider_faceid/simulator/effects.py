@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..service.actions import ACTIONS
 from . import checked
 from .answers import Answer, Refusal, force
-from .standing import Standing, State
+from .standing import State
 from .transfers import (
     Delay,
     Dribble,
@@ -125,7 +125,8 @@ class AccountState(Setting):
     def change(self, account: Account) -> None:
         """Change what is named."""
         old = account.standing
-        account.standing = Standing(State(self.state or old.state), self.token or old.token)
+        state = State(self.state or old.state)
+        account.standing = replace(old, state=state, token=self.token or old.token)
 
 
 EFFECTS: Mapping[str, type[Effect]] = {

@@ -14,15 +14,23 @@ from ..service.actions import ACTIONS, SERVICE, VERSION
 from ..service.signing import JSON_TYPE
 from . import signature, texts
 from .answers import Refusal
-from .call import Call
+from .call import MAX_FORM, MAX_GET, MAX_POST, Call
 from .standing import ACCOUNT_CODES, KEY_CODES
 
-MAX_POST = 10 * 1024 * 1024
-MAX_GET = 32 * 1024
-FORM_TYPE = "application/x-www-form-urlencoded"
-COMMON_PARAMETERS = ("Action", "Timestamp", "Version")
-_TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
+REQUIRED: dict[int, tuple[str, ...]] = {
+    1: ("Action", "Timestamp", "Nonce", "SecretId", "Signature", "Version"),
+    3: ("Action", "Timestamp", "Version"),
+}
+"""Common parameters no call goes without, by signature version."""
+
+ALLOWED: dict[str, re.Pattern[str]] = {
+    "Timestamp": re.compile(r"[0-9]{1,12}"),
+    "Region": re.compile(r"[a-z]{2}(-[a-z0-9]+)+"),
+    "Language": re.compile("|".join(texts.LANGUAGES)),
+}
+"""What common parameters look like; an empty Region is refused like an unknown one."""
+
+NONCE = re.compile(r"[0-9]{1,20}")
 
 Check = Callable[[Call], Refusal | None]
 
@@ -35,61 +43,74 @@ def method(call: Call) -> Refusal | None:
 
 
 def size(call: Call) -> Refusal | None:
-    """At most 32 KB for GET, 10 MB for POST (document 1041/33627)."""
-    length, limit = (len(call.query), MAX_GET) if call.method == "GET" else (call.length, MAX_POST)
-    return Refusal("RequestSizeLimitExceeded", (limit,)) if length > limit else None
+    """At most 32 KB for GET; for POST 10 MB, or 1 MB with signature version 1."""
+    if call.method == "GET":
+        return _too_large(MAX_GET) if len(call.query) > MAX_GET else None
+    if call.signature_version == 1:
+        too_large = call.length > MAX_FORM
+        return Refusal("AuthFailure.SignatureFailure:version_1") if too_large else None
+    return _too_large(MAX_POST) if call.length > MAX_POST else None
 
 
 def content_type(call: Call) -> Refusal | None:
-    """JSON for POST. A form, or a GET without Authorization, is signature version 1: not known here."""
-    if call.media_type == FORM_TYPE or call.method == "GET":
-        if call.method == "GET" and "Authorization" in call.headers:
-            return None
-        return Refusal("AuthFailure.SignatureFailure:version_1")
-    if call.media_type != JSON_TYPE:
-        return Refusal("UnsupportedOperation:content_type", (call.media_type,))
-    return None
+    """JSON for POST; only signature version 1 posts forms."""
+    if call.method == "GET" or call.signature_version == 1 or call.media_type == JSON_TYPE:
+        return None
+    return Refusal("UnsupportedOperation:content_type", (call.media_type,))
 
 
 def common_parameters(call: Call) -> Refusal | None:
-    """Present, and allowed; an empty Region is refused like an unknown one."""
-    for name in COMMON_PARAMETERS:
-        if not call.headers.get(f"X-TC-{name}"):
+    """Present, and allowed."""
+    version_1 = call.signature_version == 1
+    if version_1 and call.pairs is None:
+        return Refusal("InvalidParameter:query")
+    for name in REQUIRED[call.signature_version]:
+        if not call.common.get(name):
             return Refusal("MissingParameter", (name,))
-    if "Authorization" not in call.headers:
+    if not version_1 and "Authorization" not in call.headers:
         # Without the header the request is read as version 1, whose first parameter is missing.
         return Refusal("MissingParameter", ("SecretId",))
-    if not _TIMESTAMP.fullmatch(call.headers["X-TC-Timestamp"]):
-        return Refusal("InvalidParameterValue", ("X-TC-Timestamp",))
-    if "X-TC-Region" in call.headers and not _REGION.fullmatch(call.headers["X-TC-Region"]):
-        return Refusal("InvalidParameterValue", ("X-TC-Region` (v1: `Region",))
-    if call.headers.get("X-TC-Language", texts.DEFAULT_LANGUAGE) not in texts.LANGUAGES:
-        return Refusal("InvalidParameterValue", ("X-TC-Language",))
+    for name, allowed in ALLOWED.items():
+        if name in call.common and not allowed.fullmatch(call.common[name]):
+            return Refusal("InvalidParameterValue:common", (name,))
+    if version_1 and not NONCE.fullmatch(call.common["Nonce"]):
+        return Refusal("InvalidParameterValue", ("Nonce",))
     return None
 
 
-def credentials(call: Call) -> Refusal | None:
-    """Key known, clock right, signature right, token right."""
-    authorization = signature.read_authorization(call.headers["Authorization"])
-    if authorization is None:
+def key(call: Call) -> Refusal | None:
+    """A key that exists."""
+    if call.signature_version != 1 and call.authorization is None:
         return Refusal("AuthFailure.InvalidAuthorization")
-    if authorization.secret_id != signature.SECRET_ID:
+    if call.secret_id not in call.standing.keys:
         return Refusal("AuthFailure.SecretIdNotFound")
-    if code := KEY_CODES.get(call.standing.state):
-        return Refusal(code)
-    timestamp = int(call.headers["X-TC-Timestamp"])
-    if abs(call.arrived - timestamp) > signature.MAX_CLOCK_DIFFERENCE:
-        return Refusal("AuthFailure.SignatureExpire", (int(call.arrived),))
-    refusal = signature.verify(call, authorization, timestamp)
-    token = call.standing.token
-    if refusal is None and call.headers.get("X-TC-Token", token) != token:
-        return Refusal("AuthFailure.TokenFailure")
-    return refusal
+    code = KEY_CODES.get(call.standing.state)
+    return Refusal(code) if code else None
+
+
+def clock(call: Call) -> Refusal | None:
+    """A clock that differs by at most five minutes."""
+    version_1 = call.signature_version == 1
+    most = call.unknowns.version_1_clock_s if version_1 else signature.MAX_CLOCK_DIFFERENCE
+    differs = abs(call.arrived - int(call.common["Timestamp"])) > most
+    return Refusal("AuthFailure.SignatureExpire", (int(call.arrived),)) if differs else None
+
+
+def signed(call: Call) -> Refusal | None:
+    """A signature that was made with the key, for what the call holds."""
+    fits = signature.fits(call, call.standing.keys[call.secret_id])
+    return None if fits else Refusal("AuthFailure.SignatureFailure")
+
+
+def token(call: Call) -> Refusal | None:
+    """No temporary token, or the one that is good."""
+    good = call.standing.token
+    return None if call.common.get("Token", good) == good else Refusal("AuthFailure.TokenFailure")
 
 
 def known_action(call: Call) -> Refusal | None:
     """A version and an Action this service has."""
-    version = call.headers["X-TC-Version"]
+    version = call.common["Version"]
     if version != VERSION:
         return Refusal("NoSuchVersion", (version, SERVICE))
     if call.action not in ACTIONS:
@@ -103,17 +124,19 @@ def standing(call: Call) -> Refusal | None:
     return Refusal(code) if code else None
 
 
-CHECKS: tuple[Check, ...] = (
-    method,
-    size,
-    content_type,
-    common_parameters,
-    credentials,
-    known_action,
-    standing,
-)
+def _too_large(limit: int) -> Refusal:
+    return Refusal("RequestSizeLimitExceeded", (limit,))
+
+
+FORM: tuple[Check, ...] = (method, size, content_type, common_parameters)
+"""Checks that come first in any case: the later ones rely on them."""
+CREDENTIALS: tuple[Check, ...] = (key, clock, signed, token)
+
+CHECKS: tuple[Check, ...] = (*FORM, *CREDENTIALS, known_action, standing)
+ACTION_FIRST: tuple[Check, ...] = (*FORM, known_action, *CREDENTIALS, standing)
 
 
 def refuse(call: Call) -> Refusal | None:
     """Return the first refusal, or None for a call an Action may answer."""
-    return next(filter(None, (check(call) for check in CHECKS)), None)
+    checks = ACTION_FIRST if call.unknowns.action_first else CHECKS
+    return next(filter(None, (check(call) for check in checks)), None)

@@ -61,6 +61,23 @@ class Columns:
     flags: bytearray = field(default_factory=bytearray)
     request_ids: bytearray = field(default_factory=bytearray)
 
+    def row(self, index: int) -> dict[str, object]:
+        """Return a request as the control plane shows it."""
+        action, result, error, fault = self.texts[index]
+        flags, start = self.flags[index], index * UUID_BYTES
+        return {
+            "at": utc_text(self.at[index]),
+            "action": action,
+            "id_card": self.id_cards[index],
+            "result": result,
+            "error": error,
+            "processed": bool(flags & PROCESSED),
+            "charged": bool(flags & CHARGED),
+            "answered": bool(flags & ANSWERED),
+            "fault": fault,
+            "request_id": str(UUID(bytes=bytes(self.request_ids[start : start + UUID_BYTES]))),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -72,6 +89,10 @@ class Line:
     def answered(self) -> None:
         """Write down that the whole answer was sent."""
         self.columns.flags[self.index] |= ANSWERED
+
+    def row(self) -> dict[str, object]:
+        """Return the request as the control plane shows it."""
+        return self.columns.row(self.index)
 
 
 class Ledger:
@@ -104,22 +125,7 @@ class Ledger:
         columns = self._columns  # a reset in between starts new ones
         end = len(self) if limit is None else min(len(self), offset + limit)
         for index in range(offset, end):
-            action, result, error, fault = columns.texts[index]
-            flags = columns.flags[index]
-            start = index * UUID_BYTES
-            request_id = bytes(columns.request_ids[start : start + UUID_BYTES])
-            yield {
-                "at": utc_text(columns.at[index]),
-                "action": action,
-                "id_card": columns.id_cards[index],
-                "result": result,
-                "error": error,
-                "processed": bool(flags & PROCESSED),
-                "charged": bool(flags & CHARGED),
-                "answered": bool(flags & ANSWERED),
-                "fault": fault,
-                "request_id": str(UUID(bytes=request_id)),
-            }
+            yield columns.row(index)
 
     def clear(self) -> None:
         """Forget every request and the bill."""

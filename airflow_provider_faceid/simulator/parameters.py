@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from urllib.parse import unquote_plus
 
 from ..service.actions import Action, Kind
+from . import decryption, pairs
 from .answers import Refusal
-from .call import Call
+from .call import COMMON_PARAMETERS, VERSION_1_PARAMETERS, Call
+from .keys import Keys
+from .unknowns import LIKELIEST, Unknowns
 
 Parameters = Mapping[str, object]
 
@@ -18,10 +20,14 @@ _TYPES: dict[Kind, type] = {Kind.OBJECT: dict}
 
 def read(call: Call) -> Parameters | Refusal:
     """Return the parameters of a call; a JSON null counts as absent."""
-    if call.method == "GET":
-        return _read_query(call.query)
+    if call.pairs is None:
+        return Refusal("InvalidParameter:query")
+    version_1 = call.signature_version == 1
+    if version_1 or call.method == "GET":
+        common = VERSION_1_PARAMETERS if version_1 else COMMON_PARAMETERS
+        return pairs.nest(pair for pair in call.pairs if pair[0] not in common)
     try:
-        document = json.loads(call.body or b"{}")
+        document = json.loads(call.body.decode() or "{}")  # bytes might be read as UTF-16
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError, too
         return Refusal("InvalidParameter:body")
     if not isinstance(document, dict):
@@ -29,26 +35,9 @@ def read(call: Call) -> Parameters | Refusal:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _read_query(query: str) -> Parameters | Refusal:
-    """Return the parameters of a query; ``Encryption.Iv=`` belongs to an object ``Encryption``."""
-    parameters: dict[str, object] = {}
-    for pair in filter(None, query.split("&")):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            return Refusal("InvalidParameter:query")
-        head, dot, rest = unquote_plus(name).partition(".")
-        if dot:
-            parameters[head] = {**_object(parameters.get(head)), rest: unquote_plus(value)}
-        else:
-            parameters[head] = unquote_plus(value)
-    return parameters
-
-
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def refuse(action: Action, parameters: Parameters) -> Refusal | None:
+def refuse(
+    action: Action, parameters: Parameters, unknowns: Unknowns = LIKELIEST
+) -> Refusal | None:
     """
     Return what is wrong with a call's parameters, or None.
 
@@ -66,18 +55,12 @@ def refuse(action: Action, parameters: Parameters) -> Refusal | None:
         value = parameters[name]
         if not isinstance(value, _TYPES.get(field.kind, str)):
             return Refusal("InvalidParameter:type", (name,))
-        if field.kind is Kind.TEXT and field.max_length and len(str(value)) > field.max_length:
+        limited = field.kind is Kind.TEXT and field.max_length and unknowns.extra_limited
+        if limited and len(str(value)) > field.max_length:
             return Refusal("InvalidParameterValue", (name,))
     return None
 
 
-def decrypt(parameters: Parameters) -> Parameters | Refusal:
-    """
-    Return the parameters with encrypted fields in the clear.
-
-    The one place for field encryption. The simulator holds no private key yet, so every
-    ``Encryption`` object is answered like one the service cannot decrypt.
-    """
-    if "Encryption" in parameters:
-        return Refusal("FailedOperation.DecryptSystemError")
-    return parameters
+def decrypt(parameters: Parameters, keys: Keys) -> Parameters | Refusal:
+    """Return the parameters with encrypted fields in the clear, or why that cannot be."""
+    return decryption.decrypt(keys, parameters) if "Encryption" in parameters else parameters

@@ -14,15 +14,18 @@ from aiohttp import web
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..service.actions import IdentityLimits
-from . import gateway
+from . import guard, page, request_log
 from .account import Account
+from .call import MAX_GET, MAX_POST
 from .control import ControlPlane
 from .data_plane import DataPlane, Latency
 from .faults import Faults
 from .levers import Levers
 from .limits import IDENTITY_LIMITS
-from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
+from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People, Person, expects
 from .rule import Rule
+from .special import ID_CARD
+from .unknowns import LIKELIEST, Unknowns
 from .virtual_clock import VirtualClock
 
 HOST = "127.0.0.1"
@@ -32,12 +35,20 @@ STOP_SECONDS = 1.0
 """How long calls that are being answered may take to end when the server stops."""
 
 
-def build_app(account: Account, latency: Latency = (0, 0)) -> web.Application:
+def build_app(
+    account: Account, latency: Latency = (0, 0), *, log_requests: bool = False
+) -> web.Application:
     """Return both planes as one application."""
-    app = web.Application(client_max_size=gateway.MAX_POST + 1)
-    app.add_routes(ControlPlane(account).routes())
-    app.add_routes(Levers(account).routes())
-    app.router.add_route("*", "/", DataPlane(account, latency).handle)
+    app = web.Application(client_max_size=MAX_POST + 1)
+    app.on_response_prepare.append(guard.add_headers)
+    for routes in (ControlPlane(account).routes(), Levers(account).routes(), page.routes()):
+        app.add_routes(map(guard.guarded, routes))
+    plane = DataPlane(account, latency, request_log.log if log_requests else None)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return page.lead_there() if page.wanted(request) else await plane.handle(request)
+
+    app.router.add_route("*", "/", handle)
     return app
 
 
@@ -52,8 +63,11 @@ async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
         app,
         access_log=None,
         shutdown_timeout=STOP_SECONDS,
-        max_line_size=2 * gateway.MAX_GET,  # so that the gateway itself refuses a long query
+        read_bufsize=MAX_POST,  # a body need not be held up and waited for in pieces
+        auto_decompress=False,  # what is signed is what is sent
+        max_line_size=2 * MAX_GET,  # so that the gateway itself refuses a long query
     )
+    bytes(MAX_POST)  # has malloc keep the memory of large bodies, not ask for it anew each time
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
@@ -75,7 +89,10 @@ class SimulatorServer:
     :param identity_limits: limits per identity by Action; an empty mapping means none.
     :param clock: shows the right time.
     :param faults: fault rules there are from the start.
+    :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
+    :param unknowns: what the service is taken to do where nobody outside knows.
     :param port: 0 takes a free one.
+    :param log_requests: log a line per request, see :mod:`request_log`.
     """
 
     def __init__(
@@ -88,12 +105,23 @@ class SimulatorServer:
         identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
         faults: Sequence[Rule] = (),
+        keys: Mapping[str, str] | None = None,
+        unknowns: Unknowns = LIKELIEST,
         port: int = 0,
+        log_requests: bool = False,
     ) -> None:
-        self.account = Account(People(people, seed), quotas, identity_limits, clock, faults)
+        self.account = Account(
+            People(people, seed),
+            quotas,
+            identity_limits,
+            clock=clock,
+            faults=faults,
+            keys=keys,
+            unknowns=unknowns,
+        )
         self.url = ""
         """Address while the server runs."""
-        self._app = build_app(self.account, latency_ms)
+        self._app = build_app(self.account, latency_ms, log_requests=log_requests)
         self._port = port
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,6 +136,23 @@ class SimulatorServer:
     def clock(self) -> VirtualClock:
         """Return the right time: put it forward, and give it to clients that should follow."""
         return self.account.time
+
+    def person(self, action: str = ID_CARD, code: str | None = None) -> Person:
+        """
+        Return somebody to ask about.
+
+        :param code: the ``Result`` it should be answered with, or the ``Error.Code``; None for
+            people who match, in every Action and from the first call on.
+        :raises LookupError: nobody is answered so.
+        """
+        for person in self.account.people.listed:
+            if person.special is None if code is None else expects(person)[action] == code:
+                return person
+        raise LookupError(f"Nobody is answered with {code} by {action}")
+
+    def photo(self, person: Person) -> bytes:
+        """Return the picture to send of somebody, a JPEG."""
+        return self.account.gallery.submitted(person)
 
     def start(self) -> Self:
         """

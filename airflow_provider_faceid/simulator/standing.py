@@ -1,10 +1,13 @@
-"""How the account stands: whether the service serves it, and which temporary token it accepts."""
+"""How the account stands: whether the service serves it, and which keys and token it accepts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+SECRET_ID = "simulator-id"  # noqa: S105 - public, like the key
+SECRET_KEY = "simulator-key"  # noqa: S105 - the key pair the service knows unless told others
 TOKEN = "simulator-token"  # noqa: S105 - public; the temporary token that is good at first
 
 
@@ -40,7 +43,9 @@ class Standing:
 
     :param state: what is the matter with it.
     :param token: the one temporary token that has not expired.
+    :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
     """
 
     state: State = State.OK
     token: str = TOKEN
+    keys: Mapping[str, str] = field(default_factory={SECRET_ID: SECRET_KEY}.copy)

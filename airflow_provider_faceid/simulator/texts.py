@@ -41,12 +41,21 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "The token is invalid or has expired.",
         "token 错误或已过期。",
     ),
+    "AuthFailure.UnauthorizedOperation": (  # plausible
+        "You are not authorized to perform this operation.",
+        "您没有执行该操作的权限。",
+    ),
     "FailedOperation.DecryptSystemError": ("Decryption failed.", "解密失败。"),
     "FailedOperation.StsUnAuthErrError": ("STS unauthorized.", "STS未授权。"),
     "FailedOperation.UnKnown": ("Unknown internal error.", "内部未知错误。"),
     "InvalidAction": (
         "The request action=`{0}` is invalid or not found in service=`{1}` and version=`{2}`.",
         "接口 `{0}` 在服务 `{1}` 版本 `{2}` 中不存在。",
+    ),
+    "InvalidParameter": ("Invalid parameter.", "参数错误。"),
+    "InvalidParameter.UnsupportEncryptField": (
+        "Unencrypted fields exist. Refer to the documentation to modify.",
+        "存在非加密字段，请参考文档修改。",
     ),
     "InvalidParameter:query": (
         "Url key and value should be splited by `=`.",
@@ -59,6 +68,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "InvalidParameter:type": (
         "The value type of parameter `{0}` is not valid.",
         "参数 `{0}` 类型错误。",
+    ),
+    "InvalidParameterValue:common": (
+        "A value specified in `X-TC-{0}` (v1: `{0}`) is not valid, is unsupported, or cannot be used.",
+        "`X-TC-{0}`（v1：`{0}`）的取值无效、不受支持或无法使用。",
     ),
     "InvalidParameterValue": (
         "A value specified in `{0}` is not valid, is unsupported, or cannot be used.",
@@ -79,14 +92,33 @@ REFUSALS: dict[str, tuple[str, str]] = {
         ),
         "您当前每秒请求 `{0}` 次，超过了每秒频率上限 `{1}` 次，请稍后重试。",
     ),
+    "RequestLimitExceeded.UinLimitExceeded": (  # plausible
+        "The main account makes more calls in a second than it may.",
+        "主账号每秒请求次数超过频率上限。",
+    ),
     "RequestSizeLimitExceeded": (  # plausible
         "The request is larger than the limit of `{0}` bytes.",
         "请求包超过限制大小 `{0}` 字节。",
+    ),
+    "UnauthorizedOperation": ("Unauthorized operation.", "未授权操作。"),
+    "UnauthorizedOperation.Arrears": ("The account is in arrears.", "账号已欠费。"),
+    "UnauthorizedOperation.ChargeStatusException": (
+        "The billing status is abnormal.",
+        "计费状态异常。",
+    ),
+    "UnauthorizedOperation.NonAuthorize": (
+        "Identity verification has not been completed for the account.",
+        "账号未实名。",
+    ),
+    "UnauthorizedOperation.Nonactivated": (
+        "The service has not been activated.",
+        "未开通服务。",
     ),
     "UnknownParameter": (
         "The parameter `{0}` is not recognized.",
         "未知参数 `{0}`。",
     ),
+    "UnsupportedOperation": ("Unsupported operation.", "操作不支持。"),
     "UnsupportedOperation:content_type": (  # the wording is known, the code is not
         "The action does not support Content-Type=`{0}`.",
         "接口不支持 Content-Type=`{0}`。",

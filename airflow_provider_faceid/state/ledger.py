@@ -113,21 +113,21 @@ class Ledger:
         :return: the time, and the calls that were or may yet be charged.
         :raises SupersededError: a later try has begun.
         """
-        cursor.execute(f"SELECT {self._store.now_sql}")
-        now = self._store.moment(cursor.fetchall()[0][0]).now
+        here = self._store.moment(None).now
         cursor.execute(
             self._sql(
-                "UPDATE faceid_tries SET seen_at = ?, charged = charged - ? "
-                "WHERE owner = ? AND number = ? RETURNING charged"
+                f"UPDATE faceid_tries SET seen_at = COALESCE({self._store.now_sql}, ?), "
+                "charged = charged - ? WHERE owner = ? AND number = ? RETURNING seen_at, charged"
             ),
-            (now, given_back, self._owner, self._try),
+            (here, given_back, self._owner, self._try),
         )
         found = cursor.fetchall()
         if not found:
             raise SupersededError(
                 "A later try of this task has begun; this one neither calls nor records any more"
             )
-        return now, int(found[0][0])
+        seen_at, charged = found[0]
+        return float(seen_at), int(charged)
 
     def _record(self, cursor: DBAPICursor, records: Sequence[Record], now: float) -> None:
         if not records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 
 import pytest
 import requests
+
+from airflow_provider_faceid.simulator.process import simulator
 
 COMMAND = [sys.executable, "-m", "airflow_provider_faceid.simulator"]
 
@@ -54,6 +57,45 @@ def test_it_starts_with_the_fault_rules_of_a_file(tmp_path):
         requests.post(f"{url}/_sim/reset", timeout=5).raise_for_status()
         assert requests.get(f"{url}/_sim/faults", timeout=5).json() == rules
         process.terminate()
+
+
+def test_it_logs_requests_on_stderr_when_asked_to():
+    with subprocess.Popen(
+        [*COMMAND, "--people", "20", "--latency-ms", "0", "--log-requests"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        url = process.stdout.readline().split()[-1]
+        answer = requests.post(url, json={"Name": "Wei Xiaobao"}, timeout=5).json()
+        process.terminate()
+        out, err = process.communicate(timeout=10)
+    assert out == ""
+    assert re.fullmatch(rf"\S+ - - \w+ - free \d+ ms {answer['Response']['RequestId']}\n", err)
+
+
+def test_as_a_context_manager_it_is_asked_and_stopped():
+    with simulator("--people", "30", "--seed", "7") as process:
+        assert process.ask("health")["status"] == "ok"
+        assert len(process.ask("people?limit=3")) == 3
+        os.kill(process.pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(process.url, timeout=5)
+
+
+def test_as_a_context_manager_it_says_that_it_did_not_start(capfd):
+    with pytest.raises(RuntimeError, match="did not start"), simulator("--people", "many"):
+        pass
+    assert "invalid int value: 'many'" in capfd.readouterr().err
+
+
+def test_the_context_manager_stops_it_whatever_happens_inside():
+    with pytest.raises(KeyError), simulator("--people", "20") as process:
+        raise KeyError
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
 
 
 WITHOUT_PILLOW = "import sys; sys.modules['PIL'] = None; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import psycopg
 import pytest
@@ -58,6 +59,10 @@ class SleepClock(Clock):
 
 class StoreOnClock(StateStore):
     """A store whose database has the clock of the test."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now_sql = "NULL"
 
     def moment(self, now) -> Moment:
         return Moment(self._clock.now(), self._clock.monotonic())

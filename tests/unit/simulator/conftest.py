@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 
 import pytest
 import requests
@@ -139,6 +140,20 @@ def server(running: SimulatorServer, clock: ManualClock) -> SimulatorServer:
 @pytest.fixture
 def caller(server: SimulatorServer, clock: ManualClock) -> Caller:
     return Caller(server, clock)
+
+
+@pytest.fixture
+def caller_at() -> Iterator[Callable[[float, Mapping[str, str]], Caller]]:
+    """Start a server that lives at another time and knows other keys."""
+    with ExitStack() as servers:
+
+        def start(now: float, keys: Mapping[str, str]) -> Caller:
+            clock = ManualClock(now)
+            return Caller(
+                servers.enter_context(SimulatorServer(people=20, clock=clock, keys=keys)), clock
+            )
+
+        yield start
 
 
 @pytest.fixture

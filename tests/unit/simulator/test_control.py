@@ -5,6 +5,8 @@ from base64 import b64decode
 import pytest
 import requests
 
+from airflow_provider_faceid import __version__
+from airflow_provider_faceid.simulator.request_log import masked
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
 
@@ -115,3 +117,26 @@ def test_a_reset_forgets_everything(caller, ordinary, server):
 
 def test_elsewhere_there_is_nothing(server):
     assert requests.get(f"{server.url}/elsewhere", timeout=5).status_code == 404
+
+
+def test_health_says_version_and_time(caller, ordinary):
+    caller.id_card(ordinary.id_card, ordinary.name)
+    assert caller.get("/_sim/health") == {
+        "status": "ok",
+        "version": __version__,
+        "clock": "2026-06-01T04:00:00.000+00:00",
+        "requests": 1,
+    }
+
+
+def test_the_last_requests_come_first_and_masked(caller, ordinary):
+    for _ in range(21):
+        caller.id_card(ordinary.id_card, ordinary.name)
+    last = caller.id_card("Wei Xiaobao", "Li Si")
+    recent = caller.get("/_sim/recent")
+    assert len(recent) == 20
+    assert recent[0]["request_id"] == last["RequestId"]
+    assert recent[0]["id_card"] == "*" * 11
+    assert {row["id_card"] for row in recent[1:]} == {masked(ordinary.id_card)}
+    assert caller.get("/_sim/recent?limit=2") == recent[:2]
+    assert caller.get("/_sim/recent?limit=0") == []

@@ -12,7 +12,7 @@ import requests
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import latency, parse, quotas
-from airflow_provider_faceid.simulator.special import ID_CARD
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
 
 def test_a_server_stops_and_closes_its_port():
@@ -84,6 +84,19 @@ def test_a_caller_who_hangs_up_makes_no_noise(ordinary, caller, caplog, sent):
         assert len(own.get("/_sim/ledger")) == (sent == "whole")
         assert own.get("/_sim/bill")[ID_CARD] == (sent == "whole")
     assert not caplog.records
+
+
+def test_it_names_somebody_to_ask_about_and_their_photo(caller, server):
+    somebody = server.person()
+    assert caller.id_card(somebody.id_card, somebody.name)["Result"] == "0"
+    for code in ("-1", "-5", "-7"):
+        person = server.person(code=code)
+        assert caller.id_card(person.id_card, person.name)["Result"] == code
+    stranger = server.person(FACE, "FailedOperation.CompareLowSimilarity")
+    answer = caller.face(stranger.id_card, stranger.name, server.photo(stranger))
+    assert answer["Result"] == "FailedOperation.CompareLowSimilarity"
+    with pytest.raises(LookupError, match="-99"):
+        server.person(code="-99")
 
 
 @pytest.mark.parametrize(

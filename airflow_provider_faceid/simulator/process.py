@@ -1,0 +1,64 @@
+"""The simulator as a process of its own: started, asked, stopped. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+ANSWER_SECONDS = 60
+STOP_SECONDS = 10
+
+_LISTENING = "listening on "
+"""What the command prints when it can be called; the address comes behind it."""
+
+
+KEY = {"login": "simulator-id", "password": "simulator-key"}
+"""Login and password of an Airflow connection to it: SecretId and SecretKey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """
+    A running simulator.
+
+    :param url: its address.
+    :param pid: its process.
+    """
+
+    url: str
+    pid: int
+
+    def ask(self, path: str) -> Any:
+        """Ask the control plane, for example ``ledger`` or ``people?limit=10``."""
+        address = f"{self.url}/_sim/{path}"
+        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - ours
+            return json.load(answer)
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[Process]:
+    """
+    Start a simulator on a free port, give it, stop it.
+
+    :param options: of its command line.
+    :raises RuntimeError: it did not start; why stands on stderr.
+    """
+    command = [sys.executable, "-m", str(__package__), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - ours
+        try:
+            first = running.stdout.readline() if running.stdout else ""
+            if not first.startswith(_LISTENING):
+                raise RuntimeError("The simulator did not start")
+            yield Process(first.removeprefix(_LISTENING).strip(), running.pid)
+        finally:
+            running.terminate()
+            try:
+                running.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                running.kill()

@@ -1,0 +1,74 @@
+"""
+Fixtures for tests of your own DAGs: a Face ID service that costs nothing, and a connection to it.
+
+In ``conftest.py``::
+
+    pytest_plugins = ["airflow_provider_faceid.testing"]
+
+The simulator needs Pillow: ``pip install 'airflow-provider-faceid[simulator]'``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .simulator.process import KEY
+
+if TYPE_CHECKING:
+    from .simulator import SimulatorServer
+
+CONN_ID = "faceid_default"
+STATE_CONN_ID = "faceid_testing_state"
+
+
+@pytest.fixture(scope="session")
+def faceid_simulator_options() -> dict[str, Any]:
+    """
+    Return parameters of :class:`~airflow_provider_faceid.simulator.SimulatorServer`.
+
+    Override it to have other people, quotas or faults from the start.
+    """
+    return {}
+
+
+@pytest.fixture(scope="session")
+def faceid_simulator_server(faceid_simulator_options: dict[str, Any]) -> Iterator[SimulatorServer]:
+    """One server for all tests; a test asks for ``faceid_simulator``."""
+    from .simulator import SimulatorServer  # noqa: PLC0415 - only who asks for it needs Pillow
+
+    with SimulatorServer(**faceid_simulator_options) as server:
+        yield server
+
+
+@pytest.fixture
+def faceid_simulator(faceid_simulator_server: SimulatorServer) -> SimulatorServer:
+    """A simulator as it is at the start: no calls, nothing billed, today."""
+    faceid_simulator_server.account.reset()
+    return faceid_simulator_server
+
+
+@pytest.fixture
+def faceid_connection(
+    faceid_simulator: SimulatorServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """
+    The id of a connection to the simulator, the one hooks and operators use by default.
+
+    What the provider remembers between runs (pace, calls made, limits per person) begins anew with
+    each test, too: an earlier test's answers would be reused otherwise.
+    """
+    state = {"conn_type": "sqlite", "host": str(tmp_path / "faceid-state.sqlite")}
+    connection = {
+        "conn_type": "faceid",
+        "host": faceid_simulator.url,
+        **KEY,
+        "extra": {"state_conn_id": STATE_CONN_ID},
+    }
+    for conn_id, fields in ((STATE_CONN_ID, state), (CONN_ID, connection)):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+    return CONN_ID

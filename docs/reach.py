@@ -1,0 +1,72 @@
+"""How each code of the outcome table is brought about with the simulator, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow_provider_faceid.service.outcomes import COMMON, RESULTS
+from airflow_provider_faceid.simulator.people import People
+from airflow_provider_faceid.simulator.special import How
+from airflow_provider_faceid.simulator.standing import ACCOUNT_CODES
+
+NUMBER = "a number whose check digit is wrong"
+NAME = "a name with a digit in it"
+INPUT = {
+    "0": "anybody of `/_sim/people` who is not special",
+    "-2": NUMBER,
+    "-3": NAME,
+    "Success": "anybody of `/_sim/people` who is not special, with their photo",
+    "FailedOperation.IdFormatError": NUMBER,
+    "FailedOperation.NameFormatError": NAME,
+    "AuthFailure.InvalidAuthorization": "an `Authorization` header that is malformed",
+    "AuthFailure.SecretIdNotFound": "another SecretId, or account state `key_deleted`",
+    "AuthFailure.SignatureExpire": "a timestamp more than five minutes off",
+    "AuthFailure.SignatureFailure": "another SecretKey, or a form of more than 1 MB",
+    "AuthFailure.TokenFailure": "another token than `simulator-token`",
+    "InvalidAction": "another Action",
+    "InvalidParameter": "an `IdCard` that is no text",
+    "InvalidParameter.UnsupportEncryptField": "`ImageBase64` in `EncryptList`",
+    "InvalidParameterValue": "an `Extra` of eleven characters, or an empty `X-TC-Region`",
+    "MissingParameter": "no `Name`, or no `X-TC-Timestamp`",
+    "NoSuchVersion": "another version",
+    "RequestLimitExceeded": "more calls in a second than the quota",
+    "RequestLimitExceeded.UinLimitExceeded": "more calls in a second than `account_quota`",
+    "RequestSizeLimitExceeded": "a body of more than 10 MB, or a query of more than 32 KB",
+    "UnknownParameter": "a parameter the Action does not have",
+    "UnsupportedOperation": "a POST with another `Content-Type` than JSON",
+    "UnsupportedProtocol": "another method than GET and POST",
+}
+"""Codes that follow from what is sent."""
+
+_PEOPLE = People(0).listed
+_STATES = {code: state for state, code in ACCOUNT_CODES.items()}
+
+
+def own_codes(action: str) -> Iterator[tuple[str, str]]:
+    """Yield an Action's own codes, and how each is brought about; empty if by a rule only."""
+    for code in RESULTS[action]:
+        yield code, INPUT.get(code) or _person(action, code)
+
+
+def common_codes() -> Iterator[tuple[str, str]]:
+    """Yield the common codes, and how each is brought about; empty if by a rule only."""
+    for code in COMMON:
+        if not code.startswith("http:"):
+            yield code, INPUT.get(code) or _state(code) or _anybody(code)
+
+
+def _person(action: str, code: str) -> str:
+    """Say which special person has a code."""
+    for person in _PEOPLE:
+        if person.special and person.special.codes[action] == code:
+            times = ", the first two times" if person.special.how is How.AT_FIRST else ""
+            return f"`{person.id_card}`{times}"
+    return ""
+
+
+def _anybody(code: str) -> str:
+    return next(filter(None, (_person(action, code) for action in RESULTS)), "")
+
+
+def _state(code: str) -> str:
+    return f"account state `{_STATES[code]}`" if code in _STATES else ""

@@ -1,0 +1,154 @@
+"""What the page says brings a code about, does; and every code of the API pages is on it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged
+from airflow_provider_faceid.simulator.effects import Code
+from airflow_provider_faceid.simulator.rule import Rule
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.standing import Standing, State
+
+PROJECT = Path(__file__).parents[3]
+PAGE = (PROJECT / "docs" / "simulator.md").read_text(encoding="utf-8")
+API_PAGES = {
+    action: (PROJECT / "tests" / "contract" / "data" / f"{file}.txt").read_text(encoding="utf-8")
+    for action, file in ((ID_CARD, "id_card_verification"), (FACE, "image_recognition_v2"))
+}
+WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
+
+
+def ways(table: str) -> dict[str, str]:
+    """Return codes of one of the page's tables, and how they are brought about."""
+    text = re.search(rf"<!-- table: ways-{table} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)[1]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+    return {code: how for codes, how in rows for code in re.findall(r"`([^`]+)`", codes)}
+
+
+OWN = [(action, code, how) for action in RESULTS for code, how in ways(action).items()]
+BOTH = ways("common")
+BY_STATE = {code: how for code, how in BOTH.items() if how.startswith("account state")}
+BY_PERSON = {code: how for code, how in BOTH.items() if re.match(r"`\d{17}", how)}
+
+
+def code_of(response) -> str:
+    return response["Error"]["Code"] if "Error" in response else response["Result"]
+
+
+def ask(caller, action, person, **changes) -> str:
+    """Ask about somebody as the people list shows them."""
+    params = {"IdCard": person.id_card, "Name": person.name}
+    if action == FACE:
+        photo = caller.server.account.gallery.submitted(person)
+        params["ImageBase64"] = b64encode(photo).decode()
+    return code_of(caller.post(action, params | changes))
+
+
+def test_every_code_of_the_api_pages_is_on_it():
+    for action, page in API_PAGES.items():
+        errors = page.partition("| Error Code | Description |")[2]
+        listed = set(re.findall(r"^\| ([A-Z]\w+(?:\.\w+)?) \|", errors, re.MULTILINE))
+        numbers = set(re.findall(r"(-\d+): ", page))
+        assert listed | numbers <= {*ways(action), *BOTH}, action
+    assert {*ways(ID_CARD)} == {*RESULTS[ID_CARD]}
+    assert {*ways(FACE)} == {*RESULTS[FACE]}
+    assert {*BOTH} == {code for code in COMMON if not code.startswith("http:")}
+
+
+INPUTS = {
+    "anybody of `/_sim/people` who is not special": {},
+    "anybody of `/_sim/people` who is not special, with their photo": {},
+    "a number whose check digit is wrong": {"IdCard": "440305199505132562"},
+    "a name with a digit in it": {"Name": "Li 4"},
+}
+
+
+@pytest.mark.parametrize("own", OWN, ids=[code for _, code, _ in OWN])
+def test_a_result_is_brought_about_as_it_says_and_billed_as_the_table_says(
+    caller, server, ordinary, own
+):
+    action, code, how = own
+    if number := re.match(r"`(\d{17}[\dX])`", how):
+        person = server.account.people.find(number[1])
+        assert ask(caller, action, person) == code
+        charged = bool(server.account.ledger.bill)
+        again = [ask(caller, action, person) for _ in range(2)]
+        assert (again == [code] * 2) == ("the first two times" not in how)
+    elif how == "by a rule only":
+        server.faults.add(Rule(Code(code)))
+        assert ask(caller, action, ordinary) == code
+        charged = bool(server.account.ledger.bill)
+    else:
+        assert ask(caller, action, ordinary, **INPUTS[how]) == code
+        charged = bool(server.account.ledger.bill)
+    assert charged == (RESULTS[action][code].charged is Charged.YES)
+
+
+@pytest.mark.parametrize("code", BY_PERSON)
+def test_a_person_brings_a_common_code_about(caller, server, code):
+    person = server.account.people.find(BY_PERSON[code][1:19])
+    assert {ask(caller, action, person) for action in RESULTS} == {code}
+
+
+@pytest.mark.parametrize("code", BY_STATE)
+def test_a_state_of_the_account_brings_a_common_code_about(caller, server, ordinary, code):
+    state = State(re.findall("`(.*)`", BY_STATE[code])[0])
+    server.account.standing = Standing(state)
+    assert {ask(caller, action, ordinary) for action in RESULTS} == {code}
+
+
+REQUESTS = {
+    "AuthFailure.InvalidAuthorization": lambda c: c.code(ID_CARD, WEI, {"Authorization": "x"}),
+    "AuthFailure.SecretIdNotFound": lambda c: c.code(ID_CARD, WEI, secret_id="x"),
+    "AuthFailure.SignatureExpire": lambda c: c.code(ID_CARD, WEI, timestamp=1_000_000_000),
+    "AuthFailure.SignatureFailure": lambda c: c.code(ID_CARD, WEI, secret_key="x"),
+    "AuthFailure.TokenFailure": lambda c: c.code(ID_CARD, WEI, {"X-TC-Token": "x"}),
+    "InvalidAction": lambda c: c.code("Describe", WEI),
+    "InvalidParameter": lambda c: c.code(ID_CARD, {**WEI, "IdCard": 1}),
+    "InvalidParameter.UnsupportEncryptField": lambda c: c.code(
+        ID_CARD,
+        {**WEI, "Encryption": {"EncryptList": ["ImageBase64"], "CiphertextBlob": "x", "Iv": "x"}},
+    ),
+    "InvalidParameterValue": lambda c: code_of(c.face(*WEI.values(), b"", Extra="x" * 11)),
+    "MissingParameter": lambda c: c.code(ID_CARD, {"IdCard": WEI["IdCard"]}),
+    "NoSuchVersion": lambda c: c.code(ID_CARD, WEI, {"X-TC-Version": "2017-03-12"}),
+    "RequestSizeLimitExceeded": lambda c: code_of(
+        c.send("POST", bytes(10 * 2**20 + 1), c.headers(ID_CARD, b""))
+    ),
+    "UnknownParameter": lambda c: c.code(ID_CARD, {**WEI, "Phone": "1"}),
+    "UnsupportedOperation": lambda c: c.code(ID_CARD, WEI, {"Content-Type": "text/plain"}),
+    "UnsupportedProtocol": lambda c: code_of(c.send("PUT", b"", {})),
+}
+
+
+@pytest.mark.parametrize("code", REQUESTS)
+def test_a_request_brings_a_common_code_about(caller, server, code):
+    assert REQUESTS[code](caller) == code
+    assert not server.account.ledger.bill
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "RequestLimitExceeded.UinLimitExceeded"])
+def test_a_quota_brings_throttling_about(caller, server, code):
+    if code == "RequestLimitExceeded":
+        server.account.windows.quotas[ID_CARD] = 1
+        assert [code_of(caller.post(ID_CARD, WEI)) for _ in range(2)] == ["0", code]
+    assert BOTH[code].startswith("more calls in a second")
+
+
+@pytest.mark.parametrize("action", RESULTS)
+@pytest.mark.parametrize("code", BOTH)
+def test_a_rule_brings_any_common_code_about(caller, server, ordinary, action, code):
+    server.faults.add(Rule(Code(code)))
+    assert ask(caller, action, ordinary) == code
+    assert not server.account.ledger.bill
+
+
+def test_every_common_code_was_tried():
+    limits = {"RequestLimitExceeded", "RequestLimitExceeded.UinLimitExceeded"}
+    by_rule = {code for code, how in BOTH.items() if how == "by a rule only"}
+    assert {*REQUESTS, *limits, *BY_STATE, *BY_PERSON, *by_rule} == {*BOTH}

@@ -1,0 +1,96 @@
+"""Several key pairs: each is a sub-account with quotas of its own; the bill is one."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.__main__ import parse
+from airflow_provider_faceid.simulator.rule import read_rule
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.unknowns import Unknowns
+
+KEYS = {"first": "one", "second": "two"}
+WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
+
+
+@pytest.fixture
+def asking(caller, clock):
+    """Start a server with two key pairs; give a function that asks as one of them."""
+    servers = []
+
+    def start(unknowns=None):
+        server = SimulatorServer(
+            people=20, clock=clock, keys=KEYS, quotas={ID_CARD: 2}, unknowns=unknowns or Unknowns()
+        ).start()
+        servers.append(server)
+        own = type(caller)(server, clock)
+
+        def ask(secret_id, **parts) -> str:
+            response = own.post(
+                ID_CARD, WEI, secret_id=secret_id, secret_key=KEYS.get(secret_id, ""), **parts
+            )
+            return response["Error"]["Code"] if "Error" in response else response["Result"]
+
+        return server, ask
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def test_each_has_quotas_of_its_own_and_all_share_the_bill(asking):
+    server, ask = asking()
+    assert [ask("first") for _ in range(3)] == ["0", "0", "RequestLimitExceeded"]
+    assert [ask("second") for _ in range(3)] == ["0", "0", "RequestLimitExceeded"]
+    assert server.account.ledger.bill == {ID_CARD: 4}
+    assert server.account.windows.pace()[ID_CARD] == {
+        "busiest_second": 6,
+        "throttled": 2,
+        "seconds": 1,
+        "calls": 6,
+    }
+
+
+def test_one_s_key_is_no_good_for_the_other(asking, caller, clock):
+    server, ask = asking()
+    own = type(caller)(server, clock)
+    assert own.code(ID_CARD, WEI, secret_id="first", secret_key="two") == (
+        "AuthFailure.SignatureFailure"
+    )
+    assert ask("simulator-id") == "AuthFailure.SecretIdNotFound"
+
+
+def test_keys_outlast_a_reset_and_a_change_of_state(asking):
+    server, ask = asking()
+    server.account.reset()
+    assert ask("first") == "0"
+
+    server.faults.add(read_rule({"effect": "account", "state": "arrears"}))
+    assert ask("second") == "UnauthorizedOperation.Arrears"
+
+
+def test_all_together_may_have_a_quota_of_the_main_account(asking):
+    _, ask = asking(Unknowns(account_quota=3))
+    answers = [ask("first"), ask("first"), ask("second"), ask("second")]
+    assert answers == ["0", "0", "0", "RequestLimitExceeded.UinLimitExceeded"]
+
+
+def test_the_identity_limits_are_the_account_s(asking, clock):
+    server, ask = asking()
+    server.account.windows.quotas.update({ID_CARD: 0, FACE: 0})
+    for _ in range(250):
+        assert (ask("first"), ask("second")) == ("0", "0")
+    assert ask("first") == "-7"  # 500 a day for one name
+
+
+def test_keys_are_read_from_the_command_line():
+    assert parse(["--keys", "a=b,c=d=e"]).keys == {"a": "b", "c": "d=e"}
+    assert parse([]).keys is None
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
+def test_a_key_without_its_other_half_is_refused(text, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--keys", text])
+    assert "--keys" in capsys.readouterr().err
