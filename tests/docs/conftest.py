@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.warehouse.database import SQLITE, Database
+from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, create
 
 PEOPLE, PHOTOS = 60, 4
 
@@ -79,6 +81,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _fill(world: World) -> None:
+    """Make the source, and the tables that are there once a DAG has run: tests run in any order."""
+    warehouse = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
+    for table in (RESULTS, QUARANTINE):
+        create(warehouse, table, table.name)
+    warehouse.close()
     account = world.simulator.account
     ordinary = [person for person in account.people.listed if not person.special][:PEOPLE]
     with closing(sqlite3.connect(world.warehouse)) as connection, connection:

@@ -16,8 +16,6 @@ import pytest
 
 from airflow_provider_faceid.client.settings import parse_settings
 from airflow_provider_faceid.get_provider_info import get_provider_info
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, create
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [
@@ -137,11 +135,6 @@ def test_python_runs(world, block):
 
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.title) for b in blocks("sql")])
 def test_sql_runs(world, block):
-    # The tables may not be there yet: the tests run in any order.
-    database = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
-    create(database, RESULTS, RESULTS.name)
-    create(database, QUARANTINE, QUARANTINE.name)
-    database.close()
     with closing(sqlite3.connect(world.warehouse)) as connection:
         columns = [name for name, *_ in connection.execute(block.text).description]
     assert len(columns) >= 2
