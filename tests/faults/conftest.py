@@ -1,83 +1,154 @@
-"""A table of people, a service with latency, and workers that may be killed."""
+"""The table of faults, and what the tests of faults stand on: trials in-process, plants with processes."""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_faceid.service.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.state.store import StateStore
+from airflow_provider_faceid.warehouse.database import SQLITE
+from tests.integration.batch.conftest import UNLIMITED, stub
+from tests.integration.hook.test_tls import certificate, tls
+from tests.integration.state.conftest import postgres_url
+from tests.integration.warehouse.conftest import Home, home, postgres
 
-WORKER = Path(__file__).with_name("worker.py")
-ACTION = "IdCardVerification"
-ROWS = 600
+from .findings import FAILED, MEASURED, Findings
+from .plant import ACTION, Plant, Zygote
+from .trial import ServiceTime, Trial
+
+__all__ = ["certificate", "home", "postgres", "postgres_url", "stub", "tls"]
+
+SHOWN = 25
+"""People a trial's service knows beyond its ordinary ones."""
 
 
-class Plant:
-    """
-    One table, one service, one state store.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``make faults`` ask for the table."""
+    parser.addoption(
+        "--faults-table",
+        type=Path,
+        metavar="PAGE",
+        help="test with the full numbers, print the table of faults and rewrite it in this page",
+    )
 
-    :ivar server: the service, whose ledger is the truth.
-    """
 
-    def __init__(self, folder: Path, server: SimulatorServer) -> None:
-        self.folder, self.server = folder, server
-        self._started: list[subprocess.Popen[bytes]] = []
-        people = [p for p in server.account.people.listed if not p.special][:ROWS]
-        with sqlite3.connect(folder / "warehouse") as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("CREATE TABLE people (id INTEGER, id_card TEXT, name TEXT)")
-            connection.executemany(
-                "INSERT INTO people VALUES (?, ?, ?)",
-                [(key, p.id_card, p.name) for key, p in enumerate(people)],
-            )
-        connection.close()
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect what the tests find."""
+    config.pluginmanager.register(Findings(config.getoption("--faults-table", default=None)))
 
-    def start(self, owner: str, in_flight: int = 32) -> subprocess.Popen[bytes]:
-        """Start a run."""
-        paths = [str(self.folder / name) for name in ("warehouse", "state")]
-        with (self.folder / "log").open("ab") as log:
-            self._started.append(
-                subprocess.Popen(
-                    [sys.executable, WORKER, self.server.url, *paths, owner, str(in_flight)],
-                    stdout=log,
-                    stderr=log,
-                )
-            )
-        return self._started[-1]
 
-    def finish(self, owner: str) -> int:
-        """Run to the end; return the exit code."""
-        return self.start(owner).wait(120)
-
-    def calls(self) -> Counter[str]:
-        """Return calls by ID number, as the service saw them."""
-        return Counter(str(call["id_card"]) for call in self.server.account.ledger.rows())
-
-    def results(self) -> dict[str, str]:
-        """Return where each row stands, by its key."""
-        with sqlite3.connect(self.folder / "warehouse") as connection:
-            found = connection.execute("SELECT source_key, status FROM faceid_results").fetchall()
-        connection.close()
-        return dict(found)
-
-    def stop(self) -> None:
-        """Stop what still runs."""
-        for process in self._started:
-            process.kill()
-            process.wait()
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether to test with the full numbers, as the list has them, which takes its time."""
+    return pytestconfig.getoption("--faults-table", default=None) is not None
 
 
 @pytest.fixture
-def plant(tmp_path) -> Iterator[Plant]:
-    with SimulatorServer(
-        people=ROWS + 60, quotas={ACTION: 0}, latency_ms=(10, 60), identity_limits={}
-    ) as server:
-        plant = Plant(tmp_path, server)
-        yield plant
-        plant.stop()
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say in a short phrase what was measured."""
+    return lambda text: record_property(MEASURED, text)
+
+
+@pytest.fixture
+def told(caplog, capfd) -> Callable[[], str]:
+    """Return everything that was logged or printed so far."""
+    caplog.set_level(logging.DEBUG)
+    printed: list[str] = []
+
+    def tell() -> str:
+        printed.extend(capfd.readouterr())  # which gives each line once only
+        return caplog.text + "".join(printed)
+
+    return tell
+
+
+Trials = Callable[..., Trial]
+
+
+@pytest.fixture
+def trials(request, tmp_path, told) -> Iterator[Trials]:
+    """Make trials; each must hold its facts against the invariants."""
+    made: list[Trial] = []
+    with ExitStack() as stack:
+
+        def make(
+            people: int = 400,
+            latency_ms: tuple[float, float] = (0, 0),
+            limits: dict[str, IdentityLimits] | None = None,
+            *,
+            start: bool = True,
+            home: Home | None = None,
+            **more: Any,
+        ) -> Trial:
+            server = SimulatorServer(
+                people=people + SHOWN,
+                quotas=more.pop("quotas", UNLIMITED),
+                latency_ms=latency_ms,
+                identity_limits=limits or {},
+                **more,
+            )
+            stack.callback(server.stop)
+            if start:
+                server.start()
+            home = home or Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
+            stack.callback(home.close)
+            store = StateStore(f"sqlite:///{tmp_path / 'state.sqlite'}", ServiceTime(server.clock))
+            stack.callback(store.close)
+            made.append(Trial(server, home, store, tmp_path, told))
+            return made[-1]
+
+        yield make
+        assert request.node.stash[FAILED] or all(trial.held for trial in made)
+
+
+@pytest.fixture
+def trial(trials: Trials) -> Trial:
+    """A trial as most tests need it."""
+    return trials()
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """The process all workers are forked from."""
+    one = Zygote()
+    yield one
+    one.stop()
+
+
+Plants = Callable[..., Plant]
+
+
+@pytest.fixture
+def plants(request, tmp_path, zygote) -> Iterator[Plants]:
+    """Make plants; each must hold its facts against the invariants."""
+    made: list[Plant] = []
+    with ExitStack() as stack:
+
+        def make(
+            rows: int = 600,
+            latency_ms: tuple[float, float] = (10, 60),
+            state: str = "",
+            **more: Any,
+        ) -> Plant:
+            server = SimulatorServer(
+                people=rows + SHOWN,
+                quotas={ACTION: 0},
+                latency_ms=latency_ms,
+                identity_limits={},
+                **more,
+            )
+            stack.enter_context(server)
+            made.append(Plant(tmp_path, server, zygote, rows, state))
+            stack.callback(made[-1].stop)
+            return made[-1]
+
+        yield make
+    assert request.node.stash[FAILED] or all(plant.held for plant in made)

@@ -1,10 +1,13 @@
-"""One run over a table in a process of its own: url, warehouse, state store, owner, in flight."""
+"""One run over a table, in a process of its own."""
 
 from __future__ import annotations
 
 import logging
+import os
+import resource
+import signal
 import sqlite3
-import sys
+from typing import Any
 
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
@@ -12,6 +15,8 @@ from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.service.actions import ACTIONS
+from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
+from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import StoredRow
@@ -19,13 +24,48 @@ from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
 
-ACTION, RATE = "IdCardVerification", 400
+ACTION = "IdCardVerification"
 
 
-def main(url: str, warehouse: str, state: str, owner: str, in_flight: str) -> None:
-    """Verify the table ``people``."""
-    settings = Settings(Credentials("simulator-id", "simulator-key"), url=url)
-    store = StateStore(f"sqlite:///{state}")
+class WrongClock(VirtualClock):
+    """A clock that goes wrong by so much; what passes on it is right."""
+
+    def monotonic(self) -> float:
+        return self._base.monotonic()
+
+
+def main(
+    *,
+    url: str,
+    warehouse: str,
+    state: str,
+    owner: str,
+    rate: float,
+    in_flight: int = 32,
+    source: str = "people",
+    campaign: str = "campaign",
+    ahead_s: float = 0.0,
+    dies_loading: bool = False,
+    largest_file: int = 0,
+    lock_seconds: float = 0,
+) -> None:
+    """
+    Verify a table.
+
+    :param source: the table, or a query for a part of it.
+    :param ahead_s: how wrong this worker's clock is.
+    :param dies_loading: whether it is killed when half of its answers are in the warehouse.
+    :param largest_file: bytes a file may have, as on a full disk; 0 for any size.
+    :param lock_seconds: how long to wait for the state store; 0 for as long as usual.
+    """
+    logging.basicConfig(level=logging.INFO)
+    if largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    if lock_seconds:
+        state_store.LOCK_SECONDS = lock_seconds
+    clock = WrongClock(SYSTEM_CLOCK)
+    clock.advance(ahead_s)
+    store = StateStore(state, clock)
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(warehouse, timeout=30)
@@ -33,20 +73,31 @@ def main(url: str, warehouse: str, state: str, owner: str, in_flight: str) -> No
     def database() -> Database:
         return Database(connect, SQLITE, "here")
 
-    logging.basicConfig(level=logging.INFO)
-    Batch(
+    tables = Store(database(), Work(campaign, ACTION, owner), clock)
+    if dies_loading:
+        tables.write = dying_in(tables.write)
+    batch = Batch(
         action=ACTIONS[ACTION],
-        source=Source(database(), "people", "id"),
+        source=Source(database(), source, "id"),
         columns=Columns({"IdCard": "id_card", "Name": "name"}),
-        store=Store(database(), Work("campaign", ACTION, owner), SYSTEM_CLOCK),
-        settings=settings,
-        pace=SlotPace(StoredRow(store, "account"), RATE),
+        store=tables,
+        settings=Settings(Credentials("simulator-id", "simulator-key"), url=url),
+        pace=SlotPace(StoredRow(store, "account"), rate, clock),
         ledger=Ledger(store, owner),
-        max_in_flight=int(in_flight),
-        clock=SYSTEM_CLOCK,
+        max_in_flight=in_flight,
+        clock=clock,
         log=logging.getLogger("worker"),
-    ).run()
+    )
+    signal.signal(signal.SIGTERM, lambda *_: batch.stop())
+    batch.run()
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def dying_in(write: Any) -> Any:
+    """Return a write that ends this process when half of what it is given is written."""
+
+    def half(answers: list[Any], bad: list[Any]) -> None:
+        write(answers[: len(answers) // 2], bad)
+        if len(answers) > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return half

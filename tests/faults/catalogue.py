@@ -1,0 +1,100 @@
+"""The faults: what may go wrong, and what is to be expected then."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """
+    One row of the list.
+
+    :param name: what goes wrong.
+    :param expected: what a user may count on.
+    :param later: what is not tested yet, and why; empty if nothing is missing.
+    """
+
+    name: str
+    expected: str
+    later: str = ""
+
+
+FAULTS: dict[int, Fault] = {
+    1: Fault("the endpoint refuses connections at the start", "waits until it is back"),
+    2: Fault(
+        "DNS knows no address", "waits as before something was sent; says so if it stays away"
+    ),
+    3: Fault("the TLS certificate is not trusted", "stops at once, nothing sent"),
+    4: Fault("connecting takes too long", "repeated, never in doubt"),
+    5: Fault(
+        "no answer in time, the call was processed",
+        "held: charged once; `retry`: at most twice, and counted",
+    ),
+    6: Fault("no answer in time, the call was not processed", "the same, and nothing charged"),
+    7: Fault("the connection breaks before the answer", "as without an answer"),
+    8: Fault("half an answer, a page of HTML, an empty answer", "the same; the body is in no log"),
+    9: Fault("the answer dribbles in", "the time limit is for the whole answer"),
+    10: Fault("the gateway answers 502, 503, 504", "pauses; at most 10 % more calls"),
+    11: Fault(
+        "somebody else uses the quota",
+        "every worker slows down within 1 s; 95 % of the pace 60 s after it ends",
+    ),
+    12: Fault("the quota is halved without a word", "after 30 s fewer than 2 % are refused"),
+    13: Fault(
+        "one name is asked about too often for a day", "its rows wait for tomorrow, no other"
+    ),
+    14: Fault("one number is asked about too often for a minute", "its rows wait a minute"),
+    15: Fault("midnight in Beijing passes", "the counts of the day begin anew, once"),
+    16: Fault(
+        "the authority is away for 10 minutes", "its rows are called later, none is set aside"
+    ),
+    17: Fault(
+        "the account is in arrears in the middle of a run",
+        "stops within what is in flight; a later run does the rest",
+    ),
+    18: Fault("the key is wrong or deleted", "stops before the second row, names the connection"),
+    19: Fault(
+        "the clock is 10 minutes wrong",
+        "signs once more with the service's time; then stops and says how wrong",
+    ),
+    20: Fault(
+        "the temporary token expires in the middle of a run",
+        "stops; a run with a new token does the rest",
+        later="fetching a new token by itself",
+    ),
+    21: Fault("a result code nobody knows", "the row is an `error`, the run goes on"),
+    22: Fault("the similarity is missing, 101 or a text", "the row is an `error`, never a `match`"),
+    23: Fault(
+        "workers are killed (`kill -9`) at random moments",
+        "nobody paid twice, nothing lost; in doubt at most what was in flight",
+    ),
+    24: Fault("the task is ended from outside (SIGTERM)", "what is in flight is awaited and kept"),
+    25: Fault("two runs of the same work at once", "each row is called by one of them"),
+    26: Fault("a stopped try wakes beside its successor", "it neither calls nor records"),
+    27: Fault("the state store is away", "nothing is sent; waits a while, then stops"),
+    28: Fault(
+        "a worker is stopped and goes on later", "the others keep the pace; no burst when it wakes"
+    ),
+    29: Fault("the workers' clocks differ by 5 s", "the pace holds"),
+    30: Fault("the warehouse is away", "answers are kept and loaded later, without a call"),
+    31: Fault("a worker dies while it loads answers", "they are loaded again, each once"),
+    32: Fault("a person twice in the source", "one call, both rows answered"),
+    33: Fault("the source changes during the run", "each row counts as it was when it was read"),
+    34: Fault("the ledger is damaged", "stops; it is never taken for an empty one"),
+    35: Fault("the disk is full", "stops before the next paid call"),
+    36: Fault(
+        "odd input: dots, wide digits, a small x, 1 or 50 characters, spaces",
+        "brought into form or set aside; nothing charged for what is invalid",
+    ),
+    37: Fault("a photo is missing, empty, 4 MB, a GIF, no Base64", "set aside before it is sent"),
+    38: Fault("very many rows", "memory stays flat, below 300 MB"),
+    39: Fault("the budget is used up", "stops before the charge that would exceed it"),
+    40: Fault("the check of the data fails", "what comes after does not run; no value is shown"),
+    41: Fault(
+        "the encryption key is wrong",
+        "stops at the first row",
+        later="comes with encryption",
+    ),
+    42: Fault("names of tables and columns with quotes, emoji, SQL words", "quoted as they are"),
+}
+"""The faults by number."""

@@ -1,0 +1,188 @@
+"""The six invariants that hold after every fault, as functions of what the service saw.
+
+The simulator's ledger is the truth about what was sent and billed; what the run itself says is only
+ever compared with it. Each function returns what is wrong, in words, an empty list if nothing is.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from airflow_provider_faceid.clock import utc_seconds
+
+LEAST_FORM = 6
+"""Shorter forms than so many bytes are found by chance."""
+WINDOW = 8
+"""Bytes that are compared at once; they fit into a number."""
+
+Calls = Sequence[Mapping[str, Any]]
+Form = tuple[str, bytes]
+"""A way to write something down: what to call it, and what it looks like."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    What there is to look at after a fault.
+
+    :param source: ID number as it was sent, by source key.
+    :param results: status by source key; ``results`` and ``quarantine`` are lists, so that a row
+        that is there twice is seen.
+    :param quarantine: source keys.
+    :param calls: the service's ledger.
+    :param retries: calls more than one a row that the policy allows for rows in doubt.
+    :param most_in_doubt: rows that may be in doubt: in flight at a crash, or left without an answer.
+    :param quota: calls per second; 0 if the run was not held back.
+    :param texts: everything that was written down, by where it stands.
+    :param identities: names and numbers that may be in none of them.
+    :param charged: calls the runs themselves say were charged; None if one of them could not say.
+    :param calls_again: calls of one more run, after everything had ended.
+    """
+
+    source: Mapping[str, str]
+    results: Sequence[tuple[str, str]]
+    quarantine: Sequence[str]
+    calls: Calls
+    retries: int = 0
+    most_in_doubt: int = 0
+    quota: int = 0
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    identities: Sequence[str] = ()
+    charged: int | None = None
+    calls_again: int = 0
+
+
+def one_place(facts: Facts) -> list[str]:
+    """I1: every row of the source is in exactly one place."""
+    places = Counter([key for key, _ in facts.results])
+    places.update(set(facts.quarantine))  # one row may break several rules
+    return [
+        f"row {key} is in {places[key]} places"
+        for key in sorted(facts.source.keys() | places.keys())
+        if places[key] != 1 or key not in facts.source
+    ]
+
+
+def paid_once(facts: Facts) -> list[str]:
+    """I2: nobody is charged twice unless asked for, and few rows are in doubt."""
+    charged = Counter(call["id_card"] for call in facts.calls if call["charged"])
+    most = 1 + facts.retries
+    wrong = [f"somebody was charged {count} times" for count in charged.values() if count > most]
+    held = Counter(status for _, status in facts.results)["held"]
+    if held > facts.most_in_doubt:
+        wrong.append(f"{held} rows are in doubt, and {facts.most_in_doubt} may be")
+    return wrong
+
+
+def paced(facts: Facts) -> list[str]:
+    """I3: no second of the clock, and no other second, has more calls than the quota and one."""
+    if not facts.quota:
+        return []
+    most = busiest_second(facts.calls)
+    return [f"{most} calls in one second"] if most > facts.quota + 1 else []
+
+
+def nobody_told(facts: Facts) -> list[str]:
+    """I4: no name and no ID number is anywhere in what was written down."""
+    every = [form for identity in facts.identities for form in forms(identity)]
+    wanted = [form for form in every if len(form[1]) >= LEAST_FORM]
+    found = Counter(
+        (place, kind)
+        for place, text in facts.texts.items()
+        for kind, form in likely(wanted, text)
+        if form in text
+    )
+    return [f"{place} has {count} {kind} of people" for (place, kind), count in found.items()]
+
+
+def billed_as_counted(facts: Facts) -> list[str]:
+    """I5: what the runs say was charged is what the service billed and answered."""
+    if facts.charged is None:
+        return []
+    billed = sum(call["charged"] and call["answered"] for call in facts.calls)
+    if facts.charged == billed:
+        return []
+    return [f"{facts.charged} calls were counted as charged, and {billed} were billed"]
+
+
+def done_for_good(facts: Facts) -> list[str]:
+    """I6: one more run calls nobody."""
+    return [f"one more run made {facts.calls_again} calls"] if facts.calls_again else []
+
+
+INVARIANTS: dict[str, Callable[[Facts], list[str]]] = {
+    "I1": one_place,
+    "I2": paid_once,
+    "I3": paced,
+    "I4": nobody_told,
+    "I5": billed_as_counted,
+    "I6": done_for_good,
+}
+
+
+def broken(facts: Facts) -> dict[str, list[str]]:
+    """Return what is wrong, by invariant."""
+    found = {name: invariant(facts) for name, invariant in INVARIANTS.items()}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def hold(facts: Facts) -> None:
+    """Assert all of them."""
+    wrong = broken(facts)
+    assert not wrong, wrong
+
+
+def busiest_second(calls: Calls) -> int:
+    """Return the most calls in any stretch of one second, wherever it begins."""
+    moments = sorted(round(utc_seconds(call["at"]) * 1000) for call in calls)
+    return max(
+        (index + 1 - bisect_left(moments, moment - 999) for index, moment in enumerate(moments)),
+        default=0,
+    )
+
+
+def likely(wanted: Sequence[Form], text: bytes) -> list[Form]:
+    """Return the forms whose first bytes occur in a text, which may be megabytes long."""
+    short = [form for form in wanted if len(form[1]) < WINDOW]
+    long = [form for form in wanted if len(form[1]) >= WINDOW]
+    return _likely(short, text, LEAST_FORM) + _likely(long, text, WINDOW)
+
+
+def _likely(wanted: Sequence[Form], text: bytes, size: int) -> list[Form]:
+    last = len(text) - size + 1
+    if last < 1 or not wanted:
+        return []
+    heads = np.array([int.from_bytes(form[:size], "little") for _, form in wanted], np.uint64)
+    shifted = [np.frombuffer(text[n:], np.uint8).astype(np.uint64) for n in range(size)]
+    windows = sum(part[:last] << np.uint64(8 * n) for n, part in enumerate(shifted))
+    starts = np.sort(heads)
+    nearest = starts[np.minimum(np.searchsorted(starts, windows), len(starts) - 1)]
+    there = np.isin(heads, np.unique(nearest[nearest == windows]))
+    return [form for form, is_there in zip(wanted, there, strict=True) if is_there]
+
+
+def forms(identity: str) -> Iterator[Form]:
+    """Yield every way a name or a number could be written down, and what to call it."""
+    plain = identity.encode()
+    yield "plain values", plain
+    yield "JSON texts", json.dumps(identity)[1:-1].encode()
+    yield "percent-encoded values", quote(identity).encode()
+    yield "percent-encoded values", quote(identity).lower().encode()
+    for shift in range(3):
+        # Three ways a text may lie in Base64; its ends hang together with what is beside it.
+        whole = base64.b64encode(b"\0" * shift + plain)
+        first, last = -(-shift * 8 // 6), (shift + len(plain)) * 8 // 6
+        inner = whole[first:last]
+        yield "Base64 values", inner
+        yield "Base64 values", inner.replace(b"+", b"-").replace(b"/", b"_")
+    if identity[:17].isdigit():
+        yield "numbers without their ends", plain[1:17]

@@ -1,0 +1,175 @@
+"""What stands in the source: people twice, rows that change, odd names, broken photos, odd tables."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+
+import pytest
+
+from airflow_provider_faceid.batch.inputs import Columns
+from airflow_provider_faceid.service.name import MIDDLE_DOT
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.warehouse.database import DUCKDB
+
+WIDE = {48 + digit: 0xFF10 + digit for digit in range(10)}
+GIF = b"GIF89a" + bytes(range(256))
+
+
+@pytest.mark.fault(32)
+def test_a_person_twice_in_the_source_is_called_once_and_answers_both_rows(trial, measured):
+    once, people = 40, trial.ordinary[:10]
+    rows = [(p.id_card, p.name) for p in trial.ordinary[:once]]
+    again = [(f" {p.id_card.lower()} ", f"{p.name} ") for p in people]
+    trial.fill([(n, *row) for n, row in enumerate([*rows, *again])])
+    manifest = trial.run()
+    assert (manifest["answered"], manifest["calls"], manifest["charged"]) == (50, once, once)
+    assert sum(charged for (charged,) in trial.rows("faceid_results", "charged")) == once
+    trial.hold()
+    measured(
+        f"{len(rows) + len(again)} rows of {once} people: {manifest['calls']} calls, all answered"
+    )
+
+
+@pytest.mark.fault(33)
+def test_a_row_counts_as_it_was_when_its_page_was_read(trial, measured):
+    """Three pages of 500. While the first is called, rows before and behind it change."""
+    people = trial_people(trial, 1212)
+    trial.fill([(n, p.id_card, p.name) for n, p in enumerate(people[:1200], 1)])
+    sent, unsent, gone = 10, 1190, 1195
+    new = people[1200:]
+
+    def change() -> None:
+        while len(trial.calls()) < 100:
+            time.sleep(0.005)
+        row = "UPDATE people SET id_card = ?, name = ? WHERE id = ?"
+        for place, key in enumerate((sent, unsent)):
+            trial.home.run(row, [(new[place].id_card, new[place].name, key)])
+        trial.home.run("DELETE FROM people WHERE id = ?", [(gone,)])
+        add = "INSERT INTO people VALUES (?, ?, ?, NULL)"
+        trial.home.run(add, [(n, new[p].id_card, new[p].name) for p, n in ((2, -1), (3, 5000))])
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    manifest = trial.run(settings={"quotas": {ID_CARD: 400}}, max_in_flight=100)
+    changing.join()
+    called = trial.called()
+    assert manifest["rows_in"] == 1200
+    assert manifest["answered"] == len(called) == 1200
+    assert called[people[sent - 1].id_card] == called[new[1].id_card] == called[new[3].id_card] == 1
+    absent = (people[unsent - 1], people[gone - 1], new[0], new[2])
+    assert not called.keys() & {person.id_card for person in absent}
+    later = trial.run()
+    assert later["calls"] == trial.called()[new[2].id_card] == 1
+    trial.hold()
+    measured("rows behind the page being read are for the next run; 0 lost, 0 twice")
+
+
+def trial_people(trial, count: int) -> list:
+    """Return so many ordinary people of a service that knows enough of them."""
+    people = trial.ordinary[:count]
+    assert len(people) == count
+    return people
+
+
+@pytest.fixture
+def trial(request, trials):
+    """A trial; for the changing source with a service that knows more people."""
+    return trials(1300 if "page_was_read" in request.node.name else 400)
+
+
+@pytest.mark.fault(36)
+def test_odd_input_is_brought_into_form_or_set_aside_at_no_charge(trial, measured):
+    def somebody(fits):
+        return next(p for p in trial.ordinary if fits(p))
+
+    with_x = somebody(lambda p: p.id_card.endswith("X"))
+    dotted = somebody(lambda p: MIDDLE_DOT in p.name)
+    plain = somebody(lambda p: len(p.name) == 2)
+    other = trial.ordinary[-1].id_card
+    good = [
+        (with_x.id_card.lower(), with_x.name),
+        (plain.id_card.translate(WIDE), f"\u3000{plain.name} "),
+        (dotted.id_card, dotted.name.replace(MIDDLE_DOT, " • ")),
+        (f"\t{plain.id_card}\n", " ".join(plain.name)),
+    ]
+    third, fourth = (person.id_card for person in trial.ordinary[-3:-1])
+    asked = [(third, "李"), (fourth, "王" * 50)]  # names like any other: the service decides
+    bad = [
+        (other, "王" * 51, "name_length"),
+        (other, "R2D2", "name_characters"),
+        (other, f" {MIDDLE_DOT} ", "name_characters"),
+        (other, None, "name_missing"),
+        (other, "  ", "name_missing"),
+        (other[:17], plain.name, "id_card_length"),
+        (f"{other}.0", plain.name, "id_card_length"),
+        (f"{other[:17]}Z", plain.name, "id_card_characters"),
+        (f"{other[:6]}18991231{other[14:]}", plain.name, "id_card_birth_date"),
+        (None, plain.name, "id_card_missing"),
+    ]
+    trial.fill([(n, *row[:2]) for n, row in enumerate([*good, *asked, *bad])])
+    manifest = trial.run()
+    outcomes = trial.results(columns="outcome")
+    assert [outcomes[str(n)] for n in range(len(good))] == ["match"] * len(good)
+    rules = {int(key): rule for key, rule, _ in trial.quarantine()}
+    first_bad = len(good) + len(asked)
+    assert {n: rules.get(n + first_bad) for n in range(len(bad))} == {
+        n: rule for n, (*_, rule) in enumerate(bad)
+    }
+    refused = [call for call in trial.calls() if call["result"] in {"-2", "-3"}]
+    assert not any(call["charged"] for call in refused)
+    trial.hold()
+    measured(
+        f"{len(good)} brought into form, {manifest['quarantined']} set aside, "
+        "0 charged for what is invalid"
+    )
+
+
+@pytest.mark.fault(37)
+def test_a_broken_photo_is_set_aside_before_it_is_sent(trial, measured):
+    people = trial.ordinary[:8]
+    picture = trial.photo(people[0])
+    photos = {
+        None: "photo_missing",
+        b"": "photo_missing",
+        picture[:-2] + b"\0" * 4_000_000 + picture[-2:]: "photo_size",
+        GIF: "photo_format",
+        base64.b64encode(GIF): "photo_format",
+        b"no Base64 at all!": "photo_base64",
+        picture[: len(picture) // 2]: "photo_truncated",
+    }
+    rows = [
+        (n, p.id_card, p.name, photo)
+        for n, (p, photo) in enumerate(zip(people, photos, strict=False))
+    ]
+    trial.fill([*rows, (100, people[-1].id_card, people[-1].name, trial.photo(people[-1]))], "BLOB")
+    manifest = trial.run(FACE)
+    assert [rule for _, rule, _ in trial.quarantine()] == list(photos.values())
+    assert manifest["answered"] == len(trial.calls()) == 1
+    trial.hold(FACE)
+    measured(f"{len(photos)} broken photos: {len(trial.calls()) - 1} sent")
+
+
+HOSTILE = 'people "of" 表 😀; DROP TABLE select --'
+COLUMNS = ('key"s', "order", "na'me %s ? 😀")
+
+
+@pytest.mark.fault(42)
+def test_hostile_names_of_tables_and_columns_are_quoted(trials, home, measured):
+    trial = trials(home=home)
+    people, dialect = trial.ordinary[:30], home.dialect
+    home.table(HOSTILE, COLUMNS, [(n, p.id_card, p.name) for n, p in enumerate(people)])
+    trial.source, trial.ours = HOSTILE, (f"re{HOSTILE}", f"qu{HOSTILE}", f"ru{HOSTILE}")
+    key, number, name = COLUMNS
+    table = {
+        "source": HOSTILE,
+        "key": key,
+        "columns": Columns({"IdCard": number, "Name": name}),
+    }
+    manifest = trial.run(**table)
+    assert manifest["answered"] == len(trial.calls()) == len(people)
+    assert len(trial.rows(HOSTILE)) == len(people)
+    trial.hold(**table)
+    measured(f"{dialect.name}: {len(people)} rows answered")
+    assert dialect is DUCKDB or "faceid_results" not in repr(trial.ours)

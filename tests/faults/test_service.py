@@ -1,0 +1,166 @@
+"""What the service says: not now, not to you, or something nobody has heard of."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+
+from airflow_provider_faceid.client.settings import Credentials
+from airflow_provider_faceid.exceptions import AccountError, CredentialsError
+from airflow_provider_faceid.simulator.effects import AccountState, ClockOffset, Code
+from airflow_provider_faceid.simulator.rule import Nth, Rule
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.standing import Standing, State
+
+ROWS, IN_FLIGHT = 200, 16
+TEN_MINUTES = 600
+SKEW = re.compile(r"(599|600|601) s behind the service's")
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        (ID_CARD, "-4"),
+        (ID_CARD, "-6"),
+        (FACE, "FailedOperation.CompareLibServiceUnavailable"),
+    ],
+)
+def test_an_authority_that_is_away_is_waited_for(trial, measured, action, code):
+    """Ten minutes of the service's time pass in two seconds of ours."""
+    rows = 20 if action == FACE else ROWS
+    people = trial.ordinary[:rows]
+    trial.fill([(n, p.id_card, p.name, trial.photo(p)) for n, p in enumerate(people)], "BLOB")
+    trial.arm(Rule(Code(code), nth=Nth(10), lasts_s=TEN_MINUTES))
+
+    def pass_by() -> None:
+        while not any(call["fault"] for call in trial.calls()):
+            time.sleep(0.01)
+        time.sleep(2)
+        trial.server.clock.advance(TEN_MINUTES)
+
+    time_passes = threading.Thread(target=pass_by)
+    time_passes.start()
+    manifest = trial.run(action, max_in_flight=IN_FLIGHT)
+    time_passes.join()
+    assert manifest["answered"] == rows
+    assert trial.quarantine() == []
+    calls = len(trial.calls())
+    trial.hold(action)
+    assert calls > rows
+    measured(f"{code} for 10 min: {rows} of {rows} answered in the same run, 0 in quarantine")
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("state", [State.ARREARS, State.NOT_ACTIVATED])
+def test_an_account_that_may_not_call_stops_the_run_within_what_is_in_flight(
+    trials, measured, state
+):
+    trial = trials(latency_ms=(20, 60))
+    trial.fill_with(trial.ordinary[:ROWS])
+    trial.arm(Rule(AccountState(state=state), nth=Nth(80, 80)))
+    error, manifest = trial.fail(AccountError, max_in_flight=IN_FLIGHT)
+    assert "faceid_default" in str(error)
+    refused = sum(bool(call["error"]) for call in trial.calls())
+    assert 1 <= refused <= IN_FLIGHT
+    assert manifest["answered"] == len(trial.calls()) - refused == 79
+    assert manifest["held"] == 0
+    trial.server.account.standing = Standing()
+    assert trial.run()["answered"] == ROWS
+    trial.hold()
+    measured(f"at most {IN_FLIGHT} of {IN_FLIGHT} in flight refused, the rest done by a later run")
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("fault", ["wrong", "deleted"])
+def test_a_key_that_is_refused_costs_one_call(trial, measured, fault):
+    trial.fill_with(trial.ordinary[:ROWS])
+    key = "wrong" if fault == "wrong" else "simulator-key"
+    if fault == "deleted":
+        trial.server.account.standing = Standing(State.KEY_DELETED)
+    error, _ = trial.fail(
+        CredentialsError, settings={"credentials": Credentials("simulator-id", key)}
+    )
+    assert "connection 'faceid_default'" in str(error)
+    assert len(trial.calls()) == 1
+    assert trial.results() == {}
+    trial.server.account.standing = Standing()
+    assert trial.run()["answered"] == ROWS
+    trial.hold()
+    measured("1 call, connection named")
+
+
+@pytest.mark.fault(19)
+def test_a_clock_that_is_wrong_costs_one_more_call(trial, measured):
+    trial.fill_with(trial.ordinary[:ROWS])
+    trial.arm(Rule(ClockOffset(600)))
+    manifest = trial.run()
+    assert manifest["answered"] == ROWS
+    again = len(trial.calls()) - ROWS
+    assert again == 1
+    assert SKEW.search(trial.texts()["log and output"].decode())
+    trial.hold()
+    measured(f"{again} call signed again, then {ROWS} of {ROWS} answered")
+
+
+@pytest.mark.fault(19)
+def test_a_clock_that_is_wrong_for_good_is_said_with_its_skew(trial, measured):
+    trial.fill_with(trial.ordinary[:ROWS])
+    trial.arm(Rule(ClockOffset(600)), Rule(Code("AuthFailure.SignatureExpire", "error")))
+    error, manifest = trial.fail(CredentialsError)
+    assert SKEW.search(str(error))
+    assert manifest["calls"] == len(trial.calls()) == 2
+    trial.server.account.clock.ahead_s = 0
+    trial.server.faults.clear()
+    assert trial.run()["answered"] == ROWS
+    trial.hold()
+    measured("refused twice: stops and says 600 s")
+
+
+@pytest.mark.fault(20)
+def test_a_token_that_expires_stops_the_run_and_a_new_one_resumes_it(trial, measured):
+    trial.fill_with(trial.ordinary[:ROWS])
+    trial.arm(Rule(AccountState(token="fresh"), nth=Nth(80, 80)))
+
+    def with_token(token: str) -> dict[str, object]:
+        return {"credentials": Credentials("simulator-id", "simulator-key", token)}
+
+    error, manifest = trial.fail(
+        CredentialsError, settings=with_token("simulator-token"), max_in_flight=IN_FLIGHT
+    )
+    assert "token" in str(error)
+    refused = sum(bool(call["error"]) for call in trial.calls())
+    assert 1 <= refused <= IN_FLIGHT
+    assert manifest["held"] == 0
+    assert trial.run(settings=with_token("fresh"))["answered"] == ROWS
+    trial.hold(settings=with_token("fresh"))
+    measured(f"at most {IN_FLIGHT} refused, 0 in doubt, the rest done with a new token")
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("code", ["99", "FailedOperation.Brandnew"])
+def test_a_code_nobody_knows_is_an_error_of_its_row(trial, measured, code):
+    people = trial.ordinary[:ROWS]
+    trial.fill_with(people)
+    trial.arm(*[Rule(Code(code, "result"), person=p.id_card) for p in people[10:13]])
+    manifest = trial.run()
+    assert manifest["outcomes"] == {"match": ROWS - 3, "error": 3}
+    assert manifest["charge_unknown"] == 3
+    assert trial.results(columns="outcome, code")["11"] == ("error", code)
+    trial.hold()
+    measured(f"3 rows `error`, {ROWS - 3} answered")
+
+
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("similarity", [None, 101, "88", -1])
+def test_a_similarity_that_cannot_be_is_never_a_match(trial, measured, similarity):
+    people = trial.ordinary[:4]
+    trial.fill([(n, p.id_card, p.name, trial.photo(p)) for n, p in enumerate(people)], "BLOB")
+    trial.arm(Rule(Code("Success", fields={"Sim": similarity}), person=people[0].id_card))
+    manifest = trial.run(FACE)
+    assert manifest["outcomes"] == {"match": 3, "error": 1}
+    trial.hold(FACE)
+    measured(f"{similarity!r}: `error`")
