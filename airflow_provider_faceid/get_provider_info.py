@@ -174,6 +174,39 @@ def get_provider_info() -> dict[str, Any]:
                         "characters only. Empty: strict.",
                         "schema": {"type": ["string", "null"], "enum": ["strict", "format"]},
                     },
+                    "encryption": {
+                        "label": "Encryption",
+                        "description": "How IdCard and Name are encrypted, over and above TLS. "
+                        "AES-256-CBC is the better choice; KMS is the older form of accounts that "
+                        "have it. Empty: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["none", "AES-256-CBC", "SM4-GCM", "KMS"],
+                        },
+                    },
+                    "encryption_public_key": {
+                        "label": "Encryption public key",
+                        "description": "The service's public key for your account: RSA for "
+                        "AES-256-CBC, SM2 for SM4-GCM, as PEM or its Base64. Empty: the published "
+                        "one.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "format": "multiline",
+                            "maxLength": 4000,
+                        },
+                    },
+                    # Airflow masks a field whose name says secret, whatever its format is.
+                    "kms_secret": {
+                        "label": "KMS data key",
+                        "description": "Only with KMS: Plaintext of GenerateDataKey, the Base64 of "
+                        "32 bytes.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "kms_ciphertext_blob": {
+                        "label": "KMS ciphertext blob",
+                        "description": "Only with KMS: CiphertextBlob of the same GenerateDataKey.",
+                        "schema": {"type": ["string", "null"], "maxLength": 4000},
+                    },
                     "language": {
                         "label": "Language of descriptions",
                         "description": "Sent as X-TC-Language. Empty: en-US.",

@@ -19,6 +19,7 @@ from ..exceptions import FaceIdError, ThrottledError
 from ..service.envelope import Pieces, Reply, read_reply
 from ..service.verdict import Verdict
 from .auth import signed_headers
+from .encryption import encrypt_of
 from .fate import never_sent, no_address, no_answer, tls_refused
 from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
 from .service_clock import ServiceClock
@@ -38,6 +39,7 @@ class AsyncClient:
     :param pace: hands out the moments at which calls may leave.
     :param watch: is told how every request has ended, before anything else happens: why it is no
         answer, or None if it is one. Called in the event loop; the call may yet get over it.
+    :raises ConfigurationError: fields cannot be encrypted as the settings want it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class AsyncClient:
         self._pace = pace
         self._clock = ServiceClock(clock)
         self._watch = watch
+        self._encrypt = encrypt_of(settings, clock)
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -80,7 +83,7 @@ class AsyncClient:
 
         :raises FaceIdError: there is no answer.
         """
-        flow = call_flow(action, params, self._settings, self._clock)
+        flow = call_flow(action, params, self._settings, self._clock, self._encrypt)
         effect = next(flow)
         while True:
             reply: Reply | None = None

@@ -12,6 +12,7 @@ import requests
 from ..exceptions import FaceIdError, ThrottledError
 from ..service.envelope import Reply, read_reply
 from ..service.verdict import Verdict
+from .encryption import Encrypt
 from .fate import never_sent, no_address, no_answer, tls_refused
 from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
 from .service_clock import ServiceClock
@@ -29,15 +30,17 @@ def call(
     settings: Settings,
     pace: Pace,
     clock: ServiceClock,
+    encrypt: Encrypt | None = None,
 ) -> Verdict:
     """
     Make one call.
 
     :param session: signs what it sends (:class:`~.auth.TC3Auth`).
     :param clock: the one it signs by.
+    :param encrypt: as for :func:`~.flow.call_flow`.
     :raises FaceIdError: there is no answer.
     """
-    flow = call_flow(action, params, settings, clock)
+    flow = call_flow(action, params, settings, clock, encrypt)
     effect = next(flow)
     while True:
         reply: Reply | None = None

@@ -9,7 +9,7 @@ Both transports drive the same generator: it yields what should happen next and 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from ..exceptions import (
 from ..service.envelope import Pieces, Reply, build_body
 from ..service.outcomes import Outcome
 from ..service.verdict import Verdict, judge
+from .encryption import Encrypt
 from .fate import Fate, fate_of_error
 from .retry import Decision, Tries, decide
 from .service_clock import ServiceClock, in_words
@@ -100,9 +101,22 @@ _PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
 }
 """Outcomes that are no answer: what to raise and what to do."""
 
+_CHECK_ENCRYPTION = (
+    "Check the connection's Encryption and its key: they must be those of the account"
+)
+_ADVICE = {
+    "FailedOperation.DecryptSystemError": _CHECK_ENCRYPTION,
+    "InvalidParameter.UnsupportEncryptField": _CHECK_ENCRYPTION,
+}
+"""What to do about codes of which more is known than of their outcome."""
+
 
 def call_flow(
-    action: str, params: Mapping[str, object], settings: Settings, clock: ServiceClock
+    action: str,
+    params: Mapping[str, object],
+    settings: Settings,
+    clock: ServiceClock,
+    encrypt: Encrypt | None = None,
 ) -> CallFlow:
     """
     Make one call, repeating only what was certainly not charged.
@@ -110,6 +124,7 @@ def call_flow(
     :param action: the API Action.
     :param params: its request fields.
     :param clock: the one requests are signed by; it is put right if the service refuses its time.
+    :param encrypt: encrypts the fields of each request; none if they go as they are.
     :return: through ``StopIteration.value``, the verdict.
     :raises FaceIdError: there is no answer; the type says what to do next.
     """
@@ -117,7 +132,12 @@ def call_flow(
         raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
     tries = Tries(settings, clock)
     try:
-        return (yield from _requests(action, params, settings, tries, clock))
+        build, personal = _builder(params, encrypt), _personal(params)
+        return (
+            yield from _requests(
+                action, build, personal, settings=settings, tries=tries, clock=clock
+            )
+        )
     except FaceIdError as error:
         error.requests, error.throttled = tries.requests, tries.throttled
         raise
@@ -125,14 +145,16 @@ def call_flow(
 
 def _requests(
     action: str,
-    params: Mapping[str, object],
+    build: Callable[[], Pieces],
+    personal: tuple[str, ...],
+    *,
     settings: Settings,
     tries: Tries,
     clock: ServiceClock,
 ) -> CallFlow:
-    body, personal = build_body(params), _personal(params)
     yield TakeSlot()
     while True:
+        body = build()
         timeout = tries.start()
         # At most half of it for connecting: what could not connect is known not to be sent.
         connect_timeout = min(settings.connect_timeout, timeout / 2)
@@ -174,6 +196,7 @@ def _requests(
 def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError:
     """Return the exception for a verdict that is no answer."""
     error, advice = _PROBLEMS[verdict.outcome]
+    advice = _ADVICE.get(verdict.code, advice)
     return error(
         f"{verdict.action} through connection '{conn_id}': {verdict.meaning}. {advice}",
         code=verdict.code,
@@ -190,6 +213,14 @@ def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> Cred
         code=verdict.code,
         request_id=verdict.request_id,
     )
+
+
+def _builder(params: Mapping[str, object], encrypt: Encrypt | None) -> Callable[[], Pieces]:
+    """Return what builds the body of each request: the same for all, or encrypted anew."""
+    if encrypt is not None:
+        return lambda: build_body(encrypt(params))
+    body = build_body(params)
+    return lambda: body
 
 
 def _personal(params: Mapping[str, object]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from ..get_provider_info import get_provider_info
 from ..service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..service.id_card import Check
 from ..service.verdict import DEFAULT_THRESHOLD
+from .encryption import NONE, encrypt_of, refuse_keys_without_use
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
@@ -35,6 +36,8 @@ _ADDRESS = re.compile(
 _MAX_PORT = 65535
 _VISIBLE = re.compile(r"[!-~]*")
 """What an HTTP header carries unharmed."""
+_LINES = re.compile(r"[ -~\r\n\t]*")
+"""What a key may be pasted as."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class Settings:
     :param throttle_patience: throttled answers one call puts up with, a second or so each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
     :param id_card_check: how strictly an ID number is read before it is sent.
+    :param encryption: how ``IdCard`` and ``Name`` are encrypted: an algorithm, ``KMS`` or ``none``.
+    :param encryption_public_key: the service's key for it, the published one if empty.
+    :param kms_secret: data key of KMS, in Base64.
+    :param kms_ciphertext_blob: the same, for the service alone.
     :param verify: whether to check the TLS certificate.
     :param proxies: proxy address by scheme; may hold a password, so it is not printed.
     :param state_conn_id: connection of the database in which all workers keep the pace.
@@ -85,6 +92,10 @@ class Settings:
     throttle_patience: int = 60
     similarity_threshold: float = DEFAULT_THRESHOLD
     id_card_check: Check = Check.STRICT
+    encryption: str = NONE
+    encryption_public_key: str = ""
+    kms_secret: str = field(default="", repr=False)
+    kms_ciphertext_blob: str = ""
     verify: bool = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     state_conn_id: str = ""
@@ -133,12 +144,13 @@ def parse_settings(
     """
     read = {name: _checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
     given = {name: value for name, value in read.items() if value is not None and value != ""}
+    refuse_keys_without_use(conn_id, given)
     quotas = {
         action: given.pop(quota_field(action)) for action in ACTIONS if quota_field(action) in given
     }
     if "id_card_check" in given:
         given["id_card_check"] = Check(given["id_card_check"])
-    return Settings(
+    settings = Settings(
         credentials=Credentials(
             _key_part(conn_id, "SecretId", login),
             _key_part(conn_id, "SecretKey", password),
@@ -150,6 +162,8 @@ def parse_settings(
         identity_limits=_identity_limits(conn_id, given.pop("identity_limits", {})),
         **given,
     )
+    encrypt_of(settings)  # a key that is none is told now, and not by the first call
+    return settings
 
 
 @cache
@@ -194,8 +208,9 @@ def _checked(conn_id: str, name: str, value: object) -> Any:
     if fits and isinstance(value, int | float) and low is not None:
         fits = low <= value <= high
     if fits and isinstance(value, str):
-        # All texts end up in headers, where anything else would fail, and be quoted, in every call.
-        fits = len(value) <= schema.get("maxLength", len(value)) and bool(_VISIBLE.fullmatch(value))
+        # Most texts end up in headers, where anything else would fail, and be quoted, in every call.
+        allowed = _LINES if schema.get("format") == "multiline" else _VISIBLE
+        fits = len(value) <= schema.get("maxLength", len(value)) and bool(allowed.fullmatch(value))
     if fits and name == "proxies" and isinstance(value, dict):
         fits = all(isinstance(text, str) for text in value.values())
     if fits and "enum" in schema:
@@ -244,5 +259,7 @@ def _wanted(name: str, schema: Mapping[str, Any]) -> str:
         return f"a valid {kind} from {schema['minimum']} to {schema['maximum']}"
     if kind == "string":
         limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-        return f"ASCII text{limit} without spaces"
+        return f"ASCII text{limit}" + (
+            "" if schema.get("format") == "multiline" else " without spaces"
+        )
     return f"a valid {kind}" + (" of texts" if name == "proxies" else "")

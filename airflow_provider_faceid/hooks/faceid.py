@@ -12,6 +12,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
+from ..client.encryption import Encrypt, encrypt_of
 from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, form_fields, parse_settings
 from ..clock import SYSTEM_CLOCK, beijing_date
@@ -267,12 +268,22 @@ class FaceIdHook(HttpHook):
         self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
     ) -> Verdict:
         return blocking_call(
-            action, params, session=self._session, settings=settings, pace=pace, clock=self._clock
+            action,
+            params,
+            session=self._session,
+            settings=settings,
+            pace=pace,
+            clock=self._clock,
+            encrypt=self._encrypt,
         )
 
     @cached_property
     def _session(self) -> Session:
         return self.get_conn()
+
+    @cached_property
+    def _encrypt(self) -> Encrypt | None:
+        return encrypt_of(self.settings)
 
     def _identity(self, id_card: str, name: str) -> dict[str, object]:
         today = beijing_date(SYSTEM_CLOCK.now())

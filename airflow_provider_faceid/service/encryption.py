@@ -39,13 +39,16 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, InvalidInputError
-from .actions import Kind
+from .actions import ACTIONS, Kind
 from .data_key import DataKey, Wrapped
 from .public_key import KNOWN
 from .suites import SUITES, Algorithm
 
-ENCRYPTABLE = frozenset({Kind.ID_CARD, Kind.NAME})
-"""Kinds of fields that may be encrypted; photos may not."""
+_KINDS = frozenset({Kind.ID_CARD, Kind.NAME})
+ENCRYPTABLE = tuple(
+    dict.fromkeys(f.name for action in ACTIONS.values() for f in action.fields if f.kind in _KINDS)
+)
+"""Fields that may be encrypted, of any Action; photos may not."""
 
 MAX_AGE_S = 600.0
 """Seconds one key serves at most."""
@@ -184,6 +187,35 @@ class KmsEncrypter:
         sealed, _ = seal(Algorithm.AES_256_CBC, self._key.key, iv.encode(), fields)
         blob = self._key.blob
         return Encrypted(sealed, {"EncryptList": list(fields), "CiphertextBlob": blob, "Iv": iv})
+
+
+def encrypt_request(
+    encrypter: Encrypter | KmsEncrypter, params: Mapping[str, object]
+) -> Mapping[str, object]:
+    """
+    Return the fields of a request with number and name encrypted.
+
+    A field goes by its name, whatever the Action: one that does not take it encrypted refuses it
+    at no charge, whereas a person who was sent in the clear cannot be called back. A request that
+    has a field ``Encryption`` already is left alone.
+
+    :raises InvalidInputError: a field is no text.
+    """
+    fields = {name: _text(name, params[name]) for name in ENCRYPTABLE if _given(params, name)}
+    if not fields or _given(params, "Encryption"):
+        return params
+    encrypted = encrypter.encrypt(fields)
+    return {**params, **encrypted.fields, "Encryption": encrypted.encryption}
+
+
+def _given(params: Mapping[str, object], name: str) -> bool:
+    return params.get(name) is not None
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInputError("not_text", f"{name} is no text and cannot be encrypted")
+    return value
 
 
 def _characters(chance: Random, count: int) -> str:

@@ -14,18 +14,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from ..service.actions import ACTIONS
 from ..service.encryption import ENCRYPTABLE, KMS_IV_LENGTH
 from ..service.suites import BLOCK_BITS, SUITES, Algorithm
 from .answers import Refusal
 from .keys import Keys
 
-_FIELDS = {
-    field.name
-    for action in ACTIONS.values()
-    for field in action.fields
-    if field.kind in ENCRYPTABLE
-}
 _TAG_BYTES = 16
 
 
@@ -89,7 +82,7 @@ def _read(given: Mapping[str, object]) -> Encryption | Refusal:
     algorithm = members.get("Algorithm", Algorithm.AES_256_CBC)
     if fields is None or tags is None:
         return Refusal("InvalidParameter:type", ("Encryption.EncryptList, Encryption.TagList",))
-    if not set(fields) <= _FIELDS:
+    if not set(fields) <= set(ENCRYPTABLE):
         return Refusal("InvalidParameter.UnsupportEncryptField")
     if algorithm not in list(Algorithm):
         return Refusal("InvalidParameterValue", ("Encryption.Algorithm",))

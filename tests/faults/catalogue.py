@@ -90,11 +90,7 @@ FAULTS: dict[int, Fault] = {
     38: Fault("very many rows", "memory stays flat, below 300 MB"),
     39: Fault("the budget is used up", "stops before the charge that would exceed it"),
     40: Fault("the check of the data fails", "what comes after does not run; no value is shown"),
-    41: Fault(
-        "the encryption key is wrong",
-        "stops at the first row",
-        later="comes with encryption",
-    ),
+    41: Fault("the encryption key is wrong", "stops at the first row"),
     42: Fault("names of tables and columns with quotes, emoji, SQL words", "quoted as they are"),
 }
 """The faults by number."""

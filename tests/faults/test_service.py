@@ -9,11 +9,12 @@ import time
 import pytest
 
 from airflow_provider_faceid.client.settings import Credentials
-from airflow_provider_faceid.exceptions import AccountError, CredentialsError
+from airflow_provider_faceid.exceptions import AccountError, CredentialsError, RequestRefusedError
 from airflow_provider_faceid.simulator.effects import AccountState, ClockOffset, Code
 from airflow_provider_faceid.simulator.rule import Nth, Rule
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.simulator.standing import Standing, State
+from tests.integration.encryption import FORMS, fields_of, wrong_key
 
 ROWS, IN_FLIGHT = 200, 16
 TEN_MINUTES = 600
@@ -164,3 +165,20 @@ def test_a_similarity_that_cannot_be_is_never_a_match(trial, measured, similarit
     assert manifest["outcomes"] == {"match": 3, "error": 1}
     trial.hold(FACE)
     measured(f"{similarity!r}: `error`")
+
+
+@pytest.mark.fault(41)
+@pytest.mark.parametrize("form", FORMS)
+def test_an_encryption_key_that_is_wrong_costs_one_call(trial, measured, form):
+    trial.fill_with(trial.ordinary[:ROWS])
+    right = fields_of(trial.server)[form]
+    error, manifest = trial.fail(RequestRefusedError, settings=right | wrong_key(form))
+    assert error.code == "FailedOperation.DecryptSystemError"
+    assert "connection 'faceid_default'" in str(error)
+    assert "Encryption" in str(error)
+    assert (manifest["calls"], len(trial.calls())) == (1, 1)
+    assert manifest["charged"] == trial.server.account.ledger.bill[ID_CARD] == 0
+    assert trial.results() == {}
+    assert trial.run(settings=right)["answered"] == ROWS
+    trial.hold(settings=right)
+    measured(f"1 call, 0 charged, connection named; with the right key {ROWS} of {ROWS} answered")

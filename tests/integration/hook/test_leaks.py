@@ -108,7 +108,7 @@ def test_a_call_nobody_takes(client, connect, params, watched):
     watched("".join(traceback.format_exception(error.value)))
 
 
-@pytest.mark.parametrize("field", ["session_token", "proxies", "region"])
+@pytest.mark.parametrize("field", ["session_token", "kms_secret", "proxies", "region"])
 def test_a_field_that_is_refused(connect, params, watched, field):
     with pytest.raises(FaceIdError) as error:
         connect("http://127.0.0.1:1", **{field: f"{TOKEN}\n"}).call(ID_CARD, params)

@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 import pytest
 
+from airflow_provider_faceid.client.encryption import encrypt_of
 from airflow_provider_faceid.client.flow import Pause, Seen, Send, TakeSlot, call_flow
 from airflow_provider_faceid.client.retry import BACK_OFF_BASE, BACK_OFF_CAP, LEAST_SECONDS
 from airflow_provider_faceid.client.service_clock import ServiceClock
@@ -18,6 +19,7 @@ from airflow_provider_faceid.exceptions import (
     ConfigurationError,
     CredentialsError,
     FatalError,
+    InvalidInputError,
     NotSentError,
     RequestRefusedError,
     RetryError,
@@ -58,14 +60,17 @@ class Driver:
     slot_s = 0.0
     ahead_s = None
 
-    def __init__(self, clock, answers, *, action=ID_CARD, params=PERSON, settings=SETTINGS):
+    def __init__(
+        self, clock, answers, *, action=ID_CARD, params=PERSON, settings=SETTINGS, encrypt=None
+    ):
         self.clock, self.answers = clock, iter(answers)
         self.action, self.params, self.settings = action, params, settings
+        self.encrypt = encrypt
         self.service = ServiceClock(clock)
         self.effects, self.signed = [], []
 
     def run(self):
-        flow = call_flow(self.action, self.params, self.settings, self.service)
+        flow = call_flow(self.action, self.params, self.settings, self.service, self.encrypt)
         try:
             effect = next(flow)
             while True:
@@ -356,6 +361,73 @@ def test_a_driver_that_answers_nothing_is_told(clock):
     assert isinstance(next(flow), Send)
     with pytest.raises(TypeError, match="answers Send with a Reply"):
         next(flow)
+
+
+class TestEncryption:
+    """It is the last step before the body of a request."""
+
+    @pytest.fixture(params=["AES-256-CBC", "SM4-GCM"])
+    def encrypt(self, request, clock):
+        return encrypt_of(replace(SETTINGS, encryption=request.param), clock)
+
+    def bodies(self, driver):
+        return [bytes(effect.body) for effect in driver.effects if isinstance(effect, Send)]
+
+    def test_nobody_is_in_the_body_in_the_clear(self, drive, encrypt):
+        driver = drive(MATCH, params={**PERSON, "Extra": "case-77"}, encrypt=encrypt)
+        driver.run()
+        (body,) = self.bodies(driver)
+        sent = json.loads(body)
+        assert list(sent) == ["IdCard", "Name", "Extra", "Encryption"]
+        assert sent["Encryption"]["EncryptList"] == ["IdCard", "Name"]
+        assert sent["Extra"] == "case-77"
+        shown = body.decode() + json.dumps(sent, ensure_ascii=False)
+        assert not any(value in shown for value in PERSON.values())
+
+    def test_every_request_of_a_call_is_encrypted_anew(self, drive, encrypt):
+        driver = drive(DOWN, TOO_FAST, MATCH, encrypt=encrypt)
+        driver.run()
+        sent = [json.loads(body) for body in self.bodies(driver)]
+        assert len({one["Encryption"]["Iv"] for one in sent}) == 3
+        assert len({one["IdCard"] for one in sent}) == 3
+
+    def test_a_photo_is_not_copied_for_it(self, drive, encrypt):
+        photo = b"/9j/" * 1000
+        driver = drive(DOWN, MATCH, params={**PERSON, "ImageBase64": photo}, encrypt=encrypt)
+        driver.run()
+        sent = [effect.body for effect in driver.effects if isinstance(effect, Send)]
+        assert [any(piece is photo for piece in body) for body in sent] == [True, True]
+
+    def test_what_is_struck_out_of_descriptions_is_in_the_clear(self, drive, encrypt):
+        answer = result("0", Description="11010519491231002X is 韦小宝")
+        assert drive(answer, encrypt=encrypt).run().description == "*** is ***"
+
+    def test_what_is_no_text_is_refused_before_it_is_sent(self, drive, encrypt):
+        driver = drive(MATCH, params={**PERSON, "IdCard": 110105194912310021}, encrypt=encrypt)
+        with pytest.raises(InvalidInputError, match=r"^IdCard is no text") as error:
+            driver.run()
+        assert (driver.sent, error.value.requests) == (0, 0)
+
+    @pytest.mark.parametrize(
+        ("code", "meaning"),
+        [
+            ("FailedOperation.DecryptSystemError", "the service cannot decrypt our fields"),
+            (
+                "InvalidParameter.UnsupportEncryptField",
+                "an encrypted field may not be encrypted",
+            ),
+        ],
+    )
+    def test_a_wrong_key_leads_to_the_connections_fields(self, drive, encrypt, code, meaning):
+        driver = drive(refused(code), MATCH, encrypt=encrypt)
+        with pytest.raises(RequestRefusedError) as error:
+            driver.run()
+        assert driver.sent == 1
+        assert str(error.value) == (
+            f"IdCardVerification through connection 'kyc': {meaning}. Check the connection's "
+            "Encryption and its key: they must be those of the account "
+            f"[code {code}, RequestId r-1]"
+        )
 
 
 class TestDeadline:

@@ -33,7 +33,7 @@ def parse(**changes) -> Settings:
 
 
 def with_field(name: str, value: object) -> Settings:
-    return parse(extra={name: value})
+    return parse(extra={"encryption": "none", name: value})  # which leaves keys unused
 
 
 def refusal(**changes) -> str:
@@ -93,6 +93,13 @@ GOOD = [
     ("similarity_threshold", "82.5", 82.5),
     ("id_card_check", "strict", Check.STRICT),
     ("id_card_check", "format", Check.FORMAT),
+    ("encryption", "none", "none"),
+    ("encryption", "AES-256-CBC", "AES-256-CBC"),
+    ("encryption", "SM4-GCM", "SM4-GCM"),
+    ("encryption_public_key", "-----BEGIN\r\n\tA\n", "-----BEGIN\r\n\tA\n"),
+    ("encryption_public_key", "x" * 4000, "x" * 4000),
+    ("kms_secret", "a-secret=", "a-secret="),
+    ("kms_ciphertext_blob", "a-blob", "a-blob"),
     ("language", "en-US", "en-US"),
     ("language", "zh-CN", "zh-CN"),
     ("verify", True, True),
@@ -182,6 +189,14 @@ BAD = [
     ("id_card_check", "none", "strict or format"),
     ("id_card_check", "STRICT", "strict or format"),
     ("id_card_check", True, "strict or format"),
+    ("encryption", "AES", "none or AES-256-CBC or SM4-GCM or KMS"),
+    ("encryption", "sm4-gcm", "none or AES-256-CBC or SM4-GCM or KMS"),
+    ("encryption", False, "none or AES-256-CBC or SM4-GCM or KMS"),
+    ("encryption_public_key", 65537, "ASCII text of at most 4000 characters"),
+    ("encryption_public_key", "x" * 4001, "ASCII text of at most 4000 characters"),
+    ("encryption_public_key", "密钥", "ASCII text of at most 4000 characters"),
+    ("kms_secret", "hush hush", "ASCII text without spaces"),
+    ("kms_ciphertext_blob", "x" * 4001, "ASCII text of at most 4000 characters without spaces"),
     ("language", "de-DE", "en-US or zh-CN"),
     ("verify", "yes", "a valid boolean"),
     ("verify", 0, "a valid boolean"),
@@ -306,6 +321,8 @@ def test_printing_shows_no_secret():
         password="hush-key",
         extra={
             "session_token": "hush-token",
+            "encryption": "none",
+            "kms_secret": "hush-secret",
             "proxies": {"https": "http://user:hush-proxy@proxy:3128"},
         },
     )

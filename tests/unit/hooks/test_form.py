@@ -117,6 +117,8 @@ def test_every_widget_is_an_instance(widgets):
         ("max_attempts", IntegerField),
         ("timeout", StringField),
         ("id_card_check", StringField),
+        ("encryption_public_key", StringField),
+        ("kms_secret", PasswordField),
         ("verify", BooleanField),
         ("proxies", StringField),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
 from airflow_provider_faceid.service import encryption, suites
-from airflow_provider_faceid.service.encryption import Encrypter, KmsEncrypter
+from airflow_provider_faceid.service.encryption import Encrypter, KmsEncrypter, encrypt_request
 from airflow_provider_faceid.service.suites import Algorithm
 
 AES, SM4 = "AES-256-CBC", "SM4-GCM"
@@ -143,6 +143,37 @@ def test_nobody_is_printed(encrypter):
     encrypted = encrypter.encrypt(PERSON)
     shown = f"{encrypter!r} {encrypted!r} {encrypted.encryption}"
     assert not any(value in shown for value in PERSON.values())
+
+
+@pytest.mark.parametrize(
+    ("params", "listed"),
+    [
+        (PERSON, ["IdCard", "Name"]),
+        ({"Name": "韦小宝", "IdCard": "1", "Extra": "x"}, ["IdCard", "Name"]),
+        ({"Name": "韦小宝", "IdCard": None, "Encryption": None}, ["Name"]),
+        ({"ImageBase64": b"/9j/", "IdCard": ""}, ["IdCard"]),
+    ],
+)
+def test_number_and_name_of_a_request_are_encrypted_and_nothing_else(params, listed):
+    sent = encrypt_request(Encrypter(AES), params)
+    assert sent["Encryption"]["EncryptList"] == listed
+    assert all(sent[name] != params[name] for name in listed)
+    rest = params.keys() - {*listed, "Encryption"}
+    assert {name: sent[name] for name in rest} == {name: params[name] for name in rest}
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"BizToken": "b", "Name": None}, {**PERSON, "Encryption": {"Iv": "mine"}}]
+)
+def test_a_request_about_nobody_or_encrypted_before_is_left_alone(params):
+    assert encrypt_request(Encrypter(AES), params) is params
+
+
+@pytest.mark.parametrize("value", [440_305_199_505_132_561, b"440305", ["韦小宝"]])
+def test_what_is_no_text_is_refused_and_not_shown(value):
+    with pytest.raises(InvalidInputError) as caught:
+        encrypt_request(Encrypter(AES), {**PERSON, "IdCard": value})
+    assert str(caught.value) == "IdCard is no text and cannot be encrypted [rule not_text]"
 
 
 class TestKms:
