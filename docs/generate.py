@@ -14,8 +14,8 @@ from pathlib import Path
 
 import reach
 
+from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.client.retry import RULES
-from airflow_provider_faceid.client.settings import form_fields
 from airflow_provider_faceid.service import id_card, name, photo
 from airflow_provider_faceid.service.actions import ACTIONS
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, CodeRow

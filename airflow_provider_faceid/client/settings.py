@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..exceptions import ConfigurationError
-from ..get_provider_info import get_provider_info
 from ..service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..service.id_card import Check
 from ..service.verdict import DEFAULT_THRESHOLD
 from .encryption import NONE, encrypt_of, refuse_keys_without_use
+from .extra import VISIBLE, checked, form_fields
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
 
 NO_LIMITS = IdentityLimits(id_card_per_day=0, name_per_day=0)
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "object": dict,
-}
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)"
     r"(:(?P<port>[0-9]{1,5}))?"
 )
 _MAX_PORT = 65535
-_VISIBLE = re.compile(r"[!-~]*")
-"""What an HTTP header carries unharmed."""
-_LINES = re.compile(r"[ -~\r\n\t]*")
-"""What a key may be pasted as."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +129,7 @@ def parse_settings(
     :param extra: the connection's Extra; keys that are no fields of ours are ignored.
     :raises ConfigurationError: a field is missing, mistyped or out of range; it is named.
     """
-    read = {name: _checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
+    read = {name: checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
     given = {name: value for name, value in read.items() if value is not None and value != ""}
     refuse_keys_without_use(conn_id, given)
     quotas = {
@@ -166,15 +153,8 @@ def parse_settings(
     return settings
 
 
-@cache
-def form_fields() -> dict[str, Any]:
-    """Return the connection form's own fields, from the provider's metadata."""
-    fields: dict[str, Any] = get_provider_info()["connection-types"][0]["conn-fields"]
-    return fields
-
-
 def _key_part(conn_id: str, label: str, value: str | None) -> str:
-    if not value or not _VISIBLE.fullmatch(value):
+    if not value or not VISIBLE.fullmatch(value):
         fault = "is empty" if not value else "has a space or a character that is not ASCII"
         raise ConfigurationError(f"Connection '{conn_id}': {label} {fault}")
     return value
@@ -196,32 +176,6 @@ def _url(conn_id: str, host: str | None, port: int | None, schema: str | None) -
     return url if port in {0, 80 if found["scheme"] == "http" else 443} else f"{url}:{port}"
 
 
-def _checked(conn_id: str, name: str, value: object) -> Any:
-    schema = form_fields()[name]["schema"]
-    if value is None or value == "":
-        return None
-    kind = schema["type"][0]
-    if isinstance(value, str) and kind != "string":
-        value = _from_text(value)
-    fits = isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if fits and isinstance(value, int | float) and low is not None:
-        fits = low <= value <= high
-    if fits and isinstance(value, str):
-        # Most texts end up in headers, where anything else would fail, and be quoted, in every call.
-        allowed = _LINES if schema.get("format") == "multiline" else _VISIBLE
-        fits = len(value) <= schema.get("maxLength", len(value)) and bool(allowed.fullmatch(value))
-    if fits and name == "proxies" and isinstance(value, dict):
-        fits = all(isinstance(text, str) for text in value.values())
-    if fits and "enum" in schema:
-        fits = value in schema["enum"]
-    if not fits:
-        raise ConfigurationError(
-            f"Connection '{conn_id}': extra field '{name}' must be {_wanted(name, schema)}"
-        )
-    return value
-
-
 def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:
     """Lay what is given over the documented limits."""
     names = {limit.name for limit in fields(IdentityLimits)}
@@ -241,25 +195,3 @@ def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, Identi
             )
         found[action] = replace(ACTIONS[action].identity_limits, **limits)
     return found
-
-
-def _from_text(value: str) -> object:
-    """Read what an older form or a connection URI stores as text; numbers and JSON look alike."""
-    try:
-        return json.loads(value.lower() if value in {"True", "False"} else value)
-    except ValueError:
-        return value
-
-
-def _wanted(name: str, schema: Mapping[str, Any]) -> str:
-    kind = schema["type"][0]
-    if "enum" in schema:
-        return " or ".join(schema["enum"])
-    if "minimum" in schema:
-        return f"a valid {kind} from {schema['minimum']} to {schema['maximum']}"
-    if kind == "string":
-        limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-        return f"ASCII text{limit}" + (
-            "" if schema.get("format") == "multiline" else " without spaces"
-        )
-    return f"a valid {kind}" + (" of texts" if name == "proxies" else "")

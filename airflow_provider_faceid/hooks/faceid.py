@@ -13,8 +13,9 @@ from airflow.providers.http.hooks.http import HttpHook
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
 from ..client.encryption import Encrypt, encrypt_of
+from ..client.extra import form_fields
 from ..client.service_clock import ServiceClock
-from ..client.settings import Settings, form_fields, parse_settings
+from ..client.settings import Settings, parse_settings
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import (
     ConfigurationError,

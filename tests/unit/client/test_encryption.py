@@ -11,7 +11,8 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from airflow_provider_faceid.client.encryption import KEY_FIELDS, KMS, NONE, encrypt_of
-from airflow_provider_faceid.client.settings import Credentials, Settings, form_fields
+from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.service import suites
 from airflow_provider_faceid.service.public_key import KNOWN

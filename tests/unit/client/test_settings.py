@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.client.settings import (
     UNLISTED_QUOTA,
     Credentials,
     Settings,
-    form_fields,
     parse_settings,
     quota_field,
 )

@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from airflow_provider_faceid.client.settings import form_fields
+from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 
 FORM = "airflow_provider_faceid.hooks.form"
