@@ -98,6 +98,19 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Only for temporary (STS) keys.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
+                    # Airflow masks a field whose name says secret, whatever its format is.
+                    "hash_secret": {
+                        "label": "Secret of the hashes",
+                        "description": "Keys the hashes by which a person is known again, 16 "
+                        "characters or more. Needed with temporary keys; with another one every "
+                        "person is new, and paid again. Empty: the SecretKey.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "format": "password",
+                            "minLength": 16,
+                            "maxLength": 200,
+                        },
+                    },
                     "region": {
                         "label": "Region",
                         "description": "Sent as X-TC-Region. Neither Action needs it.",
@@ -195,7 +208,6 @@ def get_provider_info() -> dict[str, Any]:
                             "maxLength": 4000,
                         },
                     },
-                    # Airflow masks a field whose name says secret, whatever its format is.
                     "kms_secret": {
                         "label": "KMS data key",
                         "description": "Only with KMS: Plaintext of GenerateDataKey, the Base64 of "

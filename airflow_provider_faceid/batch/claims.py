@@ -133,7 +133,7 @@ class Claims:
 
     @property
     def _secret(self) -> str:
-        return self._settings.credentials.secret_key
+        return self._settings.hmac_key
 
     def _wake(self) -> None:
         if self._stepping is None or self._stepping.done():

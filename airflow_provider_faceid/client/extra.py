@@ -50,7 +50,8 @@ def checked(conn_id: str, name: str, value: object) -> Any:
     if fits and isinstance(value, str):
         # Most texts end up in headers, where anything else would fail, and be quoted, in every call.
         allowed = _LINES if schema.get("format") == "multiline" else VISIBLE
-        fits = len(value) <= schema.get("maxLength", len(value)) and bool(allowed.fullmatch(value))
+        shortest, longest = schema.get("minLength", 0), schema.get("maxLength", len(value))
+        fits = shortest <= len(value) <= longest and bool(allowed.fullmatch(value))
     if fits and name == "proxies" and isinstance(value, dict):
         fits = all(isinstance(text, str) for text in value.values())
     if fits and "enum" in schema:
@@ -78,6 +79,8 @@ def _wanted(name: str, schema: Mapping[str, Any]) -> str:
         return f"a valid {kind} from {schema['minimum']} to {schema['maximum']}"
     if kind == "string":
         limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+        if "minLength" in schema:
+            limit = f" of {schema['minLength']} to {schema['maxLength']} characters"
         return f"ASCII text{limit}" + (
             "" if schema.get("format") == "multiline" else " without spaces"
         )

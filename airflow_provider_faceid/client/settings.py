@@ -41,6 +41,7 @@ class Settings:
     """
     One Face ID account and how to call it.
 
+    :param hash_secret: keys the hashes of people; the SecretKey if empty.
     :param conn_id: the Airflow connection, named in error messages.
     :param url: scheme, host and port, without a path.
     :param quotas: calls per second by Action, where they differ from the documented ones.
@@ -64,6 +65,7 @@ class Settings:
     """
 
     credentials: Credentials
+    hash_secret: str = field(default="", repr=False)
     conn_id: str = "faceid_default"
     url: str = f"https://{DEFAULT_HOST}"
     region: str = ""
@@ -91,6 +93,20 @@ class Settings:
     def host(self) -> str:
         """Return host and, unless it is the scheme's own, port: the value that is signed."""
         return urlsplit(self.url).netloc
+
+    @property
+    def hmac_key(self) -> str:
+        """
+        Return the secret by which hashes of people are made: ledger, counters, result table.
+
+        :raises ConfigurationError: there is none that lasts, as a temporary SecretKey does not.
+        """
+        if not self.hash_secret and self.credentials.token:
+            raise ConfigurationError(
+                f"Connection '{self.conn_id}': temporary keys need the extra field 'hash_secret': "
+                "under the next SecretKey nobody would be known again, and be paid for twice"
+            )
+        return self.hash_secret or self.credentials.secret_key
 
     def quota(self, action: str) -> int:
         """Return the calls per second the account may make."""

@@ -230,6 +230,7 @@ class FaceIdHook(HttpHook):
         :return: success, and a sentence for the user without any secret.
         """
         try:
+            self.settings.hmac_key  # noqa: B018 - a connection that lacks it calls nobody
             settings = replace(
                 self.settings,
                 max_attempts=1,

@@ -59,7 +59,7 @@ def call_once(
     :raises FaceIdError: there is no answer.
     """
     ledger.begin(SYSTEM_CLOCK.now())
-    key = call_key(settings.credentials.secret_key, action, once.campaign, params)
+    key = call_key(settings.hmac_key, action, once.campaign, params)
     claim = Claim(key, once.row, identity_uses(settings, action, params), once.retry)
     (ruling,) = ledger.step([], [claim])
     match ruling.decision:
@@ -95,7 +95,7 @@ def identity_uses(settings: Settings, action: str, params: Mapping[str, object])
     """Return what a call uses up of the limits per identity; an unlisted Action has none."""
     if action not in ACTIONS:
         return ()
-    secret, now = settings.credentials.secret_key, SYSTEM_CLOCK.now()
+    secret, now = settings.hmac_key, SYSTEM_CLOCK.now()
     return uses_of(ACTIONS[action], settings.limits(action), secret, params, now)
 
 

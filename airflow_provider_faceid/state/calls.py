@@ -136,7 +136,7 @@ def call_key(secret: str, action: str, campaign: str, params: Mapping[str, objec
     """
     Return the key of a call: first the question, who is asked about what; then the campaign.
 
-    :param secret: the account's SecretKey, without which nobody finds the person.
+    :param secret: the connection's key of hashes, without which nobody finds the person.
     :param params: the request fields, normalised; a photo is told by its hash.
     """
     parts = [action]

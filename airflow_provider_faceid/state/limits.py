@@ -64,7 +64,7 @@ def uses_of(
     Return what a call would use up, the shortest window first.
 
     :param limits: a limit of 0 is none, and is not counted.
-    :param secret: the account's SecretKey; another key counts afresh.
+    :param secret: the connection's key of hashes; another one counts afresh.
     :param params: the request fields, normalised.
     :param now: Unix seconds. Windows are minutes of the clock and days of Beijing (inferred).
     """

@@ -27,6 +27,7 @@ __all__ = ["airflow_has_warned"]
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 CONN_ID = "faceid_test"
+HASH_SECRET = "hush-hush-hashes"
 Connect = Callable[..., FaceIdHook]
 
 
@@ -65,6 +66,7 @@ def connect(monkeypatch) -> Connect:
             "extra": {
                 "id_card_verification_quota": 10_000,
                 "image_recognition_v2_quota": 10_000,
+                "hash_secret": HASH_SECRET,
                 **extra,
             },
         }

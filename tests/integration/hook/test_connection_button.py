@@ -71,6 +71,7 @@ def test_a_wrong_key_is_said_to_be(press, simulator, ledger, fields, words):
         ({"login": " an-id"}, "SecretId has a space"),
         ({"timeout": 0}, "extra field 'timeout' must be a valid number from 1 to 300"),
         ({"session_token": "hush-hush\n"}, "'session_token' must be ASCII text without spaces"),
+        ({"session_token": "hush-hush", "hash_secret": ""}, "need the extra field 'hash_secret'"),
     ],
 )
 def test_a_bad_field_is_named(press, simulator, ledger, fields, words):

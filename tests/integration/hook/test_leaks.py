@@ -10,6 +10,7 @@ from base64 import b64encode
 import pytest
 
 from airflow_provider_faceid.exceptions import FaceIdError
+from tests.integration.hook.conftest import HASH_SECRET
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 KEY, TOKEN = "simulator-key", "simulator-token"
@@ -37,7 +38,15 @@ def watched(params, caplog, capfd):
         texts.extend((*capfd.readouterr(), *more))
         everything = "\n".join(texts)
         photo = params["ImageBase64"].decode()
-        for secret in (KEY, TOKEN, params["IdCard"], params["Name"], photo[:40], photo[-40:]):
+        for secret in (
+            KEY,
+            TOKEN,
+            HASH_SECRET,
+            params["IdCard"],
+            params["Name"],
+            photo[:40],
+            photo[-40:],
+        ):
             assert secret not in everything
         return everything
 

@@ -62,6 +62,7 @@ FEWER = {
 """What is not said stays as documented."""
 GOOD = [
     ("session_token", "a-token", "a-token"),
+    ("hash_secret", "sixteen-letters!", "sixteen-letters!"),
     ("region", "ap-singapore", "ap-singapore"),
     ("region", "x" * 40, "x" * 40),
     ("state_conn_id", "faceid_state", "faceid_state"),
@@ -146,6 +147,8 @@ BAD = [
     ("session_token", "secret-tok\n", "ASCII text without spaces"),
     ("session_token", "secret tok", "ASCII text without spaces"),
     ("session_token", "secret-韦", "ASCII text without spaces"),
+    ("hash_secret", "fifteen-letters", "ASCII text of 16 to 200 characters without spaces"),
+    ("hash_secret", "x" * 201, "ASCII text of 16 to 200 characters without spaces"),
     ("region", "x" * 41, "ASCII text of at most 40 characters without spaces"),
     ("state_conn_id", "x" * 201, "ASCII text of at most 200 characters without spaces"),
     ("region", " ap", "ASCII text of at most 40 characters without spaces"),
@@ -226,6 +229,18 @@ def test_limits_are_those_of_the_form():
             assert read(with_field(name, high), name) == high
             for outside in (low - 1, high + 1):
                 assert f"'{name}'" in refusal(extra={name: outside})
+
+
+def test_people_are_hashed_by_the_secret_of_their_own_else_by_the_secret_key():
+    assert parse().hmac_key == "a-key"
+    assert parse(extra={"hash_secret": "sixteen-letters!"}).hmac_key == "sixteen-letters!"
+
+
+def test_a_temporary_key_hashes_nobody():
+    temporary = {"session_token": "a-token"}
+    with pytest.raises(ConfigurationError, match=r"'kyc': temporary keys need .*'hash_secret'"):
+        parse(extra=temporary).hmac_key  # noqa: B018
+    assert parse(extra={**temporary, "hash_secret": "x" * 16}).hmac_key == "x" * 16
 
 
 def test_a_key_that_is_no_field_is_left_alone():
@@ -323,6 +338,7 @@ def test_printing_shows_no_secret():
             "session_token": "hush-token",
             "encryption": "none",
             "kms_secret": "hush-secret",
+            "hash_secret": "hush-hush-hashes",
             "proxies": {"https": "http://user:hush-proxy@proxy:3128"},
         },
     )

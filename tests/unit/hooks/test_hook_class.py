@@ -61,7 +61,7 @@ def test_the_labels_for_airflow_3_1_are_those_of_the_metadata():
         assert behaviour[key.replace("-", "_")] == value
 
 
-SECRET_FIELDS = {"session_token", "kms_secret", "proxies"}
+SECRET_FIELDS = {"session_token", "hash_secret", "kms_secret", "proxies"}
 
 
 def test_secret_fields_are_masked_by_their_name():
