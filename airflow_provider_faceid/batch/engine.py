@@ -21,6 +21,7 @@ from ..exceptions import FaceIdError, StateStoreError, SupersededError, Unavaila
 from ..service.actions import Action
 from ..state.ledger import Ledger
 from ..warehouse.source import Source
+from .aside import aside
 from .claims import Claims
 from .gate import Gate
 from .halt import Halt
@@ -93,9 +94,11 @@ class Batch:
         Verify all rows and return the counts.
 
         :raises FaceIdError: the run could not go on; what was answered so far is written.
+        :raises BaseException: a signal handler raised it, as for ``execution_timeout``; the calls
+            in flight were waited for.
         """
         try:
-            return asyncio.run(self._run())
+            return aside(lambda: asyncio.run(self._run()), self._halt.fail)
         finally:
             self._inputs.close()
             self._store_thread.shutdown()
