@@ -78,7 +78,7 @@ class Batch:
         self._action, self._store = action, store
         self._settings, self._clock, self._log = settings, clock, log
         self._min_rows, self._retry_held = min_rows, retry_held
-        self._inputs = Inputs(action, source, columns, settings.id_card_check, clock)
+        self._inputs = Inputs(action, source, columns, settings, clock)
         self._claims = Claims(ledger, action, settings, store.work.campaign, clock)
         self._halt = Halt(action.name, log)
         self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)

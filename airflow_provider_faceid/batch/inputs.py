@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..client.settings import Settings
 from ..clock import Clock, beijing_date
 from ..service.actions import Action, Kind
-from ..service.id_card import Check
 from ..warehouse.source import Source
+from .identity import identity_columns
 from .prepare import InputRules, request_fields
 
 PAGE_ROWS = 500
@@ -28,12 +30,14 @@ class Row(NamedTuple):
     :param values: its key, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
     :param rounds: how often it used up its attempts while nobody was answered.
+    :param identity: columns of the result table that tell of its person.
     """
 
     key: str
     values: tuple[Any, ...]
     retry: bool = False
     rounds: int = 0
+    identity: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,14 @@ class Inputs:
     :param action: the API Action.
     :param source: where the people are.
     :param columns: where their values are.
-    :param id_card_check: how strictly an ID number is read.
+    :param settings: say how strictly an ID number is read, and by which secret it is hashed.
     """
 
     def __init__(
-        self, action: Action, source: Source, columns: Columns, id_card_check: Check, clock: Clock
+        self, action: Action, source: Source, columns: Columns, settings: Settings, clock: Clock
     ) -> None:
         self._action, self._source, self._columns = action, source, columns
-        self._check, self._clock = id_card_check, clock
+        self._settings, self._clock = settings, clock
         self._expressions = list(map(source.database.dialect.quote, columns.by_field.values()))
         self._source_thread = ThreadPoolExecutor(1, "faceid-source")
         self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
@@ -102,8 +106,12 @@ class Inputs:
         photo = self._action.field_of(Kind.PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
-        rules = InputRules(beijing_date(self._clock.now()), self._check)
+        rules = InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
         return request_fields(self._action, values, rules)
+
+    def identity(self, params: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the columns of the result table that tell of a request's person."""
+        return identity_columns(self._action, self._settings.hmac_key, params)
 
     async def close_source(self) -> None:
         """Close the connection, in the thread that opened it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
+from .inputs import Row
 from .manifest import Manifest
 from .store import Settled, Stage, Store
 
@@ -21,37 +22,37 @@ class Places:
     def __init__(self, store: Store, manifest: Manifest) -> None:
         self._store, self._manifest = store, manifest
 
-    def settle(self, key: str, verdict: Verdict, answered_at: float | None = None) -> None:
+    def settle(self, row: Row, verdict: Verdict, answered_at: float | None = None) -> None:
         """
         Put a row where its answer belongs.
 
         :param answered_at: when the answer came, in Unix seconds; now if not given.
         """
         if verdict.step is Step.QUARANTINE:
-            self.quarantine(key, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
+            self.quarantine(row, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
         else:
-            self._store.answered(key, verdict, answered_at)
+            self._store.answered(row.key, verdict, answered_at, **row.identity)
             self._manifest.outcomes[verdict.outcome.value] += 1
 
-    def quarantine(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
+    def quarantine(self, row: Row, rule: str, stage: Stage, request_id: str = "") -> None:
         """Set a row aside until its input is mended."""
-        self._store.quarantined(key, rule, stage, request_id)
+        self._store.quarantined(row.key, rule, stage, request_id)
         self._manifest.quarantined[rule] += 1
 
-    def hold(self, key: str, requests: int) -> None:
+    def hold(self, row: Row, requests: int) -> None:
         """Hold a row that may have been charged without an answer."""
-        self._store.held(key, NO_ANSWER, attempts=requests)
+        self._store.held(row.key, NO_ANSWER, attempts=requests, **row.identity)
         self._manifest.held += 1
 
-    def defer(self, key: str, outcome: Outcome, not_before: float, **facts: Any) -> None:
+    def defer(self, row: Row, outcome: Outcome, not_before: float, **facts: Any) -> None:
         """Leave a row to another run, from a moment (Unix seconds) on."""
-        self._store.deferred(key, outcome.value, not_before, **facts)
+        self._store.deferred(row.key, outcome.value, not_before, **row.identity, **facts)
         self._manifest.add_deferred(not_before)
 
-    def reuse(self, key: str, verdict: Verdict, answered_at: float) -> None:
+    def reuse(self, row: Row, verdict: Verdict, answered_at: float) -> None:
         """Put a row where the answer of an earlier call belongs."""
         self._manifest.reused += 1
-        self.settle(key, verdict, answered_at)
+        self.settle(row, verdict, answered_at)
 
     def count(self, settled: Settled) -> None:
         """Count a row that was in its place before this run."""

@@ -148,13 +148,14 @@ class Store:
                 known[key] = Settled(RELEASED, outcome)
         return known
 
-    def answered(self, key: str, verdict: Verdict, at: float | None = None) -> None:
+    def answered(self, key: str, verdict: Verdict, at: float | None = None, **facts: Any) -> None:
         """
         Take down a final answer.
 
         :param at: when it came, in Unix seconds; now if not given.
+        :param facts: more columns of the row.
         """
-        self._add(key, Status.ANSWERED, verdict=verdict, at=at)
+        self._add(key, Status.ANSWERED, verdict=verdict, at=at, **facts)
 
     def deferred(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
         """Take down that a row waits until a moment (Unix seconds)."""

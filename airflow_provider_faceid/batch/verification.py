@@ -82,9 +82,10 @@ class Verification:
             return
         try:
             params = await self._inputs.request(row)
+            row = row._replace(identity=self._inputs.identity(params))
             claim, ruling = await self._claim(row, params)
         except InvalidInputError as error:
-            self._places.quarantine(row.key, error.rule, Stage.INPUT)
+            self._places.quarantine(row, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._halt.fail(error)
         else:
@@ -106,7 +107,7 @@ class Verification:
         """Do with a row what the ledger says in place of a call."""
         match ruling.decision:
             case Decision.USE if ruling.verdict is not None:
-                self._places.reuse(row.key, ruling.verdict, ruling.answered_at)
+                self._places.reuse(row, ruling.verdict, ruling.answered_at)
             case Decision.WAIT:
                 self._postpone(row, ruling.not_before, LIMIT_REACHED)
             case Decision.BUSY:
@@ -119,7 +120,7 @@ class Verification:
                     )
                 )
             case _:
-                self._places.hold(row.key, requests=0)
+                self._places.hold(row, requests=0)
 
     async def _call(self, row: Row, params: dict[str, object], claim: Claim) -> None:
         self._first_call = self._first_call or self._clock.monotonic()
@@ -135,7 +136,7 @@ class Verification:
             sent = self._gate.has_sent()
             self._tell(claim, State.IN_DOUBT if sent else State.FREE)
             if sent:
-                self._places.hold(row.key, requests=1)
+                self._places.hold(row, requests=1)
             if isinstance(error, asyncio.CancelledError):
                 raise
             self._halt.fail(error)  # raised once the other answers are in
@@ -170,20 +171,20 @@ class Verification:
             if recorded and defer:
                 self._postpone(row, again, verdict.code)
             elif recorded:
-                self._places.settle(row.key, verdict)
+                self._places.settle(row, verdict)
 
     def _settle_without_answer(self, row: Row, error: FaceIdError) -> None:
         now = self._clock.now()
         match error:
             case UncertainError():
-                self._places.hold(row.key, error.requests)
+                self._places.hold(row, error.requests)
             case NotSentError() if not self._health.answers:
                 self._again(row, now, error)
             case UnavailableError() if not self._health.answers and row.rounds < MOST_ROUNDS:
                 self._again(row._replace(rounds=row.rounds + 1), now, error)
             case UnavailableError():
                 again = now + RETRY_UNAVAILABLE_AFTER
-                self._places.defer(row.key, Outcome.UNAVAILABLE, again, code=error.code)
+                self._places.defer(row, Outcome.UNAVAILABLE, again, code=error.code)
             case OutageError() if self._halt.is_on:
                 pass  # it was waiting for its turn when the run halted
             case _:  # fatal, throttled for good, given up: the next row fares no better
@@ -197,4 +198,4 @@ class Verification:
     def _postpone(self, row: Row, not_before: float, code: str) -> None:
         """Let a row whose person was asked about too often wait, in this run or for another."""
         if not self._later.add(row, not_before, self._clock.now()):
-            self._places.defer(row.key, Outcome.LIMIT, not_before, code=code)
+            self._places.defer(row, Outcome.LIMIT, not_before, code=code)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from ..exceptions import InvalidInputError
 
 LENGTH = 18
+LEGIBLE = 2
+"""Characters of a masked number that are shown at each end."""
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
 EARLIEST_YEAR = 1900
@@ -157,6 +159,13 @@ def broken_rule(  # noqa: PLR0911 - one return per rule
     if not check_digit_fits(number):
         return "id_card_check_digit"
     return None
+
+
+def masked(number: str) -> str:
+    """Return a number with its ends legible; of a text that is none, nothing but asterisks."""
+    if not well_formed(number.upper()):
+        return "*" * min(len(number), LENGTH)
+    return number[:LEGIBLE] + "*" * (LENGTH - 2 * LEGIBLE) + number[-LEGIBLE:]
 
 
 def prepare(value: object, today: date, check: Check = Check.STRICT) -> str:

@@ -12,24 +12,14 @@ from .ledger import Line
 
 LOGGER = logging.getLogger("airflow_provider_faceid.simulator.requests")
 _CODE = re.compile(r"[\w.-]{1,80}", re.ASCII)
-LEGIBLE = 2
-"""Characters of a number that are shown at each end."""
-
 NOTHING = "-"
-
-
-def masked(number: str) -> str:
-    """Return a number with its ends legible; of a text that is none, nothing but asterisks."""
-    if not id_card.well_formed(number.upper()):
-        return "*" * min(len(number), id_card.LENGTH)
-    return number[:LEGIBLE] + "*" * (len(number) - 2 * LEGIBLE) + number[-LEGIBLE:]
 
 
 def anonymous(row: Mapping[str, object]) -> dict[str, object]:
     """Return a row of the ledger with its number masked, and no text that only a caller knows."""
     action = str(row["action"])
     known = action if not action or action in ACTIONS else "(unknown)"
-    return {**row, "id_card": masked(str(row["id_card"])), "action": known}
+    return {**row, "id_card": id_card.masked(str(row["id_card"])), "action": known}
 
 
 def text(row: Mapping[str, object], seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The three tables we write: results, quarantine, runs. None holds a name, number or photo."""
+"""The three tables we write: results, quarantine, runs. None holds a name, a number or a photo."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ RESULTS = _table(
     campaign          text     name under which a person is verified once
     action            text     the API Action
     source_key        text     key of the source row, as text
+    id_card_hash      text     keyed hash of the ID number, the same in every table of ours
+    id_card_masked    text     its first and last two characters, like `44**************61`
     status            text     `answered`, `deferred` (another day) or `held` (may be charged)
     outcome           text     the verdict in one word
     code              text     result code as the service sent it

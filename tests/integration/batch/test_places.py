@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.batch.store import Stage
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
-from airflow_provider_faceid.service.id_card import Check
+from airflow_provider_faceid.service.id_card import Check, masked
 from airflow_provider_faceid.simulator.people import expects
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
@@ -56,6 +56,20 @@ def test_every_row_is_in_one_place_and_a_rerun_calls_nobody(table, action):
         ("success", manifest["calls"], 33),
         ("success", 0, 33),
     ]
+
+
+def test_the_same_person_is_known_again_in_every_action_and_campaign(table):
+    table.run(ID_CARD)
+    table.run(FACE, campaign="faces")
+    cards, faces = (table.results(c, "id_card_hash, id_card_masked") for c in ("c", "faces"))
+    both = cards.keys() & faces.keys()
+    assert len(both) > 10
+    assert {key: cards[key] for key in both} == {key: faces[key] for key in both}
+    for key, (digest, shown) in (cards | faces).items():
+        person = table.people[int(key) - 1]
+        assert shown == masked(person.id_card)
+        assert person.id_card not in digest
+    assert len({digest for digest, _ in cards.values()}) == len(cards)
 
 
 def test_a_new_campaign_calls_again(bench):

@@ -219,3 +219,18 @@ def test_a_refused_number_names_its_rule_and_not_its_value():
     assert caught.value.rule == "id_card_check_digit"
     assert str(caught.value) == f"{id_card.RULES['id_card_check_digit']} [rule id_card_check_digit]"
     assert "440305" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("440305199505132561", "44**************61"),
+        ("11204416541220243X", "11**************3X"),
+        ("11204416541220243x", "11**************3x"),
+        ("Wei Xiaobao", "***********"),
+        ("x" * 5000, "*" * 18),
+        ("", ""),
+    ],
+)
+def test_a_number_is_masked_and_what_is_none_is_not_shown_at_all(number, shown):
+    assert id_card.masked(number) == shown

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from airflow_provider_faceid import __version__
-from airflow_provider_faceid.simulator.request_log import masked
+from airflow_provider_faceid.service.id_card import masked
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.request_log import LOGGER, masked
+from airflow_provider_faceid.simulator.request_log import LOGGER
 from airflow_provider_faceid.simulator.rule import Rule
 from airflow_provider_faceid.simulator.special import ID_CARD
 from airflow_provider_faceid.simulator.transfers import DropAfter
@@ -33,21 +33,6 @@ def lines(caplog):
         return caplog.messages
 
     return wait
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        ("440305199505132561", "44**************61"),
-        ("11204416541220243X", "11**************3X"),
-        ("11204416541220243x", "11**************3x"),
-        ("Wei Xiaobao", "***********"),
-        ("x" * 5000, "*" * 18),
-        ("", ""),
-    ],
-)
-def test_a_number_is_masked_and_what_is_none_is_not_shown_at_all(number, shown):
-    assert masked(number) == shown
 
 
 def test_a_line_says_what_happened_and_nothing_of_the_person(logging_caller, lines, ordinary):
