@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 from airflow.sdk import Asset
+from airflow.sdk.execution_time.timeout import timeout
 
 from airflow_provider_faceid.compat import come_back
 from airflow_provider_faceid.exceptions import UnavailableError
@@ -55,6 +56,20 @@ def test_a_table_is_verified_and_only_counts_are_returned(table, context, told, 
             assert person.id_card not in text
             assert person.name not in text
     assert kind(task_id="t", **PEOPLE).execute(context)["calls"] == 0
+
+
+def test_a_task_whose_execution_timeout_is_over_has_its_answers_and_the_next_try_the_rest(
+    bench, context
+):
+    bench.faceid(extra={"id_card_verification_quota": 40})
+    bench.fill([(n, p.id_card, p.name) for n, p in enumerate(bench.ordinary[:40])])
+    task = IdCardVerificationBatchOperator(task_id="t", **PEOPLE)
+    with pytest.raises(AirflowTaskTimeout), timeout(0.6):
+        task.execute(context)
+    places = bench.query("SELECT status, COUNT(*) FROM faceid_results GROUP BY status")
+    assert places == [("answered", bench.calls)]
+    assert 0 < bench.calls < 40
+    assert task.execute(context)["answered"] == bench.calls == 40
 
 
 def test_photos_may_be_given_by_path(table, context, tmp_path):
