@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..clock import SECONDS_PER_DAY
@@ -74,17 +75,7 @@ class Ledger:
         """
         self._counts.forget(now)
         self._forget(now)
-        with self._store.transaction(durable=True) as cursor:
-            cursor.execute(
-                self._sql(
-                    "INSERT INTO faceid_tries (owner, number, seen_at) VALUES (?, 1, 0) "
-                    "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1 "
-                    "RETURNING number"
-                ),
-                (self._owner,),
-            )
-            self._try = int(cursor.fetchall()[0][0])
-            self._stand(cursor, given_back=0)
+        self._store.run(self._begin, durable=True)
 
     def step(self, records: Sequence[Record], claims: Sequence[Claim]) -> list[Ruling]:
         """
@@ -95,15 +86,30 @@ class Ledger:
         :raises SupersededError: a later try of this work has begun.
         :raises StateStoreError: the database cannot be used; nothing was written.
         """
-        with self._store.transaction(durable=True) as cursor:
+
+        def step(cursor: DBAPICursor) -> list[Ruling]:
             free = sum(record.is_free for record in records)
             now, charged = self._stand(cursor, given_back=free)
             self._record(cursor, records, now)
             return self._claim(cursor, claims, now, charged) if claims else []
 
+        return self._store.run(step, durable=True)
+
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""
         return self._counts.after_refusal(uses, now)
+
+    def _begin(self, cursor: DBAPICursor) -> None:
+        cursor.execute(
+            self._sql(
+                "INSERT INTO faceid_tries (owner, number, seen_at) VALUES (?, 1, 0) "
+                "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1 "
+                "RETURNING number"
+            ),
+            (self._owner,),
+        )
+        self._try = int(cursor.fetchall()[0][0])
+        self._stand(cursor, given_back=0)
 
     def _stand(self, cursor: DBAPICursor, given_back: int) -> tuple[float, int]:
         """
@@ -286,15 +292,18 @@ class Ledger:
 
     def _forget(self, now: float) -> None:
         """Delete old answers in some slices of the table; what is in doubt stays for good."""
+        before = now - self._keep
         for number in random.sample(range(_SLICES), _SLICES_PER_TRY):
-            with self._store.transaction() as cursor:
-                cursor.execute(
-                    self._sql(
-                        "DELETE FROM faceid_calls WHERE call_key >= ? AND call_key < ? "
-                        "AND state IN ('done', 'free') AND changed_at < ?"
-                    ),
-                    (f"{number:02x}", f"{number:02x}g", now - self._keep),
-                )
+            self._store.run(partial(self._forget_slice, number=number, before=before))
+
+    def _forget_slice(self, cursor: DBAPICursor, number: int, before: float) -> None:
+        cursor.execute(
+            self._sql(
+                "DELETE FROM faceid_calls WHERE call_key >= ? AND call_key < ? "
+                "AND state IN ('done', 'free') AND changed_at < ?"
+            ),
+            (f"{number:02x}", f"{number:02x}g", before),
+        )
 
     def _sql(self, text: str) -> str:
         return text.replace("?", self._store.marker)

@@ -118,8 +118,7 @@ class IdentityCounts:
         """
         if not any(calls):
             return [None] * len(calls)
-        with self._store.transaction() as cursor:
-            return self.count(cursor, calls)
+        return self._store.run(lambda cursor: self.count(cursor, calls))
 
     def count(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> list[float | None]:
         """Do the same in a transaction of the caller's."""
@@ -160,30 +159,30 @@ class IdentityCounts:
         :param uses: what the call used up.
         """
         counters = sorted({use.counter for use in uses})
-        used: dict[int, int] = {}
-        if counters:
-            with self._store.transaction() as cursor:
-                cursor.execute(
-                    "SELECT counter, used FROM faceid_identity_uses WHERE counter IN "
-                    f"({', '.join([self._store.marker] * len(counters))})",
-                    counters,
-                )
-                used = dict(cursor.fetchall())
+
+        def select(cursor: DBAPICursor) -> dict[int, int]:
+            cursor.execute(
+                "SELECT counter, used FROM faceid_identity_uses WHERE counter IN "
+                f"({', '.join([self._store.marker] * len(counters))})",
+                counters,
+            )
+            return dict(cursor.fetchall())
+
+        used = self._store.run(select) if counters else {}
         repeated = (use.ends for use in uses if used.get(use.counter, 0) > 1)
         return next(repeated, next_beijing_midnight(now))
 
     def forget(self, now: float) -> None:
         """Delete the counters of windows that are over, in portions that keep nobody waiting."""
         over = f"SELECT counter FROM faceid_identity_uses WHERE ends <= {self._store.marker}"
-        deleted = FORGET_AT_ONCE
-        while deleted == FORGET_AT_ONCE:
-            with self._store.transaction() as cursor:
-                cursor.execute(
-                    "DELETE FROM faceid_identity_uses "
-                    f"WHERE counter IN ({over} LIMIT {FORGET_AT_ONCE})",
-                    (now,),
-                )
-                deleted = cursor.rowcount
+        some = f"DELETE FROM faceid_identity_uses WHERE counter IN ({over} LIMIT {FORGET_AT_ONCE})"
+
+        def delete(cursor: DBAPICursor) -> int:
+            cursor.execute(some, (now,))
+            return cursor.rowcount
+
+        while self._store.run(delete) == FORGET_AT_ONCE:
+            pass
 
     def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:
         one = f"({', '.join([self._store.marker] * len(rows[0]))})"

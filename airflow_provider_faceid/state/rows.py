@@ -85,17 +85,23 @@ class StoredRow:
 
     def take(self, rate: float, count: int) -> Slots:
         """Take the next free slots."""
-        with self._store.transaction() as cursor:
+
+        def take(cursor: DBAPICursor) -> Slots:
             row, moment = self._held(cursor)
             after, slots = arithmetic.take(row, moment.now, rate, count)
             self._save(cursor, after)
-        return replace(slots, start=slots.start - moment.now + moment.here)
+            return replace(slots, start=slots.start - moment.now + moment.here)
+
+        return self._store.run(take)
 
     def throttle(self) -> None:
         """Slow all workers down."""
-        with self._store.transaction() as cursor:
+
+        def throttle(cursor: DBAPICursor) -> None:
             row, moment = self._held(cursor)
             self._save(cursor, arithmetic.throttle(row, moment.now))
+
+        self._store.run(throttle)
 
     def _held(self, cursor: DBAPICursor) -> tuple[Rate, Moment]:
         """Return the row, which nobody else changes now, and the moment."""

@@ -9,55 +9,22 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
+from .schema import migrate
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
     from sqlalchemy.engine.interfaces import DBAPICursor
     from sqlalchemy.pool import PoolProxiedConnection
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE faceid_pace (
-            name VARCHAR(200) PRIMARY KEY,
-            next_at DOUBLE PRECISION NOT NULL,
-            factor DOUBLE PRECISION NOT NULL,
-            factor_at DOUBLE PRECISION NOT NULL
-        )""",
-    ),
-    (
-        """CREATE TABLE faceid_identity_uses (
-            counter BIGINT PRIMARY KEY,
-            used INTEGER NOT NULL,
-            ends DOUBLE PRECISION NOT NULL
-        )""",
-    ),
-    (
-        """CREATE TABLE faceid_tries (
-            owner VARCHAR(500) PRIMARY KEY,
-            number INTEGER NOT NULL,
-            seen_at DOUBLE PRECISION NOT NULL
-        )""",
-        """CREATE TABLE faceid_calls (
-            call_key CHAR(40) PRIMARY KEY,
-            source_key TEXT NOT NULL,
-            owner VARCHAR(500) NOT NULL,
-            try_number INTEGER NOT NULL,
-            state VARCHAR(10) NOT NULL,
-            changed_at DOUBLE PRECISION NOT NULL,
-            answer TEXT
-        )""",
-    ),
-    ("ALTER TABLE faceid_tries ADD COLUMN charged INTEGER NOT NULL DEFAULT 0",),
-)
-"""Statements that lead from one version of the tables to the next; only ever added to."""
+T = TypeVar("T")
 
 LOCK_SECONDS = 30
 """How long a step waits for a database that is locked, or away."""
@@ -70,13 +37,14 @@ _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
     # A plain BEGIN of SQLite that reads first and then writes fails at once while others write.
     (True, True): ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
     (True, False): ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
-    (False, True): ("BEGIN",),  # a commit waits for the disk as the server is configured
-    (False, False): ("BEGIN; SET LOCAL synchronous_commit TO off",),
+    # A commit waits for the disk as the server is configured.
+    (False, True): ("BEGIN; SELECT pg_current_xact_id()::text",),
+    (False, False): (
+        "BEGIN; SET LOCAL synchronous_commit TO off; SELECT pg_current_xact_id()::text",
+    ),
 }
 """How a transaction begins, by (is SQLite, waits for the disk at its end)."""
 _CLOCK = "extract(epoch FROM clock_timestamp())::float8"
-_ADVISORY_LOCK = 0xFACE1D
-"""Number under which processes queue to migrate a PostgreSQL database."""
 
 
 class Survives(StrEnum):
@@ -93,6 +61,32 @@ class Moment(NamedTuple):
 
     now: float
     here: float
+
+
+class _Begun(NamedTuple):
+    """A transaction under way; ``number`` is the server's own, and SQLite has none."""
+
+    connection: PoolProxiedConnection
+    cursor: DBAPICursor
+    number: str
+
+    @property
+    def is_lost(self) -> bool:
+        """Say whether the driver has found the connection broken."""
+        driver: Any = self.connection.driver_connection
+        return bool(driver.closed)
+
+
+class LostError(StateStoreError):
+    """
+    The server has gone away in the middle of a transaction.
+
+    :param number: the transaction's, if it may have been committed all the same.
+    """
+
+    def __init__(self, message: str, number: str = "") -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class StateStore:
@@ -125,6 +119,28 @@ class StateStore:
         self.marker = "?" if self.is_sqlite else "%s"
         self.now_sql = "NULL" if self.is_sqlite else _CLOCK
 
+    def run(self, work: Callable[[DBAPICursor], T], *, durable: bool = False) -> T:
+        """
+        Do some work in one transaction, and again if the server goes away in the middle of it.
+
+        :param work: what to do with a cursor of the driver. When it is called again nothing of what
+            it did before is left.
+        :param durable: as for :meth:`transaction`.
+        :raises StateStoreError: the database cannot be used.
+        """
+        end = self._clock.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                with self.transaction(durable=durable) as cursor:
+                    result = work(cursor)
+            except LostError as error:
+                if self._clock.monotonic() >= end:
+                    raise
+                if error.number and self._was_committed(error):
+                    return result
+            else:
+                return result
+
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
         """
@@ -133,18 +149,31 @@ class StateStore:
         SQLAlchemy lends the connection only: its statements cost several times what ours do.
 
         :param durable: whether it may not be forgotten: who loses the pace loses nothing.
+        :raises LostError: the server has gone away.
         :raises StateStoreError: the database cannot be opened, read or written.
         """
+        is_lost, number = False, ""
         try:
-            with _transaction(self._begin(self._engine(), durable=durable)) as cursor:
-                yield cursor
+            begun = self._begin(self._engine(), durable=durable)
+            try:
+                yield begun.cursor
+                number = begun.number
+                begun.cursor.execute("COMMIT")
+            except self._faults:
+                is_lost = bool(begun.number) and begun.is_lost
+                if is_lost:
+                    begun.connection.invalidate()
+                raise
+            finally:
+                begun.connection.close()  # rolls back what was not committed
         except self._faults as error:
             kind = type(getattr(error, "orig", error)).__name__
-            raise StateStoreError(
+            text = (
                 f"The state store {self._url.render_as_string()} cannot be used ({kind}). Check "
                 "state_conn_id and the database; nothing is sent without it, because nobody would "
                 "know the pace"
-            ) from None
+            )
+            raise (LostError(text, number) if is_lost else StateStoreError(text)) from None
 
     def moment(self, now: float | None) -> Moment:
         """
@@ -170,15 +199,35 @@ class StateStore:
             if engine is None:
                 engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
                 try:
-                    with _transaction(self._begin(engine, durable=True)) as cursor:
-                        _migrate(cursor, is_sqlite=self.is_sqlite)
+                    begun = self._begin(engine, durable=True)
+                    with closing(begun.connection):
+                        migrate(begun.cursor, is_sqlite=self.is_sqlite)
+                        begun.cursor.execute("COMMIT")
                 except BaseException:
                     engine.dispose()
                     raise
                 self._engines[os.getpid()] = engine
         return engine
 
-    def _begin(self, engine: Engine, *, durable: bool) -> tuple[PoolProxiedConnection, DBAPICursor]:
+    def _was_committed(self, lost: LostError) -> bool:
+        """
+        Ask the server what became of a transaction whose end we did not hear of.
+
+        :raises StateStoreError: it does not know.
+        """
+        end = self._clock.monotonic() + LOCK_SECONDS
+        status = "in progress"
+        while status == "in progress" and self._clock.monotonic() < end:
+            with suppress(LostError), self.transaction() as cursor:
+                cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (lost.number,))
+                status = cursor.fetchall()[0][0]
+            if status == "in progress":
+                self._clock.sleep(AGAIN_SECONDS)
+        if status not in {"committed", "aborted"}:
+            raise lost
+        return bool(status == "committed")
+
+    def _begin(self, engine: Engine, *, durable: bool) -> _Begun:
         """Begin a transaction; a server that is away is waited for, as a locked file is."""
         begin = _BEGIN[self.is_sqlite, durable and self._survives is Survives.POWER_LOSS]
         end = self._clock.monotonic() + (0 if self.is_sqlite else LOCK_SECONDS)
@@ -189,6 +238,7 @@ class StateStore:
                 cursor = connection.cursor()
                 for statement in begin:
                     cursor.execute(statement)
+                number = "" if self.is_sqlite else _last_result(cursor)
             except BaseException as error:
                 if connection is not None:
                     connection.invalidate()
@@ -197,7 +247,7 @@ class StateStore:
                 engine.dispose()  # a server that was restarted knows none of the connections
                 self._clock.sleep(AGAIN_SECONDS)
             else:
-                return connection, cursor
+                return _Begun(connection, cursor, number)
 
     @cached_property
     def _faults(self) -> tuple[type[Exception], ...]:
@@ -238,30 +288,8 @@ def _postgresql(url: URL) -> Engine:
     return create_engine(url, isolation_level="AUTOCOMMIT")
 
 
-@contextmanager
-def _transaction(begun: tuple[PoolProxiedConnection, DBAPICursor]) -> Iterator[DBAPICursor]:
-    """Commit what is done with the cursor, or nothing of it."""
-    connection, cursor = begun
-    try:
-        yield cursor
-        cursor.execute("COMMIT")
-    finally:
-        connection.close()  # rolls back what was not committed
-
-
-def _migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
-    run = cursor.execute
-    if not is_sqlite:
-        run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-    run("CREATE TABLE IF NOT EXISTS faceid_state_version (version INTEGER NOT NULL)")
-    run("SELECT COALESCE(MAX(version), 0) FROM faceid_state_version")
-    version = cursor.fetchall()[0][0]
-    if version > len(MIGRATIONS):
-        raise ConfigurationError(
-            f"The state store is of version {version}, newer than this provider knows "
-            f"({len(MIGRATIONS)}). Bring all workers to the same version"
-        )
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-        for statement in statements:
-            run(statement)
-        run(f"INSERT INTO faceid_state_version VALUES ({number})")
+def _last_result(cursor: Any) -> str:
+    """Return the one value of the last of some statements."""
+    while cursor.nextset():
+        pass
+    return str(cursor.fetchall()[0][0])

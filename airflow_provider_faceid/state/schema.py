@@ -1,0 +1,72 @@
+"""The tables of the state store, and how they got there from version to version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPICursor
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE faceid_pace (
+            name VARCHAR(200) PRIMARY KEY,
+            next_at DOUBLE PRECISION NOT NULL,
+            factor DOUBLE PRECISION NOT NULL,
+            factor_at DOUBLE PRECISION NOT NULL
+        )""",
+    ),
+    (
+        """CREATE TABLE faceid_identity_uses (
+            counter BIGINT PRIMARY KEY,
+            used INTEGER NOT NULL,
+            ends DOUBLE PRECISION NOT NULL
+        )""",
+    ),
+    (
+        """CREATE TABLE faceid_tries (
+            owner VARCHAR(500) PRIMARY KEY,
+            number INTEGER NOT NULL,
+            seen_at DOUBLE PRECISION NOT NULL
+        )""",
+        """CREATE TABLE faceid_calls (
+            call_key CHAR(40) PRIMARY KEY,
+            source_key TEXT NOT NULL,
+            owner VARCHAR(500) NOT NULL,
+            try_number INTEGER NOT NULL,
+            state VARCHAR(10) NOT NULL,
+            changed_at DOUBLE PRECISION NOT NULL,
+            answer TEXT
+        )""",
+    ),
+    ("ALTER TABLE faceid_tries ADD COLUMN charged INTEGER NOT NULL DEFAULT 0",),
+)
+"""Statements that lead from one version of the tables to the next; only ever added to."""
+
+_ADVISORY_LOCK = 0xFACE1D
+"""Number under which processes queue to migrate a PostgreSQL database."""
+
+
+def migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
+    """
+    Bring the tables up to date, within the caller's transaction.
+
+    :raises ConfigurationError: they are of a newer version than this.
+    """
+    run = cursor.execute
+    if not is_sqlite:
+        run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+    run("CREATE TABLE IF NOT EXISTS faceid_state_version (version INTEGER NOT NULL)")
+    run("SELECT COALESCE(MAX(version), 0) FROM faceid_state_version")
+    version = cursor.fetchall()[0][0]
+    if version > len(MIGRATIONS):
+        raise ConfigurationError(
+            f"The state store is of version {version}, newer than this provider knows "
+            f"({len(MIGRATIONS)}). Bring all workers to the same version"
+        )
+    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in statements:
+            run(statement)
+        run(f"INSERT INTO faceid_state_version VALUES ({number})")
