@@ -9,7 +9,7 @@ PYTEST := -m pytest -q -p no:cacheprovider
 SUITE := tests/unit tests/contract tests/integration tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-docs test-oldest test-distributed \
+.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-canary test-docs test-oldest test-distributed \
 	test-browser conformance fuzz lint format simulator docs clean redis-server nodejs npm chromium chromium-driver
 
 help: ## show this list
@@ -24,7 +24,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: test-unit test-integration test-faults test-docs ## all tests
+test: test-unit test-integration test-faults test-canary test-docs ## all tests
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
@@ -41,6 +41,10 @@ test-faults: .venv/test ## everything that may go wrong does: paid once, nothing
 faults: .venv/test ## the same with 100 kills and full times (about ten minutes), as a table in docs/
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
+
+test-canary: .venv/test ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
+	@echo "== canary test: every example DAG under a scheduler, then a search of all that was written"
+	@$(BIN)/python $(PYTEST) tests/canary
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"

@@ -1,0 +1,183 @@
+"""A real Airflow on this machine: scheduler with LocalExecutor, DAG processor, api-server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.distributed.parts import Part, Parts, free_port
+from tests.integration.airflow.conftest import ApiServer
+
+PROJECT = Path(__file__).resolve().parents[2]
+AIRFLOW = (sys.executable, "-m", "airflow")
+DAGS = {"examples": PROJECT / "example_dags", "tests": Path(__file__).with_name("dags")}
+"""DAG files by the name of their bundle."""
+PARALLEL = 4
+START_SECONDS, RUN_SECONDS = 120, 150
+ENDED = {"success", "failed", "upstream_failed", "skipped"}
+
+POLICY = """\
+from datetime import timedelta
+
+def task_policy(task):
+    task.retry_delay = timedelta(seconds=1)  # nobody waits five minutes for the end of a test
+"""
+
+
+@dataclass
+class Run:
+    """A DAG run."""
+
+    api: ApiServer
+    parts: Parts
+    dag_id: str
+    run_id: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/dags/{self.dag_id}/dagRuns/{self.run_id}"
+
+    def state(self) -> str:
+        """Return how it stands."""
+        return self.api.ask(self.path)["state"]
+
+    def tasks(self, task_id: str | None = None) -> list[dict[str, Any]]:
+        """Return its task instances, or those of one task."""
+        found = self.api.ask(f"{self.path}/taskInstances?limit=100")["task_instances"]
+        return [ti for ti in found if task_id in {None, ti["task_id"]}]
+
+    def states(self) -> dict[str, set[str]]:
+        """Return the states of the instances of each task."""
+        found: dict[str, set[str]] = {}
+        for ti in self.tasks():
+            found.setdefault(ti["task_id"], set()).add(ti["state"])
+        return found
+
+    def until_ended(self) -> str:
+        """Return the state in which it ended."""
+        self.parts.wait_for(f"end of {self.dag_id}", lambda: self.state() in ENDED, RUN_SECONDS)
+        return self.state()
+
+
+@dataclass
+class Home:
+    """
+    An Airflow of its own, with everything it writes below one folder.
+
+    :param folder: ``AIRFLOW_HOME``, what the parts print, temporary files.
+    :param connections: Airflow connections by id.
+    """
+
+    folder: Path
+    connections: Mapping[str, Mapping[str, Any]]
+    parts: Parts = field(default_factory=Parts)
+    api: ApiServer = field(default_factory=lambda: ApiServer(f"http://127.0.0.1:{free_port()}"))
+    runs: int = 0
+
+    def start(self) -> None:
+        """Start it, and return when it can run tasks."""
+        (self.folder / "airflow" / "config").mkdir(parents=True)
+        (self.folder / "airflow" / "config" / "airflow_local_settings.py").write_text(POLICY)
+        for name in ("tmp", "user"):
+            (self.folder / name).mkdir()
+        self._migrate()
+        port = self.api.url.rpartition(":")[2]
+        self._begin("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+        self._begin("scheduler", "--skip-serve-logs")
+        self._begin("dag-processor")
+        self.parts.wait_for("answer of the api-server", self._log_in, START_SECONDS)
+
+    def trigger(self, dag_id: str, **conf: Any) -> Run:
+        """Start a run of a DAG, for a logical date of its own."""
+        self.parts.wait_for(f"DAG {dag_id}", lambda: self._there(dag_id), START_SECONDS)
+        self.runs += 1
+        day = datetime.now(UTC).replace(microsecond=0) - timedelta(days=self.runs)
+        body = {"logical_date": day.isoformat(), "conf": conf}
+        made = self.api.ask(f"/api/v2/dags/{dag_id}/dagRuns", body)
+        return Run(self.api, self.parts, dag_id, made["dag_run_id"])
+
+    def kill(self, run: Run, task_id: str) -> int:
+        """Kill the process of a running task with signal 9, and return its id."""
+        (ti,) = run.tasks(task_id)
+        scheduler = next(part for part in self.parts if part.name == "scheduler")
+        ours = {
+            child.pid for child in psutil.Process(scheduler._process.pid).children(recursive=True)
+        }
+        assert ti["pid"] in ours, "the task is no child of this scheduler"
+        os.kill(ti["pid"], signal.SIGKILL)
+        return ti["pid"]
+
+    def _begin(self, *command: str) -> None:
+        self.parts.append(Part(command[0], (*AIRFLOW, *command), self.folder, self._environment()))
+
+    def _migrate(self) -> None:
+        with (self.folder / "migration.log").open("wb") as log:
+            done = subprocess.run(
+                [*AIRFLOW, "db", "migrate"],
+                env=self._environment(),
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        assert done.returncode == 0, (self.folder / "migration.log").read_text()[-3000:]
+
+    def _there(self, dag_id: str) -> bool:
+        try:
+            return bool(self.api.ask(f"/api/v2/dags/{dag_id}"))
+        except urllib.error.HTTPError:
+            return False
+
+    def _log_in(self) -> bool:
+        try:
+            self.api.token = self.api.ask("/auth/token")["access_token"]
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
+        bundles = [
+            {
+                "name": name,
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": str(folder)},
+            }
+            for name, folder in DAGS.items()
+        ]
+        return (
+            kept
+            | {
+                "AIRFLOW_HOME": str(self.folder / "airflow"),
+                "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.api.url}/execution/",
+                "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+                "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+                # As whoever looks for a mistake would set it.
+                "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+                # Only the tests make runs, whatever the time of the day.
+                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+                "HOME": str(self.folder / "user"),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "TMPDIR": str(self.folder / "tmp"),
+            }
+            | {
+                f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
+                for name, connection in self.connections.items()
+            }
+        )

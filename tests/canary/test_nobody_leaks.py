@@ -1,0 +1,149 @@
+"""Every example DAG and much trouble, then a search of all that was written: nobody is in it."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+
+import pytest
+
+from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from tests.canary.conftest import IN_FLIGHT
+from tests.canary.home import DAGS
+from tests.canary.people import APPLICANTS, BAD
+
+SUCCESS, FAILED, NOT_REACHED = {"success"}, {"failed"}, {"upstream_failed"}
+VERIFIED = dict.fromkeys(("validate", "verify", "check_results", "summarise"), SUCCESS)
+TASKS = {
+    "crash": VERIFIED,
+    "fatal": {
+        "validate": SUCCESS,
+        "verify": FAILED,
+        "check_results": NOT_REACHED,
+        "summarise": NOT_REACHED,
+    },
+    "retries": VERIFIED | {"plan": SUCCESS},
+    "faces": VERIFIED,
+    "one person": {
+        **dict.fromkeys(("by_reference", "by_face", "uses_the_hook", "release"), SUCCESS),
+        **dict.fromkeys(("of_nobody", "of_a_bad_row"), FAILED),
+        **dict.fromkeys(("echoed_error", "echoed_page", "echoed_table"), FAILED),
+        "tomorrow": {"up_for_reschedule"},
+    },
+}
+"""States of all task instances, by run and task."""
+
+
+@pytest.mark.parametrize(("run", "tasks"), TASKS.items(), ids=TASKS)
+def test_tasks_end_as_they_should(story, run, tasks):
+    assert story.tasks[run] == tasks
+
+
+def test_every_example_dag_is_run(story):
+    run = {run.dag_id for run in story.runs.values()}
+    assert run >= {file.stem for file in DAGS["examples"].glob("*.py")}
+
+
+def test_a_killed_task_had_calls_in_flight_and_its_retry_did_the_rest(story):
+    late = [call for call in story.calls if call["fault"] == "delay"]
+    assert len(late) == IN_FLIGHT <= story.held < APPLICANTS / 2
+    assert not any(call["answered"] for call in late)
+    assert story.tries["crash"]["verify"] == 2
+
+
+def test_a_fatal_error_is_not_retried(story):
+    refused = [c["action"] for c in story.calls if c["error"] == "UnauthorizedOperation.Arrears"]
+    assert refused == [FACE]
+    assert story.tries["fatal"]["verify"] == 1
+
+
+def test_shards_are_retried_when_the_service_was_away(story):
+    assert {call["action"] for call in story.calls if call["fault"] == "status"} == {ID_CARD}
+    assert story.tries["retries"]["verify"] > 1
+
+
+def test_rows_are_answered_quarantined_deferred_and_released(story):
+    results = Counter(s for (s,) in story.query("SELECT status FROM faceid_results"))
+    assert results["answered"] > 90
+    assert results["deferred"] > IN_FLIGHT
+    assert results["held"] == 0  # all of them were released
+    rules = {rule for (rule,) in story.query("SELECT rule FROM faceid_quarantine")}
+    assert rules > set(BAD.values())
+    assert any(rule.startswith("service:") for rule in rules)
+
+
+def test_people_were_said_back_in_errors_in_pages_and_in_results(story):
+    number = story.source.people[33].id_card.encode()
+    photo = base64.b64encode(story.source.markers["photo 13"])
+    assert any(number in body for body in story.echoed)
+    assert any(photo in body for body in story.echoed)
+    assert sum(call["result"] == "FailedOperation.Unheard" for call in story.calls) == 2
+
+
+def test_nobody_is_anywhere_but_in_the_source(story):
+    assert len(story.source.markers) == 155
+    canary = story.search(story.source.markers)
+    assert canary.hits == []
+    assert canary.searched.missed == []
+
+
+def test_no_secret_of_the_connection_is_anywhere(story):
+    assert story.search(story.secrets).hits == []
+
+
+def test_the_search_looks_at_everything(story):
+    searched = story.search(story.source.markers).searched
+    assert searched.tables > 60
+    assert searched.rows > 500
+    assert searched.files > 40
+    assert searched.bytes > 5_000_000
+
+
+def test_what_may_be_known_is_found_wherever_it_is(story):
+    number = story.source.people[5].id_card
+    requests = [c["request_id"] for c in story.calls if c["id_card"] == number]
+    campaigns = {c for (c,) in story.query("SELECT campaign FROM faceid_results")}
+    (campaign,) = (c for c in campaigns if c.startswith("verify_id_cards/"))
+    known = {"campaign": campaign, "source": "applicants"}
+    known |= {f"request {n}": request for n, request in enumerate(requests)}
+    hits = story.search(known).hits
+    places = {
+        (hit.marker.partition(" ")[0], hit.place.removeprefix(f"{story.folder}/")) for hit in hits
+    }
+    assert places >= {
+        ("request", "warehouse.sqlite:faceid_results.request_id"),
+        ("request", "faceid_state.sqlite:faceid_calls.answer"),
+        ("request", "airflow.db:xcom.value"),
+        ("request", "scheduler.log"),
+        ("campaign", "warehouse.sqlite:faceid_runs.campaign"),
+        ("campaign", "warehouse.sqlite:faceid_quarantine.campaign"),
+        ("campaign", "airflow.db:xcom.value"),
+        ("campaign", "airflow.db:asset_event.extra"),
+        ("campaign", "airflow.db:dag_run.conf"),
+        ("campaign", "airflow.db:log.extra"),
+        ("campaign", "scheduler.log"),
+        ("campaign", "airflow/airflow.db"),
+        ("source", "airflow.db:rendered_task_instance_fields.rendered_fields"),
+        ("source", "airflow.db:serialized_dag.data"),
+        ("source", "airflow.db:dag_code.source_code"),
+    }
+    state = {"task": "/verify/-1"}  # of the ledger's owners
+    assert {hit.place.rpartition("/")[2] for hit in story.search(state).hits} >= {
+        "faceid_state.sqlite",
+        "faceid_state.sqlite:faceid_calls.owner",
+        "faceid_state.sqlite:faceid_tries.owner",
+    }
+
+
+def test_every_task_that_ran_and_every_part_has_a_log_at_the_level_debug(story):
+    logs = story.folder / "airflow" / "logs"
+    for name, run in story.runs.items():
+        for task_id, states in story.tasks[name].items():
+            files = list(
+                logs.glob(f"dag_id={run.dag_id}/run_id={run.run_id}/task_id={task_id}/**/*.log")
+            )
+            assert bool(files) is (states != {"upstream_failed"}), (name, task_id)
+    (log, *_) = logs.glob("dag_id=verify_id_cards/*/task_id=verify/attempt=2.log")
+    assert '"level":"debug"' in log.read_text()
+    for part in ("api-server", "scheduler", "dag-processor", "migration"):
+        assert (story.folder / f"{part}.log").stat().st_size > 0
