@@ -42,7 +42,7 @@ faults: .venv/test ## the same with 100 kills and full times (about ten minutes)
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
-test-canary: .venv/test ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
+test-canary: .venv/canary ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
 	@echo "== canary test: every example DAG under a scheduler, then a search of all that was written"
 	@$(BIN)/python $(PYTEST) tests/canary
 
@@ -106,6 +106,10 @@ clean: ## remove what make made
 .venv/test: .venv/made pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test]' && touch $@ .venv/demo
+
+.venv/canary: .venv/test
+	@echo "== installing OpenLineage into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[canary]' && touch $@
 
 .venv/distributed: .venv/test
 	@echo "== installing the Celery executor into .venv"

@@ -27,6 +27,8 @@ PARALLEL = 4
 START_SECONDS, RUN_SECONDS = 120, 150
 ENDED = {"success", "failed", "upstream_failed", "skipped"}
 
+LINEAGE = "lineage.jsonl"
+
 POLICY = """\
 from datetime import timedelta
 
@@ -84,6 +86,11 @@ class Home:
     parts: Parts = field(default_factory=Parts)
     api: ApiServer = field(default_factory=lambda: ApiServer(f"http://127.0.0.1:{free_port()}"))
     runs: int = 0
+
+    @property
+    def lineage(self) -> Path:
+        """Return the file OpenLineage writes its events to."""
+        return self.folder / LINEAGE
 
     def start(self) -> None:
         """Start it, and return when it can run tasks."""
@@ -170,6 +177,9 @@ class Home:
                 "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
                 # As whoever looks for a mistake would set it.
                 "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+                "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+                    {"type": "file", "log_file_path": str(self.lineage), "append": True}
+                ),
                 # Only the tests make runs, whatever the time of the day.
                 "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
                 "HOME": str(self.folder / "user"),

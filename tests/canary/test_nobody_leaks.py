@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections import Counter
 
 import pytest
 
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.canary.conftest import IN_FLIGHT
-from tests.canary.home import DAGS
+from tests.canary.home import DAGS, LINEAGE
 from tests.canary.people import APPLICANTS, BAD
 
 SUCCESS, FAILED, NOT_REACHED = {"success"}, {"failed"}, {"upstream_failed"}
@@ -85,6 +86,14 @@ def test_nobody_is_anywhere_but_in_the_source(story):
     canary = story.search(story.source.markers)
     assert canary.hits == []
     assert canary.searched.missed == []
+
+
+def test_lineage_tells_of_every_task_that_ran(story):
+    lines = (story.folder / LINEAGE).read_text().splitlines()
+    jobs = {json.loads(line)["job"]["name"] for line in lines}
+    for name, run in story.runs.items():
+        ran = {task for task, states in story.tasks[name].items() if states != NOT_REACHED}
+        assert jobs >= {f"{run.dag_id}.{task}" for task in ran}
 
 
 def test_no_secret_of_the_connection_is_anywhere(story):
