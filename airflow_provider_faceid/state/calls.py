@@ -178,7 +178,8 @@ def read_answer(answer: str | None, *, own: bool) -> Verdict:
 
 
 def _digest(key: bytes, text: str) -> str:
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    # A value that is no Unicode text is the service's to refuse.
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _hash(photo: bytes | Pieces) -> str:

@@ -76,7 +76,7 @@ def uses_of(
         if limit and field is not None and field.name in params:
             number, ends = windows[window.is_day]
             text = f"{action.name}\n{window.limit}\n{number}\n{params[field.name]}"
-            digest = hmac.digest(key, text.encode(), "sha256")
+            digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
             # One bit less: databases have signed integers.
             found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
     return tuple(found)

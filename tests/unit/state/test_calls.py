@@ -34,6 +34,10 @@ def test_another_question_has_another_key(changes):
     assert key(**changes) != key()
 
 
+def test_a_value_that_is_no_unicode_text_has_a_key_too():
+    assert key(Name="\ud800") not in {key(), key(Name="?")}
+
+
 def test_a_photo_in_pieces_is_the_same_photo():
     assert key(ImageBase64=Pieces([b"pic", b"ture"])) == key()
 

@@ -80,3 +80,7 @@ def test_counters_fit_into_a_signed_integer_of_eight_bytes():
     found = [use.counter for n in range(200) for use in uses(Name=str(n), IdCard=str(-n))]
     assert len(set(found)) == len(found)
     assert all(0 <= counter < 2**63 for counter in found)
+
+
+def test_a_value_that_is_no_unicode_text_is_counted_too():
+    assert len(counters(Name="\ud800") - counters()) == 2
