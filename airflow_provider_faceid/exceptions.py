@@ -101,7 +101,7 @@ class UnavailableError(RetryError):
 
 
 class OutageError(RetryError):
-    """Nobody has answered a run for so long that it gives up; a later one does the rest."""
+    """Nobody has answered, or given a key, for so long that a run gives up; a later one goes on."""
 
 
 class DeferError(FaceIdError):

@@ -70,6 +70,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "365",
                         "default": "90",
                     },
+                    "photo_roots": {
+                        "description": "Folders and URLs below which operators may read photos "
+                        "that are given by path, separated by commas. Empty: none are read.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/photos,s3://conn@bucket/photos",
+                        "default": "",
+                    },
                 },
             }
         },
@@ -98,12 +106,63 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Only for temporary (STS) keys.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
+                    "credentials": {
+                        "label": "Keys come from",
+                        "description": "static: SecretId and SecretKey above. environment: "
+                        "TENCENTCLOUD_SECRET_ID, _KEY and TENCENTCLOUD_TOKEN of the worker. "
+                        "profile: its file ~/.tencentcloud/credentials, else "
+                        "/etc/tencentcloud/credentials. cvm_role: the role of its CVM instance. "
+                        "tke_oidc: the role of its TKE pod. default: the first of these four that "
+                        "has a key. Empty: static.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": [
+                                "static",
+                                "environment",
+                                "profile",
+                                "cvm_role",
+                                "tke_oidc",
+                                "default",
+                            ],
+                        },
+                    },
+                    "credentials_name": {
+                        "label": "Section or role",
+                        "description": "With profile: the section of the file. Empty: default. "
+                        "With cvm_role: the name of the role. Empty: the one the instance has.",
+                        "schema": {"type": ["string", "null"], "maxLength": 128},
+                    },
+                    "role_arn": {
+                        "label": "Role to assume",
+                        "description": "Calls are made as this role, for example "
+                        "qcs::cam::uin/100000000001:roleName/faceid. STS is asked for it with the "
+                        "keys chosen above. Empty: calls are made with those keys.",
+                        "schema": {"type": ["string", "null"], "maxLength": 512},
+                    },
+                    "role_external_id": {
+                        "label": "External id of the role",
+                        "description": "Only if the role asks for one.",
+                        "schema": {"type": ["string", "null"], "minLength": 2, "maxLength": 128},
+                    },
+                    "role_duration": {
+                        "label": "Duration of role keys",
+                        "description": "Seconds for which STS is asked to give a key: of the role "
+                        "to assume, or of the TKE pod. Empty: 7200.",
+                        "schema": {"type": ["integer", "null"], "minimum": 900, "maximum": 43200},
+                    },
+                    "sts_endpoint": {
+                        "label": "STS endpoint",
+                        "description": "Where role keys are asked for. Empty: "
+                        "sts.intl.tencentcloudapi.com.",
+                        "schema": {"type": ["string", "null"], "maxLength": 200},
+                    },
                     # Airflow masks a field whose name says secret, whatever its format is.
                     "hash_secret": {
                         "label": "Secret of the hashes",
                         "description": "Keys the hashes by which a person is known again, 16 "
-                        "characters or more. Needed with temporary keys; with another one every "
-                        "person is new, and paid again. Empty: the SecretKey.",
+                        "characters or more. Needed with temporary keys and with keys from elsewhere. "
+                        "Under another one every person is new, and paid again. Empty: the "
+                        "SecretKey.",
                         "schema": {
                             "type": ["string", "null"],
                             "format": "password",

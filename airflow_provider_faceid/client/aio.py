@@ -16,12 +16,13 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError, ThrottledError
-from ..service.envelope import Pieces, Reply, read_reply
+from ..service.envelope import MAX_ANSWER, UNPACKED, Pieces, Reply, read_reply
 from ..service.verdict import Verdict
 from .auth import signed_headers
+from .credentials.keys import keys_of
 from .encryption import encrypt_of
 from .fate import never_sent, no_address, no_answer, tls_refused
-from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
+from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
 
@@ -53,6 +54,7 @@ class AsyncClient:
         self._pace = pace
         self._clock = ServiceClock(clock)
         self._watch = watch
+        self._keys = keys_of(settings.credentials, clock)
         self._encrypt = encrypt_of(settings, clock)
 
     async def __aenter__(self) -> Self:
@@ -65,7 +67,7 @@ class AsyncClient:
                 ssl=trust_of(settings),
             ),
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
-            auto_decompress=True,
+            auto_decompress=False,  # what unpacks an answer knows when to stop
         )
         return self
 
@@ -86,33 +88,40 @@ class AsyncClient:
         flow = call_flow(action, params, self._settings, self._clock, self._encrypt)
         effect = next(flow)
         while True:
-            reply: Reply | None = None
+            answer: Answer = None
             try:
                 match effect:
                     case TakeSlot():
                         await self._pace.wait_async()
+                    case TakeKey():
+                        answer = self._keys.ready()
                     case Send():
-                        reply = await self._send(effect)
+                        answer = await self._send(effect)
                     case Seen(problem):
-                        if self._watch is not None:
-                            self._watch(problem)
-                        if isinstance(problem, ThrottledError):
-                            await asyncio.to_thread(self._pace.slow_down)
+                        await self._saw(problem)
                     case Pause(seconds):
                         await self._clock.asleep(seconds)
+                    case RenewKey(refused):
+                        answer = await self._keys.wait_async(self._settings.conn_id, refused)
             except FaceIdError as error:
                 effect = flow.throw(error)
                 continue
             try:
-                effect = flow.send(reply)
+                effect = flow.send(answer)
             except StopIteration as stop:
                 verdict: Verdict = stop.value
                 return verdict
 
+    async def _saw(self, problem: FaceIdError | None) -> None:
+        if self._watch is not None:
+            self._watch(problem)
+        if isinstance(problem, ThrottledError):
+            await asyncio.to_thread(self._pace.slow_down)
+
     async def _send(self, send: Send) -> Reply:
         settings = self._settings
         headers = signed_headers(
-            settings.credentials,
+            send.key,
             host=settings.host,
             action=send.action,
             body=send.body,
@@ -125,16 +134,24 @@ class AsyncClient:
             async with self._session.post(
                 settings.url + "/",
                 data=bytes(send.body) if length <= PART else in_parts(send.body),
-                headers={**headers, "Content-Length": str(length)},
+                headers={**headers, **UNPACKED, "Content-Length": str(length)},
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=limits(send.timeout, send.connect_timeout),
             ) as response:
-                body = await response.read()
+                body = bytearray()
+                while len(body) <= MAX_ANSWER and (part := await response.content.readany()):
+                    body += part
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise fate_of(error, send.action) from None
-        date = response.headers.get("Date", "")
-        return read_reply(send.action, response.status, body, send.personal, date)
+        return read_reply(
+            send.action,
+            response.status,
+            body,
+            send.personal,
+            date_header=response.headers.get("Date", ""),
+            encoding=response.headers.get("Content-Encoding", ""),
+        )
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from requests.auth import AuthBase
@@ -12,7 +13,9 @@ from ..exceptions import ConfigurationError
 from ..service.actions import SERVICE, VERSION
 from ..service.envelope import Pieces
 from ..service.signing import JSON_TYPE, authorization, payload_hash
-from .settings import Credentials
+from .credentials.key import Credentials
+from .credentials.keys import Keys
+from .settings import Settings
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -86,15 +89,28 @@ class TC3Auth(AuthBase):
         language: str = "en-US",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._credentials = Credentials(secret_id, secret_key, token)
+        key = Credentials(secret_id, secret_key, token)
+        self._key: Callable[[], Credentials] = lambda: key
         self._common: dict[str, Any] = {"region": region, "language": language}
         self._clock = clock
+
+    @classmethod
+    def of(cls, keys: Keys, settings: Settings, clock: Clock) -> Self:
+        """
+        Return what signs as a connection says, with the key that is good at the time.
+
+        :param keys: the connection's; signing blocks while they have none.
+        """
+        auth = cls("", "", region=settings.region, language=settings.language, clock=clock)
+        auth._key = lambda: keys.ready() or keys.wait(settings.conn_id)
+        return auth
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """
         Add the signed headers.
 
         :raises ConfigurationError: the request is no POST, streams its body or names no Action.
+        :raises CredentialsError: the connection's keys have none.
         """
         action = r.headers.get("X-TC-Action")
         body = r.body.encode() if isinstance(r.body, str) else r.body
@@ -103,7 +119,7 @@ class TC3Auth(AuthBase):
                 "TC3Auth signs POST requests with a JSON body and the header X-TC-Action"
             )
         headers = signed_headers(
-            self._credentials,
+            self._key(),
             host=urlsplit(str(r.url)).netloc,
             action=action,
             body=Pieces([body]),

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from ..exceptions import FaceIdError, ThrottledError
-from ..service.envelope import Reply, read_reply
+from ..service.envelope import MAX_ANSWER, UNPACKED, Reply, read_reply
 from ..service.verdict import Verdict
+from .auth import signed_headers
+from .credentials.keys import Keys, keys_of
 from .encryption import Encrypt
 from .fate import never_sent, no_address, no_answer, tls_refused
-from .flow import Pace, Pause, Seen, Send, TakeSlot, call_flow
+from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
+from .within import within
 
 if TYPE_CHECKING:
     from requests import Response, Session
+
+READ_BYTES = 2**16
+"""Bytes of an answer that are read at a time."""
 
 
 def call(
@@ -30,92 +36,106 @@ def call(
     settings: Settings,
     pace: Pace,
     clock: ServiceClock,
+    keys: Keys | None = None,
     encrypt: Encrypt | None = None,
 ) -> Verdict:
     """
     Make one call.
 
-    :param session: signs what it sends (:class:`~.auth.TC3Auth`).
-    :param clock: the one it signs by.
+    :param session: sends; whatever it would sign with is left aside.
+    :param clock: the one requests are signed by.
+    :param keys: what they are signed with; those of the settings if not given.
     :param encrypt: as for :func:`~.flow.call_flow`.
     :raises FaceIdError: there is no answer.
     """
+    keys = keys or keys_of(settings.credentials)
     flow = call_flow(action, params, settings, clock, encrypt)
     effect = next(flow)
     while True:
-        reply: Reply | None = None
+        answer: Answer = None
         try:
             match effect:
                 case TakeSlot():
                     pace.wait()
+                case TakeKey():
+                    answer = keys.ready()
                 case Send():
-                    reply = _send(session, settings, effect)
-                case Seen(problem):
-                    if isinstance(problem, ThrottledError):
-                        pace.slow_down()
+                    answer = _send(session, settings, effect, clock)
+                case Seen(ThrottledError()):
+                    pace.slow_down()
                 case Pause(seconds):
                     clock.sleep(seconds)
+                case RenewKey(refused):
+                    answer = keys.wait(settings.conn_id, refused)
         except FaceIdError as error:
             effect = flow.throw(error)
             continue
         try:
-            effect = flow.send(reply)
+            effect = flow.send(answer)
         except StopIteration as stop:
             verdict: Verdict = stop.value
             return verdict
 
 
-def _send(session: Session, settings: Settings, send: Send) -> Reply:
-    def exchange() -> Response:
-        return session.post(
+def _send(session: Session, settings: Settings, send: Send, clock: ServiceClock) -> Reply:
+    headers = signed_headers(
+        send.key,
+        host=settings.host,
+        action=send.action,
+        body=send.body,
+        timestamp=int(clock.now()),
+        region=settings.region,
+        language=settings.language,
+    )
+
+    def exchange() -> tuple[Response, bytes]:
+        with session.post(
             settings.url + "/",
             data=bytes(send.body),
-            headers={"X-TC-Action": send.action},
+            headers={**headers, **UNPACKED},
+            auth=lambda request: request,  # it is signed; a netrc must not touch our Authorization
             timeout=(send.connect_timeout, send.timeout),
             allow_redirects=False,
+            stream=True,
             # Said again, because the environment overrules what only the session says.
             verify=settings.verify,
             proxies=dict(settings.proxies),
-        )
+        ) as response:
+            return response, read_body(response)
 
     try:
-        response = within(send.timeout, exchange)
+        response, body = within(send.timeout, exchange)
+    except HTTPError as error:
+        raise no_answer(send.action, type(error).__name__) from None
     except requests.RequestException as error:
         raise fate_of(error, send.action) from None
     except TimeoutError:
         raise no_answer(send.action, f"timeout of {send.timeout:g} s") from None
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         raise tls_refused(send.action, "no certificates to check it against") from None
-    date = response.headers.get("Date", "")
-    return read_reply(send.action, response.status_code, response.content, send.personal, date)
+    return read_reply(
+        send.action,
+        response.status_code,
+        body,
+        send.personal,
+        date_header=response.headers.get("Date", ""),
+        encoding=response.headers.get("Content-Encoding", ""),
+    )
 
 
-def within(seconds: float, work: Callable[[], Response]) -> Response:
+def read_body(response: Response) -> bytes:
     """
-    Return what ``work`` returns, or give up after so many seconds.
+    Return the body of an answer as it came, or its beginning if it is too long to be one.
 
-    The timeouts of requests are per read: a server that dribbles its answer resets them with every
-    byte. The work therefore runs in a thread that is left behind when the time is up.
-
-    :raises TimeoutError: the time is up.
+    :raises HTTPError: the connection broke.
     """
-    results: list[Response] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="faceid-call", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]
+    body = bytearray()
+    while len(body) <= MAX_ANSWER:
+        part = response.raw.read(READ_BYTES, decode_content=False)
+        if not part:
+            break
+        body += part
+    return bytes(body)
 
 
 def fate_of(error: requests.RequestException, action: str) -> FaceIdError:

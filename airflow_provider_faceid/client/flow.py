@@ -4,7 +4,8 @@ Both transports drive the same generator: it yields what should happen next and 
 
 ::
 
-    TakeSlot -> Send -> Seen -> (Pause -> TakeSlot -> Send -> Seen)* -> Verdict or exception
+    turn = TakeSlot -> TakeKey (-> RenewKey -> TakeSlot, if it has none)
+    turn -> Send -> Seen -> ((RenewKey ->) Pause -> turn -> Send -> Seen)* -> Verdict or exception
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ..exceptions import (
 from ..service.envelope import Pieces, Reply, build_body
 from ..service.outcomes import Outcome
 from ..service.verdict import Verdict, judge
+from .credentials.key import Credentials
 from .encryption import Encrypt
 from .fate import Fate, fate_of_error
 from .retry import Decision, Tries, decide
@@ -51,6 +53,22 @@ class TakeSlot:
 
 
 @dataclass(frozen=True)
+class TakeKey:
+    """Answer with the key to sign with, None if there is none without waiting."""
+
+
+@dataclass(frozen=True)
+class RenewKey:
+    """
+    Wait for a key and answer with it, or throw why there is none.
+
+    :param refused: the one that will not do any more.
+    """
+
+    refused: Credentials | None
+
+
+@dataclass(frozen=True)
 class Pause:
     """Wait so many seconds."""
 
@@ -62,6 +80,7 @@ class Send:
     """
     Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`.
 
+    :param key: what to sign it with.
     :param timeout: seconds the request may take, from DNS to the last byte of the answer.
     :param connect_timeout: seconds of them for DNS, connecting and TLS.
     """
@@ -69,6 +88,7 @@ class Send:
     action: str
     body: Pieces = field(repr=False)
     personal: tuple[str, ...] = field(repr=False)
+    key: Credentials
     timeout: float
     connect_timeout: float
 
@@ -84,10 +104,11 @@ class Seen:
     problem: FaceIdError | None
 
 
-_SEEN_ANSWER = Seen(None)
+_TAKE_SLOT, _TAKE_KEY, _SEEN_ANSWER = TakeSlot(), TakeKey(), Seen(None)
 
-Effect = TakeSlot | Pause | Send | Seen
-CallFlow = Generator[Effect, Reply | None, Verdict]
+Effect = TakeSlot | TakeKey | RenewKey | Pause | Send | Seen
+Answer = Reply | Credentials | None
+CallFlow = Generator[Effect, Answer, Verdict]
 
 _PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
     Outcome.CREDENTIALS: (
@@ -152,7 +173,7 @@ def _requests(
     tries: Tries,
     clock: ServiceClock,
 ) -> CallFlow:
-    yield TakeSlot()
+    key = yield from _turn()
     while True:
         body = build()
         timeout = tries.start()
@@ -160,7 +181,7 @@ def _requests(
         connect_timeout = min(settings.connect_timeout, timeout / 2)
         problem: FaceIdError
         try:
-            reply = yield Send(action, body, personal, timeout, connect_timeout)
+            reply = yield Send(action, body, personal, key, timeout, connect_timeout)
         except FaceIdError as error:
             problem, decision = error, decide(*fate_of_error(error))
         else:
@@ -178,27 +199,51 @@ def _requests(
                     throttled=tries.throttled,
                     latency_ms=latency_ms,
                 )
-            problem = problem_of(verdict, settings.conn_id)
-            if decision is Decision.SIGN_AGAIN:
-                ahead_s = clock.measure(reply.date)
-                problem = clock_refused(verdict, settings.conn_id, ahead_s)
-                decision = tries.sign_again(ahead_s)
+            expired = decision is Decision.SIGN_AGAIN
+            ahead_s = clock.measure(reply.date) if expired else None
+            problem = problem_of(verdict, decision, settings, ahead_s)
+            decision = tries.mend(decision, ahead_s)
         yield Seen(problem)
         pause = tries.pause(decision)
         if pause is None:
             raise problem
+        if decision is Decision.RENEW_KEY:
+            yield RenewKey(key)
         yield Pause(pause)
-        yield TakeSlot()
+        key = yield from _turn()
         if tries.too_late:
             raise problem
 
 
-def problem_of(verdict: Verdict, conn_id: str) -> FaceIdError:
-    """Return the exception for a verdict that is no answer."""
+def _turn() -> Generator[Effect, Answer, Credentials]:
+    """Wait for a slot; return the key that is good then."""
+    yield _TAKE_SLOT
+    key = yield _TAKE_KEY
+    if key is None:
+        key = yield RenewKey(None)
+        yield _TAKE_SLOT  # the first one has passed meanwhile
+    if not isinstance(key, Credentials):
+        raise TypeError("the driver of a call answers TakeKey, or else RenewKey, with a key")
+    return key
+
+
+def problem_of(
+    verdict: Verdict, decision: Decision, settings: Settings, ahead_s: float | None
+) -> FaceIdError:
+    """
+    Return the exception for a verdict that is no answer.
+
+    :param decision: what the table says to it.
+    :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
+    """
+    if decision is Decision.SIGN_AGAIN:
+        return clock_refused(verdict, settings.conn_id, ahead_s)
+    if decision is Decision.RENEW_KEY:
+        return token_refused(verdict, settings)
     error, advice = _PROBLEMS[verdict.outcome]
     advice = _ADVICE.get(verdict.code, advice)
     return error(
-        f"{verdict.action} through connection '{conn_id}': {verdict.meaning}. {advice}",
+        f"{verdict.action} through connection '{settings.conn_id}': {verdict.meaning}. {advice}",
         code=verdict.code,
         request_id=verdict.request_id,
     )
@@ -210,6 +255,21 @@ def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> Cred
     return CredentialsError(
         f"{verdict.action} through connection '{conn_id}': {verdict.meaning}: {measured}. "
         "Correct this machine's clock (NTP)",
+        code=verdict.code,
+        request_id=verdict.request_id,
+    )
+
+
+def token_refused(verdict: Verdict, settings: Settings) -> CredentialsError:
+    """Return the exception for a token that is refused."""
+    advice = (
+        "Its origin's next key was refused as well, or there is none"
+        if settings.renewable
+        else "Enter SecretId, SecretKey and token of a new one in the connection"
+    )
+    return CredentialsError(
+        f"{verdict.action} through connection '{settings.conn_id}': {verdict.meaning}. {advice}; "
+        "with a good key a run goes on where it stopped",
         code=verdict.code,
         request_id=verdict.request_id,
     )

@@ -37,6 +37,8 @@ class Decision(StrEnum):
     """The same request a second or so later; ``throttle_patience`` times, which are no attempts."""
     SIGN_AGAIN = "sign_again"
     """The same request, signed with the service's time; once, which is no attempt."""
+    RENEW_KEY = "renew_key"
+    """The same request, signed with the next key of its origin; once, which is no attempt."""
     GIVE_UP = "give_up"
     """Raise the problem."""
 
@@ -68,6 +70,7 @@ no_answer uncertain      *                           give_up    it may have been
 answered  throttled      *                           next_slot  refused as too fast: not processed, not charged
 answered  unavailable    *                           back_off   the service or a gateway says it could not, and charges nothing
 answered  credentials    AuthFailure.SignatureExpire sign_again refused for this machine's clock, at no charge
+answered  credentials    AuthFailure.TokenFailure    renew_key  refused for its key, at no charge: it may have been revoked before its time
 answered  credentials    *                           give_up    every call fails until somebody changes the key
 answered  account        *                           give_up    every call fails until somebody puts the account in order
 answered  refused        *                           give_up    every request of this form fails
@@ -105,7 +108,7 @@ class Tries:
         self.requests = self.throttled = 0
         self.sent_at = self._deadline = 0.0
         self._failures = 0
-        self._signed_again = False
+        self._signed_again = self._renewed = False
         self._settings, self._clock = settings, clock
 
     @property
@@ -121,18 +124,33 @@ class Tries:
         self.requests += 1
         return min(self._settings.timeout, self._deadline - self.sent_at)
 
-    def sign_again(self, ahead_s: float | None) -> Decision:
+    def mend(self, decision: Decision, ahead_s: float | None) -> Decision:
         """
-        Correct the clock that requests are signed by, once, and return what comes next.
+        Return what comes next, given what the table says: some things can be mended only once.
 
         :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
         """
+        match decision:
+            case Decision.SIGN_AGAIN:
+                return self._sign_again(ahead_s)
+            case Decision.RENEW_KEY:
+                return self._renew_key()
+        return decision
+
+    def _sign_again(self, ahead_s: float | None) -> Decision:
+        """Correct the clock that requests are signed by."""
         if ahead_s is None or self._signed_again:
             self._clock.ahead_s = 0.0
             return Decision.GIVE_UP
         self._clock.ahead_s = ahead_s
         self._signed_again = True
         return Decision.SIGN_AGAIN
+
+    def _renew_key(self) -> Decision:
+        if self._renewed or not self._settings.renewable:
+            return Decision.GIVE_UP
+        self._renewed = True
+        return Decision.RENEW_KEY
 
     def pause(self, decision: Decision) -> float | None:
         """Return the seconds to wait before the next request, None if there may not be one."""
@@ -147,7 +165,7 @@ class Tries:
                 if self._failures < self._settings.max_attempts:
                     back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (self._failures - 1))
                     seconds = back_off * self._clock.jitter(*SPREAD)
-            case Decision.SIGN_AGAIN:
+            case Decision.SIGN_AGAIN | Decision.RENEW_KEY:
                 seconds = 0.0
         if seconds is None or self._too_late_at(self._clock.monotonic() + seconds):
             return None

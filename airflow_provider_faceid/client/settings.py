@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -12,28 +11,16 @@ from ..exceptions import ConfigurationError
 from ..service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..service.id_card import Check
 from ..service.verdict import DEFAULT_THRESHOLD
+from .address import url_of
+from .credentials.choice import origin_of
+from .credentials.key import Credentials, Origin
 from .encryption import NONE, encrypt_of, refuse_keys_without_use
-from .extra import VISIBLE, checked, form_fields
+from .extra import checked, form_fields
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
 
 NO_LIMITS = IdentityLimits(id_card_per_day=0, name_per_day=0)
-
-_ADDRESS = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)"
-    r"(:(?P<port>[0-9]{1,5}))?"
-)
-_MAX_PORT = 65535
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """An API key. Printing it shows neither the key nor the token."""
-
-    secret_id: str
-    secret_key: str = field(repr=False)
-    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,7 +28,8 @@ class Settings:
     """
     One Face ID account and how to call it.
 
-    :param hash_secret: keys the hashes of people; the SecretKey if empty.
+    :param credentials: its key, or where its keys come from.
+    :param hash_secret: keys the hashes of people; the SecretKey of a lasting key if empty.
     :param conn_id: the Airflow connection, named in error messages.
     :param url: scheme, host and port, without a path.
     :param quotas: calls per second by Action, where they differ from the documented ones.
@@ -64,7 +52,7 @@ class Settings:
     :param state_conn_id: connection of the database in which all workers keep the pace.
     """
 
-    credentials: Credentials
+    credentials: Credentials | Origin
     hash_secret: str = field(default="", repr=False)
     conn_id: str = "faceid_default"
     url: str = f"https://{DEFAULT_HOST}"
@@ -99,14 +87,23 @@ class Settings:
         """
         Return the secret by which hashes of people are made: ledger, counters, result table.
 
-        :raises ConfigurationError: there is none that lasts, as a temporary SecretKey does not.
+        :raises ConfigurationError: there is none that lasts, as a temporary SecretKey does not, nor
+            one that is not the connection's own.
         """
-        if not self.hash_secret and self.credentials.token:
-            raise ConfigurationError(
-                f"Connection '{self.conn_id}': temporary keys need the extra field 'hash_secret': "
-                "under the next SecretKey nobody would be known again, and be paid for twice"
-            )
-        return self.hash_secret or self.credentials.secret_key
+        if self.hash_secret:
+            return self.hash_secret
+        if isinstance(self.credentials, Credentials) and self.credentials.lasting:
+            return self.credentials.secret_key
+        raise ConfigurationError(
+            f"Connection '{self.conn_id}': keys that are temporary, or not the connection's own, "
+            "need the extra field 'hash_secret': under another SecretKey nobody would be known "
+            "again, and be paid for twice"
+        )
+
+    @property
+    def renewable(self) -> bool:
+        """Say whether there may be another key when one is refused."""
+        return not isinstance(self.credentials, Credentials)
 
     def quota(self, action: str) -> int:
         """Return the calls per second the account may make."""
@@ -154,42 +151,15 @@ def parse_settings(
     if "id_card_check" in given:
         given["id_card_check"] = Check(given["id_card_check"])
     settings = Settings(
-        credentials=Credentials(
-            _key_part(conn_id, "SecretId", login),
-            _key_part(conn_id, "SecretKey", password),
-            given.pop("session_token", ""),
-        ),
+        credentials=origin_of(conn_id, login, password, given),
         conn_id=conn_id,
-        url=_url(conn_id, host, port, schema),
+        url=url_of(conn_id, "Endpoint", host, port, schema, default=DEFAULT_HOST),
         quotas=quotas,
         identity_limits=_identity_limits(conn_id, given.pop("identity_limits", {})),
         **given,
     )
     encrypt_of(settings)  # a key that is none is told now, and not by the first call
     return settings
-
-
-def _key_part(conn_id: str, label: str, value: str | None) -> str:
-    if not value or not VISIBLE.fullmatch(value):
-        fault = "is empty" if not value else "has a space or a character that is not ASCII"
-        raise ConfigurationError(f"Connection '{conn_id}': {label} {fault}")
-    return value
-
-
-def _url(conn_id: str, host: str | None, port: int | None, schema: str | None) -> str:
-    host = (host or DEFAULT_HOST).strip().rstrip("/").lower()
-    if "://" not in host:
-        host = f"{'http' if schema == 'http' else 'https'}://{host}"
-    found = _ADDRESS.fullmatch(host)
-    # The form's Test button sends port 0 for an empty field.
-    port = int((found and found["port"]) or port or 0)
-    if found is None or not 0 <= port <= _MAX_PORT:
-        raise ConfigurationError(
-            f"Connection '{conn_id}': Endpoint must be a host name such as {DEFAULT_HOST}, or "
-            "http://host:port, without a path"
-        )
-    url = f"{found['scheme']}://{found['host']}"
-    return url if port in {0, 80 if found["scheme"] == "http" else 443} else f"{url}:{port}"
 
 
 def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:

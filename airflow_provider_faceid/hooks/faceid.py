@@ -12,6 +12,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
+from ..client.credentials.keys import Keys, OneKey, keys_of, new_keys_of
 from ..client.encryption import Encrypt, encrypt_of
 from ..client.extra import form_fields
 from ..client.service_clock import ServiceClock
@@ -31,6 +32,7 @@ from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
+from .caution import warn_of
 from .once import Once, call_once, identity_uses, too_often
 from .state import shared_counts, shared_ledger, shared_pace
 
@@ -85,7 +87,7 @@ class FaceIdHook(HttpHook):
         :raises ConfigurationError: a field is missing or out of range.
         """
         connection = self.get_connection(self.faceid_conn_id)
-        return parse_settings(
+        settings = parse_settings(
             conn_id=self.faceid_conn_id,
             host=connection.host,
             port=connection.port,
@@ -94,6 +96,8 @@ class FaceIdHook(HttpHook):
             password=connection.password,
             extra=connection.extra_dejson,
         )
+        warn_of(settings)
+        return settings
 
     def id_card_verification(self, id_card: str, name: str, *, once: Once | None = None) -> Verdict:
         """
@@ -153,7 +157,7 @@ class FaceIdHook(HttpHook):
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
-        call = partial(self._call, action, params, settings, self.pace(action))
+        call = partial(self._call, action, params, settings, self.pace(action), self._keys)
         if once is not None:
             ledger = self.ledger(once.owner, reuse_within=once.reuse_within)
             return call_once(ledger, settings, action, params, once=once, call=call)
@@ -225,7 +229,7 @@ class FaceIdHook(HttpHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Make one free call that proves key and signature.
+        Make one free call that proves key and signature; the key is fetched anew for it.
 
         :return: success, and a sentence for the user without any secret.
         """
@@ -240,12 +244,13 @@ class FaceIdHook(HttpHook):
             )
             # Whoever tests a connection need not reach the state store: one call does no harm.
             pace = SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name))
-            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace)
+            keys = new_keys_of(settings.credentials)
+            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace, keys)
         except FaceIdError as error:
             return False, str(error)
         if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
             return True, (
-                f"SecretId, SecretKey and signature are accepted by {settings.host} "
+                f"{_words_for_key(keys)} and signature are accepted by {settings.host} "
                 f"(free call, code {verdict.code}, RequestId {verdict.request_id})"
             )
         return False, (
@@ -267,7 +272,12 @@ class FaceIdHook(HttpHook):
         return widgets(form_fields())
 
     def _call(
-        self, action: str, params: Mapping[str, object], settings: Settings, pace: SlotPace
+        self,
+        action: str,
+        params: Mapping[str, object],
+        settings: Settings,
+        pace: SlotPace,
+        keys: Keys,
     ) -> Verdict:
         return blocking_call(
             action,
@@ -276,12 +286,17 @@ class FaceIdHook(HttpHook):
             settings=settings,
             pace=pace,
             clock=self._clock,
+            keys=keys,
             encrypt=self._encrypt,
         )
 
     @cached_property
     def _session(self) -> Session:
         return self.get_conn()
+
+    @cached_property
+    def _keys(self) -> Keys:
+        return keys_of(self.settings.credentials)
 
     @cached_property
     def _encrypt(self) -> Encrypt | None:
@@ -295,10 +310,7 @@ class FaceIdHook(HttpHook):
         }
 
     def _auth(self, *_: Any) -> TC3Auth:
-        settings = self.settings
-        key = settings.credentials
-        sign = partial(TC3Auth, key.secret_id, key.secret_key, token=key.token, clock=self._clock)
-        return sign(region=settings.region, language=settings.language)
+        return TC3Auth.of(self._keys, self.settings, self._clock)
 
     def _set_base_url(self, connection: Any) -> None:
         del connection
@@ -314,7 +326,12 @@ class FaceIdHook(HttpHook):
         self.merged_extra = {**extra_options}
         session.proxies = dict(settings.proxies)
         session.verify = extra_options.get("verify", settings.verify)
+        session.max_redirects = 0  # whoever follows them would take a signed request elsewhere
         return session
+
+
+def _words_for_key(keys: Keys) -> str:
+    return "SecretId, SecretKey" if isinstance(keys, OneKey) else f"The key from {keys.name}"
 
 
 def require_faceid(hook: Any, conn_id: str) -> FaceIdHook:

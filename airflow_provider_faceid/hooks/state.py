@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import os
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
+from ..client.credentials.keys import keys_of
 from ..client.settings import Settings
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import ConfigurationError
@@ -111,8 +113,16 @@ def state_url(state_conn_id: str) -> str:
 
 
 def _name(settings: Settings, action: str) -> str:
-    """Name an account without showing its key."""
-    key = hashlib.sha256(settings.credentials.secret_id.encode()).hexdigest()[:16]
+    """
+    Name an account, the same under all its keys and without showing one.
+
+    Nothing about a temporary key that somebody else renews says whose it is. Its account is taken
+    to be that of the other connections with the same ``hash_secret``.
+    """
+    account = keys_of(settings.credentials).account(settings.conn_id)
+    if not account:
+        account = hmac.digest(settings.hmac_key.encode(), b"account", "sha256").hex()
+    key = hashlib.sha256(account.encode()).hexdigest()[:16]
     return f"{settings.host[:120]} {key} {action[:50]}"
 
 

@@ -55,7 +55,9 @@ RECOVERIES = (
     Recovery(QuarantineError, Reaction.FAIL, "the input has to be mended first"),
     Recovery(UncertainError, Reaction.FAIL, "it may have been charged: nothing repeats it unasked"),
     Recovery(DeferError, Reaction.RESCHEDULE, "the person may be asked about from then on"),
-    Recovery(OutageError, Reaction.RETRY, "the service was away for long", 600.0),
+    Recovery(
+        OutageError, Reaction.RETRY, "the service, or what gives its keys, was away for long", 600.0
+    ),
     Recovery(RetryError, Reaction.RETRY, "nothing was charged", 60.0),
 )
 """The first row that fits an error holds."""

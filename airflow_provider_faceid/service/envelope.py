@@ -3,18 +3,37 @@
 HTTP status is 200 whenever the service processed a request, a refused signature included. An
 answer is one JSON object ``Response`` with either the Action's fields or ``Error``; business
 failures come in ``Response.Result`` (both Actions) or, for some codes, in ``Response.Error``.
+
+Nothing is taken for granted of what comes back: it may be the page of a proxy, or meant to do harm.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from calendar import timegm
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from ..exceptions import UncertainError
-from .outcomes import NO_ANSWER, look_up
+from .outcomes import NO_ANSWER, Outcome, look_up
+
+MAX_ANSWER = 2**20
+"""
+Bytes of an answer that are read, before and after unpacking: a thousand times what the service sends.
+"""
+UNPACKED = {"Accept-Encoding": "identity"}
+"""Header by which an answer is asked for as it is; some gateways pack it all the same."""
+MAX_DESCRIPTION = 500
+"""Characters of the service's descriptions that are kept."""
+MALFORMED = "(malformed)"
+"""Stands for a code or RequestId of other characters than those have; no code of ours is called so."""
+
+_CODE = re.compile(r"-?[A-Za-z0-9_.]{1,120}|")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}|")
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class Pieces(tuple[bytes, ...]):
@@ -99,7 +118,9 @@ def read_reply(
     status: int,
     body: bytes | bytearray,
     personal: Iterable[object] = (),
+    *,
     date_header: str = "",
+    encoding: str = "",
 ) -> Reply:
     """
     Read an answer.
@@ -109,31 +130,55 @@ def read_reply(
 
     :param action: the API Action that was called.
     :param status: HTTP status.
-    :param body: HTTP body; never part of a message, because it may echo personal data.
+    :param body: HTTP body as it came, of which more than :data:`MAX_ANSWER` bytes need not be read;
+        never part of a message, because it may echo personal data.
     :param personal: values of the request, struck out of the description.
     :param date_header: HTTP header ``Date``, empty if there is none.
+    :param encoding: HTTP header ``Content-Encoding``, empty if there is none.
     :raises UncertainError: the request was sent, but this is no answer to it.
     """
-    response = _response(body)
+    response = _response(unpack(body, encoding))
     if response is None:
         code = f"http:{status}"
         if look_up(action, code) is NO_ANSWER:
-            raise UncertainError(_unreadable(action, status, len(body)))
+            raise UncertainError(_unreadable(action, status, body, encoding))
         return Reply(action, code, f"HTTP {status} from a gateway")
     error = response.get("Error")
     if error is not None:  # also a malformed one: what follows it is no answer
         error = error if isinstance(error, dict) else {}
         code, description = _text(error, "Code"), _text(error, "Message")
+        if look_up(action, code).outcome is Outcome.MATCH:  # no error says so
+            code = MALFORMED
     else:
         code, description = _text(response, "Result"), _text(response, "Description")
+    request_id = _text(response, "RequestId")
     return Reply(
         action=action,
-        code=code,
-        description=strike_out(description, personal),
-        request_id=_text(response, "RequestId"),
+        # These two go to logs, errors and tables as they are.
+        code=code if _CODE.fullmatch(code) else MALFORMED,
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else MALFORMED,
+        description=on_one_line(strike_out(description, personal), MAX_DESCRIPTION),
         fields=response,
         date_header=date_header,
     )
+
+
+def unpack(body: bytes | bytearray, encoding: str) -> bytes | None:
+    """
+    Return a body without its compression, None if it is too long or cannot be unpacked.
+
+    Never more than :data:`MAX_ANSWER` bytes are unpacked, however many there would be.
+    """
+    if len(body) > MAX_ANSWER:
+        return None
+    if encoding.strip().lower() not in _PACKED:
+        return bytes(body)
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # takes both: gzip and deflate
+    try:
+        unpacked = unpacker.decompress(body, MAX_ANSWER)
+    except zlib.error:
+        return None
+    return unpacked if unpacker.eof else None
 
 
 def strike_out(text: str, personal: Iterable[object]) -> str:
@@ -144,22 +189,50 @@ def strike_out(text: str, personal: Iterable[object]) -> str:
     return text
 
 
+def on_one_line(text: str, length: int) -> str:
+    """
+    Return a text as it may be printed: not too long, and U+FFFD for whatever cannot be seen.
+
+    That is line breaks, NUL, lone surrogates, marks that turn the direction, and the like.
+
+    :param length: most characters; of a longer text the beginning is left, and "…".
+    """
+    if len(text) > length:
+        text = text[: length - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _response(body: bytes | bytearray) -> dict[str, object] | None:
+def _response(body: bytes | None) -> dict[str, object] | None:
     try:
-        document = json.loads(body)
+        document = json.loads(body or b"", object_pairs_hook=_unique)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError; [[[[... recurses
         return None
     response = document.get("Response") if isinstance(document, dict) else None
     return response if isinstance(response, dict) else None
 
 
-def _unreadable(action: str, status: int, size: int) -> str:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse an object that says two things under one name: readers differ in which they believe."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return fields
+
+
+def _unreadable(action: str, status: int, body: bytes | bytearray, encoding: str) -> str:
+    told = f"{len(body)} bytes that are no Face ID answer"
+    if len(body) > MAX_ANSWER:
+        told = f"more than {MAX_ANSWER} bytes, and no Face ID answer is so long"
+    elif unpack(body, encoding) is None:
+        told = f"{len(body)} bytes that do not unpack into {MAX_ANSWER} or fewer"
     return (
-        f"{action}: HTTP {status} with {size} bytes that are no Face ID answer. The call may have "
-        "been processed. If every call ends so, the connection's Endpoint is not Face ID"
+        f"{action}: HTTP {status} with {told}. The call may have been processed. If every call ends "
+        "so, the connection's Endpoint is not Face ID"
     )

@@ -11,12 +11,10 @@ class Fault(NamedTuple):
 
     :param name: what goes wrong.
     :param expected: what a user may count on.
-    :param later: what is not tested yet, and why; empty if nothing is missing.
     """
 
     name: str
     expected: str
-    later: str = ""
 
 
 FAULTS: dict[int, Fault] = {
@@ -59,8 +57,8 @@ FAULTS: dict[int, Fault] = {
     ),
     20: Fault(
         "the temporary token expires in the middle of a run",
-        "stops; a run with a new token does the rest",
-        later="fetching a new token by itself",
+        "fetches a new one where the old one came from; one that stands in the connection stops the "
+        "run, and a run with a new token does the rest",
     ),
     21: Fault("a result code nobody knows", "the row is an `error`, the run goes on"),
     22: Fault("the similarity is missing, 101 or a text", "the row is an `error`, never a `match`"),

@@ -7,7 +7,7 @@ import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from socket import socket
+from socket import create_connection, socket
 
 import pytest
 from cryptography import x509
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from airflow_provider_faceid.exceptions import ConfigurationError, UncertainError
+from airflow_provider_faceid.hooks import caution
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -23,27 +24,28 @@ REFUSED = "TLS certificate or handshake is refused.*nothing was sent"
 unverified = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    """Write a certificate for 127.0.0.1 that is signed by itself; key and certificate in a file."""
+DAY = timedelta(days=1)
+HERE = x509.IPAddress(ip_address("127.0.0.1"))
+
+
+def write_certificate(folder, name=HERE, *, ends_in=DAY):
+    """Write a certificate that is signed by itself; return the file of key and certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
     built = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
+        .not_valid_before(now - 9 * DAY)
+        .not_valid_after(now + ends_in)
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path = folder / "server.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -55,11 +57,21 @@ def certificate(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def tls(certificate) -> ssl.SSLContext:
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Return the file of a certificate for 127.0.0.1."""
+    return write_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def context_of(certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
+
+
+@pytest.fixture
+def tls(certificate) -> ssl.SSLContext:
+    return context_of(certificate)
 
 
 def test_a_self_signed_certificate_is_refused_at_once(client, connect, serve, tls, match):
@@ -70,6 +82,51 @@ def test_a_self_signed_certificate_is_refused_at_once(client, connect, serve, tl
     assert time.monotonic() - began < 1
     assert error.value.requests == 1
     assert (server.connections, server.requests) == (1, [])
+
+
+NOT_FOR_US = {
+    "another host": {"name": x509.DNSName("faceid.example")},
+    "another address": {"name": x509.IPAddress(ip_address("127.0.0.2"))},
+    "its common name alone": {"name": x509.DNSName("also.example")},
+    "expired": {"ends_in": -DAY},
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FOR_US.values(), ids=NOT_FOR_US)
+def test_a_trusted_certificate_of_another_host_or_time_is_refused(
+    client, connect, serve, *, match, tmp_path, monkeypatch, kind
+):
+    path = write_certificate(tmp_path, **kind)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    server = serve(lambda line: line.say(match), context_of(path))
+    with pytest.raises(ConfigurationError, match=REFUSED):
+        client.ask(connect(server.url), ID_CARD, PARAMS)
+    assert server.requests == []
+
+
+@unverified
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_a_version_of_tls_that_is_broken_is_refused_even_unverified(
+    client, connect, serve, *, match, tls, version
+):
+    tls.minimum_version, tls.maximum_version = version, version
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    server = serve(lambda line: line.say(match), tls)
+    with pytest.raises(ConfigurationError, match=REFUSED):
+        client.ask(connect(server.url, verify=False), ID_CARD, PARAMS)
+    assert server.requests == []
+    # It was the version: a client that takes anything is served.
+    lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    lenient.check_hostname, lenient.verify_mode = False, ssl.CERT_NONE
+    lenient.minimum_version = version
+    lenient.set_ciphers("ALL:@SECLEVEL=0")
+    with (
+        create_connection(server.server_address, timeout=5) as raw,
+        lenient.wrap_socket(raw) as line,
+    ):
+        line.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert line.recv(99).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_plain_http_where_tls_is_expected_is_refused_at_once(client, connect, simulator, ledger):
@@ -140,3 +197,14 @@ def test_a_photo_of_megabytes_arrives_whole(client, connect, serve, tls):
     assert client.ask(hook, "ImageRecognitionV2", params).is_match
     (request,) = server.requests
     assert json.loads(request.partition(b"\r\n\r\n")[2])["ImageBase64"] == "ABCD" * 750_000
+
+
+@unverified
+def test_a_connection_that_does_not_check_is_warned_of_once(connect, serve, tls, match, caplog):
+    caution._warn.cache_clear()
+    server = serve(lambda line: line.say(match), tls)
+    for _ in range(2):
+        connect(server.url, verify=False).call(ID_CARD, PARAMS)
+    warnings = [text for text in caplog.messages if "does not check the TLS certificate" in text]
+    assert len(warnings) == 1
+    assert "'faceid_test'" in warnings[0]

@@ -9,8 +9,17 @@ from email.utils import formatdate
 
 import pytest
 
+from airflow_provider_faceid.client.credentials.environment import Environment
 from airflow_provider_faceid.client.encryption import encrypt_of
-from airflow_provider_faceid.client.flow import Pause, Seen, Send, TakeSlot, call_flow
+from airflow_provider_faceid.client.flow import (
+    Pause,
+    RenewKey,
+    Seen,
+    Send,
+    TakeKey,
+    TakeSlot,
+    call_flow,
+)
 from airflow_provider_faceid.client.retry import BACK_OFF_BASE, BACK_OFF_CAP, LEAST_SECONDS
 from airflow_provider_faceid.client.service_clock import ServiceClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
@@ -32,7 +41,8 @@ from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Outcome, S
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 PERSON = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
-SETTINGS = Settings(Credentials("an-id", "hush-hush"), conn_id="kyc")
+KEY = Credentials("an-id", "hush-hush")
+SETTINGS = Settings(KEY, conn_id="kyc")
 
 
 def result(code, **fields):
@@ -43,10 +53,18 @@ def refused(code, message="no"):
     return {"Error": {"Code": code, "Message": message}, "RequestId": "r-1"}
 
 
+def on_the_wire(answer):
+    """Return status and body; a code of HTTP is a gateway's, which writes pages."""
+    code = answer["Error"]["Code"] if "Error" in answer else answer.get("Result", "")
+    if code.startswith("http:"):
+        return int(code.removeprefix("http:")), b"<html>"
+    return 200, json.dumps({"Response": answer}).encode()
+
+
 MATCH, DOWN, TOO_FAST = result("0"), result("-4"), refused("RequestLimitExceeded")
 
 
-EXPIRED = refused("AuthFailure.SignatureExpire")
+EXPIRED, REVOKED = refused("AuthFailure.SignatureExpire"), refused("AuthFailure.TokenFailure")
 
 
 class Driver:
@@ -54,11 +72,13 @@ class Driver:
     Answers every Send with the next answer of a list; writes down what else is asked for.
 
     A request takes 0.25 s, pauses take as long as they should, a slot takes ``slot_s``. The service
-    dates its answers ``ahead_s`` from the machine's clock; without a date if that is None.
+    dates its answers ``ahead_s`` from the machine's clock; without a date if that is None. The key
+    is at hand, which is not written down.
     """
 
     slot_s = 0.0
     ahead_s = None
+    key, valid, has, given = KEY, True, 0, 0
 
     def __init__(
         self, clock, answers, *, action=ID_CARD, params=PERSON, settings=SETTINGS, encrypt=None
@@ -74,7 +94,13 @@ class Driver:
         try:
             effect = next(flow)
             while True:
+                if isinstance(effect, TakeKey):
+                    effect = flow.send(self.key if self.valid else None)
+                    continue
                 self.effects.append(effect)
+                if isinstance(effect, RenewKey):
+                    effect = self.renew(flow)
+                    continue
                 if not isinstance(effect, Send):
                     takes = {Pause: getattr(effect, "seconds", 0.0), TakeSlot: self.slot_s}
                     self.clock.seconds += takes.get(type(effect), 0.0)
@@ -86,17 +112,30 @@ class Driver:
                 if isinstance(answer, Exception):
                     effect = flow.throw(answer)
                 else:
-                    body = json.dumps({"Response": answer}).encode()
-                    reply = read_reply(effect.action, 200, body, effect.personal, self.date)
+                    status, body = on_the_wire(answer)
+                    reply = read_reply(
+                        effect.action, status, body, effect.personal, date_header=self.date
+                    )
                     effect = flow.send(reply)
         except StopIteration as stop:
             return stop.value
+
+    def renew(self, flow):
+        self.given += 1
+        if self.given > self.has:
+            return flow.throw(CredentialsError("nothing left"))
+        self.key = Credentials(f"id-{self.given}", "hush-hush", "a-token")
+        return flow.send(self.key)
 
     @property
     def date(self):
         if self.ahead_s is None:
             return ""
         return formatdate(self.clock.now() + self.ahead_s, usegmt=True)
+
+    @property
+    def keys(self):
+        return [effect.key.secret_id for effect in self.effects if isinstance(effect, Send)]
 
     @property
     def kinds(self):
@@ -285,7 +324,11 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
     with pytest.raises(FatalError) as error:
         driver.run()
     assert type(error.value) is ERRORS[COMMON[code].outcome]
-    assert (error.value.code, error.value.request_id) == (code, "r-1")
+    written_by_the_service = not code.startswith("http:")
+    assert (error.value.code, error.value.request_id) == (
+        code,
+        "r-1" if written_by_the_service else "",
+    )
     assert driver.kinds == [TakeSlot, Send, Seen]
 
 
@@ -358,7 +401,8 @@ def test_what_cannot_be_an_action_is_refused_before_anything(drive, action):
 def test_a_driver_that_answers_nothing_is_told(clock):
     flow = call_flow(ID_CARD, PERSON, SETTINGS, ServiceClock(clock))
     assert next(flow) == TakeSlot()
-    assert isinstance(next(flow), Send)
+    assert next(flow) == TakeKey()
+    assert isinstance(flow.send(KEY), Send)
     with pytest.raises(TypeError, match="answers Send with a Reply"):
         next(flow)
 
@@ -484,6 +528,93 @@ class TestDeadline:
         driver = drive(MATCH, settings=replace(SETTINGS, timeout=timeout))
         driver.run()
         assert driver.effects[1].connect_timeout == connecting
+
+
+class TestKey:
+    """A key that is refused is renewed, once, if there is where it came from."""
+
+    FROM_ELSEWHERE = replace(SETTINGS, credentials=Environment())
+
+    @pytest.fixture
+    def drive(self, drive):
+        """The origin gives keys that are called after how many it has given."""
+
+        def drive_with_keys(*answers, has=99, valid=True, **more):
+            driver = drive(*answers, **{"settings": self.FROM_ELSEWHERE} | more)
+            driver.has, driver.valid = has, valid
+            return driver
+
+        return drive_with_keys
+
+    def test_the_same_call_is_sent_again_with_the_next_key(self, drive):
+        driver = drive(REVOKED, MATCH)
+        verdict = driver.run()
+        assert driver.keys == ["an-id", "id-1"]
+        assert driver.effects[3] == RenewKey(KEY)
+        assert (verdict.is_match, verdict.attempts, verdict.throttled) == (True, 2, 0)
+
+    def test_it_takes_a_slot_and_does_not_wait(self, drive):
+        driver = drive(REVOKED, MATCH)
+        driver.run()
+        again = [RenewKey, Pause, TakeSlot, Send, Seen]
+        assert driver.kinds == [TakeSlot, Send, Seen, *again]
+        assert driver.pauses == [0]
+
+    def test_it_is_no_attempt(self, drive):
+        settings = replace(self.FROM_ELSEWHERE, max_attempts=2)
+        assert drive(DOWN, REVOKED, MATCH, settings=settings).run().attempts == 3
+
+    def test_a_second_refusal_is_fatal(self, drive):
+        driver = drive(REVOKED, DOWN, REVOKED, MATCH)
+        with pytest.raises(CredentialsError) as error:
+            driver.run()
+        assert driver.sent == error.value.requests == 3
+        assert "next key was refused as well" in str(error.value)
+        assert "a run goes on where it stopped" in str(error.value)
+
+    def test_an_origin_without_another_key_says_so_itself(self, drive):
+        driver = drive(REVOKED, MATCH, has=0)
+        with pytest.raises(CredentialsError, match="nothing left") as error:
+            driver.run()
+        assert driver.sent == error.value.requests == 1
+
+    def test_a_key_of_the_connection_is_not_renewed(self, drive):
+        driver = drive(REVOKED, MATCH, settings=SETTINGS)
+        with pytest.raises(CredentialsError) as error:
+            driver.run()
+        assert driver.kinds == [TakeSlot, Send, Seen]
+        assert str(error.value) == (
+            "IdCardVerification through connection 'kyc': the temporary token is wrong or has "
+            "expired. Enter SecretId, SecretKey and token of a new one in the connection; with a "
+            "good key a run goes on where it stopped [code AuthFailure.TokenFailure, RequestId r-1]"
+        )
+
+    def test_without_a_valid_key_it_waits_for_one_and_then_for_another_slot(self, drive):
+        driver = drive(MATCH, valid=False)
+        assert driver.run().attempts == 1
+        assert driver.effects[1] == RenewKey(None)
+        assert driver.kinds == [TakeSlot, RenewKey, TakeSlot, Send, Seen]
+        assert driver.keys == ["id-1"]
+
+    def test_without_any_key_nothing_is_sent(self, drive):
+        driver = drive(MATCH, valid=False, has=0)
+        with pytest.raises(CredentialsError, match="nothing left") as error:
+            driver.run()
+        assert driver.sent == error.value.requests == 0
+
+    def test_the_deadline_holds_for_it(self, drive):
+        settings = replace(self.FROM_ELSEWHERE, deadline=10)
+        driver = drive(REVOKED, MATCH, settings=settings, slot_s=9.5)
+        with pytest.raises(CredentialsError):
+            driver.run()
+        assert driver.sent == 1
+
+    def test_a_driver_without_a_key_is_told(self, clock):
+        flow = call_flow(ID_CARD, PERSON, SETTINGS, ServiceClock(clock))
+        assert (next(flow), next(flow), next(flow)) == (TakeSlot(), TakeKey(), RenewKey(None))
+        next(flow)
+        with pytest.raises(TypeError, match="or else RenewKey, with a key"):
+            next(flow)
 
 
 class TestClock:

@@ -16,10 +16,11 @@ from airflow_provider_faceid.exceptions import (
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged, Outcome, Step
 
 CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
-REPEATED = {Decision.BACK_OFF, Decision.NEXT_SLOT, Decision.SIGN_AGAIN}
+MENDED = {Decision.SIGN_AGAIN, Decision.RENEW_KEY}
+REPEATED = {Decision.BACK_OFF, Decision.NEXT_SLOT, *MENDED}
 OF_STEP = {
     Step.RETRY: {Decision.BACK_OFF, Decision.NEXT_SLOT},
-    Step.FATAL: {Decision.GIVE_UP, Decision.SIGN_AGAIN},
+    Step.FATAL: {Decision.GIVE_UP, *MENDED},
 }
 
 
@@ -60,10 +61,16 @@ def test_a_code_is_decided_on_as_the_outcome_table_says(code):
     assert decision not in REPEATED or row.charged is Charged.NO
 
 
-def test_a_row_with_a_code_comes_before_one_with_any():
-    expired, failure = "AuthFailure.SignatureExpire", "AuthFailure.SignatureFailure"
-    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, expired) is Decision.SIGN_AGAIN
-    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, failure) is Decision.GIVE_UP
+@pytest.mark.parametrize(
+    ("code", "decision"),
+    [
+        ("AuthFailure.SignatureExpire", Decision.SIGN_AGAIN),
+        ("AuthFailure.TokenFailure", Decision.RENEW_KEY),
+        ("AuthFailure.SignatureFailure", Decision.GIVE_UP),
+    ],
+)
+def test_a_row_with_a_code_comes_before_one_with_any(code, decision):
+    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, code) is decision
 
 
 @pytest.mark.parametrize(

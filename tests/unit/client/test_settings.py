@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
+from airflow_provider_faceid.client.credentials.environment import Environment
 from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.client.settings import (
     UNLISTED_QUOTA,
@@ -32,8 +35,30 @@ def parse(**changes) -> Settings:
     return parse_settings(**{**CONNECTION, **changes})
 
 
+ROLE = "qcs::cam::uin/100000000001:roleName/faceid"
+NEEDS = {
+    "credentials_name": {"credentials": "profile"},
+    "role_external_id": {"role_arn": ROLE},
+    "role_duration": {"role_arn": ROLE},
+    "sts_endpoint": {"role_arn": ROLE},
+}
+"""What else has to be said for a field to have a use."""
+IN_ORIGIN = {
+    "session_token": "token",
+    "credentials_name": "section",
+    "role_arn": "role_arn",
+    "role_external_id": "external_id",
+    "role_duration": "seconds",
+    "sts_endpoint": "sts.url",
+}
+"""Where fields about keys end up."""
+
+
 def with_field(name: str, value: object) -> Settings:
-    return parse(extra={"encryption": "none", name: value})  # which leaves keys unused
+    needs = NEEDS.get(name, {}) if value not in (None, "") else {}
+    extra = {"encryption": "none", **needs, name: value}  # which leaves keys unused
+    own = extra.get("credentials") in (None, "", "static")
+    return parse(extra=extra) if own else parse(extra=extra, login=None, password=None)
 
 
 def refusal(**changes) -> str:
@@ -47,7 +72,8 @@ def read(settings: Settings, name: str) -> object:
     for action in ACTIONS:
         if name == quota_field(action):
             return settings.quota(action)
-    return settings.credentials.token if name == "session_token" else getattr(settings, name)
+    path = f"credentials.{IN_ORIGIN[name]}" if name in IN_ORIGIN else name
+    return attrgetter(path)(settings)
 
 
 def test_a_connection_with_a_key_alone_is_complete():
@@ -62,6 +88,15 @@ FEWER = {
 """What is not said stays as documented."""
 GOOD = [
     ("session_token", "a-token", "a-token"),
+    ("credentials", "static", DEFAULTS.credentials),
+    ("credentials", "environment", Environment()),
+    ("credentials_name", "kyc", "kyc"),
+    ("role_arn", ROLE, ROLE),
+    ("role_external_id", "a-customer", "a-customer"),
+    ("role_duration", 900, 900),
+    ("role_duration", "43200", 43200),
+    ("sts_endpoint", "sts.example", "https://sts.example"),
+    ("sts_endpoint", "http://127.0.0.1:8898", "http://127.0.0.1:8898"),
     ("hash_secret", "sixteen-letters!", "sixteen-letters!"),
     ("region", "ap-singapore", "ap-singapore"),
     ("region", "x" * 40, "x" * 40),
@@ -142,11 +177,20 @@ LIMITS = (
     "IdCardVerification, ImageRecognitionV2, the limits id_card_per_day, id_card_per_minute, "
     "name_per_day, name_per_minute and whole numbers from 0, where 0 is no limit"
 )
+ORIGINS = "static or environment or profile or cvm_role or tke_oidc or default"
 BAD = [
     ("session_token", 12345, "ASCII text without spaces"),
     ("session_token", "secret-tok\n", "ASCII text without spaces"),
     ("session_token", "secret tok", "ASCII text without spaces"),
     ("session_token", "secret-韦", "ASCII text without spaces"),
+    ("credentials", "STATIC", ORIGINS),
+    ("credentials", "sts", ORIGINS),
+    ("credentials_name", "x" * 129, "ASCII text of at most 128 characters without spaces"),
+    ("role_arn", "a role", "ASCII text of at most 512 characters without spaces"),
+    ("role_external_id", "x", "ASCII text of 2 to 128 characters without spaces"),
+    ("role_duration", 899, "a valid integer from 900 to 43200"),
+    ("role_duration", 43201, "a valid integer from 900 to 43200"),
+    ("sts_endpoint", "x" * 201, "ASCII text of at most 200 characters without spaces"),
     ("hash_secret", "fifteen-letters", "ASCII text of 16 to 200 characters without spaces"),
     ("hash_secret", "x" * 201, "ASCII text of 16 to 200 characters without spaces"),
     ("region", "x" * 41, "ASCII text of at most 40 characters without spaces"),
@@ -238,9 +282,23 @@ def test_people_are_hashed_by_the_secret_of_their_own_else_by_the_secret_key():
 
 def test_a_temporary_key_hashes_nobody():
     temporary = {"session_token": "a-token"}
-    with pytest.raises(ConfigurationError, match=r"'kyc': temporary keys need .*'hash_secret'"):
+    with pytest.raises(ConfigurationError, match=r"'kyc': keys that are temporary.*'hash_secret'"):
         parse(extra=temporary).hmac_key  # noqa: B018
     assert parse(extra={**temporary, "hash_secret": "x" * 16}).hmac_key == "x" * 16
+
+
+@pytest.mark.parametrize("kind", ["environment", "profile", "cvm_role", "tke_oidc", "default"])
+def test_a_key_from_elsewhere_hashes_nobody_although_it_may_last(kind):
+    elsewhere = {"login": None, "password": None}
+    with pytest.raises(ConfigurationError, match="need the extra field 'hash_secret'"):
+        parse(extra={"credentials": kind}, **elsewhere).hmac_key  # noqa: B018
+    hashed = parse(extra={"credentials": kind, "hash_secret": "x" * 16}, **elsewhere)
+    assert hashed.hmac_key == "x" * 16
+
+
+def test_the_key_of_a_role_hashes_nobody():
+    with pytest.raises(ConfigurationError, match="need the extra field 'hash_secret'"):
+        parse(extra={"role_arn": ROLE}).hmac_key  # noqa: B018
 
 
 def test_a_key_that_is_no_field_is_left_alone():

@@ -1,0 +1,1 @@
+"""Where API keys come from, and how temporary ones are kept fresh."""

@@ -1,0 +1,101 @@
+"""One small question over HTTP: bounded in time and size, followed nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from ...exceptions import CredentialsError, UnavailableError
+from ...service.envelope import UNPACKED, Reply
+from ..within import within
+from .key import MAX_BYTES
+
+CONNECT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    How to get to a server.
+
+    :param direct: past every proxy, the environment's included.
+    :param proxies: proxy address by scheme, over those of the environment.
+    :param verify: whether to check the TLS certificate.
+    :param seconds: for all of a question and its answer.
+    """
+
+    direct: bool = False
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    verify: bool = True
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer; it may hold a key, so its body is not printed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def date(self) -> float | None:
+        """Return when it was written, in Unix seconds, None if it does not say."""
+        return Reply("", "", date_header=self.headers.get("Date", "")).date
+
+
+def ask(
+    url: str, way: Way, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
+) -> Page:
+    """
+    Ask a server: POST if there is data, else GET.
+
+    :raises UnavailableError: it does not answer in time, which may pass.
+    :raises CredentialsError: its certificate is not trusted, or what it sends is too long.
+    """
+    host = urlsplit(url).netloc
+
+    def exchange() -> Page:
+        with requests.Session() as session:
+            session.trust_env = not way.direct
+            with session.request(
+                "GET" if data is None else "POST",
+                url,
+                data=data,
+                headers={**UNPACKED, **(headers or {})},
+                auth=lambda request: request,  # a netrc must not touch our Authorization
+                timeout=(min(CONNECT_SECONDS, way.seconds), way.seconds),
+                allow_redirects=False,
+                stream=True,
+                verify=way.verify,
+                proxies=dict(way.proxies),
+            ) as response:
+                body = response.raw.read(MAX_BYTES + 1, decode_content=False)
+                return Page(response.status_code, response.headers, body)
+
+    try:
+        page = within(way.seconds, exchange)
+    except requests.exceptions.SSLError as error:
+        raise CredentialsError(
+            f"{host}: its TLS certificate or handshake is refused ({type(error).__name__}). Check "
+            "the address, or the certificates this machine trusts"
+        ) from None
+    except TimeoutError:
+        raise UnavailableError(f"{host} does not answer within {way.seconds:g} s") from None
+    except (requests.RequestException, HTTPError) as error:
+        raise UnavailableError(f"{host} cannot be reached ({_detail(error)})") from None
+    except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
+        raise CredentialsError(f"{host}: no certificates to check its own against") from None
+    if len(page.body) > MAX_BYTES:
+        raise CredentialsError(f"{host} sends more than {MAX_BYTES} bytes, which is no key")
+    return page
+
+
+def _detail(error: Exception) -> str:
+    """Return what kind of error it is; its text may hold the request."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return type(error if cause is None else cause).__name__

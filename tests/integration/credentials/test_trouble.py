@@ -1,0 +1,382 @@
+"""Metadata and STS that are away, slow, wrong or hostile: an error that names them, in time."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_faceid.client.credentials import cvm_role, web
+from airflow_provider_faceid.client.credentials.chain import Chain
+from airflow_provider_faceid.client.credentials.cvm_role import CvmRole
+from airflow_provider_faceid.client.credentials.key import MAX_BYTES, Credentials
+from airflow_provider_faceid.client.credentials.roles import AssumedRole, TkeOidc
+from airflow_provider_faceid.client.credentials.sts import Sts
+from airflow_provider_faceid.client.credentials.web import Way
+from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
+from airflow_provider_faceid.service.envelope import UNPACKED
+from tests.integration.credentials.cloud import METADATA, ROLE, ROLE_ARN, Cloud
+
+KEY = Credentials("simulator-id", "simulator-key")
+QUICK = Way(direct=True, seconds=0.5)
+unverified = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+
+
+def assumed(cloud: Cloud, **changes) -> AssumedRole:
+    """Return a role the cloud can be asked for."""
+    return replace(AssumedRole(KEY, ROLE_ARN, sts=Sts(cloud.url)), **changes)
+
+
+@pytest.fixture
+def refusal(told):
+    """Fetch in vain; return what is said, which holds no secret, and how long it took."""
+
+    def refusal(origin, kind=CredentialsError):
+        began = time.monotonic()
+        with pytest.raises(kind) as error:
+            origin.fetch(SYSTEM_CLOCK)
+        assert type(error.value) is kind
+        return told(error.value), time.monotonic() - began
+
+    return refusal
+
+
+@pytest.fixture(params=["cvm_role", "role", "tke_oidc"])
+def origin(request, metadata, pod):
+    """Each origin that asks over the network, and how its messages begin."""
+    return {
+        "cvm_role": CvmRole(),
+        "role": assumed(metadata),
+        "tke_oidc": TkeOidc(sts=Sts(metadata.url)),
+    }[request.param]
+
+
+def hurry(monkeypatch, origin):
+    """Let an origin wait for less long."""
+    monkeypatch.setattr(cvm_role, "WAY", QUICK)
+    return (
+        origin if isinstance(origin, CvmRole) else replace(origin, sts=Sts(origin.sts.url, QUICK))
+    )
+
+
+def test_limits_of_time_are_short():
+    assert (cvm_role.WAY.direct, cvm_role.WAY.seconds, Way().seconds) == (True, 5.0, 10.0)
+    assert web.CONNECT_SECONDS == 2.0
+
+
+def test_an_address_nobody_listens_at_is_named(refusal, monkeypatch, origin, metadata):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setattr(cvm_role, "METADATA", f"http://{address}{METADATA}")
+    if not isinstance(origin, CvmRole):
+        origin = replace(origin, sts=Sts(f"http://{address}"))
+    message, seconds = refusal(origin, UnavailableError)
+    assert message.startswith(f"{origin.name}: {address} cannot be reached (NewConnectionError)")
+    assert seconds < 3
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(refusal, monkeypatch, origin, metadata):
+    metadata.trouble = lambda _: metadata.stopping.wait(5)
+    message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
+    assert "127.0.0.1" in message
+    assert message.startswith(f"{origin.name}: 127.0.0.1")
+    assert 0.4 < seconds < 2
+
+
+def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, metadata):
+    """Every byte resets the time limit of a read; that of the whole goes on."""
+
+    def dribble(answering):
+        answering.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(20):
+            answering.wfile.write(b"X")
+            if metadata.stopping.wait(0.1):
+                break
+
+    metadata.trouble = dribble
+    message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
+    assert "does not answer within 0.5 s" in message
+    assert seconds < 2
+
+
+def test_a_server_that_hangs_up_may_come_back(refusal, origin, metadata):
+    metadata.trouble = lambda answering: answering.connection.shutdown(socket.SHUT_RDWR)
+    assert "127.0.0.1" in refusal(origin, UnavailableError)[0]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(refusal, origin, metadata, status):
+    asked = threading.Event()
+
+    def redirect(answering):
+        if "elsewhere" in answering.path:
+            asked.set()
+        answering.say(status, b"", Location=f"{metadata.url}/elsewhere")
+
+    metadata.trouble = redirect
+    message, _ = refusal(origin)
+    assert str(status) in message
+    assert not asked.is_set()
+    assert len(metadata.requests) == 1
+
+
+GARBAGE = [
+    b"",
+    b"hush hush",
+    b"<html>hush-hush</html>",
+    b"\xff\xfe\x00",
+    b"null",
+    b"[]",
+    b"[" * 60_000,
+    b'{"Response": []}',
+    b'{"Response": {"Credentials": "hush", "ExpiredTime": 1}}',
+    b'{"Code": "Success", "TmpSecretId": ["hush"], "ExpiredTime": 1}',
+    b'{"Code": "Success", "Code": "Success"}',
+]
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:24]))
+def test_garbage_is_no_key_and_not_shown(refusal, origin, metadata, body):
+    metadata.trouble = lambda answering: answering.say(200, body)
+    with pytest.raises((CredentialsError, UnavailableError)) as error:
+        origin.fetch(SYSTEM_CLOCK)
+    assert str(error.value).startswith(f"{origin.name}: 127.0.0.1")
+    assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:24]))
+def test_garbage_behind_the_name_of_a_role_is_no_key(refusal, metadata, body):
+    metadata.trouble = lambda answering: answering.path != METADATA and answering.say(200, body)
+    message, _ = refusal(CvmRole())
+    assert message.startswith("cvm_role: 127.0.0.1")
+
+
+@pytest.mark.parametrize("length", [MAX_BYTES + 1, 10**9])
+def test_an_answer_that_is_too_long_is_not_read(refusal, origin, metadata, length):
+    def flood(answering):
+        answering.send_response_only(200)
+        answering.send_header("Content-Length", str(length))
+        answering.end_headers()
+        left = length
+        while left > 0 and not metadata.stopping.is_set():
+            try:
+                answering.wfile.write(b"x" * min(left, 2**16))
+            except OSError:
+                return
+            left -= 2**16
+
+    metadata.trouble = flood
+    message, seconds = refusal(origin)
+    assert message.endswith(
+        f"127.0.0.1:{metadata.url[17:]} sends more than 65536 bytes, which is no key"
+    )
+    assert seconds < 3
+
+
+def test_a_packed_answer_is_asked_for_by_nobody_and_not_unpacked(origin, metadata, refusal):
+    seen = []
+    metadata.trouble = lambda answering: (
+        seen.append(answering.headers["Accept-Encoding"])
+        or (answering.say(200, b"\x1f\x8b\x08\x00", Content_Encoding="gzip"))
+    )
+    with pytest.raises((CredentialsError, UnavailableError)):
+        origin.fetch(SYSTEM_CLOCK)
+    assert seen == [UNPACKED["Accept-Encoding"]] == ["identity"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind", "words"),
+    [
+        (METADATA, 404, CredentialsError, "answers HTTP 404. Bind a role to this instance"),
+        (METADATA + ROLE, 404, CredentialsError, "answers HTTP 404. Bind a role to this instance"),
+        (METADATA, 403, CredentialsError, "answers HTTP 403"),
+        (METADATA, 500, UnavailableError, "answers HTTP 500"),
+        (METADATA + ROLE, 503, UnavailableError, "answers HTTP 503"),
+    ],
+)
+def test_an_instance_without_a_role_is_said_to_be(refusal, metadata, *, path, status, kind, words):
+    metadata.trouble = lambda answering: answering.path == path and answering.say(status, b"no")
+    assert words in refusal(CvmRole(), kind)[0]
+
+
+@pytest.mark.parametrize(
+    "name", [b"two words", b"a/b", b"../x", "角色".encode(), b"x" * 129, b"a\nb"]
+)
+def test_what_is_no_name_of_a_role_is_not_asked_for(refusal, metadata, name):
+    metadata.trouble = lambda answering: answering.say(200, name)
+    assert refusal(CvmRole())[0].endswith("answers no name of a role. Bind one to this instance")
+    assert metadata.requests == [METADATA]
+
+
+def test_a_role_that_gets_no_key_is_named_with_the_code(refusal, metadata):
+    metadata.trouble = lambda answering: (
+        answering.path != METADATA and answering.say(200, b'{"Code": "Failed", "Message": "hush"}')
+    )
+    assert refusal(CvmRole())[0].endswith("gives no key of role 'faceid': Failed")
+
+
+@pytest.mark.parametrize("seconds", [0, -60])
+def test_a_key_that_has_expired_already_is_none(refusal, origin, metadata, seconds):
+    metadata.seconds = seconds
+    assert "Check this machine's clock (NTP)" in refusal(origin)[0]
+
+
+@pytest.mark.parametrize("ahead_s", [-4000, 4000])
+def test_a_wrong_clock_of_this_machine_is_no_trouble(origin, metadata, ahead_s):
+    metadata.ahead_s = ahead_s
+    assert origin.fetch(SYSTEM_CLOCK).seconds == pytest.approx(7200, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "advice"),
+    [
+        ("AuthFailure.SecretIdNotFound", CredentialsError, "Check the key it is asked with"),
+        ("AuthFailure.TokenFailure", CredentialsError, "Check the key it is asked with"),
+        ("UnauthorizedOperation", CredentialsError, "Check that the role may be assumed"),
+        ("ResourceNotFound.RoleNotFound", CredentialsError, "Check the name of the role"),
+        ("InvalidParameter.ParamError", CredentialsError, "Check the role, its duration"),
+        ("Unheard.Of", CredentialsError, "Check the STS endpoint"),
+        ("InternalError.SystemError", UnavailableError, " cannot answer Assume"),
+        ("RequestLimitExceeded", UnavailableError, " cannot answer Assume"),
+    ],
+)
+def test_what_sts_refuses_is_told_with_code_and_request_id(
+    refusal, metadata, pod, *, code, kind, advice
+):
+    metadata.trouble = lambda answering: answering.refuse(code) or True
+    for origin in (assumed(metadata), TkeOidc(sts=Sts(metadata.url))):
+        message, _ = refusal(origin, kind)
+        assert message.startswith(f"{origin.name}: 127.0.0.1")
+        assert advice in message
+        assert message.endswith(f"[code {code}, RequestId r-1]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"role_arn": "qcs::cam::uin/1:roleName/other"}, "ResourceNotFound.RoleNotFound"),
+        ({"external_id": "hush-other"}, "UnauthorizedOperation"),
+        ({"base": Credentials("simulator-id", "hush-other")}, "AuthFailure.SignatureFailure"),
+        ({"base": Credentials("nobody", "hush-other")}, "AuthFailure.SecretIdNotFound"),
+    ],
+)
+def test_a_role_asked_for_wrongly_is_refused(refusal, cloud, changes, code):
+    assert refusal(assumed(cloud, **changes))[0].endswith(f"[code {code}, RequestId r-1]")
+
+
+def test_the_duration_is_asked_for(cloud, pod):
+    for origin in (assumed(cloud, seconds=900), TkeOidc(900, Sts(cloud.url))):
+        origin.fetch(SYSTEM_CLOCK)
+    assert [params["DurationSeconds"] for params in cloud.params] == [900, 900]
+
+
+def test_the_token_of_a_pod_is_read_each_time(cloud, pod, refusal):
+    origin = TkeOidc(sts=Sts(cloud.url))
+    origin.fetch(SYSTEM_CLOCK)
+    pod.write_text("hush-hush-new-token\n")
+    refusal(origin)
+    assert cloud.params[1]["WebIdentityToken"] == "hush-hush-new-token"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "TKE_WEB_IDENTITY_TOKEN_FILE cannot be read (No such file or directory)"),
+        (b"", "holds no token"),
+        (b"\xff", "TKE_WEB_IDENTITY_TOKEN_FILE cannot be read (it is no token)"),
+        (b"x" * (MAX_BYTES + 1), "holds no token"),
+    ],
+)
+def test_a_pod_without_a_token_is_said_to_be(refusal, cloud, pod, content, fault):
+    pod.unlink()
+    if content is not None:
+        pod.write_bytes(content)
+    message, _ = refusal(TkeOidc(sts=Sts(cloud.url)))
+    assert message.startswith(f"tke_oidc: the file {pod} ")
+    assert message.endswith(fault)
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_variable_of_the_pod_that_is_missing_is_named(refusal, cloud, pod, monkeypatch, number):
+    names = ("REGION", "PROVIDER_ID", "WEB_IDENTITY_TOKEN_FILE", "ROLE_ARN")
+    monkeypatch.setenv(f"TKE_{names[number]}", "")
+    message, _ = refusal(TkeOidc(sts=Sts(cloud.url)))
+    assert message == f"tke_oidc: TKE_{names[number]} is missing in the environment"
+
+
+@pytest.mark.parametrize("region", ["ap\r\nX-Evil: 1", "地区", "a b"])
+def test_a_region_that_is_none_gets_into_no_header(refusal, cloud, pod, monkeypatch, region):
+    monkeypatch.setenv("TKE_REGION", region)
+    assert refusal(TkeOidc(sts=Sts(cloud.url)))[0] == "tke_oidc: TKE_REGION is no region"
+
+
+def test_a_chain_tells_what_each_one_says(refusal, metadata):
+    metadata.trouble = lambda answering: answering.say(404, b"")
+    message, _ = refusal(Chain((CvmRole(), TkeOidc())))
+    assert re.fullmatch(
+        r"cvm_role: \S+ answers HTTP 404\. Bind a role to this instance; tke_oidc: TKE_REGION is "
+        "missing in the environment",
+        message,
+    )
+
+
+def test_no_proxy_sees_the_metadata_and_the_right_one_sts(
+    metadata, clouds, monkeypatch, serve_proxy
+):
+    proxy = serve_proxy()
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
+    CvmRole().fetch(SYSTEM_CLOCK)
+    assert proxy.requests == []
+    with pytest.raises((UnavailableError, CredentialsError)):
+        AssumedRole(KEY, ROLE_ARN, sts=Sts("http://sts.example")).fetch(SYSTEM_CLOCK)
+    assert len(proxy.requests) == 1
+    own = serve_proxy()
+    way = Way(proxies=(("http", own.url),))
+    with pytest.raises((UnavailableError, CredentialsError)):
+        AssumedRole(KEY, ROLE_ARN, sts=Sts("http://sts.example", way)).fetch(SYSTEM_CLOCK)
+    assert (len(proxy.requests), len(own.requests)) == (1, 1)
+
+
+def test_a_netrc_of_this_machine_does_not_touch_the_signature(cloud, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password hush-hush\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert assumed(cloud).fetch(SYSTEM_CLOCK).account == ROLE_ARN
+
+
+class TestTls:
+    """STS is trusted as Face ID is."""
+
+    def test_a_certificate_nobody_knows_is_refused(self, refusal, clouds, tls):
+        cloud = clouds(tls)
+        message, _ = refusal(assumed(cloud))
+        assert message.startswith(
+            f"role '{ROLE_ARN}' assumed with the connection's key: {cloud.url[8:]}: its TLS "
+            "certificate or handshake is refused (SSLError)"
+        )
+        assert cloud.requests == []
+
+    def test_one_that_was_made_known_is_taken(self, clouds, tls, certificate, monkeypatch):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert assumed(clouds(tls)).fetch(SYSTEM_CLOCK).account == ROLE_ARN
+
+    def test_a_file_of_certificates_that_is_missing_is_said_to_be(
+        self, refusal, clouds, tls, monkeypatch
+    ):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+        assert "no certificates to check its own against" in refusal(assumed(clouds(tls)))[0]
+
+    @unverified
+    def test_a_connection_that_checks_none_checks_none_here(self, clouds, tls):
+        cloud = clouds(tls)
+        origin = assumed(cloud, sts=Sts(cloud.url, Way(verify=False)))
+        assert origin.fetch(SYSTEM_CLOCK).account == ROLE_ARN
