@@ -6,7 +6,7 @@ quarantine, `verify` asks Face ID whether each photo shows the registered person
 looks at what was written, `summarise` puts the counts into the log.
 
 Photos are read one at a time. Here they are Base64 text in the table; with `photo_is_path=True` the
-column holds paths such as `s3://conn@bucket/photos/1.jpg` instead.
+column holds paths such as `s3://conn@bucket/photos/1.jpg` instead, below `[faceid] photo_roots`.
 
 | connection | type | for |
 |---|---|---|

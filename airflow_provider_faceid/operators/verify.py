@@ -183,11 +183,11 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
     :param id_card: ID number, for trying out; not templated.
     :param name: name, for trying out; not templated.
     :param photo: a JPEG or PNG as bytes or Base64 text, for trying out; not templated.
-    :param photo_path: instead of ``photo``, a path or URL Airflow's ObjectStoragePath can read.
+    :param photo_path: instead of ``photo``, a path or URL below one of ``[faceid] photo_roots``.
     :param id_card_column: column of the ID number in ``source``.
     :param name_column: column of the name in ``source``.
     :param photo_column: column of the photo in ``source``.
-    :param photo_is_path: whether that column holds paths.
+    :param photo_is_path: whether that column holds such paths.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
 
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
         if self.photo_is_path:
-            from .photos import read_photo  # noqa: PLC0415 - keeps reading a DAG file cheap
+            from .photos import photo_reader  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-            person["photo"] = read_photo(person["photo"])
+            person["photo"] = photo_reader()(person["photo"])
         return hook.image_recognition_v2(**person)

@@ -215,7 +215,8 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
     :param id_card_column: source column of the ID number; it must be text.
     :param name_column: source column of the name.
     :param photo_column: source column of the photo: Base64 text, or the picture as bytes.
-    :param photo_is_path: whether that column holds paths for Airflow's ObjectStoragePath instead.
+    :param photo_is_path: whether that column holds paths or URLs instead, each below one of
+        ``[faceid] photo_roots``.
     """
 
     action = "ImageRecognitionV2"
@@ -235,10 +236,10 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
 
     def _source_columns(self) -> Columns:
         from ..batch.inputs import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from .photos import read_photo  # noqa: PLC0415 - the same
+        from .photos import photo_reader  # noqa: PLC0415 - the same
 
         return Columns(
             by_field=self.columns,
             photo=self.photo_column,
-            read_photo=read_photo if self.photo_is_path else None,
+            read_photo=photo_reader() if self.photo_is_path else None,
         )

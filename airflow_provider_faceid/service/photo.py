@@ -26,6 +26,7 @@ PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 RULES: dict[str, str] = {
     "photo_missing": "a photo is needed",
+    "photo_path": "the photo's path must be below one of [faceid] photo_roots",
     "photo_unreadable": "the photo's path cannot be read",
     "photo_data_uri": "send the Base64 text alone, without 'data:image/...;base64,' before it",
     "photo_size": "the Base64 text of a photo may have 3 MB (about 2.2 MB of picture)",

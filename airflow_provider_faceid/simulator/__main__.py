@@ -45,12 +45,9 @@ def quotas(text: str) -> dict[str, int]:
     return read
 
 
-def keys(text: str) -> dict[str, str]:
-    """Read ``SECRET_ID=SECRET_KEY,...``."""
-    read = dict(part.split("=", 1) for part in text.split(","))
-    if not all((*read, *read.values())):
-        raise ValueError(text)
-    return read
+def keys(path: str) -> dict[str, str]:
+    """Read SecretKey by SecretId from a JSON file: all users of a machine see its command lines."""
+    return _read(path, _read_keys)
 
 
 def faults(path: str) -> list[Rule]:
@@ -61,6 +58,15 @@ def faults(path: str) -> list[Rule]:
 def unknowns(path: str) -> Unknowns:
     """Read what the service is taken to do from a JSON file."""
     return _read(path, read_unknowns)
+
+
+def _read_keys(document: object) -> dict[str, str]:
+    pairs = document if isinstance(document, dict) else {}
+    if not pairs or not all(
+        part and isinstance(part, str) for pair in pairs.items() for part in pair
+    ):
+        raise FieldError('key pairs are an object {"SECRET_ID": "SECRET_KEY"}')
+    return pairs
 
 
 def _read(path: str, reader: Callable[[object], T]) -> T:
@@ -122,8 +128,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--keys",
         type=keys,
-        metavar="SECRET_ID=SECRET_KEY,...",
-        help="key pairs instead of simulator-id; each has quotas of its own",
+        metavar="FILE",
+        help="SecretKey by SecretId as JSON, instead of simulator-id; each has quotas of its own",
     )
     parser.add_argument(
         "--unknowns",

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import InvalidInputError
-from airflow_provider_faceid.operators.photos import read_photo
+from airflow_provider_faceid.operators.photos import photo_reader
 from airflow_provider_faceid.service.name import MIDDLE_DOT
 from airflow_provider_faceid.simulator.special import FACE
 
@@ -141,7 +141,8 @@ def test_photos_as_bytes(bench):
     ]
 
 
-def test_photos_by_path(bench, tmp_path):
+def test_photos_by_path(bench, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
     person = bench.ordinary[0]
     photo = bench.photo(person)
     folder = tmp_path / f"{person.id_card} photos %20 😀"
@@ -160,9 +161,9 @@ def test_photos_by_path(bench, tmp_path):
         if content is not None:
             (folder / name).write_bytes(content)
     paths = [f"file://{folder}/{name}" for name, _, _ in photos] + [None, " ", "nowhere://x"]
-    rules = [rule for _, _, rule in photos] + ["photo_missing", "photo_missing", "photo_unreadable"]
+    rules = [rule for _, _, rule in photos] + ["photo_missing", "photo_missing", "photo_path"]
     bench.fill([(key, person.id_card, person.name, path) for key, path in enumerate(paths)])
-    columns = Columns({"IdCard": "id_card", "Name": "name"}, "photo", read_photo)
+    columns = Columns({"IdCard": "id_card", "Name": "name"}, "photo", photo_reader())
     manifest = bench.run(FACE, columns=columns)
     bench.check(manifest, FACE)
     assert manifest["outcomes"] == {"match": 2}
@@ -171,9 +172,10 @@ def test_photos_by_path(bench, tmp_path):
     ]
 
 
-def test_a_path_is_no_part_of_an_error(tmp_path):
+def test_a_path_is_no_part_of_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
     with pytest.raises(InvalidInputError) as caught:
-        read_photo(f"file://{tmp_path}/440305199505132561.jpg")
+        photo_reader()(f"file://{tmp_path}/440305199505132561.jpg")
     assert caught.value.rule == "photo_unreadable"
     assert "440305" not in str(caught.value) + repr(caught.value)
     assert caught.value.__suppress_context__

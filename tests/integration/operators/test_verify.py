@@ -53,7 +53,8 @@ def test_a_person_is_named_literally(bench, context):
 
 
 @pytest.mark.parametrize("form", ["bytes", "text", "path"])
-def test_a_photo_is_given_literally_or_by_path(bench, context, tmp_path, form):
+def test_a_photo_is_given_literally_or_by_path(bench, context, tmp_path, monkeypatch, *, form):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
     person = bench.ordinary[0]
     photo = photo_of(bench, person)
     (tmp_path / "photo.jpg").write_bytes(photo)
@@ -71,7 +72,8 @@ def test_a_photo_is_given_literally_or_by_path(bench, context, tmp_path, form):
 
 
 @pytest.mark.parametrize("is_path", [True, False])
-def test_a_photo_is_given_by_reference(bench, context, tmp_path, is_path):
+def test_a_photo_is_given_by_reference(bench, context, tmp_path, monkeypatch, *, is_path):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
     person = bench.ordinary[0]
     photo = photo_of(bench, person)
     (tmp_path / "photo.jpg").write_bytes(photo)

@@ -72,7 +72,8 @@ def test_a_task_whose_execution_timeout_is_over_has_its_answers_and_the_next_try
     assert task.execute(context)["answered"] == bench.calls == 40
 
 
-def test_photos_may_be_given_by_path(table, context, tmp_path):
+def test_photos_may_be_given_by_path(table, context, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
     person = table.ordinary[0]
     (tmp_path / "a.jpg").write_bytes(table.server.account.gallery.submitted(person))
     table.query(f"UPDATE people SET photo = 'file://{tmp_path}/a.jpg'")

@@ -121,6 +121,8 @@ def test_quotas_are_read_from_the_command_line():
         ["--quota", "Describe=1"],
         ["--quota", "IdCardVerification"],
         ["--quota", "IdCardVerification=-1"],
+        ["--host", "0.0.0.0"],
+        ["--keys", "an-id=a-key"],
     ],
 )
 def test_a_wrong_command_line_is_refused(arguments, capsys):

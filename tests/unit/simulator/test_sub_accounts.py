@@ -84,13 +84,17 @@ def test_the_identity_limits_are_the_account_s(asking, clock):
     assert ask("first") == "-7"  # 500 a day for one name
 
 
-def test_keys_are_read_from_the_command_line():
-    assert parse(["--keys", "a=b,c=d=e"]).keys == {"a": "b", "c": "d=e"}
+def test_key_pairs_come_from_a_file_and_not_from_the_command_line(tmp_path):
+    file = tmp_path / "keys.json"
+    file.write_text('{"first": "one", "second": "two"}')
+    assert parse(["--keys", str(file)]).keys == {"first": "one", "second": "two"}
     assert parse([]).keys is None
 
 
-@pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
-def test_a_key_without_its_other_half_is_refused(text, capsys):
+@pytest.mark.parametrize("text", ["{}", "[]", '{"a": ""}', '{"": "b"}', '{"a": 1}', '["a"]'])
+def test_a_wrong_file_of_key_pairs_is_refused(tmp_path, capsys, text):
+    file = tmp_path / "keys.json"
+    file.write_text(text)
     with pytest.raises(SystemExit, match="2"):
-        parse(["--keys", text])
-    assert "--keys" in capsys.readouterr().err
+        parse(["--keys", str(file)])
+    assert f"{file}: key pairs are an object" in capsys.readouterr().err
