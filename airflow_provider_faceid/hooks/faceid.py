@@ -326,8 +326,13 @@ class FaceIdHook(HttpHook):
         self.merged_extra = {**extra_options}
         session.proxies = dict(settings.proxies)
         session.verify = extra_options.get("verify", settings.verify)
-        session.max_redirects = 0  # whoever follows them would take a signed request elsewhere
+        # A redirect would take a signed request elsewhere, also one that the user's own code makes.
+        session.get_redirect_target = _nowhere  # type: ignore[method-assign]
         return session
+
+
+def _nowhere(resp: Response) -> None:
+    del resp
 
 
 def _words_for_key(keys: Keys) -> str:

@@ -26,6 +26,8 @@ Bytes of an answer that are read, before and after unpacking: a thousand times w
 """
 UNPACKED = {"Accept-Encoding": "identity"}
 """Header by which an answer is asked for as it is; some gateways pack it all the same."""
+MAX_DEPTH = 100
+"""Objects and lists inside one another: ten times what the service sends, a tenth of Python's stack."""
 MAX_DESCRIPTION = 500
 """Characters of the service's descriptions that are kept."""
 MALFORMED = "(malformed)"
@@ -33,6 +35,7 @@ MALFORMED = "(malformed)"
 
 _CODE = re.compile(r"-?[A-Za-z0-9_.]{1,120}|")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}|")
+_BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -210,12 +213,29 @@ def _text(fields: Mapping[str, object], name: str) -> str:
 
 
 def _response(body: bytes | None) -> dict[str, object] | None:
+    if body is None or _is_too_deep(body):
+        return None
     try:
-        document = json.loads(body or b"", object_pairs_hook=_unique)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError; [[[[... recurses
+        document = json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     response = document.get("Response") if isinstance(document, dict) else None
     return response if isinstance(response, dict) else None
+
+
+def _is_too_deep(body: bytes | bytearray) -> bool:
+    """Look before reading: at the end of the stack, whatever else happens there fails as well."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return False
+    depth, quoted = 0, False
+    for found in _BRACKETS.finditer(body):
+        if found[0] == b'"':
+            quoted = not quoted
+        elif not quoted and len(found[0]) == 1:
+            depth += 1 if found[0] in b"{[" else -1
+            if depth > MAX_DEPTH:
+                return True
+    return False
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import requests
 
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
 from airflow_provider_faceid.service.envelope import MAX_ANSWER
@@ -156,7 +155,7 @@ def test_headers_without_end_are_given_up(client, connect, serve, data):
     began = time.monotonic()
     with pytest.raises(UncertainError, match="may have been processed"):
         client.ask(connect(server.url, timeout=1), ID_CARD, PARAMS)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # some minutes if it were read
     assert len(server.requests) == 1
 
 
@@ -202,6 +201,6 @@ def test_a_session_of_the_hook_follows_no_redirect_either(connect, serve, match)
     elsewhere = serve(lambda line: line.say(match))
     server = serve(lambda line: line.say(b"", "307 Moved", f"Location: {elsewhere.url}/"))
     session = connect(server.url).get_conn()
-    with pytest.raises(requests.TooManyRedirects):
-        session.post(server.url, json=PARAMS, headers={"X-TC-Action": ID_CARD})
+    answer = session.post(server.url, json=PARAMS, headers={"X-TC-Action": ID_CARD})
+    assert answer.status_code == 307
     assert (len(server.requests), elsewhere.connections) == (1, 0)

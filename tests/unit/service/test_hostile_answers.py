@@ -17,6 +17,7 @@ from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
 from airflow_provider_faceid.service.envelope import (
     MALFORMED,
     MAX_ANSWER,
+    MAX_DEPTH,
     MAX_DESCRIPTION,
     on_one_line,
     read_reply,
@@ -50,6 +51,30 @@ def ask(body, action=ID_CARD, **changes):
 
 def answer(**response):
     return json.dumps({"Response": response}).encode()
+
+
+class TestDepth:
+    @pytest.mark.parametrize("depth", [MAX_DEPTH - 2, 500, 5000])
+    def test_what_is_nested_deep_is_read_up_to_a_bound_and_no_end_of_the_stack(self, depth):
+        body = answer(Result="0", RequestId="r-1", More="nested").replace(
+            b'"nested"', b"[" * depth + b"]" * depth
+        )
+        if depth < MAX_DEPTH:
+            assert ask(body).is_match
+        else:
+            with pytest.raises(UncertainError):
+                ask(body)
+
+    def test_brackets_in_texts_and_side_by_side_are_not_nested(self):
+        body = answer(Result="0", RequestId="r-1", More=['\\"[{', *[{}] * 5000], Note="[" * 5000)
+        assert ask(body).is_match
+
+    def test_a_megabyte_of_quotes_takes_no_longer_than_reading_it(self):
+        body = b'{"Response": "' + b'\\"[' * 300_000
+        began = time.process_time()
+        with pytest.raises(UncertainError):
+            ask(body)
+        assert time.process_time() - began < 2
 
 
 class TestLength:
