@@ -25,7 +25,7 @@ PAGE_ROWS = 500
 
 class Row(NamedTuple):
     """
-    A row on its way.
+    A row on its way. Printing it shows nobody.
 
     :param values: its key, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
@@ -38,6 +38,9 @@ class Row(NamedTuple):
     retry: bool = False
     rounds: int = 0
     identity: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"<row {self.key}>"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from airflow_provider_faceid.batch.identity import identity_columns
+from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.service.actions import ACTIONS, ID_CARD_VERIFICATION
 
 PARAMS = {"IdCard": "440305199505132561", "Name": "张三"}
@@ -37,3 +38,8 @@ def test_another_number_or_secret_makes_another_hash():
 
 def test_without_a_number_there_is_nothing_to_say():
     assert identity_columns(ID_CARD_VERIFICATION, SECRET, {"Name": "张三"}) == {}
+
+
+def test_printing_a_row_shows_nobody():
+    row = Row("7", ("7", PARAMS["IdCard"], PARAMS["Name"]))
+    assert repr(row) == f"{row}" == "<row 7>"
