@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -103,15 +102,16 @@ class Home:
         self._begin("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
         self._begin("scheduler", "--skip-serve-logs")
         self._begin("dag-processor")
-        self.parts.wait_for("answer of the api-server", self._log_in, START_SECONDS)
+        self.parts.wait_for("answer of the api-server", self.api.log_in, START_SECONDS)
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run of a DAG, for a logical date of its own."""
-        self.parts.wait_for(f"DAG {dag_id}", lambda: self._there(dag_id), START_SECONDS)
+        path = f"/api/v2/dags/{dag_id}"
+        self.parts.wait_for(f"DAG {dag_id}", lambda: self.api.has(path), START_SECONDS)
         self.runs += 1
         day = datetime.now(UTC).replace(microsecond=0) - timedelta(days=self.runs)
         body = {"logical_date": day.isoformat(), "conf": conf}
-        made = self.api.ask(f"/api/v2/dags/{dag_id}/dagRuns", body)
+        made = self.api.ask(f"{path}/dagRuns", body)
         return Run(self.api, self.parts, dag_id, made["dag_run_id"])
 
     def kill(self, run: Run, task_id: str) -> int:
@@ -140,19 +140,6 @@ class Home:
                 check=False,
             )
         assert done.returncode == 0, (self.folder / "migration.log").read_text()[-3000:]
-
-    def _there(self, dag_id: str) -> bool:
-        try:
-            return bool(self.api.ask(f"/api/v2/dags/{dag_id}"))
-        except urllib.error.HTTPError:
-            return False
-
-    def _log_in(self) -> bool:
-        try:
-            self.api.token = self.api.ask("/auth/token")["access_token"]
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}

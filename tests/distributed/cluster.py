@@ -6,7 +6,6 @@ import os
 import secrets
 import subprocess
 import sys
-import urllib.error
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ class Cluster:
             self._begin(self._worker(name), "celery", "worker", *options, "--celery-hostname", name)
             for name in WORKERS
         ]
-        self.parts.wait_for("answer of the api-server", self._log_in, START_SECONDS)
+        self.parts.wait_for("answer of the api-server", self.api.log_in, START_SECONDS)
         self.parts.wait_for(
             "both workers",
             lambda: all(" ready." in worker.log for worker in workers),
@@ -68,7 +67,7 @@ class Cluster:
     def run(self, dag_id: str, day: str) -> dict[str, Any]:
         """Trigger a DAG for a logical date and return its run when it has succeeded."""
         path = f"/api/v2/dags/{dag_id}"
-        self.parts.wait_for(f"DAG {dag_id}", lambda: self._there(path), START_SECONDS)
+        self.parts.wait_for(f"DAG {dag_id}", lambda: self.api.has(path), START_SECONDS)
         return self._success_of(self.api.ask(f"{path}/dagRuns", {"logical_date": day}))
 
     def run_again(self, run: dict[str, Any]) -> dict[str, Any]:
@@ -98,19 +97,6 @@ class Cluster:
         now = self.parts.wait_for("end of the run", ended, RUN_SECONDS)
         assert now["state"] == "success", f"the run failed\n{self.parts.last_words()}"
         return now
-
-    def _there(self, path: str) -> bool:
-        try:
-            return bool(self.api.ask(path))
-        except urllib.error.HTTPError:
-            return False
-
-    def _log_in(self) -> bool:
-        try:
-            self.api.token = self.api.ask("/auth/token")["access_token"]
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
 
     def _control(self) -> dict[str, str]:
         """Return the environment of everything that is no worker."""

@@ -61,6 +61,21 @@ class ApiServer:
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
+    def has(self, path: str) -> bool:
+        """Say whether there is something at a path."""
+        try:
+            return bool(self.ask(path))
+        except urllib.error.HTTPError:
+            return False
+
+    def log_in(self) -> bool:
+        """Take a token, if it answers by now."""
+        try:
+            self.token = self.ask("/auth/token")["access_token"]
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
@@ -103,7 +118,6 @@ def api_server(airflow: Airflow) -> Iterator[ApiServer]:
         try:
             server = ApiServer(f"http://127.0.0.1:{port}")
             _wait(server, process)
-            server.token = server.ask("/auth/token")["access_token"]
             # As the page does before anyone can press a button. A server of Airflow 3.1 that tests
             # a connection before it shows a form has no forms of any provider from then on.
             server.ask("/ui/connections/hook_meta")
@@ -118,12 +132,7 @@ def api_server(airflow: Airflow) -> Iterator[ApiServer]:
 
 def _wait(server: ApiServer, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
+    while not server.log_in():
         assert process.poll() is None, "the api-server ended"
-        try:
-            server.ask("/api/v2/version")
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError("the api-server does not answer")
+        assert time.monotonic() < end, "the api-server does not answer"
+        time.sleep(0.5)
