@@ -18,8 +18,9 @@ from ..state.limits import uses_of
 MOST_AT_ONCE = 500
 """Claims in one step; SQLite takes 32,766 values in a statement."""
 
-GATHER_SECONDS = 0.1
-"""Rows gather for so long after a step, which costs much the same for one and for many."""
+GATHER_SECONDS, MOST_GATHERED = 0.2, 200
+"""Claims and records gather for so long after a step, or until they are so many or half of what may
+be in flight: a step costs much the same for one and for many."""
 
 STAND_SECONDS = 20.0
 """A step at least so often, so that nobody takes us for dead."""
@@ -44,6 +45,7 @@ class Claims:
 
     :param ledger: of this task.
     :param campaign: name under which a person is verified once.
+    :param in_flight: calls in flight at most.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Claims:
         settings: Settings,
         campaign: str,
         clock: Clock,
+        *,
+        in_flight: int,
     ) -> None:
         self._ledger, self._action, self._settings = ledger, action, settings
         self._campaign, self._clock = campaign, clock
@@ -60,6 +64,8 @@ class Claims:
         self._told: list[_Told] = []
         self._stepping: asyncio.Task[None] | None = None
         self._standing: asyncio.Task[None] | None = None
+        self._enough = min(MOST_GATHERED, in_flight // 2)
+        self._gathered, self._is_closing = asyncio.Event(), False
         self._last_step = clock.monotonic()
 
     async def open(self) -> None:
@@ -79,6 +85,8 @@ class Claims:
         """
         if self._standing is not None:
             self._standing.cancel()
+        self._is_closing = True
+        self._mark()
         while self._stepping is not None and not self._stepping.done():
             await asyncio.wait({self._stepping})
         await self._step()
@@ -136,6 +144,7 @@ class Claims:
         return self._settings.hmac_key
 
     def _wake(self) -> None:
+        self._mark()
         if self._stepping is None or self._stepping.done():
             self._stepping = asyncio.create_task(self._step_by_step())
 
@@ -143,12 +152,22 @@ class Claims:
         while self._asked or self._told:
             with suppress(Exception):  # told to everybody concerned
                 await self._step()
-            await self._clock.asleep(GATHER_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._gathered.wait()
+
+    def _mark(self) -> None:
+        """Say whether there is no more to wait for."""
+        if self._is_closing or len(self._asked) + len(self._told) >= self._enough:
+            self._gathered.set()
+        else:
+            self._gathered.clear()
 
     async def _step(self) -> None:
         waiting = [one for one in self._asked if not one.ruling.done()]  # the others have gone
         asked, self._asked = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
         told, self._told = self._told, []
+        self._mark()
         try:
             rulings = await asyncio.to_thread(
                 self._ledger.step, [one.record for one in told], [one.claim for one in asked]

@@ -78,15 +78,17 @@ class Batch:
         self._action, self._store = action, store
         self._settings, self._clock, self._log = settings, clock, log
         self._min_rows, self._retry_held = min_rows, retry_held
+        wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
+        self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
         self._inputs = Inputs(action, source, columns, settings, clock)
-        self._claims = Claims(ledger, action, settings, store.work.campaign, clock)
+        self._claims = Claims(
+            ledger, action, settings, store.work.campaign, clock, in_flight=self._max_in_flight
+        )
         self._halt = Halt(action.name, log)
         self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)
         self._gate = Gate(pace, self._health, lambda: self._halt.is_on, self._claims.make_sure)
         self._later, self._places = Later(), Places(store, self.manifest)
         self._progress = Progress(action.name, log, clock)
-        wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
-        self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
 
     def run(self) -> Manifest:

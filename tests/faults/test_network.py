@@ -26,14 +26,15 @@ from airflow_provider_faceid.simulator.transfers import (
     Status,
     Truncate,
 )
+from tests.patience import SOON
 
 from .trial import Trial
 
 ROWS, HIT = 60, (6, 20, 33)
 """Rows of a table, and the places of those that get no answer."""
-PATIENT = 0.6
+PATIENT = 1.5
 """Seconds a request may take."""
-LATE = 3.0
+LATE = 30.0
 """Far more than that."""
 
 
@@ -140,7 +141,7 @@ def test_a_certificate_nobody_trusts_stops_the_run_at_once(trial, stub, tls, mea
     seconds = time.monotonic() - began
     assert "certificate" in str(error)
     assert (site.calls, manifest["calls"], manifest["held"]) == (0, 1, 0)
-    assert seconds < 5
+    assert seconds < SOON
     trial.url = service
     assert trial.run()["answered"] == ROWS
     trial.hold()
@@ -182,7 +183,7 @@ def test_a_call_without_an_answer_is_held_and_repeated_only_on_request(trial, me
     seconds = time.monotonic() - began
     assert (first["held"], first["answered"]) == (len(HIT), ROWS - len(HIT))
     assert first["calls"] == len(trial.calls()) == ROWS
-    assert seconds < LATE
+    assert seconds < SOON
     bill = trial.server.account.ledger.bill
     held = bill[ID_CARD]
     assert held - first["charged"] == len(HIT) * effect.processed

@@ -15,6 +15,7 @@ import duckdb
 import psycopg
 import pytest
 
+from airflow_provider_faceid.batch import health
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import (
@@ -152,7 +153,8 @@ def test_a_held_row_the_service_refuses_on_retry_is_in_quarantine_only(bench, st
 
 
 @pytest.mark.parametrize("status", [502, 503])
-def test_a_gateway_without_a_service_defers_rows(sqlite_bench, stub, status):
+def test_a_gateway_without_a_service_defers_rows(sqlite_bench, stub, monkeypatch, status):
+    monkeypatch.setattr(health, "LONGEST_PAUSE", 0.5)
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:3])
     bench.url = stub(b"<html>Bad gateway</html>", status, "text/html").url

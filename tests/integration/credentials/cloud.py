@@ -46,10 +46,12 @@ class Cloud:
     :ivar requests: what was asked, ``GET`` paths and Actions.
     :ivar trouble: answers a request in place of the cloud, unless it returns False.
     :ivar ahead_s: seconds the cloud's clock is ahead of the right one.
+    :ivar grace_s: seconds for which the simulator accepts a key that has expired.
     """
 
     def __init__(self, server: SimulatorServer, tls: ssl.SSLContext | None = None) -> None:
-        self.simulator, self.seconds, self.ahead_s = server, 7200, 0.0
+        self.simulator, self.seconds = server, 7200
+        self.ahead_s = self.grace_s = 0.0
         self.issued: list[tuple[str, str]] = []
         self.expires = 0.0
         self.requests: list[str] = []
@@ -95,7 +97,7 @@ class Cloud:
                 name: value if isinstance(value, tuple) else (value, float("inf"))
                 for name, value in known.items()
             }
-            known[key[0]] = (key[1], self.expires)
+            known[key[0]] = (key[1], self.expires + self.grace_s)
             keys = Expiring(self.simulator.clock, known)
             account.standing = replace(account.standing, keys=keys)
         return {

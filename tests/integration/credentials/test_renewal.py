@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 
 import pytest
 
@@ -22,6 +21,7 @@ from airflow_provider_faceid.simulator.effects import AccountState
 from airflow_provider_faceid.simulator.rule import Nth, Rule
 from tests.integration.credentials.cloud import METADATA, ROLE_ARN, Cloud
 from tests.integration.hook.conftest import HASH_SECRET
+from tests.patience import soon
 
 ROWS, IN_FLIGHT = 400, 16
 STEP_SECONDS = 60
@@ -176,7 +176,7 @@ def test_an_origin_that_is_away_stops_the_run_only_when_the_key_expires(
     bench, cloud, settings, caplog
 ):
     caplog.set_level(logging.DEBUG)
-    cloud.seconds = 1000
+    cloud.seconds, cloud.grace_s = 1000, 60  # for what is in flight at that moment
     clock = bench.server.clock
     bench.fill_with(bench.ordinary[:ROWS])
 
@@ -185,12 +185,10 @@ def test_an_origin_that_is_away_stops_the_run_only_when_the_key_expires(
         return True
 
     def expire() -> None:
-        while not cloud.issued or len(bench.calls()) < 40:
-            time.sleep(0.001)
+        assert soon(lambda: cloud.issued and len(bench.calls()) >= 40)
         cloud.trouble = away
         clock.advance(950)
-        while len(bench.calls()) < 80:
-            time.sleep(0.001)
+        assert soon(lambda: "No new key" in caplog.text and len(bench.calls()) >= 80)
         clock.advance(51)
 
     expiring = threading.Thread(target=expire)

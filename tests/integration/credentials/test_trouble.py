@@ -21,6 +21,7 @@ from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
 from airflow_provider_faceid.service.envelope import UNPACKED
 from tests.integration.credentials.cloud import METADATA, ROLE, ROLE_ARN, Cloud
+from tests.patience import SOON
 
 KEY = Credentials("simulator-id", "simulator-key")
 QUICK = Way(direct=True, seconds=0.5)
@@ -78,15 +79,15 @@ def test_an_address_nobody_listens_at_is_named(refusal, monkeypatch, origin, met
         origin = replace(origin, sts=Sts(f"http://{address}"))
     message, seconds = refusal(origin, UnavailableError)
     assert message.startswith(f"{origin.name}: {address} cannot be reached (NewConnectionError)")
-    assert seconds < 3
+    assert seconds < SOON
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(refusal, monkeypatch, origin, metadata):
-    metadata.trouble = lambda _: metadata.stopping.wait(5)
+    metadata.trouble = lambda _: metadata.stopping.wait(60)
     message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
     assert "127.0.0.1" in message
     assert message.startswith(f"{origin.name}: 127.0.0.1")
-    assert 0.4 < seconds < 2
+    assert 0.4 < seconds < SOON
 
 
 def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, metadata):
@@ -94,7 +95,7 @@ def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, 
 
     def dribble(answering):
         answering.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        for _ in range(20):
+        for _ in range(600):
             answering.wfile.write(b"X")
             if metadata.stopping.wait(0.1):
                 break
@@ -102,7 +103,7 @@ def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, 
     metadata.trouble = dribble
     message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
     assert "does not answer within 0.5 s" in message
-    assert seconds < 2
+    assert seconds < SOON
 
 
 def test_a_server_that_hangs_up_may_come_back(refusal, origin, metadata):
@@ -176,7 +177,7 @@ def test_an_answer_that_is_too_long_is_not_read(refusal, origin, metadata, lengt
     assert message.endswith(
         f"127.0.0.1:{metadata.url[17:]} sends more than 65536 bytes, which is no key"
     )
-    assert seconds < 3
+    assert seconds < SOON
 
 
 def test_a_packed_answer_is_asked_for_by_nobody_and_not_unpacked(origin, metadata, refusal):

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain, repeat
 
 import pytest
 
@@ -205,8 +206,8 @@ class Line(socketserver.BaseRequestHandler):
         self.send("\r\n".join(lines).encode() + body)
 
     def dribble(self, data: bytes) -> None:
-        """Write a byte every 0.2 s until the server stops; at most 3 s."""
-        for byte in data[:15]:
+        """Write a byte every 0.2 s until the server stops; the last one for half a minute."""
+        for byte in chain(data, repeat(data[-1], 150)):
             with suppress(OSError):
                 self.send(bytes([byte]))
             if self.server.stopping.wait(0.2):

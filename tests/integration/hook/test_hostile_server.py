@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
 from airflow_provider_faceid.service.envelope import MAX_ANSWER
+from tests.patience import SOON, soon
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -78,10 +80,8 @@ def test_an_answer_that_is_too_long_leaves_doubt_and_is_not_read(
     client, connect, serve, *, answer, why
 ):
     server = serve(answer)
-    began = time.monotonic()
     with pytest.raises(UncertainError, match=f"{why}.*may have been processed") as error:
         client.ask(connect(server.url), ID_CARD, PARAMS)
-    assert time.monotonic() - began < 2
     assert error.value.requests == len(server.requests) == 1
     assert "xxx" not in str(error.value)
 
@@ -155,8 +155,9 @@ def test_headers_without_end_are_given_up(client, connect, serve, data):
     began = time.monotonic()
     with pytest.raises(UncertainError, match="may have been processed"):
         client.ask(connect(server.url, timeout=1), ID_CARD, PARAMS)
-    assert time.monotonic() - began < 5  # some minutes if it were read
+    assert time.monotonic() - began < SOON  # some minutes if it were read
     assert len(server.requests) == 1
+    assert soon(lambda: all(thread.name != "faceid-call" for thread in threading.enumerate()))
 
 
 @pytest.mark.parametrize("body", [b"[" * 10**6, b'{"Response": ' * 10**5], ids=["list", "object"])

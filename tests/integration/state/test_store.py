@@ -79,7 +79,8 @@ def test_another_kind_of_database_is_refused(url):
 
 
 def test_a_server_out_of_reach_is_an_error_without_its_password(stores):
-    store = stores("postgresql+psycopg://somebody:hush-hush@127.0.0.1:1/state?connect_timeout=3")
+    url = "postgresql+psycopg://somebody:hush-hush@127.0.0.1:1/state?connect_timeout=3"
+    store = stores(url, SleepClock())
     with pytest.raises(StateStoreError, match="nothing is sent") as raised:
         version(store)
     assert "hush-hush" not in str(raised.value)
