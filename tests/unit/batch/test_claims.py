@@ -1,0 +1,99 @@
+"""How claims and records gather: until enough are together, for a moment at most, not at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from airflow_provider_faceid.batch import claims as module
+from airflow_provider_faceid.batch.claims import Claims
+from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.state.calls import Decision, Ruling, State
+from tests.patience import SOON
+
+SETTINGS = Settings(credentials=Credentials("id", "key"), url="http://127.0.0.1:1")
+IN_FLIGHT = 8
+
+
+class Steps:
+    """A ledger that lets everybody call, and notes how many claims and records each step had."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, int]] = []
+
+    def begin(self, now: float) -> None:
+        """Begin."""
+
+    def step(self, records, claims) -> list[Ruling]:
+        self.taken.append((len(claims), len(records)))
+        return [Ruling(Decision.CALL)] * len(claims)
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+@pytest.fixture
+def play(steps) -> Callable[[Callable[[Claims], Coroutine[object, object, None]]], None]:
+    """Run something with claims that are opened before and closed after it."""
+
+    def play(act) -> None:
+        async def run() -> None:
+            claims = Claims(
+                steps, ID_CARD_VERIFICATION, SETTINGS, "c", SYSTEM_CLOCK, in_flight=IN_FLIGHT
+            )
+            await claims.open()
+            await act(claims)
+            await claims.close()
+
+        asyncio.run(asyncio.wait_for(run(), SOON))
+
+    return play
+
+
+async def ask(claims: Claims, *rows: int):
+    """Claim some rows at once."""
+    asked = (claims.claim(str(row), {"IdCard": str(row)}, retry=False) for row in rows)
+    return [claim for claim, _ in await asyncio.gather(*asked)]
+
+
+@pytest.mark.parametrize("patience", [0.05, 1e6])
+def test_half_of_what_may_be_in_flight_is_enough_and_less_waits_a_moment(
+    play, steps, monkeypatch, patience
+):
+    monkeypatch.setattr(module, "GATHER_SECONDS", patience)
+
+    async def act(claims: Claims) -> None:
+        await ask(claims, 1)
+        await ask(claims, 2, 3, 4, 5)
+        few = asyncio.create_task(ask(claims, 6, 7))
+        await asyncio.wait({few}, timeout=0.5)
+        assert few.done() is (patience < 1)
+        await asyncio.gather(few, ask(claims, 8, 9))
+
+    play(act)
+    middle = [(2, 0), (2, 0)] if patience < 1 else [(4, 0)]
+    assert steps.taken == [(1, 0), (4, 0), *middle, (0, 0)]
+
+
+def test_records_count_like_claims_and_the_last_are_written_at_once(play, steps, monkeypatch):
+    monkeypatch.setattr(module, "GATHER_SECONDS", 1e6)
+    began = time.monotonic()
+
+    async def act(claims: Claims) -> None:
+        (first,) = await ask(claims, 1)
+        claims.tell(first, State.FREE)
+        others = await ask(claims, 2, 3, 4)
+        for claim in others:
+            claims.tell(claim, State.FREE)
+
+    play(act)
+    assert steps.taken[:2] == [(1, 0), (3, 1)]
+    assert sum(records for _, records in steps.taken) == 4
+    assert time.monotonic() - began < SOON
