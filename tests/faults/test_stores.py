@@ -154,10 +154,13 @@ def test_answers_that_were_half_loaded_are_loaded_again_each_once(plants, measur
     called, loaded = plant.seen, len(plant.results())
     assert 0 < loaded < called
     assert plant.finish(in_flight=IN_FLIGHT) == 0
-    twice = plant.seen - plant.rows
-    assert Counter(plant.called().values()) == {1: plant.rows}
+    assert set(plant.called().values()) == {1}
+    held = Counter(plant.results().values())["held"]
+    assert plant.rows - plant.seen <= held  # claimed, and killed before it was sent
     plant.hold(most_in_doubt=IN_FLIGHT, counted=False)
-    measured(f"{loaded} of {called} answers were loaded, the others later; {twice} calls more")
+    measured(
+        f"{loaded} of {called} answers were loaded, the others later; 0 called twice, {held} in doubt"
+    )
 
 
 def all_of_it(file: Path) -> None:
