@@ -54,7 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "ledger_survives": {
                         "description": "What the ledger of paid calls outlives. power_loss: each "
-                        "of its steps waits for the disk, about ten times a second. process_kill: "
+                        "of its steps waits for the disk, about five times a second. process_kill: "
                         "none does, and a power cut may forget calls of the last moments, which "
                         "are then made and paid again.",
                         "version_added": "0.1.0",
