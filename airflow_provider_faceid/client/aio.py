@@ -16,15 +16,15 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError, ThrottledError
-from ..service.envelope import MAX_ANSWER, UNPACKED, Pieces, Reply, read_reply
+from ..service.envelope import MAX_ANSWER, Pieces, Reply
 from ..service.verdict import Verdict
-from .auth import signed_headers
 from .credentials.keys import keys_of
 from .encryption import encrypt_of
 from .fate import never_sent, no_address, no_answer, tls_refused
 from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
+from .wire import headers_of, reply_of
 
 IDLE_SECONDS = 15
 """Idle connections are dropped after this, well before a server would do so."""
@@ -120,21 +120,13 @@ class AsyncClient:
 
     async def _send(self, send: Send) -> Reply:
         settings = self._settings
-        headers = signed_headers(
-            send.key,
-            host=settings.host,
-            action=send.action,
-            body=send.body,
-            timestamp=int(self._clock.now()),
-            region=settings.region,
-            language=settings.language,
-        )
+        headers = headers_of(send, settings, self._clock)
         length = send.body.length
         try:
             async with self._session.post(
                 settings.url + "/",
                 data=bytes(send.body) if length <= PART else in_parts(send.body),
-                headers={**headers, **UNPACKED, "Content-Length": str(length)},
+                headers={**headers, "Content-Length": str(length)},
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=limits(send.timeout, send.connect_timeout),
@@ -144,14 +136,7 @@ class AsyncClient:
                     body += part
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise fate_of(error, send.action) from None
-        return read_reply(
-            send.action,
-            response.status,
-            body,
-            send.personal,
-            date_header=response.headers.get("Date", ""),
-            encoding=response.headers.get("Content-Encoding", ""),
-        )
+        return reply_of(send, response.status, body, response.headers)
 
 
 @lru_cache(maxsize=2)

@@ -10,15 +10,15 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from ..exceptions import FaceIdError, ThrottledError
-from ..service.envelope import MAX_ANSWER, UNPACKED, Reply, read_reply
+from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
-from .auth import signed_headers
 from .credentials.keys import Keys, keys_of
 from .encryption import Encrypt
-from .fate import never_sent, no_address, no_answer, tls_refused
+from .fate import kind_of, never_sent, no_address, no_answer, tls_refused
 from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
+from .wire import headers_of, reply_of
 from .within import within
 
 if TYPE_CHECKING:
@@ -78,21 +78,13 @@ def call(
 
 
 def _send(session: Session, settings: Settings, send: Send, clock: ServiceClock) -> Reply:
-    headers = signed_headers(
-        send.key,
-        host=settings.host,
-        action=send.action,
-        body=send.body,
-        timestamp=int(clock.now()),
-        region=settings.region,
-        language=settings.language,
-    )
+    headers = headers_of(send, settings, clock)
 
     def exchange() -> tuple[Response, bytes]:
         with session.post(
             settings.url + "/",
             data=bytes(send.body),
-            headers={**headers, **UNPACKED},
+            headers=headers,
             auth=lambda request: request,  # it is signed; a netrc must not touch our Authorization
             timeout=(send.connect_timeout, send.timeout),
             allow_redirects=False,
@@ -113,14 +105,7 @@ def _send(session: Session, settings: Settings, send: Send, clock: ServiceClock)
         raise no_answer(send.action, f"timeout of {send.timeout:g} s") from None
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         raise tls_refused(send.action, "no certificates to check it against") from None
-    return read_reply(
-        send.action,
-        response.status_code,
-        body,
-        send.personal,
-        date_header=response.headers.get("Date", ""),
-        encoding=response.headers.get("Content-Encoding", ""),
-    )
+    return reply_of(send, response.status_code, body, response.headers)
 
 
 def read_body(response: Response) -> bytes:
@@ -140,8 +125,7 @@ def read_body(response: Response) -> bytes:
 
 def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
     """Return what an error of requests means for the call."""
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    detail = type(error if cause is None else cause).__name__
+    detail = kind_of(error)
     connecting = _while_connecting(error)
     if connecting and isinstance(error, requests.exceptions.SSLError):
         return tls_refused(action, detail)

@@ -33,6 +33,12 @@ def fate_of_error(error: FaceIdError) -> tuple[Fate, Outcome]:
     return _FATES.get(type(error), (Fate.NO_ANSWER, Outcome.UNCERTAIN))
 
 
+def kind_of(error: Exception) -> str:
+    """Return what kind an error of requests is, or the one of urllib3 inside it."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return type(error if cause is None else cause).__name__
+
+
 def never_sent(action: str, detail: str) -> NotSentError:
     """Return the error for a request that did not leave this machine."""
     return NotSentError(

@@ -10,7 +10,7 @@ from ...clock import Clock
 from ...exceptions import CredentialsError
 from ..extra import VISIBLE
 from .key import MAX_BYTES, Credentials, Issued, Origin
-from .sts import DEFAULT_SECONDS, SESSION_NAME, Sts
+from .sts import DEFAULT_SECONDS, SESSION_NAME, Question, Sts
 
 REGION = "ap-singapore"
 """STS wants a region with every request; roles know none, so any of its own will do."""
@@ -59,9 +59,8 @@ class AssumedRole:
         }
         if self.external_id:
             params["ExternalId"] = self.external_id
-        key, seconds = self.sts.temporary(
-            self.name, "AssumeRole", params, region=REGION, key=key, clock=clock
-        )
+        question = Question(self.name, "AssumeRole", params, REGION, key)
+        key, seconds = self.sts.temporary(question, clock)
         return Issued(key, origin, account=self.role_arn, seconds=seconds)
 
     def over(self, base: Origin) -> AssumedRole:
@@ -101,10 +100,8 @@ class TkeOidc:
             "RoleSessionName": SESSION_NAME,
             "DurationSeconds": self.seconds,
         }
-        action = "AssumeRoleWithWebIdentity"
-        key, seconds = self.sts.temporary(
-            self.name, action, params, region=region, key=None, clock=clock
-        )
+        question = Question(self.name, "AssumeRoleWithWebIdentity", params, region, key=None)
+        key, seconds = self.sts.temporary(question, clock)
         return Issued(key, self, account=role_arn, seconds=seconds)
 
     def _token(self, path: Path) -> str:

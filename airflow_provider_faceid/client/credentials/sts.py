@@ -37,6 +37,23 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
+class Question:
+    """
+    What STS is asked.
+
+    :param who: the origin, for messages.
+    :param params: the request fields.
+    :param key: signs the request; None for an Action that is not signed.
+    """
+
+    who: str
+    action: str
+    params: Mapping[str, object] = field(repr=False)
+    region: str
+    key: Credentials | None
+
+
+@dataclass(frozen=True)
 class Sts:
     """
     An endpoint of STS and how to get there.
@@ -52,28 +69,18 @@ class Sts:
         """Return host and port: the value that is signed."""
         return urlsplit(self.url).netloc
 
-    def temporary(
-        self,
-        who: str,
-        action: str,
-        params: Mapping[str, object],
-        *,
-        region: str,
-        key: Credentials | None,
-        clock: Clock,
-    ) -> tuple[Credentials, float]:
+    def temporary(self, question: Question, clock: Clock) -> tuple[Credentials, float]:
         """
         Ask for a temporary key; return it and the seconds it is good for.
 
-        :param who: the origin, for the message.
-        :param key: signs the request; None for an Action that is not signed.
         :raises UnavailableError: STS cannot answer now.
         :raises CredentialsError: it refuses, or what it says is no key.
         """
-        reply = self._ask(who, action, params, region=region, key=key, now=clock.now())
+        action = question.action
+        reply = self._ask(question, clock.now())
         if reply.code == _SIGNED_LATE and reply.date is not None:  # for a wrong clock of ours
-            reply = self._ask(who, action, params, region=region, key=key, now=reply.date)
-        where = f"{who}: {self.host}"
+            reply = self._ask(question, reply.date)
+        where = f"{question.who}: {self.host}"
         if reply.code:
             code, request_id = reply.code, reply.request_id
             if look_up(action, code).outcome in _MAY_PASS:
@@ -91,23 +98,15 @@ class Sts:
             date,
         )
 
-    def _ask(
-        self,
-        who: str,
-        action: str,
-        params: Mapping[str, object],
-        *,
-        region: str,
-        key: Credentials | None,
-        now: float,
-    ) -> Reply:
-        body = json.dumps(params).encode()
+    def _ask(self, question: Question, now: float) -> Reply:
+        who, action, key = question.who, question.action, question.key
+        body = json.dumps(question.params).encode()
         headers = {"Content-Type": JSON_TYPE, "Host": self.host}
         signature = "SKIP" if key is None else self._signature(key, headers, body, int(now))
         headers |= {
             "X-TC-Action": action,
             "X-TC-Version": VERSION,
-            "X-TC-Region": region,
+            "X-TC-Region": question.region,
             "X-TC-Timestamp": str(int(now)),
             "Authorization": signature,
         }

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ...exceptions import CredentialsError, UnavailableError
 from ...service.envelope import UNPACKED, Reply
+from ..fate import kind_of
 from ..within import within
 from .key import MAX_BYTES
 
@@ -87,15 +88,9 @@ def ask(
     except TimeoutError:
         raise UnavailableError(f"{host} does not answer within {way.seconds:g} s") from None
     except (requests.RequestException, HTTPError) as error:
-        raise UnavailableError(f"{host} cannot be reached ({_detail(error)})") from None
+        raise UnavailableError(f"{host} cannot be reached ({kind_of(error)})") from None
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         raise CredentialsError(f"{host}: no certificates to check its own against") from None
     if len(page.body) > MAX_BYTES:
         raise CredentialsError(f"{host} sends more than {MAX_BYTES} bytes, which is no key")
     return page
-
-
-def _detail(error: Exception) -> str:
-    """Return what kind of error it is; its text may hold the request."""
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    return type(error if cause is None else cause).__name__

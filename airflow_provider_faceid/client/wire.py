@@ -1,0 +1,42 @@
+"""One request as it goes over the wire and what comes back: what both transports do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..service.envelope import UNPACKED, Reply, read_reply
+from .auth import signed_headers
+from .flow import Send
+from .service_clock import ServiceClock
+from .settings import Settings
+
+
+def headers_of(send: Send, settings: Settings, clock: ServiceClock) -> dict[str, str]:
+    """Return all headers of a request, signed for this moment."""
+    signed = signed_headers(
+        send.key,
+        host=settings.host,
+        action=send.action,
+        body=send.body,
+        timestamp=int(clock.now()),
+        region=settings.region,
+        language=settings.language,
+    )
+    return {**signed, **UNPACKED}
+
+
+def reply_of(send: Send, status: int, body: bytes | bytearray, headers: Mapping[str, str]) -> Reply:
+    """
+    Return what an answer says.
+
+    :param headers: of the answer, whatever the case of their names.
+    :raises FaceIdError: it is no answer of the service.
+    """
+    return read_reply(
+        send.action,
+        status,
+        body,
+        send.personal,
+        date_header=headers.get("Date", ""),
+        encoding=headers.get("Content-Encoding", ""),
+    )
