@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 SOON = 15.0
 """Seconds: far more than anything takes that need not wait, far less than what would never end."""
 
 
-def soon(holds: Callable[[], bool]) -> bool:
+def soon(holds: Callable[[], object]) -> bool:
     """Wait until something holds; say whether it does."""
     end = time.monotonic() + SOON
     while not (held := holds()) and time.monotonic() < end:
         time.sleep(0.005)
-    return held
+    return bool(held)
+
+
+def in_some_try(fast: Callable[[int], bool]) -> bool:
+    """
+    Say whether one of three tries is about as fast as it should be.
+
+    A busy machine loses seconds now and then. How fast exactly is for ``make bench`` to say.
+    """
+    return any(fast(number) for number in range(3))
+
+
+@contextmanager
+def once(holds: Callable[[], object], act: Callable[[], object]) -> Iterator[None]:
+    """Do something beside the body as soon as something holds, which it must; wait for its end."""
+    done: list[bool] = []
+
+    def watch() -> None:
+        if soon(holds):
+            act()
+            done.append(True)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    assert done, "what was waited for never was, or what was to be done then failed"

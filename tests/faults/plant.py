@@ -174,6 +174,14 @@ class Plant:
             time.sleep(0.002)
         return holds()
 
+    def stand_still(self) -> int:
+        """Wait until the service has seen no call for a second; return how many it saw."""
+        before = -1
+        while before < self.seen:
+            before = self.seen
+            time.sleep(1)
+        return before
+
     def query(self, sql: str, file: Path | None = None) -> list[tuple[Any, ...]]:
         """Run a query in the warehouse, or in another SQLite file."""
         file = file or self.folder / "warehouse"

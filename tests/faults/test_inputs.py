@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
-import time
 
 import pytest
 
@@ -12,6 +10,7 @@ from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.service.name import MIDDLE_DOT
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.database import DUCKDB
+from tests.patience import once
 
 WIDE = {48 + digit: 0xFF10 + digit for digit in range(10)}
 GIF = b"GIF89a" + bytes(range(256))
@@ -41,8 +40,6 @@ def test_a_row_counts_as_it_was_when_its_page_was_read(trial, measured):
     new = people[1200:]
 
     def change() -> None:
-        while len(trial.calls()) < 100:
-            time.sleep(0.005)
         row = "UPDATE people SET id_card = ?, name = ? WHERE id = ?"
         for place, key in enumerate((sent, unsent)):
             trial.home.run(row, [(new[place].id_card, new[place].name, key)])
@@ -50,10 +47,8 @@ def test_a_row_counts_as_it_was_when_its_page_was_read(trial, measured):
         add = "INSERT INTO people VALUES (?, ?, ?, NULL)"
         trial.home.run(add, [(n, new[p].id_card, new[p].name) for p, n in ((2, -1), (3, 5000))])
 
-    changing = threading.Thread(target=change)
-    changing.start()
-    manifest = trial.run(settings={"quotas": {ID_CARD: 400}}, max_in_flight=100)
-    changing.join()
+    with once(lambda: len(trial.calls()) >= 10, change):
+        manifest = trial.run(settings={"quotas": {ID_CARD: 400}}, max_in_flight=100)
     called = trial.called()
     assert manifest["rows_in"] == 1200
     assert manifest["answered"] == len(called) == 1200

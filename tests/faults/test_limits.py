@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import Counter
 
@@ -18,6 +17,7 @@ from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.simulator.transfers import DropAfter
 from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
+from tests.patience import once
 
 from . import virtual_time
 from .plant import ACTION
@@ -156,15 +156,11 @@ def test_a_limit_of_a_minute_is_waited_for_in_the_run(trials, measured):
     began = trial.server.clock.now()
 
     def pass_by() -> None:
-        while len(trial.calls()) < 2:
-            time.sleep(0.01)
         time.sleep(1)
         trial.server.clock.advance(60)
 
-    time_passes = threading.Thread(target=pass_by)
-    time_passes.start()
-    manifest = trial.run(FACE, **known(limits))
-    time_passes.join()
+    with once(lambda: len(trial.calls()) == 2, pass_by):
+        manifest = trial.run(FACE, **known(limits))
     waited = trial.server.clock.now() - began
     assert manifest["answered"] == len(trial.calls()) == len(photos)
     assert manifest["deferred"] == refused(trial) == 0
@@ -192,15 +188,8 @@ def test_the_counts_of_a_day_begin_anew_at_midnight_in_beijing(trials, measured)
     midnight = next_beijing_midnight(clock.now())
     clock.advance(midnight - clock.now() - 60)
 
-    def pass_by() -> None:
-        while len(trial.calls()) < 10:
-            time.sleep(0.01)
-        clock.advance(midnight - clock.now())
-
-    time_passes = threading.Thread(target=pass_by)
-    time_passes.start()
-    manifest = trial.run(**known(limits))
-    time_passes.join()
+    with once(lambda: len(trial.calls()) == 10, lambda: clock.advance(midnight - clock.now())):
+        manifest = trial.run(**known(limits))
     moments = [utc_seconds(call["at"]) for call in trial.calls()]
     days = Counter(moment >= midnight for moment in moments)
     assert days == {False: 10, True: 10}

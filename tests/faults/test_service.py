@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 
 import pytest
@@ -19,6 +18,7 @@ from airflow_provider_faceid.simulator.standing import Standing, State
 from tests.integration.credentials.cloud import METADATA, Cloud
 from tests.integration.encryption import FORMS, fields_of, wrong_key
 from tests.integration.hook.conftest import HASH_SECRET
+from tests.patience import once
 
 ROWS, IN_FLIGHT = 200, 16
 TEN_MINUTES = 600
@@ -42,15 +42,11 @@ def test_an_authority_that_is_away_is_waited_for(trial, measured, action, code):
     trial.arm(Rule(Code(code), nth=Nth(10), lasts_s=TEN_MINUTES))
 
     def pass_by() -> None:
-        while not any(call["fault"] for call in trial.calls()):
-            time.sleep(0.01)
         time.sleep(2)
         trial.server.clock.advance(TEN_MINUTES)
 
-    time_passes = threading.Thread(target=pass_by)
-    time_passes.start()
-    manifest = trial.run(action, max_in_flight=IN_FLIGHT)
-    time_passes.join()
+    with once(lambda: any(call["fault"] for call in trial.calls()), pass_by):
+        manifest = trial.run(action, max_in_flight=IN_FLIGHT)
     assert manifest["answered"] == rows
     assert trial.quarantine() == []
     calls = len(trial.calls())

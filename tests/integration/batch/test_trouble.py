@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 
 import duckdb
 import psycopg
@@ -28,6 +29,7 @@ from airflow_provider_faceid.exceptions import (
 )
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from tests.patience import once, soon
 
 HTML = (b"<html>Not here, 440305199505132561</html>", 200, "text/html")
 
@@ -167,13 +169,13 @@ def test_stop_waits_for_what_is_in_flight_and_keeps_it(sqlite_bench):
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:300])
     batch = bench.batch(settings={"quotas": {ID_CARD: 200}})
-    timer = threading.Timer(0.4, batch.stop)
-    timer.start()
-    with pytest.raises(UnavailableError, match="run it again"):
+    with (
+        once(lambda: len(bench.calls()) > 20, batch.stop),
+        pytest.raises(UnavailableError, match="run it again"),
+    ):
         batch.run()
-    timer.join()
     manifest = batch.manifest.as_dict()
-    assert 0 < manifest["answered"] < 150
+    assert 20 < manifest["answered"] < 300
     assert manifest["answered"] == len(bench.results()) == len(bench.calls())
     bench.check_counts(manifest)
     assert bench.runs("state, answered") == [("failed", manifest["answered"])]
@@ -197,13 +199,17 @@ def test_a_run_whose_time_is_up_waits_for_what_is_in_flight(sqlite_bench):
     with SimulatorServer(people=len(bench.people) + 20, latency_ms=(400, 400)) as slow:
         bench.server, bench.url = slow, slow.url
         batch = bench.batch(settings={"quotas": {ID_CARD: 40}})
-        before = signal.signal(signal.SIGALRM, cut_off)
-        signal.setitimer(signal.ITIMER_REAL, 0.7)
+        before, me = signal.signal(signal.SIGALRM, cut_off), threading.get_ident()
         try:
-            with pytest.raises(TimeIsUp):
+            with (
+                once(
+                    lambda: len(bench.calls()) > 10,
+                    lambda: signal.pthread_kill(me, signal.SIGALRM),
+                ),
+                pytest.raises(TimeIsUp),
+            ):
                 batch.run()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         places = Counter(status for status, _ in bench.results().values())
         assert 0 < places["answered"] == len(bench.calls()) < len(people)
@@ -246,25 +252,15 @@ def test_a_warehouse_locked_for_three_seconds_loses_nothing(sqlite_bench, caplog
         batch._store.database.rows("PRAGMA busy_timeout = 100")
 
     batch._store.open = impatient
-    locked, lock = threading.Event(), threading.Event()
 
     def hold():
-        lock.wait()
-        other = sqlite3.connect(bench.home.address, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        locked.set()
-        time.sleep(3)
-        other.execute("COMMIT")
-        other.close()
+        with closing(sqlite3.connect(bench.home.address, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(3)
+            other.execute("COMMIT")
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    timer = threading.Timer(0.5, lock.set)
-    timer.start()
-    with caplog.at_level(logging.WARNING):
+    with once(lambda: len(bench.calls()) > 20, hold), caplog.at_level(logging.WARNING):
         manifest = batch.run().as_dict()
-    holder.join()
-    assert locked.is_set()
     assert "trying again in 1 s" in caplog.text
     bench.check(manifest)
     assert manifest["answered"] == len(people)
@@ -321,10 +317,8 @@ def test_a_warehouse_whose_connections_are_cut_loses_nothing(bench, request):
                 "WHERE pid <> pg_backend_pid() AND query LIKE '%faceid_%'"
             )
 
-    timer = threading.Timer(0.7, cut)
-    timer.start()
-    manifest = batch.run().as_dict()
-    timer.join()
+    with once(lambda: len(bench.calls()) > 20, cut):
+        manifest = batch.run().as_dict()
     bench.check(manifest)
 
 
@@ -339,9 +333,7 @@ def test_a_source_that_breaks_in_the_middle_stops_the_run_and_keeps_the_answers(
 
         def breaking(expressions, size, last):
             if last:
-                end = time.monotonic() + 10
-                while len(slow.account.ledger) <= 20 and time.monotonic() < end:
-                    time.sleep(0.01)
+                soon(lambda: len(slow.account.ledger) > 20)
                 raise FaceIdError("reading failed")
             return page(expressions, size, last)
 
@@ -418,10 +410,8 @@ def test_a_service_that_hangs_up_in_the_middle_of_a_run_leaves_rows_in_one_place
     with SimulatorServer(people=120, quotas={ID_CARD: 0}, latency_ms=(20, 60)) as dying:
         bench.url = dying.url
         bench.fill_with([p for p in dying.account.people.listed if not p.special][:90])
-        timer = threading.Timer(0.5, dying.stop)
-        timer.start()
-        _, manifest = bench.fail(OutageError, settings={"quotas": {ID_CARD: 100}})
-        timer.join()
+        with once(lambda: len(dying.account.ledger) > 20, dying.stop):
+            _, manifest = bench.fail(OutageError, settings={"quotas": {ID_CARD: 100}})
         seen, bill = len(dying.account.ledger), dying.account.ledger.bill[ID_CARD]
     assert manifest["answered"] + manifest["held"] == len(bench.results())
     assert manifest["charged"] <= bill <= manifest["charged"] + manifest["held"]

@@ -52,9 +52,10 @@ def test_work_that_goes_on_is_ended():
 
 
 def test_work_that_ends_by_itself_is_left_to_it():
-    ended = []
+    over, ended = threading.Event(), []
     with pytest.raises(TimeoutError):
-        within(0.01, lambda: [time.sleep(0.1), ended.append(True)])
+        within(0.01, lambda: [over.wait(SOON), ended.append(True)])
+    over.set()
     assert soon(no_thread_is_left)
     assert ended == [True]
 

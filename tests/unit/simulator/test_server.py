@@ -13,6 +13,7 @@ import requests
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import latency, parse, quotas
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from tests.patience import soon
 
 
 def test_a_server_stops_and_closes_its_port():
@@ -65,7 +66,7 @@ def test_calls_wait_out_their_latency_side_by_side_and_refusals_come_at_once(cal
 
         (answered, _), (refused, _) = sorted(asyncio.run(ask_twice()), key=lambda one: one[1])
         assert answered >= 0.2
-        assert refused < 0.15
+        assert refused < answered
 
 
 @pytest.mark.parametrize("sent", ["half", "whole"])
@@ -80,9 +81,11 @@ def test_a_caller_who_hangs_up_makes_no_noise(ordinary, caller, caplog, sent):
             line.sendall(f"POST / HTTP/1.1\r\n{head}\r\n".encode())
             line.sendall(body if sent == "whole" else body[:9])
             time.sleep(0.05)
-        time.sleep(0.2)
-        assert len(own.get("/_sim/ledger")) == (sent == "whole")
-        assert own.get("/_sim/bill")[ID_CARD] == (sent == "whole")
+        if sent == "half":
+            time.sleep(0.2)  # for what must not come
+        whole = sent == "whole"
+        assert soon(lambda: own.get("/_sim/bill")[ID_CARD] == whole)
+        assert len(own.get("/_sim/ledger")) == whole
     assert not caplog.records
 
 
