@@ -31,7 +31,13 @@ MAX_DEPTH = 100
 MAX_DESCRIPTION = 500
 """Characters of the service's descriptions that are kept."""
 MALFORMED = "(malformed)"
-"""Stands for a code or RequestId of other characters than those have; no code of ours is called so."""
+"""
+Stands for a code or RequestId of other characters than those have, or that says the person back.
+
+No code of ours is called so.
+"""
+LONG = 6
+"""Characters of a value that no code and no RequestId holds by chance."""
 
 _CODE = re.compile(r"-?[A-Za-z0-9_.]{1,120}|")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}|")
@@ -135,7 +141,7 @@ def read_reply(
     :param status: HTTP status.
     :param body: HTTP body as it came, of which more than :data:`MAX_ANSWER` bytes need not be read;
         never part of a message, because it may echo personal data.
-    :param personal: values of the request, struck out of the description.
+    :param personal: values of the request, of which nothing that is told of the answer holds one.
     :param date_header: HTTP header ``Date``, empty if there is none.
     :param encoding: HTTP header ``Content-Encoding``, empty if there is none.
     :raises UncertainError: the request was sent, but this is no answer to it.
@@ -154,13 +160,12 @@ def read_reply(
             code = MALFORMED
     else:
         code, description = _text(response, "Result"), _text(response, "Description")
-    request_id = _text(response, "RequestId")
+    values = [value for value in personal if isinstance(value, str)]
     return Reply(
         action=action,
-        # These two go to logs, errors and tables as they are.
-        code=code if _CODE.fullmatch(code) else MALFORMED,
-        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else MALFORMED,
-        description=on_one_line(strike_out(description, personal), MAX_DESCRIPTION),
+        code=_plain(code, _CODE, values),
+        request_id=_plain(_text(response, "RequestId"), _REQUEST_ID, values),
+        description=on_one_line(strike_out(description, values), MAX_DESCRIPTION),
         fields=response,
         date_header=date_header,
     )
@@ -205,6 +210,12 @@ def on_one_line(text: str, length: int) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
+    """Return a text that may go to logs, errors and tables as it is."""
+    says_back = any(len(value) >= LONG and value in text for value in personal)
+    return text if form.fullmatch(text) and not says_back else MALFORMED
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:

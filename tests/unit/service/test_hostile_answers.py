@@ -184,6 +184,26 @@ def test_a_request_id_of_other_characters_is_not_told(text):
     assert ask(answer(Result="0", RequestId=text)).request_id == MALFORMED
 
 
+@pytest.mark.parametrize("value", ["440305199505132561", "11010519491231002X", "WangXiaoming"])
+def test_a_code_and_a_request_id_do_not_say_the_person_back(value):
+    for text in (value, f"AuthFailure.{value}"):
+        for body in (answer(Result=text), answer(Error={"Code": text})):
+            verdict = ask(body, personal=(value, "Li"))
+            assert (verdict.code, verdict.meaning) == (MALFORMED, UNKNOWN_CODE.meaning)
+    for text in (value, f"a-{value}-b"):
+        assert (
+            ask(answer(Result="0", RequestId=text), personal=(value, "Li")).request_id == MALFORMED
+        )
+
+
+def test_a_short_value_may_stand_in_a_code_or_request_id_by_chance():
+    verdict = ask(
+        answer(Result="AuthFailure.SignatureFailure", RequestId="a-beef-1"),
+        personal=("Auth", "beef"),
+    )
+    assert (verdict.code, verdict.request_id) == ("AuthFailure.SignatureFailure", "a-beef-1")
+
+
 @pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
 @pytest.mark.parametrize("code", ["0", "-1"])
 def test_a_description_is_one_line_of_bounded_length(code, text):
