@@ -7,6 +7,7 @@ import hmac
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -99,17 +100,35 @@ def state_url(state_conn_id: str) -> str:
     :raises ConfigurationError: the connection is of another type.
     """
     if state_conn_id:
-        conn_type = BaseHook.get_connection(state_conn_id).conn_type
-        if conn_type not in STORES:
+        connection = BaseHook.get_connection(state_conn_id)
+        if connection.conn_type not in STORES:
             raise ConfigurationError(
-                f"Connection '{state_conn_id}' is of type '{conn_type}'. The state store needs "
-                f"one of type {' or '.join(STORES)}"
+                f"Connection '{state_conn_id}' is of type '{connection.conn_type}'. The state store "
+                f"needs one of type {' or '.join(STORES)}"
             )
-        hook = BaseHook.get_hook(state_conn_id)
-        return str(hook.get_uri()).replace("postgres://", "postgresql+psycopg://")
+        url = str(BaseHook.get_hook(state_conn_id).get_uri())
+        return (
+            url if connection.conn_type == "sqlite" else _postgresql(url, connection.extra_dejson)
+        )
     _warn_of_several_hosts()
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return f"sqlite:///{home / DEFAULT_FILE}"
+
+
+def _postgresql(url: str, extra: Mapping[str, object]) -> str:
+    """
+    Return the URL for our driver, with what the connection's Extra says to it.
+
+    Airflow's hook has a place for that when it connects and none in its URL, so that ``sslmode``
+    and ``connect_timeout`` would be lost. PostgreSQL's library names what may be said.
+    """
+    from psycopg import pq  # noqa: PLC0415 - comes with the extra postgres
+    from sqlalchemy import make_url  # noqa: PLC0415 - takes a while
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    said = {name: str(value) for name, value in extra.items() if name in known}
+    found = make_url(url).set(drivername="postgresql+psycopg")
+    return found.update_query_dict(said).render_as_string(hide_password=False)
 
 
 def _name(settings: Settings, action: str) -> str:

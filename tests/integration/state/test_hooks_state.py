@@ -23,7 +23,10 @@ def connection(monkeypatch, request) -> dict[str, object]:
         "conn_type": "postgres",
         "login": url.username,
         "schema": url.database,
-        "extra": {"sqlalchemy_query": dict(url.query)},  # the server listens on a socket only
+        "extra": {
+            "sqlalchemy_query": dict(url.query),  # the server listens on a socket only
+            "application_name": "of-the-extra",
+        },
     }
 
 
@@ -40,6 +43,8 @@ def test_a_postgresql_connection_leads_to_a_working_store(connection, monkeypatc
             assert isinstance(cursor, psycopg.Cursor)
             cursor.execute("SELECT name FROM faceid_pace")
             ((name,),) = cursor.fetchall()
+            cursor.execute("SHOW application_name")
+            assert cursor.fetchall() == [("of-the-extra",)]
         assert "an-id" not in name
     finally:
         store.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 
 import pytest
+from sqlalchemy import make_url
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
@@ -74,6 +76,34 @@ def test_asking_for_a_pace_opens_nothing(home):
 def test_a_postgresql_connection_is_opened_with_psycopg(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PACE", "postgres://me:p%40ss@db.example:5433/airflow")
     assert state_url("pace") == "postgresql+psycopg://me:p%40ss@db.example:5433/airflow"
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "postgres://me:p%40ss@db.example/airflow?sslmode=verify-full&connect_timeout=5&cursor=dict",
+        json.dumps(
+            {
+                "conn_type": "postgres",
+                "host": "db.example",
+                "login": "me",
+                "password": "p@ss",
+                "schema": "airflow",
+                "extra": {
+                    "sslmode": "verify-full",
+                    "connect_timeout": 5,
+                    "cursor": "dict",
+                    "iam": False,
+                },
+            }
+        ),
+    ],
+)
+def test_what_a_postgresql_connection_says_to_the_driver_is_said(monkeypatch, connection):
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", connection)
+    url = make_url(state_url("pace"))
+    assert url.query == {"sslmode": "verify-full", "connect_timeout": "5"}
+    assert (url.host, url.username, url.password) == ("db.example", "me", "p@ss")
 
 
 def test_the_name_of_the_row_shows_no_key():
