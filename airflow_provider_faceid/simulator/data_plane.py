@@ -48,7 +48,7 @@ class Outcome:
     What became of a call, whatever the caller will see of it.
 
     :param said: what the service answers; None if it never got the call.
-    :param id_card: ``IdCard`` as sent, empty if nobody came to read it.
+    :param id_card: ``IdCard``, decrypted if it can be; empty if nobody came to read it.
     :param processed: whether an Action worked on it.
     :param charged: whether it is billed.
     :param fault: the effect a fault rule had on it.
@@ -97,11 +97,15 @@ class DataPlane:
         )
         call = await _aside(length, received)
         given = await _aside(length, partial(parameters.read, call))
-        effect = account.faults.decide(call.action, _id_card(given))
+        clear = given
+        if not isinstance(given, Refusal):
+            clear = parameters.decrypt(given, account.encryption_keys)
+        id_card = _id_card(clear) or _id_card(given)
+        effect = account.faults.decide(call.action, id_card)
         if isinstance(effect, Setting):
             effect.change(account)
             call = replace(call, arrived=account.clock.now(), standing=account.standing)
-        outcome = await self._process(call, given, effect)
+        outcome = await self._process(call, id_card, given, clear, effect)
         line = self._write_down(call, outcome, request_id)
         if outcome.processed and self.latency[1]:
             # The work is done and billed; the answer travels. Who hangs up now has paid.
@@ -115,24 +119,26 @@ class DataPlane:
         return wire.response
 
     async def _process(
-        self, call: Call, given: Parameters | Refusal, effect: Effect | None
+        self,
+        call: Call,
+        id_card: str,
+        given: Parameters | Refusal,
+        clear: Parameters | Refusal,
+        effect: Effect | None,
     ) -> Outcome:
-        """Return what becomes of a call."""
+        """Return what becomes of a call, whose parameters came as given and decrypted are clear."""
         if isinstance(effect, Transfer) and not effect.processed:
-            return Outcome(None, _id_card(given), fault=effect)
+            return Outcome(None, id_card, fault=effect)
         # A code that is forced upon the Action has no effect on a call that is refused before.
         fault = None if isinstance(effect, Code) else effect
         if refusal := await _aside(call.length, partial(gateway.refuse, call)):
             return Outcome(refusal, fault=fault)
-        id_card, admitted = _id_card(given), self._admit(call, given)
-        if isinstance(admitted, Refusal):
-            return Outcome(admitted, id_card, fault=fault)
+        if refusal := self._turn_away(call, given):
+            return Outcome(refusal, id_card, fault=fault)
         if isinstance(effect, Code):
             said, charged = effect.say(call.action)
             processed = charged or isinstance(said, Answer)
             return Outcome(said, id_card, processed, charged, effect)
-        clear = parameters.decrypt(admitted, self.account.encryption_keys)
-        id_card = _id_card(clear) or id_card
         said = (
             clear
             if isinstance(clear, Refusal)
@@ -140,8 +146,8 @@ class DataPlane:
         )
         return Outcome(said, id_card, processed=True, charged=said.charged, fault=effect)
 
-    def _admit(self, call: Call, given: Parameters | Refusal) -> Parameters | Refusal:
-        """Return the parameters of a call, or why its Action is not asked."""
+    def _turn_away(self, call: Call, given: Parameters | Refusal) -> Refusal | None:
+        """Return why the Action of a call is not asked, None if it is."""
         account = self.account
         if over := account.windows.arrive(call.action, call.arrived, call.secret_id):
             return Refusal("RequestLimitExceeded", (over, account.windows.quotas[call.action]))
@@ -149,7 +155,7 @@ class DataPlane:
             return Refusal("RequestLimitExceeded.UinLimitExceeded")
         if isinstance(given, Refusal):
             return given
-        return parameters.refuse(ACTIONS[call.action], given, account.unknowns) or given
+        return parameters.refuse(ACTIONS[call.action], given, account.unknowns)
 
     def _write_down(self, call: Call, outcome: Outcome, request_id: UUID) -> Line:
         said = outcome.said

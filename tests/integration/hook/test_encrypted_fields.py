@@ -9,6 +9,8 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
 from airflow_provider_faceid.hooks.once import Once
+from airflow_provider_faceid.simulator.effects import Code
+from airflow_provider_faceid.simulator.rule import Rule
 from tests.integration.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
@@ -33,6 +35,18 @@ def test_both_clients_are_answered_and_billed(client, encrypting, ordinary, phot
     )
     assert [verdict.is_match for verdict in verdicts] == [True, True]
     assert [(row["id_card"], row["charged"]) for row in ledger()] == [(ordinary.id_card, True)] * 2
+
+
+def test_a_fault_meets_the_person_it_is_about(client, encrypting, simulator, ledger):
+    somebody, unlucky = simulator.account.people.listed[-2:]
+    simulator.faults.add(Rule(Code("-1"), person=unlucky.id_card, times=1))
+    calls = [(ID_CARD, {"IdCard": one.id_card, "Name": one.name}) for one in (somebody, unlucky)]
+    codes = [client.ask(encrypting, *call).code for call in calls]
+    assert codes == ["0", "-1"]
+    assert {row["id_card"]: row["fault"] for row in ledger()} == {
+        somebody.id_card: "",
+        unlucky.id_card: "code",
+    }
 
 
 def test_the_typed_methods_encrypt(encrypting, ordinary, photo):
