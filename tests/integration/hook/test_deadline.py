@@ -16,10 +16,10 @@ PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
 
 @pytest.fixture
 def give_up(client, connect):
-    """Ask until the deadline of two seconds; return the error and how long it took."""
+    """Ask until the deadline; return the error and how long it took."""
 
-    def give_up(url, kind):
-        hook = connect(url, deadline=2, max_attempts=10)
+    def give_up(url, kind, deadline=2):
+        hook = connect(url, deadline=deadline, max_attempts=10)
         began = time.monotonic()
         with pytest.raises(kind) as error:
             client.ask(hook, ID_CARD, PARAMS)
@@ -32,7 +32,7 @@ def test_a_service_that_stays_away_is_given_up_with_the_last_problem(give_up, se
     server = serve(lambda line: line.say(b"<html>", "503 Service Unavailable"))
     error, seconds = give_up(server.url, UnavailableError)
     assert error.code == "http:503"
-    assert error.requests == len(server.requests) in {2, 3}  # by chance of the pauses
+    assert 1 <= error.requests == len(server.requests) <= 3  # by chance of the pauses
     assert seconds < SOON
 
 
@@ -45,9 +45,9 @@ def test_the_last_request_has_only_what_is_left(give_up, serve):
         return line.dribble(b"HTTP/1.1 200 OK\r\nX: y")
 
     server = serve(answer)
-    error, seconds = give_up(server.url, UncertainError)
+    error, seconds = give_up(server.url, UncertainError, deadline=5)
     assert error.requests == len(server.requests) == 2
-    assert 1.9 <= seconds < SOON
+    assert 4.9 <= seconds < SOON
 
 
 def test_who_cannot_connect_before_it_has_sent_nothing(give_up):
