@@ -25,6 +25,7 @@ from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, 
 from .service_clock import ServiceClock
 from .settings import Settings
 from .wire import headers_of, reply_of
+from .within import within_async
 
 IDLE_SECONDS = 15
 """Idle connections are dropped after this, well before a server would do so."""
@@ -123,14 +124,17 @@ class AsyncClient:
         headers = headers_of(send, settings, self._clock)
         length = send.body.length
         try:
-            async with self._session.post(
-                settings.url + "/",
-                data=bytes(send.body) if length <= PART else in_parts(send.body),
-                headers={**headers, "Content-Length": str(length)},
-                proxy=self._proxy,
-                allow_redirects=False,
-                timeout=limits(send.timeout, send.connect_timeout),
-            ) as response:
+            async with (
+                within_async(send.timeout),
+                self._session.post(
+                    settings.url + "/",
+                    data=bytes(send.body) if length <= PART else in_parts(send.body),
+                    headers={**headers, "Content-Length": str(length)},
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    timeout=limits(send.connect_timeout),
+                ) as response,
+            ):
                 body = bytearray()
                 while len(body) <= MAX_ANSWER and (part := await response.content.readany()):
                     body += part
@@ -140,11 +144,9 @@ class AsyncClient:
 
 
 @lru_cache(maxsize=2)
-def limits(timeout: float, connect_timeout: float) -> aiohttp.ClientTimeout:
-    """Return a request's time limits, as aiohttp takes them."""
-    return aiohttp.ClientTimeout(
-        total=timeout, connect=connect_timeout, sock_connect=connect_timeout
-    )
+def limits(connect_timeout: float) -> aiohttp.ClientTimeout:
+    """Return what aiohttp is to watch: the time to connect; the whole is watched by ourselves."""
+    return aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
 
 
 async def in_parts(body: Pieces) -> AsyncIterator[memoryview]:

@@ -1,16 +1,26 @@
-"""A time limit over work that blocks."""
+"""
+Time limits, over work that blocks and over coroutines.
+
+A process that was stopped or starved finds its limits over when it goes on, while answers that came
+meanwhile, and are paid for, wait to be read. A limit that is seen late therefore gives a moment more.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
 
-
+LATE_SECONDS = 0.2
+"""A limit that is seen so much too late was not looked at: this process had no time."""
+MOMENT_SECONDS = 1.0
+"""What it takes to read what has come: a thousand times as long as that usually takes."""
 GRACE_SECONDS = 1.0
 """Work whose time is up may end by itself for as long as it had, and so much more: its own timeouts
 are to come first."""
@@ -53,8 +63,10 @@ def within(seconds: float, work: Callable[[], T]) -> T:
                 )
 
     thread = threading.Thread(target=run, name="faceid-call", daemon=True)
+    end_at = time.monotonic() + seconds
     thread.start()
     thread.join(seconds)
+    thread.join(_moment(time.monotonic() - end_at))
     if errors:
         raise errors[0]
     if results:
@@ -63,3 +75,27 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     later.daemon = True
     later.start()
     raise TimeoutError
+
+
+@asynccontextmanager
+async def within_async(seconds: float) -> AsyncIterator[None]:
+    """
+    Give up what the body awaits after so many seconds.
+
+    :raises TimeoutError: the time is up.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    async with asyncio.timeout(None) as limit:
+        alarm = loop.call_at(
+            end, lambda: limit.reschedule(loop.time() + _moment(loop.time() - end))
+        )
+        try:
+            yield
+        finally:
+            alarm.cancel()
+
+
+def _moment(late: float) -> float:
+    """Return how much longer to wait when the end is seen so many seconds late."""
+    return MOMENT_SECONDS if late > LATE_SECONDS else 0.0

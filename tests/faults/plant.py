@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ ACTION = "IdCardVerification"
 RATE = 400
 """Calls per second of all workers together, unless a test says otherwise."""
 MOST_SECONDS = 120
+MOST_STOPS = 20
 LATEST_TRY = """
     SELECT t.number, COUNT(c.call_key) FROM faceid_tries t LEFT JOIN faceid_calls c
     ON c.owner = t.owner AND c.try_number = t.number AND c.state = 'sent' GROUP BY t.owner
@@ -44,6 +45,16 @@ def contents(url: str) -> dict[str, bytes]:
         file = Path(url.removeprefix("sqlite:///"))
         held |= {path.name: path.read_bytes() for path in file.parent.glob(f"{file.name}*")}
     return held
+
+
+def is_held(file: Path) -> bool:
+    """Say whether somebody is writing a SQLite file, and not just for a moment."""
+    with closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 class Worker:
@@ -77,6 +88,19 @@ class Worker:
         if self._code is None:
             raise TimeoutError("the worker does not end")
         return self._code
+
+    def stop(self, files: Iterable[Path]) -> None:
+        """
+        Stop it between two of its writes.
+
+        :param files: the SQLite files it writes. One it held would keep everybody else waiting.
+        """
+        for _ in range(MOST_STOPS):
+            self.send(signal.SIGSTOP)
+            if not any(is_held(file) for file in files):
+                return
+            self.send(signal.SIGCONT)
+        raise TimeoutError("the worker writes without end")
 
     def kill(self) -> None:
         """End it at once."""
@@ -153,6 +177,11 @@ class Plant:
     def finish(self, owner: str = "task", **job: Any) -> int:
         """Run to the end; return the exit code."""
         return self.start(owner, **job).wait()
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Return the SQLite files all workers write."""
+        return self.state_file, self.folder / "warehouse"
 
     @property
     def seen(self) -> int:

@@ -1,14 +1,17 @@
-"""A time limit over work that blocks: what is late is ended, and nothing else is."""
+"""Time limits: what is late is ended, and nothing else is; what had come in time is read."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_faceid.client import within as module
-from airflow_provider_faceid.client.within import within
+from airflow_provider_faceid.client.within import within, within_async
 from tests.patience import SOON, soon
 
 
@@ -71,3 +74,51 @@ def test_what_ends_at_the_last_moment_is_returned_or_late_and_harms_nobody():
             ends[False] += 1
     assert soon(no_thread_is_left)
     assert min(ends.values()) > 0
+
+
+def ask(seconds: float, *, stopped: float, answered: bool) -> bytes:
+    """Wait for a byte in an event loop that stands still meanwhile, as in a stopped process."""
+
+    async def wait() -> bytes:
+        here, there = socket.socketpair()
+        with there:
+            reader, writer = await asyncio.open_connection(sock=here)
+            try:
+                async with within_async(seconds):
+                    if answered:
+                        there.send(b"x")
+                    time.sleep(stopped)  # noqa: ASYNC251 - it is the loop that stops
+                    for _ in range(10):  # an answer passes through several hands
+                        await asyncio.sleep(0)
+                    return await reader.readexactly(1)
+            finally:
+                writer.close()
+
+    return asyncio.run(wait())
+
+
+def test_a_coroutine_is_given_up_when_its_time_is_up():
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ask(0.1, stopped=0, answered=False)
+    assert 0.1 <= time.monotonic() - began < SOON
+
+
+def test_what_came_while_this_process_was_stopped_is_read():
+    assert ask(0.1, stopped=0.5, answered=True) == b"x"
+
+
+def test_a_process_that_was_stopped_does_not_wait_for_long():
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ask(0.1, stopped=0.5, answered=False)
+    assert 0.5 + module.MOMENT_SECONDS <= time.monotonic() - began < SOON
+
+
+def test_what_came_while_the_thread_that_waits_was_stopped_is_returned(monkeypatch):
+    """The machine's clock goes on by a minute as soon as it waits."""
+    clock = iter([0.0, 60.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    over = threading.Event()
+    threading.Timer(0.3, over.set).start()
+    assert within(0.01, lambda: over.wait(SOON)) is True
