@@ -21,9 +21,9 @@ def soon(holds: Callable[[], object]) -> bool:
 
 def in_some_try(fast: Callable[[int], bool]) -> bool:
     """
-    Say whether one of three tries is about as fast as it should be.
+    Say whether one of three tries is as fast as it should be.
 
-    A busy machine loses seconds now and then. How fast exactly is for ``make bench`` to say.
+    A busy machine loses seconds now and then; what we lose ourselves is lost in every try.
     """
     return any(fast(number) for number in range(3))
 

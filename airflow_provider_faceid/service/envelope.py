@@ -141,7 +141,7 @@ def read_reply(
     :param status: HTTP status.
     :param body: HTTP body as it came, of which more than :data:`MAX_ANSWER` bytes need not be read;
         never part of a message, because it may echo personal data.
-    :param personal: values of the request, of which nothing that is told of the answer holds one.
+    :param personal: values of the request; nothing that is told of the answer holds one.
     :param date_header: HTTP header ``Date``, empty if there is none.
     :param encoding: HTTP header ``Content-Encoding``, empty if there is none.
     :raises UncertainError: the request was sent, but this is no answer to it.

@@ -22,7 +22,7 @@ from .business import HANDLERS
 from .call import MAX_POST, Call, receive
 from .effects import Code, Setting
 from .ledger import Entry, Line
-from .parameters import Parameters
+from .parameters import Asked, Parameters
 from .transfers import Effect, Transfer
 from .wire import Wire
 
@@ -96,16 +96,12 @@ class DataPlane:
             unknowns=account.unknowns,
         )
         call = await _aside(length, received)
-        given = await _aside(length, partial(parameters.read, call))
-        clear = given
-        if not isinstance(given, Refusal):
-            clear = parameters.decrypt(given, account.encryption_keys)
-        id_card = _id_card(clear) or _id_card(given)
-        effect = account.faults.decide(call.action, id_card)
+        asked = await _aside(length, partial(parameters.ask, call, account.encryption_keys))
+        effect = account.faults.decide(call.action, asked.id_card)
         if isinstance(effect, Setting):
             effect.change(account)
             call = replace(call, arrived=account.clock.now(), standing=account.standing)
-        outcome = await self._process(call, id_card, given, clear, effect)
+        outcome = await self._process(call, asked, effect)
         line = self._write_down(call, outcome, request_id)
         if outcome.processed and self.latency[1]:
             # The work is done and billed; the answer travels. Who hangs up now has paid.
@@ -118,31 +114,25 @@ class DataPlane:
             self.log(line, SYSTEM_CLOCK.monotonic() - began)
         return wire.response
 
-    async def _process(
-        self,
-        call: Call,
-        id_card: str,
-        given: Parameters | Refusal,
-        clear: Parameters | Refusal,
-        effect: Effect | None,
-    ) -> Outcome:
-        """Return what becomes of a call, whose parameters came as given and decrypted are clear."""
+    async def _process(self, call: Call, asked: Asked, effect: Effect | None) -> Outcome:
+        """Return what becomes of a call."""
+        id_card = asked.id_card
         if isinstance(effect, Transfer) and not effect.processed:
             return Outcome(None, id_card, fault=effect)
         # A code that is forced upon the Action has no effect on a call that is refused before.
         fault = None if isinstance(effect, Code) else effect
         if refusal := await _aside(call.length, partial(gateway.refuse, call)):
             return Outcome(refusal, fault=fault)
-        if refusal := self._turn_away(call, given):
+        if refusal := self._turn_away(call, asked.given):
             return Outcome(refusal, id_card, fault=fault)
         if isinstance(effect, Code):
             said, charged = effect.say(call.action)
             processed = charged or isinstance(said, Answer)
             return Outcome(said, id_card, processed, charged, effect)
         said = (
-            clear
-            if isinstance(clear, Refusal)
-            else await HANDLERS[call.action](self.account, clear, call.arrived)
+            asked.clear
+            if isinstance(asked.clear, Refusal)
+            else await HANDLERS[call.action](self.account, asked.clear, call.arrived)
         )
         return Outcome(said, id_card, processed=True, charged=said.charged, fault=effect)
 
@@ -182,12 +172,6 @@ class DataPlane:
 async def _aside(length: int, work: Callable[[], T]) -> T:
     """Return what some work on a call comes to; on a large one, while other calls go on."""
     return await asyncio.to_thread(work) if length > LARGE_BODY else work()
-
-
-def _id_card(given: Parameters | Refusal) -> str:
-    """Return the number a call is about, empty if there is none that can be read."""
-    id_card = "" if isinstance(given, Refusal) else given.get("IdCard")
-    return id_card if isinstance(id_card, str) else ""
 
 
 async def _body(request: web.Request) -> tuple[bytes, int]:

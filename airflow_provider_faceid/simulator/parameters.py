@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..service.actions import Action, Kind
 from . import decryption, pairs
@@ -61,6 +62,32 @@ def refuse(
     return None
 
 
-def decrypt(parameters: Parameters, keys: Keys) -> Parameters | Refusal:
-    """Return the parameters with encrypted fields in the clear, or why that cannot be."""
-    return decryption.decrypt(keys, parameters) if "Encryption" in parameters else parameters
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    What a call asks for.
+
+    :param given: its parameters as they came, or why there are none.
+    :param clear: with encrypted fields in the clear, or why that cannot be.
+    """
+
+    given: Parameters | Refusal
+    clear: Parameters | Refusal
+
+    @property
+    def id_card(self) -> str:
+        """Return the number a call is about, as far as it can be read; empty if there is none."""
+        return _id_card(self.clear) or _id_card(self.given)
+
+
+def ask(call: Call, keys: Keys) -> Asked:
+    """Return what a call asks for."""
+    given = read(call)
+    if isinstance(given, Refusal) or "Encryption" not in given:
+        return Asked(given, given)
+    return Asked(given, decryption.decrypt(keys, given))
+
+
+def _id_card(parameters: Parameters | Refusal) -> str:
+    id_card = "" if isinstance(parameters, Refusal) else parameters.get("IdCard")
+    return id_card if isinstance(id_card, str) else ""

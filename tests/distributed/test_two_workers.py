@@ -64,9 +64,8 @@ def test_the_quota_is_used_together_and_never_exceeded(story, capsys):
     assert story.pace["busiest_second"] <= QUOTA
     assert story.pace["throttled"] == 0
     assert several.seconds >= 10
-    # A busy machine loses seconds; what is printed above says how near it came.
-    assert several.rate >= 0.75 * TARGET
-    assert all_of_them.fairness >= 0.7
+    assert several.rate >= 0.95 * TARGET
+    assert all_of_them.fairness >= 0.85
 
 
 def test_nobody_is_in_airflows_database_or_in_a_log(story):

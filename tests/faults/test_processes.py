@@ -181,7 +181,7 @@ def three_workers(
 def test_a_stopped_worker_costs_the_others_no_pace_and_wakes_without_a_burst(
     plants, thorough, measured
 ):
-    stopped = 60 if thorough else 4
+    stopped = 60 if thorough else 6
     rate = 0.97 * QUOTA
     plant = plants(int(rate * (stopped + 6)))
     a_little = f"id < {2 * rate}"
@@ -196,7 +196,7 @@ def test_a_stopped_worker_costs_the_others_no_pace_and_wakes_without_a_burst(
     assert [worker.wait() for worker in workers] == [0, 0, 0]
     busiest = busiest_second(plant.calls())
     held = list(plant.results().values()).count("held")
-    assert kept >= (0.9 if thorough else 0.75)  # in a few seconds, one stall of the machine shows
+    assert kept >= 0.9
     plant.hold(quota=QUOTA)
     measured(
         f"stopped for {stopped} s: the others kept {kept:.0%}, busiest second {busiest} of {QUOTA}, "

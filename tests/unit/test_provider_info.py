@@ -135,9 +135,9 @@ def test_reading_it_imports_neither_airflow_nor_anything_heavy():
 
 
 def test_reading_it_costs_next_to_nothing():
-    """The least CPU time of five; the import of the module is part of it."""
+    """Median of five, in CPU time; the import of the module is part of it."""
     code = (
-        "import sys, time, typing\n"
+        "import sys, time, statistics, typing\n"
         "def once():\n"
         "    for name in [n for n in sys.modules if n.startswith('airflow_provider_faceid')]:\n"
         "        del sys.modules[name]\n"
@@ -145,7 +145,7 @@ def test_reading_it_costs_next_to_nothing():
         "    from airflow_provider_faceid.get_provider_info import get_provider_info\n"
         "    get_provider_info()\n"
         "    return time.process_time() - began\n"
-        "print(min(once() for _ in range(5)))"
+        "print(statistics.median(once() for _ in range(5)))"
     )
     assert float(python(code)) < 0.005
 

@@ -32,7 +32,7 @@ def test_a_service_that_stays_away_is_given_up_with_the_last_problem(give_up, se
     server = serve(lambda line: line.say(b"<html>", "503 Service Unavailable"))
     error, seconds = give_up(server.url, UnavailableError)
     assert error.code == "http:503"
-    assert 1 <= error.requests == len(server.requests) <= 3  # by chance of the pauses
+    assert error.requests == len(server.requests) in {2, 3}  # by chance of the pauses
     assert seconds < SOON
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 
@@ -59,7 +60,7 @@ def measured():
 def test_an_operator_costs_little_more_than_airflows_own(measured, module):
     times, _ = measured[module]
     assert len(times) == 3
-    assert min(times) < MAX_MS
+    assert statistics.median(times) < MAX_MS
 
 
 @pytest.mark.parametrize("module", MODULES)

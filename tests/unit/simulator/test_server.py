@@ -13,7 +13,7 @@ import requests
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import latency, parse, quotas
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from tests.patience import soon
+from tests.patience import in_some_try, soon
 
 
 def test_a_server_stops_and_closes_its_port():
@@ -64,9 +64,12 @@ def test_calls_wait_out_their_latency_side_by_side_and_refusals_come_at_once(cal
                 start = loop.time()
                 return await asyncio.gather(ask(), ask())
 
-        (answered, _), (refused, _) = sorted(asyncio.run(ask_twice()), key=lambda one: one[1])
-        assert answered >= 0.2
-        assert refused < answered
+        def refused_at_once(_: int) -> bool:
+            (answered, _), (refused, _) = sorted(asyncio.run(ask_twice()), key=lambda one: one[1])
+            assert answered >= 0.2
+            return refused < 0.15
+
+        assert in_some_try(refused_at_once)
 
 
 @pytest.mark.parametrize("sent", ["half", "whole"])
