@@ -23,7 +23,6 @@ from table import show
 from airflow_provider_faceid.batch import claims
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
-from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.credentials.key import Credentials
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
@@ -39,6 +38,7 @@ from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
+from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
 from airflow_provider_faceid.warehouse.source import Source
 
 ROWS, RUNS = 800, 3
@@ -105,7 +105,7 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
             action=ACTION,
             source=Source(database(), "people", "id"),
             columns=Columns({"IdCard": "id_card", "Name": "name"}, ""),
-            store=Store(database(), Work(work, ACTION.name, "run"), SYSTEM_CLOCK),
+            store=ResultsRepository(database(), Work(work, ACTION.name, "run"), SYSTEM_CLOCK),
             settings=settings,
             pace=SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ACTION.name)),
             ledger=ledger,

@@ -20,6 +20,7 @@ from ..clock import Clock
 from ..exceptions import FaceIdError, StateStoreError, SupersededError, UnavailableError
 from ..service.actions import Action
 from ..state.ledger import Ledger
+from ..warehouse.results import RELEASED, ResultsRepository
 from ..warehouse.source import Source
 from .aside import aside
 from .claims import Claims
@@ -31,7 +32,6 @@ from .later import Later
 from .manifest import Manifest
 from .places import Places
 from .progress import Log, Progress
-from .store import RELEASED, Store
 from .verification import Verification
 from .writer import Writer
 
@@ -64,7 +64,7 @@ class Batch:
         action: Action,
         source: Source,
         columns: Columns,
-        store: Store,
+        store: ResultsRepository,
         settings: Settings,
         pace: Pace,
         ledger: Ledger,
@@ -147,7 +147,7 @@ class Batch:
                 await self._claims.close()
             succeeded = completed and not self._halt.is_on
             await self._in_store(
-                lambda: self._store.write_run(self.manifest, started, succeeded=succeeded)
+                lambda: self._store.write_run(self.manifest.as_dict(), started, succeeded=succeeded)
             )
             self._progress.tick(self.manifest, final=True)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
+from ..warehouse.results import ResultsRepository, Settled, Stage
 from .inputs import Row
 from .manifest import Manifest
-from .store import Settled, Stage, Store
 
 
 class Places:
@@ -19,7 +19,7 @@ class Places:
     :param manifest: the counts.
     """
 
-    def __init__(self, store: Store, manifest: Manifest) -> None:
+    def __init__(self, store: ResultsRepository, manifest: Manifest) -> None:
         self._store, self._manifest = store, manifest
 
     def settle(self, row: Row, verdict: Verdict, answered_at: float | None = None) -> None:

@@ -20,6 +20,7 @@ from ..service.actions import Action
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
 from ..state.calls import Claim, Decision, Ruling, State
+from ..warehouse.results import Stage
 from .claims import Claims
 from .gate import Gate
 from .halt import Halt
@@ -28,7 +29,6 @@ from .inputs import Inputs, Row
 from .later import Later
 from .manifest import Manifest
 from .places import Places
-from .store import Stage
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""

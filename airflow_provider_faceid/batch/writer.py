@@ -9,8 +9,8 @@ from typing import Any
 
 from ..clock import Clock
 from ..exceptions import FaceIdError
+from ..warehouse.results import ResultsRepository
 from .progress import Log
-from .store import Store
 
 EVERY_SECONDS = 1.0
 PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -27,7 +27,7 @@ class Writer:
 
     def __init__(
         self,
-        store: Store,
+        store: ResultsRepository,
         in_thread: Callable[..., Awaitable[Any]],
         fail: Callable[[Exception], None],
         *,

@@ -53,8 +53,8 @@ class FaceIdReleaseOperator(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
-        from ..batch.store import Store, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..hooks.sql import database  # noqa: PLC0415 - the same
+        from ..warehouse.results import ResultsRepository, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         campaign = self.campaign or default_campaign(context)
         keys = None if self.source_keys is None else list(map(str, self.source_keys))
@@ -62,9 +62,9 @@ class FaceIdReleaseOperator(BaseOperator):
             work = Work(campaign, self.action, str(context["run_id"]))
             warehouse = database(self.warehouse_conn_id)
             try:
-                released = Store(warehouse, work, SYSTEM_CLOCK, results=self.result_table).release(
-                    keys
-                )
+                released = ResultsRepository(
+                    warehouse, work, SYSTEM_CLOCK, results=self.result_table
+                ).release(keys)
             finally:
                 warehouse.close()
         self.log.info("Released %d held rows of campaign %s", released, campaign)

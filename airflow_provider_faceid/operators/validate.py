@@ -15,9 +15,9 @@ from .recovery import airflow_errors
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..batch.store import Store
     from ..quality.page import Projection
     from ..quality.validator import Validator
+    from ..warehouse.results import ResultsRepository
     from ..warehouse.source import Source
 
 
@@ -128,7 +128,7 @@ class FaceIdValidateOperator(BaseOperator):
                 raise DataQualityError(self._complaint(report))
         return report
 
-    def _validate(self, source: Source, store: Store) -> dict[str, Any]:
+    def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
         from ..quality.page import frames  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..quality.validator import Validator  # noqa: PLC0415 - the same
 
@@ -194,13 +194,13 @@ class FaceIdValidateOperator(BaseOperator):
             others=self.other_columns,
         )
 
-    def _tables(self, campaign: str, run_id: str) -> tuple[Source, Store]:
-        from ..batch.store import Store, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+    def _tables(self, campaign: str, run_id: str) -> tuple[Source, ResultsRepository]:
         from ..hooks.sql import database  # noqa: PLC0415 - the same
+        from ..warehouse.results import ResultsRepository, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(self.source_conn_id), self.source, self.key_column)
-        store = Store(
+        store = ResultsRepository(
             database(self.warehouse_conn_id),
             Work(campaign, self.action, run_id),
             SYSTEM_CLOCK,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..batch.engine import Batch
     from ..batch.inputs import Columns
-    from ..batch.store import Work
+    from ..warehouse.results import Work
 
 
 class _VerifyTableOperator(BaseOperator):
@@ -123,7 +123,7 @@ class _VerifyTableOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
-        from ..batch.store import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..warehouse.results import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         campaign = self.campaign or default_campaign(context)
         with airflow_errors():
@@ -153,10 +153,10 @@ class _VerifyTableOperator(BaseOperator):
     def _build(self, work: Work, owner: str) -> Batch:
         # Imported here: reading a DAG file must stay cheap.
         from ..batch.engine import Batch  # noqa: PLC0415
-        from ..batch.store import Store  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.sql import database  # noqa: PLC0415
         from ..service.actions import ACTIONS  # noqa: PLC0415
+        from ..warehouse.results import ResultsRepository  # noqa: PLC0415
         from ..warehouse.shard import Shard  # noqa: PLC0415
         from ..warehouse.source import Source  # noqa: PLC0415
 
@@ -166,7 +166,7 @@ class _VerifyTableOperator(BaseOperator):
             action=ACTIONS[self.action],
             source=Source(database(self.source_conn_id), self.source, self.key_column, shard),
             columns=self._source_columns(),
-            store=Store(
+            store=ResultsRepository(
                 database(self.warehouse_conn_id),
                 work,
                 SYSTEM_CLOCK,

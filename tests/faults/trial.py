@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_faceid.batch.engine import Batch
-from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
@@ -17,6 +16,7 @@ from airflow_provider_faceid.simulator.rule import Rule
 from airflow_provider_faceid.simulator.special import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
+from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
 from tests.integration.batch.conftest import Bench
 from tests.integration.warehouse.conftest import Home
 
@@ -71,10 +71,12 @@ class Trial(Bench):
         """Let the service go wrong."""
         self.server.faults.add(*rules)
 
-    def store(self, campaign: str = "c", action: str = ID_CARD) -> Store:
+    def store(self, campaign: str = "c", action: str = ID_CARD) -> ResultsRepository:
         """Return the tables of a campaign."""
         names = dict(zip(("results", "quarantine", "runs"), self.ours, strict=True))
-        return Store(self.home.open(), Work(campaign, action, "run"), self.clock, **names)
+        return ResultsRepository(
+            self.home.open(), Work(campaign, action, "run"), self.clock, **names
+        )
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """Return some columns of a table, whatever its name."""

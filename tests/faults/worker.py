@@ -11,7 +11,6 @@ from typing import Any
 
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
-from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.service.actions import ACTIONS
@@ -22,6 +21,7 @@ from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
+from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
 from airflow_provider_faceid.warehouse.source import Source
 
 ACTION = "IdCardVerification"
@@ -73,7 +73,7 @@ def main(
     def database() -> Database:
         return Database(connect, SQLITE, "here")
 
-    tables = Store(database(), Work(campaign, ACTION, owner), clock)
+    tables = ResultsRepository(database(), Work(campaign, ACTION, owner), clock)
     if dies_loading:
         tables.write = dying_in(tables.write)
     batch = Batch(

@@ -14,7 +14,6 @@ import pytest
 
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
-from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
@@ -28,6 +27,7 @@ from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
+from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
 from airflow_provider_faceid.warehouse.source import Source
 from tests.integration.warehouse.conftest import Home, home, postgres
 
@@ -108,9 +108,9 @@ class Bench:
         }
         return Settings(**usual | changes)
 
-    def store(self, campaign: str = "c", action: str = ID_CARD) -> Store:
+    def store(self, campaign: str = "c", action: str = ID_CARD) -> ResultsRepository:
         """Return the tables of a campaign."""
-        return Store(self.home.open(), Work(campaign, action, "run"), self.clock)
+        return ResultsRepository(self.home.open(), Work(campaign, action, "run"), self.clock)
 
     def batch(
         self,

@@ -24,7 +24,7 @@ OPEN = {"after": None, "until": None}
 WORKER = f"""
 import json, sys
 from tests.integration.operators.conftest import TaskInstance, make_context
-from airflow_provider_faceid.batch.store import Work
+from airflow_provider_faceid.warehouse.results import Work
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 shard = json.loads(sys.argv[1])
 operator = IdCardVerificationBatchOperator(task_id="verify", shard=shard, **{PEOPLE})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
 from ..service.outcomes import CodeRow, Outcome
 from ..service.verdict import Verdict
-from ..warehouse.database import Database
-from ..warehouse.tables import (
+from .database import Database
+from .tables import (
     QUARANTINE,
     RESULTS,
     RUNS,
@@ -22,7 +22,6 @@ from ..warehouse.tables import (
     update,
     upsert,
 )
-from .manifest import Manifest
 
 RELEASED = "released"
 """Of a row that was held, and shall be called again."""
@@ -82,7 +81,7 @@ class Work:
         return {"campaign": self.campaign, "action": self.action}
 
 
-class Store:
+class ResultsRepository:
     """
     The tables of one campaign and Action.
 
@@ -222,9 +221,12 @@ class Store:
         for status in (Status.DEFERRED, Status.HELD):
             self._forget(self._results, "status", status, called)
 
-    def write_run(self, manifest: Manifest, started: float, *, succeeded: bool) -> None:
-        """Write the run's own row."""
-        numbers = manifest.as_dict()
+    def write_run(self, numbers: Mapping[str, Any], started: float, *, succeeded: bool) -> None:
+        """
+        Write the run's own row.
+
+        :param numbers: its counts by column; others are left out.
+        """
         row = {column: numbers[column] for column in RUNS.columns if column in numbers}
         row |= {
             **self.work.scope,
