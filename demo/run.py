@@ -106,7 +106,7 @@ def start_airflow() -> Any:
 def summary(dag_id: str, action: str) -> dict[str, Any]:
     """Return the numbers of a DAG's table, read from the warehouse as an analyst would."""
     run = query(
-        "SELECT rows_in, calls, charged, throttled, calls_per_second, seconds, deferred, held "
+        "SELECT rows_in, calls, charged, throttled, calls_per_second, seconds, postponed, held "
         "FROM faceid_runs WHERE action = ? ORDER BY started_at DESC LIMIT 1",
         action,
     )
@@ -128,14 +128,14 @@ def summary(dag_id: str, action: str) -> dict[str, Any]:
     )[0][0]
     if not run:
         return {"no run of": dag_id}
-    rows_in, calls, charged, throttled, rate, seconds, deferred, held = run[0]
+    rows_in, calls, charged, throttled, rate, seconds, postponed, held = run[0]
     return {
         "rows in": rows_in,
         "valid": rows_in - bad,
         **{f"quarantined: {rule}": count for rule, count in rules},
         **{name: outcomes.pop(name, 0) for name in ("match", "mismatch")},
         **{f"other: {name}": count for name, count in outcomes.items()},
-        "deferred": deferred,
+        "postponed": postponed,
         "held": held,
         "calls": calls,
         "charged": charged,

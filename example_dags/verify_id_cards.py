@@ -36,7 +36,7 @@ def summarise(validation: dict, verification: dict) -> dict:
         "valid": validation["good_rows"],
         **verification["outcomes"],
         "quarantined": verification["quarantined"],
-        "deferred": verification["deferred"],
+        "postponed": verification["postponed"],
         "held": verification["held"],
         "calls": verification["calls"],
         "charged": verification["charged"],

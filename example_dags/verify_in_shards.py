@@ -32,7 +32,7 @@ from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBat
 WAREHOUSE = "faceid_warehouse"
 APPLICANTS = {"source_conn_id": WAREHOUSE, "source": "applicants", "key_column": "applicant_id"}
 RESULTS = Asset("faceid_sharded_results")
-SUMMED = ("rows_in", "quarantined", "deferred", "held", "calls", "charged")
+SUMMED = ("rows_in", "quarantined", "postponed", "held", "calls", "charged")
 
 
 # The asset is this task's: one event a run, when all shards are in.

@@ -15,15 +15,15 @@ class Manifest:
     """
     What became of every row, and what it cost.
 
-    Every row is in exactly one of ``outcomes`` (answered), ``quarantined``, ``deferred`` and
+    Every row is in exactly one of ``outcomes`` (answered), ``quarantined``, ``postponed`` and
     ``held``. ``already`` tells how many of them were settled before this run, ``reused`` how many
     were answered in it without a call of their own: by the ledger.
 
     :param rows_in: rows of the source.
     :param outcomes: answered rows by outcome, those of earlier runs included.
     :param quarantined: rows by rule; a row that breaks several counts under its first.
-    :param deferred: rows that wait for another day, or for the service.
-    :param not_before: when the first deferred row may be called again, in Unix seconds.
+    :param postponed: rows that wait for another day, or for the service.
+    :param not_before: when the first postponed row may be called again, in Unix seconds.
     :param held: rows sent without an answer; they may have been charged.
     :param calls: requests made in this run, refused ones included.
     :param charged: calls of this run that are billed.
@@ -35,7 +35,7 @@ class Manifest:
     rows_in: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
-    deferred: int = 0
+    postponed: int = 0
     not_before: float | None = None
     held: int = 0
     already: int = 0
@@ -57,9 +57,9 @@ class Manifest:
         self.calls += calls
         self.throttled += throttled
 
-    def add_deferred(self, not_before: float) -> None:
+    def add_postponed(self, not_before: float) -> None:
         """Count a row that waits for a moment."""
-        self.deferred += 1
+        self.postponed += 1
         self.not_before = min(not_before, self.not_before or not_before)
 
     @property
@@ -70,7 +70,7 @@ class Manifest:
     @property
     def done(self) -> int:
         """Rows that are in one of the four places."""
-        return self.answered + self.quarantined.total() + self.deferred + self.held
+        return self.answered + self.quarantined.total() + self.postponed + self.held
 
     @property
     def calls_per_second(self) -> float:
@@ -85,7 +85,7 @@ class Manifest:
             "outcomes": dict(self.outcomes),
             "quarantined": self.quarantined.total(),
             "quarantined_by_rule": dict(self.quarantined),
-            "deferred": self.deferred,
+            "postponed": self.postponed,
             "not_before": None if self.not_before is None else utc_text(self.not_before),
             "held": self.held,
             "already": self.already,

@@ -1,4 +1,4 @@
-"""Where a row ends: answered, quarantined, deferred or held. Written down and counted together."""
+"""Where a row ends: answered, quarantined, postponed or held. Written down and counted together."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Places:
         self._store.held(row.key, NO_ANSWER, attempts=requests, **row.identity)
         self._manifest.held += 1
 
-    def defer(self, row: Row, outcome: Outcome, not_before: float, **facts: Any) -> None:
+    def postpone(self, row: Row, outcome: Outcome, not_before: float, **facts: Any) -> None:
         """Leave a row to another run, from a moment (Unix seconds) on."""
-        self._store.deferred(row.key, outcome.value, not_before, **row.identity, **facts)
-        self._manifest.add_deferred(not_before)
+        self._store.postponed(row.key, outcome.value, not_before, **row.identity, **facts)
+        self._manifest.add_postponed(not_before)
 
     def reuse(self, row: Row, verdict: Verdict, answered_at: float) -> None:
         """Put a row where the answer of an earlier call belongs."""
@@ -62,7 +62,7 @@ class Places:
                 self._manifest.outcomes[settled.detail] += 1
             case "quarantined":
                 self._manifest.quarantined[settled.detail] += 1
-            case "deferred":
-                self._manifest.add_deferred(settled.not_before)
+            case "postponed":
+                self._manifest.add_postponed(settled.not_before)
             case _:
                 self._manifest.held += 1

@@ -52,7 +52,7 @@ def line(manifest: Manifest) -> str:
     eta = f"{left / rate:.0f} s left" if left and rate else "done" if not left else "waiting"
     counts = dict(sorted(manifest.outcomes.items()))
     counts |= {"quarantined": manifest.quarantined.total()}
-    counts |= {"deferred": manifest.deferred, "held": manifest.held}
+    counts |= {"postponed": manifest.postponed, "held": manifest.held}
     listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     return (
         f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} calls/s, {eta}; "

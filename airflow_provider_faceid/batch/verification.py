@@ -155,12 +155,12 @@ class Verification:
 
     async def _answered(self, row: Row, claim: Claim, verdict: Verdict) -> None:
         """Take down an answer: in the ledger first, so that it is known whatever comes next."""
-        defer = verdict.step is Step.DEFER
+        postpone = verdict.step is Step.POSTPONE
         again = next_beijing_midnight(self._clock.now())
         recorded = True
         try:
-            await self._tell(claim, State.FREE if defer else State.DONE, verdict)
-            if defer:
+            await self._tell(claim, State.FREE if postpone else State.DONE, verdict)
+            if postpone:
                 again = await self._claims.after_refusal(claim)
         except SupersededError as error:
             recorded = False
@@ -168,7 +168,7 @@ class Verification:
         except Exception as error:  # noqa: BLE001 - the row keeps its answer all the same
             self._halt.fail(error)
         finally:
-            if recorded and defer:
+            if recorded and postpone:
                 self._postpone(row, again, verdict.code)
             elif recorded:
                 self._places.settle(row, verdict)
@@ -184,7 +184,7 @@ class Verification:
                 self._again(row._replace(rounds=row.rounds + 1), now, error)
             case UnavailableError():
                 again = now + RETRY_UNAVAILABLE_AFTER
-                self._places.defer(row, Outcome.UNAVAILABLE, again, code=error.code)
+                self._places.postpone(row, Outcome.UNAVAILABLE, again, code=error.code)
             case OutageError() if self._halt.is_on:
                 pass  # it was waiting for its turn when the run halted
             case _:  # fatal, throttled for good, given up: the next row fares no better
@@ -198,4 +198,4 @@ class Verification:
     def _postpone(self, row: Row, not_before: float, code: str) -> None:
         """Let a row whose person was asked about too often wait, in this run or for another."""
         if not self._later.add(row, not_before, self._clock.now()):
-            self._places.defer(row, Outcome.LIMIT, not_before, code=code)
+            self._places.postpone(row, Outcome.LIMIT, not_before, code=code)

@@ -80,7 +80,7 @@ def call_once(
     verdict = None
     try:
         verdict = call()
-        state = State.FREE if verdict.step is Step.DEFER else State.DONE
+        state = State.FREE if verdict.step is Step.POSTPONE else State.DONE
     except FaceIdError as error:
         if not isinstance(error, UncertainError):
             state = State.FREE

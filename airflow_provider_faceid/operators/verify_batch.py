@@ -46,7 +46,7 @@ class _VerifyTableOperator(BaseOperator):
     :param min_rows: a source of fewer rows is an error; not asked of a shard.
     :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
         ``.expand(shard=plan.output)``. The whole source if not given.
-    :param on_deferred: what to do about rows that may only be called later, because their person
+    :param on_postponed: what to do about rows that may only be called later, because their person
         was asked about too often or the service could not answer. ``leave`` them to the next run,
         or ``reschedule`` this task for the moment when the first of them may go; that uses up no
         try, and downstream tasks wait.
@@ -91,7 +91,7 @@ class _VerifyTableOperator(BaseOperator):
         campaign: str | None = None,
         min_rows: int = 1,
         shard: dict[str, Any] | None = None,
-        on_deferred: Literal["leave", "reschedule"] = "leave",
+        on_postponed: Literal["leave", "reschedule"] = "leave",
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
         max_charged: int | None = None,
@@ -112,7 +112,7 @@ class _VerifyTableOperator(BaseOperator):
         self.campaign = campaign
         self.min_rows = min_rows
         self.shard = shard
-        self.on_deferred = on_deferred
+        self.on_postponed = on_postponed
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
         self.max_charged = max_charged
@@ -131,8 +131,8 @@ class _VerifyTableOperator(BaseOperator):
             work = Work(campaign, self.action, str(context["run_id"]), map_index)
             self._batch = self._build(work, task_instance(context))
             counted = self._batch.run()
-        if self.on_deferred == "reschedule" and counted.not_before is not None:
-            self.log.info("%s rows may only be called later; coming back then", counted.deferred)
+        if self.on_postponed == "reschedule" and counted.not_before is not None:
+            self.log.info("%s rows may only be called later; coming back then", counted.postponed)
             raise come_back(datetime.fromtimestamp(counted.not_before, UTC))
         manifest = counted.as_dict()
         describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})

@@ -52,7 +52,7 @@ class Step(StrEnum):
     """The input has to be mended first."""
     RETRY = "retry"
     """The same call again after a pause; it was not charged."""
-    DEFER = "defer"
+    POSTPONE = "postpone"
     """Another day."""
     HOLD = "hold"
     """It may have been charged: a person or a policy decides."""
@@ -88,7 +88,7 @@ ID_CARD_RESULTS = _table("""
 -4  unavailable    no      retry      the authority's library has a fault
 -5  not_found      no      record     no record of this ID number
 -6  unavailable    no      retry      the authority's system is being upgraded
--7  limit          no      defer      this identity was asked about too often today
+-7  limit          no      postpone   this identity was asked about too often today
 """)
 
 FACE_RESULTS = _table("""
@@ -110,7 +110,7 @@ FailedOperation.CompareFail                  review         no      record     t
 FailedOperation.CompareLibServiceUnavailable unavailable    no      retry      the authority's library is under maintenance
 FailedOperation.CompareSystemError           unavailable    no      retry      the comparison engine failed
 FailedOperation.IdPhotoSystemNoanswer        unavailable    no      retry      the authority did not return the registered photo
-FailedOperation.IdentityAuthLimitExceeded    limit          no      defer      this identity was asked about too often today
+FailedOperation.IdentityAuthLimitExceeded    limit          no      postpone   this identity was asked about too often today
 """)
 
 RESULTS: dict[str, dict[str, CodeRow]] = {

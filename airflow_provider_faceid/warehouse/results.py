@@ -31,7 +31,7 @@ class Status(StrEnum):
     """Where a row of the result table stands."""
 
     ANSWERED = "answered"
-    DEFERRED = "deferred"
+    POSTPONED = "postponed"
     HELD = "held"
 
 
@@ -48,10 +48,10 @@ class Settled:
     """
     What an earlier run or the validation left of a row.
 
-    :param place: ``answered``, ``deferred``, ``held`` or ``quarantined``; ``released`` for a row
+    :param place: ``answered``, ``postponed``, ``held`` or ``quarantined``; ``released`` for a row
         that was held and shall be called again.
     :param detail: the outcome, or the quarantine rule.
-    :param not_before: Unix second from which a deferred row may be called.
+    :param not_before: Unix second from which a postponed row may be called.
     """
 
     place: str
@@ -140,7 +140,7 @@ class ResultsRepository:
         for key, status, outcome, not_before in select_by_keys(
             self.database, self._results, columns, self.work.scope, keys
         ):
-            waits = status == Status.DEFERRED and (not_before or "") > now
+            waits = status == Status.POSTPONED and (not_before or "") > now
             if status == Status.ANSWERED or waits or (status == Status.HELD and not retry_held):
                 known[key] = Settled(status, outcome, utc_seconds(not_before) if waits else 0.0)
             elif outcome == Outcome.UNCERTAIN:
@@ -156,9 +156,9 @@ class ResultsRepository:
         """
         self._add(key, Status.ANSWERED, verdict=verdict, at=at, **facts)
 
-    def deferred(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
+    def postponed(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
         """Take down that a row waits until a moment (Unix seconds)."""
-        self._add(key, Status.DEFERRED, outcome=outcome, not_before=utc_text(not_before), **facts)
+        self._add(key, Status.POSTPONED, outcome=outcome, not_before=utc_text(not_before), **facts)
 
     def held(self, key: str, row: CodeRow, **facts: Any) -> None:
         """Take down that a row may have been charged without an answer."""
@@ -192,7 +192,7 @@ class ResultsRepository:
         :param keys: of the rows; all held ones if not given.
         :return: how many were held.
         """
-        values = {"status": Status.DEFERRED.value, "not_before": utc_text(self._clock.now())}
+        values = {"status": Status.POSTPONED.value, "not_before": utc_text(self._clock.now())}
         held = [*self.work.scope.values(), Status.HELD.value]
         released = 0
         for some in [[]] if keys is None else portions(keys):
@@ -218,7 +218,7 @@ class ResultsRepository:
         self._forget(self._quarantine, "stage", Stage.INPUT, [*answers, *called])
         upsert(self.database, QUARANTINE, self._quarantine, bad)
         upsert(self.database, RESULTS, self._results, answers)
-        for status in (Status.DEFERRED, Status.HELD):
+        for status in (Status.POSTPONED, Status.HELD):
             self._forget(self._results, "status", status, called)
 
     def write_run(self, numbers: Mapping[str, Any], started: float, *, succeeded: bool) -> None:

@@ -52,7 +52,7 @@ RESULTS = _table(
     source_key        text     key of the source row, as text
     id_card_hash      text     keyed hash of the ID number, the same in every table of ours
     id_card_masked    text     its first and last two characters, like `44**************61`
-    status            text     `answered`, `deferred` (another day) or `held` (may be charged)
+    status            text     `answered`, `postponed` (another day) or `held` (may be charged)
     outcome           text     the verdict in one word
     code              text     result code as the service sent it
     similarity        real     0.00-100.00 where faces were compared
@@ -63,7 +63,7 @@ RESULTS = _table(
     latency_ms        integer  from sending to the whole answer, waits excluded
     answered_at       text     ISO 8601, UTC
     verified_date     text     YYYY-MM-DD, the service's day (Beijing)
-    not_before        text     ISO 8601, UTC: a deferred row is not called before
+    not_before        text     ISO 8601, UTC: a postponed row is not called before
     run_id            text     the Airflow run
     """,
 )
@@ -95,7 +95,7 @@ RUNS = _table(
     rows_in           integer  rows of the source
     answered          integer  rows with a final answer, those of earlier runs included
     quarantined       integer  rows whose input has to be mended
-    deferred          integer  rows that wait for another day or for the service
+    postponed          integer  rows that wait for another day or for the service
     held              integer  rows sent without an answer
     reused            integer  rows answered without a call: their question was answered before
     calls             integer  requests made in this run

@@ -63,10 +63,10 @@ def test_shards_are_retried_when_the_service_was_away(story):
     assert story.tries["retries"]["verify"] > 1
 
 
-def test_rows_are_answered_quarantined_deferred_and_released(story):
+def test_rows_are_answered_quarantined_postponed_and_released(story):
     results = Counter(s for (s,) in story.query("SELECT status FROM faceid_results"))
     assert results["answered"] > 90
-    assert results["deferred"] > IN_FLIGHT
+    assert results["postponed"] > IN_FLIGHT
     assert results["held"] == 0  # all of them were released
     rules = {rule for (rule,) in story.query("SELECT rule FROM faceid_quarantine")}
     assert rules > set(BAD.values())

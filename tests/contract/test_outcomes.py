@@ -135,7 +135,7 @@ def test_the_sample_answers_are_judged_as_the_page_describes_them(action, expect
     assert [(verdict.outcome, verdict.similarity) for verdict in verdicts] == expected
 
 
-@pytest.mark.parametrize("step", [Step.RETRY, Step.DEFER, Step.FATAL, Step.QUARANTINE])
+@pytest.mark.parametrize("step", [Step.RETRY, Step.POSTPONE, Step.FATAL, Step.QUARANTINE])
 def test_only_what_was_not_charged_is_sent_again_mended_or_given_up(step):
     rows = [row for row in ROWS if row.step is step]
     assert rows
@@ -159,7 +159,7 @@ def test_every_throttling_code_is_retried():
         (Outcome.MATCH, {Step.RECORD}),
         (Outcome.MISMATCH, {Step.RECORD}),
         (Outcome.NOT_FOUND, {Step.RECORD}),
-        (Outcome.LIMIT, {Step.DEFER}),
+        (Outcome.LIMIT, {Step.POSTPONE}),
         (Outcome.UNAVAILABLE, {Step.RETRY}),
         (Outcome.INVALID_INPUT, {Step.QUARANTINE}),
         (Outcome.UNUSABLE_PHOTO, {Step.QUARANTINE}),

@@ -132,10 +132,10 @@ def test_only_the_rows_of_a_frequent_name_wait_for_tomorrow(trials, thorough, me
     trial.fill([(n, p.id_card, name if n < same else p.name) for n, p in enumerate(people)])
     bearers = sum(p.name == name for p in people[same:]) + same
     today = trial.run(**known(limits))
-    assert today["deferred"] == bearers - allowed
-    assert today["answered"] == rows - today["deferred"]
+    assert today["postponed"] == bearers - allowed
+    assert today["answered"] == rows - today["postponed"]
     assert trial.run(**known(limits))["calls"] == 0
-    while trial.manifests[-1]["deferred"]:
+    while trial.manifests[-1]["postponed"]:
         trial.server.clock.advance(OF_A_DAY)
         tomorrow = trial.run(**known(limits))
         assert tomorrow["calls"] <= allowed
@@ -163,7 +163,7 @@ def test_a_limit_of_a_minute_is_waited_for_in_the_run(trials, measured):
         manifest = trial.run(FACE, **known(limits))
     waited = trial.server.clock.now() - began
     assert manifest["answered"] == len(trial.calls()) == len(photos)
-    assert manifest["deferred"] == refused(trial) == 0
+    assert manifest["postponed"] == refused(trial) == 0
     assert waited < 120
     charged = Counter(call["id_card"] for call in trial.calls())
     assert charged == {person.id_card: len(photos)}
@@ -193,7 +193,7 @@ def test_the_counts_of_a_day_begin_anew_at_midnight_in_beijing(trials, measured)
     moments = [utc_seconds(call["at"]) for call in trial.calls()]
     days = Counter(moment >= midnight for moment in moments)
     assert days == {False: 10, True: 10}
-    assert (manifest["deferred"], refused(trial)) == (5, 0)
+    assert (manifest["postponed"], refused(trial)) == (5, 0)
     clock.advance(OF_A_DAY)
     assert trial.run(**known(limits))["answered"] == 25
     trial.hold(**known(limits))

@@ -53,7 +53,7 @@ with DAG("one_person", schedule=None, start_date=DAY):
     IdCardVerificationBatchOperator(
         task_id="tomorrow",
         **APPLICANTS | {"source": f"{QUERY} = {{{{ dag_run.conf['tomorrow'] }}}}"},
-        on_deferred="reschedule",
+        on_postponed="reschedule",
     )
     FaceIdReleaseOperator(
         task_id="release",

@@ -187,7 +187,7 @@ class Bench:
         places = Counter(status for status, _ in results.values())
         assert manifest["rows_in"] == len(keys)
         assert manifest["answered"] == places["answered"] == sum(manifest["outcomes"].values())
-        assert manifest["deferred"] == places["deferred"]
+        assert manifest["postponed"] == places["postponed"]
         assert manifest["held"] == places["held"]
         assert manifest["quarantined"] == len(bad) == sum(manifest["quarantined_by_rule"].values())
         self.check_counts(manifest, action)

@@ -85,17 +85,17 @@ def test_only_the_rows_of_a_frequent_name_wait_for_another_day(limited):
     bench.fill(namesakes(bench, 8))
     manifest = bench.run(**known(limits))
     bench.check(manifest)
-    assert (manifest["deferred"], manifest["calls"]) == (5, 23)
+    assert (manifest["postponed"], manifest["calls"]) == (5, 23)
     assert refused(bench) == []
     midnight = utc_text(next_beijing_midnight(NOON))
     assert manifest["not_before"] == midnight
     waiting = bench.results(columns="status, outcome, code, not_before")
-    assert list(waiting.values()).count(("deferred", "limit", "limit:counted", midnight)) == 5
+    assert list(waiting.values()).count(("postponed", "limit", "limit:counted", midnight)) == 5
 
     assert bench.run(**known(limits))["calls"] == 0
     bench.clock.set(next_beijing_midnight(NOON) + 1)
     tomorrow = bench.run(**known(limits))
-    assert (tomorrow["deferred"], tomorrow["calls"]) == (2, 3)
+    assert (tomorrow["postponed"], tomorrow["calls"]) == (2, 3)
     assert refused(bench) == []
 
 
@@ -131,7 +131,7 @@ def test_runs_at_different_times_and_tables_count_together(limited):
     bench.fill(namesakes(bench, 2))
     assert bench.run(campaign="first", **known(limits))["calls"] == 22
     again = bench.run(campaign="second", **known(limits))
-    assert (again["calls"], again["deferred"]) == (21, 1)
+    assert (again["calls"], again["postponed"]) == (21, 1)
 
 
 def test_rows_a_stopped_run_did_not_send_are_not_counted(sqlite_bench, stub):
@@ -144,7 +144,7 @@ def test_rows_a_stopped_run_did_not_send_are_not_counted(sqlite_bench, stub):
     assert 0 < sent < 100
     bench.url = bench.server.url
     rest = bench.run(**known(limits))
-    assert (rest["calls"], rest["deferred"]) == (100 - sent, 0)
+    assert (rest["calls"], rest["postponed"]) == (100 - sent, 0)
 
 
 def test_without_the_state_store_nothing_is_sent(sqlite_bench, tmp_path):

@@ -49,7 +49,7 @@ def test_every_row_is_in_one_place_and_a_rerun_calls_nobody(table, action):
     before = len(table.calls())
     again = table.run(action)
     assert len(table.calls()) == before
-    counts = ("rows_in", "outcomes", "quarantined_by_rule", "deferred", "held")
+    counts = ("rows_in", "outcomes", "quarantined_by_rule", "postponed", "held")
     assert {name: again[name] for name in counts} == {name: manifest[name] for name in counts}
     assert (again["calls"], again["charged"], again["already"]) == (0, 0, 30)
     assert table.runs("state, calls, rows_in") == [
@@ -166,7 +166,7 @@ def test_what_a_validation_no_longer_finds_is_called(bench):
 @pytest.mark.parametrize(
     ("action", "code"), [(ID_CARD, "-7"), (FACE, "FailedOperation.IdentityAuthLimitExceeded")]
 )
-def test_a_limit_defers_a_row_until_the_service_has_a_new_day(bench, action, code):
+def test_a_limit_postpones_a_row_until_the_service_has_a_new_day(bench, action, code):
     limited, other = bench.special(code, action), bench.ordinary[0]
     rows = [
         (key, person.id_card, person.name, base64.b64encode(bench.photo(person)).decode())
@@ -176,17 +176,17 @@ def test_a_limit_defers_a_row_until_the_service_has_a_new_day(bench, action, cod
     moment = bench.clock.now()
     manifest = bench.run(action)
     bench.check(manifest, action)
-    assert (manifest["deferred"], manifest["charged"]) == (1, 1)
+    assert (manifest["postponed"], manifest["charged"]) == (1, 1)
     midnight = next_beijing_midnight(moment)
     assert bench.results(columns="status, outcome, code, not_before")["1"] == (
-        "deferred",
+        "postponed",
         "limit",
         code,
         utc_text(midnight),
     )
     assert datetime.fromtimestamp(midnight, UTC).hour == 16
     again = bench.run(action)
-    assert (again["calls"], again["deferred"]) == (0, 1)
+    assert (again["calls"], again["postponed"]) == (0, 1)
 
     class Tomorrow(type(bench.clock)):
         def now(self):
@@ -198,24 +198,24 @@ def test_a_limit_defers_a_row_until_the_service_has_a_new_day(bench, action, cod
     assert settled.settled(["1", "2"], retry_held=False).keys() == {"2"}
 
 
-def test_the_day_after_deferred_rows_are_called_and_are_in_their_new_place(bench):
+def test_the_day_after_postponed_rows_are_called_and_are_in_their_new_place(bench):
     bench.fill_with([bench.special("-7"), bench.ordinary[0], bench.ordinary[1]])
     bench.run()
-    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'deferred'")
+    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'postponed'")
     person = bench.ordinary[2]
     bench.home.run(
         "UPDATE people SET id_card = ?, name = ? WHERE id = 1", [(person.id_card, person.name)]
     )
     manifest = bench.run()
-    assert (manifest["calls"], manifest["deferred"]) == (1, 0)
+    assert (manifest["calls"], manifest["postponed"]) == (1, 0)
     assert bench.results(columns="status, not_before")["1"] == ("answered", None)
     assert len(bench.results()) == 3
 
 
-def test_a_deferred_row_whose_input_broke_meanwhile_is_quarantined_only(bench):
+def test_a_postponed_row_whose_input_broke_meanwhile_is_quarantined_only(bench):
     bench.fill_with([bench.special("-7"), bench.ordinary[0]])
     bench.run()
-    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'deferred'")
+    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'postponed'")
     bench.home.run("UPDATE people SET name = '' WHERE id = 1")
     manifest = bench.run()
     assert manifest["quarantined_by_rule"] == {"name_missing": 1}
@@ -248,16 +248,16 @@ def test_codes_that_pass_are_called_until_the_answer_comes(bench, action, codes)
     assert set(bench.results(columns="attempts").values()) == {3}
 
 
-def test_a_code_that_does_not_pass_defers_the_row_by_an_hour(bench):
+def test_a_code_that_does_not_pass_postpones_the_row_by_an_hour(bench):
     bench.fill_with([bench.special("-4"), bench.ordinary[0]])
     moment = bench.clock.now()
     manifest = bench.run(settings={"max_attempts": 2})
     bench.check(manifest)
-    assert (manifest["deferred"], manifest["calls"]) == (1, 3)
+    assert (manifest["postponed"], manifest["calls"]) == (1, 3)
     status, outcome, code, not_before = bench.results(columns="status, outcome, code, not_before")[
         "1"
     ]
-    assert (status, outcome, code) == ("deferred", "unavailable", "-4")
+    assert (status, outcome, code) == ("postponed", "unavailable", "-4")
     assert utc_text(moment + 3590) < not_before < utc_text(moment + 3660)
 
 

@@ -155,14 +155,14 @@ def test_a_held_row_the_service_refuses_on_retry_is_in_quarantine_only(bench, st
 
 
 @pytest.mark.parametrize("status", [502, 503])
-def test_a_gateway_without_a_service_defers_rows(sqlite_bench, stub, monkeypatch, status):
+def test_a_gateway_without_a_service_postpones_rows(sqlite_bench, stub, monkeypatch, status):
     monkeypatch.setattr(health, "LONGEST_PAUSE", 0.5)
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:3])
     bench.url = stub(b"<html>Bad gateway</html>", status, "text/html").url
     manifest = bench.run(settings={"max_attempts": 2, "outage_patience": 60.0})
-    assert (manifest["deferred"], manifest["calls"]) == (3, 12)  # two rounds
-    assert set(bench.results().values()) == {("deferred", "unavailable")}
+    assert (manifest["postponed"], manifest["calls"]) == (3, 12)  # two rounds
+    assert set(bench.results().values()) == {("postponed", "unavailable")}
 
 
 def test_stop_waits_for_what_is_in_flight_and_keeps_it(sqlite_bench):

@@ -160,8 +160,8 @@ def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table
     table.fill([(1, one.id_card, one.name), (2, two.id_card, one.name)], "twice")
     twice = PEOPLE | {"source": "twice"}
     left = IdCardVerificationBatchOperator(task_id="t", **twice).execute(context)
-    assert (left["answered"], left["deferred"]) == (1, 1)
-    waiting = IdCardVerificationBatchOperator(task_id="t", on_deferred="reschedule", **twice)
+    assert (left["answered"], left["postponed"]) == (1, 1)
+    waiting = IdCardVerificationBatchOperator(task_id="t", on_postponed="reschedule", **twice)
     with pytest.raises(type(come_back(datetime.now(UTC)))) as rescheduled:
         waiting.execute(context)
     assert rescheduled.value.reschedule_date == datetime.fromisoformat(left["not_before"])

@@ -17,14 +17,14 @@ rules = st.dictionaries(st.text("abc_", min_size=1), counts).map(Counter)
 
 
 @given(outcomes, rules, counts, counts)
-def test_the_four_places_add_up(answered, quarantined, deferred, held):
+def test_the_four_places_add_up(answered, quarantined, postponed, held):
     manifest = Manifest(
-        outcomes=answered, quarantined=quarantined, deferred=deferred, held=held
+        outcomes=answered, quarantined=quarantined, postponed=postponed, held=held
     ).as_dict()
     assert manifest["answered"] == sum(manifest["outcomes"].values())
     assert manifest["quarantined"] == sum(manifest["quarantined_by_rule"].values())
-    places = ("answered", "quarantined", "deferred", "held")
-    whole = Manifest(outcomes=answered, quarantined=quarantined, deferred=deferred, held=held)
+    places = ("answered", "quarantined", "postponed", "held")
+    whole = Manifest(outcomes=answered, quarantined=quarantined, postponed=postponed, held=held)
     assert whole.done == sum(manifest[place] for place in places)
 
 

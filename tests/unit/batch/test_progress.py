@@ -35,7 +35,7 @@ class Lines(list):
                 rows_in=100,
                 outcomes=Counter(mismatch=2, match=30),
                 quarantined=Counter(a=1, b=2),
-                deferred=4,
+                postponed=4,
                 held=1,
                 calls=36,
                 charged=32,
@@ -43,7 +43,7 @@ class Lines(list):
             ),
             (
                 "40/100 rows, 18.0 calls/s, 3 s left; 36 calls, 32 charged; "
-                "match 30, mismatch 2, quarantined 3, deferred 4, held 1"
+                "match 30, mismatch 2, quarantined 3, postponed 4, held 1"
             ),
         ),
         (
