@@ -7,15 +7,17 @@
      |   |- ConfigurationError    a parameter, connection, table or column is wrong
      |   |- CredentialsError      the key, token, signature or clock is refused
      |   |- AccountError          the account may not call: arrears, not activated, ...
-     |   |- SupersededError       a later try of the same task has begun
- |   |- BudgetError           the calls that may be charged are used up
+     |   |- SupersededError       a newer attempt of the same task has begun
+     |   |- PlanRefusedError      too many answered rows ask something else
+     |   |- IncompleteError       rows are left without an answer, which on_incomplete forbids
+     |   |- BudgetError           the calls that may be charged are used up
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
- |   `- OutageError           nobody has answered a run for long
+     |   `- OutageError           nobody has answered a run for long
      |- DeferError            not now: the same call may be made from a known moment on
      |   `- IdentityLimitError    the person was asked about too often; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
@@ -74,6 +76,14 @@ class RequestRefusedError(FatalError):
 
 class SupersededError(FatalError):
     """A later try of the same task has begun: this one may neither call nor record."""
+
+
+class PlanRefusedError(FatalError):
+    """More answered rows ask something else than ``max_changed`` allows. Nothing was sent."""
+
+
+class IncompleteError(FatalError):
+    """Rows are held or postponed at the end of a run, and ``on_incomplete`` is ``fail``."""
 
 
 class BudgetError(FatalError):

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from ..client.settings import Settings
 from ..clock import Clock
 from ..service.actions import Action
-from ..service.verdict import Verdict
-from ..state.calls import Claim, Decision, Record, Ruling, State, call_key
+from ..state.calls import Claim, Decision, Record, Ruling, State
+from ..state.idempotency import claim_of
 from ..state.ledger import Ledger
-from ..state.limits import uses_of
+from .inputs import Row
 
 MOST_AT_ONCE = 500
 """Claims in one step; SQLite takes 32,766 values in a statement."""
@@ -22,8 +22,8 @@ GATHER_SECONDS, MOST_GATHERED = 0.2, 200
 """Claims and records gather for so long after a step, or until they are so many or half of what may
 be in flight: a step costs much the same for one and for many."""
 
-STAND_SECONDS = 20.0
-"""A step at least so often, so that nobody takes us for dead."""
+HEARTBEAT_SECONDS = 20.0
+"""Heartbeat interval: a step at least so often; it must stay well below ``LEASE_SECONDS``."""
 
 STALE_SECONDS = 2.0
 """After a longer silence nothing is sent before a step: we may have been stopped, and replaced."""
@@ -44,7 +44,8 @@ class Claims:
     The ledger for one event loop.
 
     :param ledger: of this task.
-    :param campaign: name under which a person is verified once.
+    :param campaign: book in which verdicts are kept.
+    :param valid_for: seconds for which an answer is good; None for ever.
     :param in_flight: calls in flight at most.
     """
 
@@ -57,13 +58,15 @@ class Claims:
         clock: Clock,
         *,
         in_flight: int,
+        valid_for: float | None = None,
     ) -> None:
+        self._valid_for = valid_for
         self._ledger, self._action, self._settings = ledger, action, settings
         self._campaign, self._clock = campaign, clock
         self._asked: list[_Asked] = []
         self._told: list[_Told] = []
         self._stepping: asyncio.Task[None] | None = None
-        self._standing: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._enough = min(MOST_GATHERED, in_flight // 2)
         self._gathered, self._is_closing = asyncio.Event(), False
         self._last_step = clock.monotonic()
@@ -75,7 +78,7 @@ class Claims:
         :raises StateStoreError: the state store cannot be used.
         """
         await asyncio.to_thread(self._ledger.begin, self._clock.now())
-        self._standing = asyncio.create_task(self._stand())
+        self._beating = asyncio.create_task(self._heartbeat())
 
     async def close(self) -> None:
         """
@@ -83,44 +86,50 @@ class Claims:
 
         :raises FaceIdError: it cannot be written; the calls concerned stay in doubt.
         """
-        if self._standing is not None:
-            self._standing.cancel()
+        if self._beating is not None:
+            self._beating.cancel()
         self._is_closing = True
         self._mark()
         while self._stepping is not None and not self._stepping.done():
             await asyncio.wait({self._stepping})
         await self._step()
 
-    async def claim(
-        self, row: str, params: Mapping[str, object], *, retry: bool
-    ) -> tuple[Claim, Ruling]:
+    def claim_for(self, row: Row, params: Mapping[str, object]) -> Claim:
         """
-        Claim the call for a row.
+        Return the claim of the call for a row.
 
         :param params: the request fields, normalised.
-        :param retry: whether to call again what may have been charged without an answer.
-        :return: the claim, and what to do.
+        """
+        return claim_of(
+            self._settings,
+            self._action.name,
+            params,
+            campaign=self._campaign,
+            row=row.key,
+            now=self._clock.now(),
+            retry=row.retry,
+            may_call=row.may_call,
+            valid_for=self._valid_for,
+            with_earlier_keys=self._ledger.has_earlier_keys,
+        )
+
+    async def claim(self, claim: Claim) -> Ruling:
+        """
+        Ask the ledger what to do about a claim.
+
         :raises FaceIdError: nothing may be sent.
         """
-        key = call_key(self._secret, self._action.name, self._campaign, params)
-        limits, now = self._settings.limits(self._action.name), self._clock.now()
-        uses = uses_of(self._action, limits, self._secret, params, now)
-        claim = Claim(key, row, uses, retry)
         future: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(claim, future))
         self._wake()
-        return claim, await future
+        return await future
 
-    def tell(
-        self, claim: Claim, state: State, verdict: Verdict | None = None, *, sent: bool = True
-    ) -> asyncio.Future[None]:
+    def record(self, record: Record) -> asyncio.Future[None]:
         """
         Record what became of a call.
 
-        :param sent: whether it left; if not, its person was not asked about.
         :return: done when it is written; a caller that cannot wait need not.
         """
-        record = Record(claim.key, state, verdict, () if sent else claim.uses)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._told.append(_Told(record, future))
         self._wake()
@@ -138,10 +147,6 @@ class Claims:
         """
         if self._clock.monotonic() - self._last_step > STALE_SECONDS:
             await self._step()
-
-    @property
-    def _secret(self) -> str:
-        return self._settings.hmac_key
 
     def _wake(self) -> None:
         self._mark()
@@ -183,14 +188,15 @@ class Claims:
             if not one.ruling.done():
                 one.ruling.set_result(ruling)
             elif ruling.decision is Decision.CALL:
-                self.tell(one.claim, State.FREE, sent=False)  # who asked has gone
+                # Whoever asked has gone.
+                self.record(Record(one.claim.key, State.FREE, unused=one.claim.uses))
         for record in told:
             if not record.written.done():
                 record.written.set_result(None)
 
-    async def _stand(self) -> None:
+    async def _heartbeat(self) -> None:
         while True:
-            await self._clock.asleep(STAND_SECONDS)
+            await self._clock.asleep(HEARTBEAT_SECONDS)
             with suppress(Exception):  # who wants to send will hear of it
                 await self._step()
 

@@ -19,8 +19,9 @@ from ..client.settings import Settings
 from ..clock import Clock
 from ..exceptions import FaceIdError, StateStoreError, SupersededError, UnavailableError
 from ..service.actions import Action
+from ..service.pseudonyms import hash_key_id
 from ..state.ledger import Ledger
-from ..warehouse.results import RELEASED, ResultsRepository
+from ..warehouse.results import ResultsRepository, RunState
 from ..warehouse.source import Source
 from .aside import aside
 from .claims import Claims
@@ -31,12 +32,16 @@ from .inputs import Columns, Inputs, Row
 from .later import Later
 from .manifest import Manifest
 from .places import Places
+from .plan import MAX_CHANGED, Plan, check
+from .planner import Planner
 from .progress import Log, Progress
 from .verification import Verification
 from .writer import Writer
 
 SECONDS_IN_FLIGHT = 2.0
 """Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
+RUNS_COMPARED = 20
+"""Earlier runs of a campaign that are looked at for another source or hash key."""
 MAX_IN_FLIGHT = 800
 """But no more than these: a process may usually open 1,024 files, and each takes memory."""
 
@@ -48,12 +53,14 @@ class Batch:
     :param action: the API Action.
     :param source: where the people are.
     :param columns: where their values are.
-    :param store: where the answers go.
+    :param store: where the answers go, and for how long they are good.
     :param settings: the account.
     :param pace: its pace.
     :param ledger: every call, written down before it leaves.
     :param min_rows: a source of fewer rows is an error.
     :param retry_held: whether rows that may have been charged are called again.
+    :param max_changed: share of answered rows, 0-1, that may ask something else than before.
+    :param dry_run: whether to end with the plan, before the first call.
     :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt; 0 for
         as many as the rate needs.
     """
@@ -72,23 +79,40 @@ class Batch:
         log: Log,
         min_rows: int = 1,
         retry_held: bool = False,
+        max_changed: float = MAX_CHANGED,
+        dry_run: bool = False,
         max_in_flight: int = 0,
     ) -> None:
         self.manifest = Manifest()
         self._action, self._store = action, store
         self._settings, self._clock, self._log = settings, clock, log
-        self._min_rows, self._retry_held = min_rows, retry_held
+        self._min_rows, self._max_changed, self._dry_run = min_rows, max_changed, dry_run
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
         self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
         self._inputs = Inputs(action, source, columns, settings, clock)
         self._claims = Claims(
-            ledger, action, settings, store.work.campaign, clock, in_flight=self._max_in_flight
+            ledger,
+            action,
+            settings,
+            store.work.campaign,
+            clock,
+            valid_for=store.valid_for,
+            in_flight=self._max_in_flight,
         )
         self._halt = Halt(action.name, log)
         self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)
         self._gate = Gate(pace, self._health, lambda: self._halt.is_on, self._claims.make_sure)
-        self._later, self._places = Later(), Places(store, self.manifest)
+        self._later, self._places = Later(clock), Places(store, self.manifest)
+        self._planner = Planner(
+            self._inputs,
+            store,
+            self._in_store,
+            clock,
+            retry_held=retry_held,
+            valid_for=store.valid_for,
+        )
         self._progress = Progress(action.name, log, clock)
+        self._hash_key_id = hash_key_id(settings.hmac_key)
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
 
     def run(self) -> Manifest:
@@ -113,8 +137,16 @@ class Batch:
         started = self._clock.now()
         try:
             await self._in_store(self._store.open)
-            await self._claims.open()
             self.manifest.rows_in = await self._inputs.inspect(self._min_rows)
+            plan = self.manifest.plan = await self._plan()
+            # The first write comes before the first call: a warehouse that refuses it costs nothing.
+            await self._write_run(started, RunState.RUNNING)
+            if self._dry_run or not plan.has_work:
+                state = RunState.PLANNED if self._dry_run else RunState.SUCCESS
+                await self._write_run(started, state)
+                return self.manifest
+            self._places.clear()  # they are counted once more, as they are when their page comes
+            await self._claims.open()
             await self._verify_all(started)
         finally:
             await self._in_store(self._store.database.close)
@@ -125,6 +157,46 @@ class Batch:
             raise UnavailableError("The run was stopped; run it again for the remaining rows")
         return self.manifest
 
+    async def _plan(self) -> Plan:
+        """
+        Read the source once to see what is due, and decide whether the run may begin.
+
+        :raises PlanRefusedError: it may not.
+        """
+        plan, seen = Plan(), 0
+        async for page in self._planner.pages():
+            for judged in page:
+                self._planner.add(judged, plan)
+                if judged.standing.place is not None:
+                    self._places.count(judged.standing)
+            seen += len(page)
+            self._progress.note("planning, %d/%d rows", seen, self.manifest.rows_in)
+            if self._halt.is_on:
+                raise UnavailableError("The run was stopped before its first call")
+        plan.seconds = plan.calls / self._settings.rate(self._action.name)
+        warnings = check(
+            plan,
+            max_changed=self._max_changed,
+            campaign=self._store.work.campaign,
+            source=self._store.work.source,
+            hash_key_id=self._hash_key_id,
+            last_runs=await self._in_store(self._store.last_runs, RUNS_COMPARED),
+        )
+        for warning in warnings:
+            self._log.warning("%s", warning)
+        self._log.info(
+            "%s plan for campaign '%s', %d rows: %s",
+            self._action.name,
+            self._store.work.campaign,
+            self.manifest.rows_in,
+            plan.line(),
+        )
+        return plan
+
+    async def _write_run(self, started: float, state: RunState) -> None:
+        numbers = {**self.manifest.as_dict(), "hash_key_id": self._hash_key_id}
+        await self._in_store(self._store.write_run, numbers, started, state)
+
     async def _verify_all(self, started: float) -> None:
         writer = Writer(
             self._store, self._in_store, self._halt.fail, clock=self._clock, log=self._log
@@ -134,7 +206,7 @@ class Batch:
         completed = False
         try:
             async with AsyncClient(
-                self._settings, self._gate, self._clock, watch=self._health.saw
+                self._settings, self._gate.pace, self._clock, watch=self._health.saw
             ) as client:
                 await self._verify_rows(self._verification(client))
             completed = True
@@ -146,9 +218,7 @@ class Batch:
             with suppress(StateStoreError, SupersededError):  # what is not written is in doubt
                 await self._claims.close()
             succeeded = completed and not self._halt.is_on
-            await self._in_store(
-                lambda: self._store.write_run(self.manifest.as_dict(), started, succeeded=succeeded)
-            )
+            await self._write_run(started, RunState.SUCCESS if succeeded else RunState.FAILED)
             self._progress.tick(self.manifest, final=True)
 
     def _verification(self, client: AsyncClient) -> Verification:
@@ -190,7 +260,7 @@ class Batch:
                 error
             )  # source or warehouse; calls in flight are waited for all the same
         while tasks or (self._later and not self._halt.is_on):
-            while not self._halt.is_on and (due := self._later.due(self._clock.now())):
+            while not self._halt.is_on and (due := self._later.due()):
                 await start(due)
             if tasks:
                 await asyncio.wait(tasks, timeout=1.0)
@@ -199,23 +269,24 @@ class Batch:
             self._progress.tick(self.manifest)
 
     async def _rows_to_call(self) -> AsyncIterator[Row]:
-        last: list[Any] = []
-        while not self._halt.is_on:
-            page = await self._inputs.page(last)
-            if not page:
-                return
-            last = [page[-1][0]]
-            keys = [str(row[0]) for row in page]
-            known = await self._in_store(
-                lambda keys=keys: self._store.settled(keys, retry_held=self._retry_held)
-            )
-            for key, values in zip(keys, page, strict=True):
-                settled = known.get(key)
-                if settled is None or settled.place == RELEASED:
-                    yield Row(key, values, retry=self._retry_held or settled is not None)
-                else:
-                    self._places.count(settled)
+        """Yield the rows that are due, and put those in order that need no call."""
+        async for page in self._planner.pages():
+            outdated, adopted = [], {}
+            for judged in page:
+                row, standing = judged.row, judged.standing
+                if standing.place is None:
+                    yield row
+                    continue
+                self._places.count(standing)
+                if standing.is_outdated:
+                    outdated.append(row.key)
+                if standing.is_adopted and judged.row_hash is not None:
+                    adopted[row.key] = judged.row_hash
+            await self._in_store(self._store.drop, outdated)
+            await self._in_store(self._store.adopt, adopted)
             self._progress.tick(self.manifest)
+            if self._halt.is_on:
+                return
 
     async def _in_store(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, *args)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from weakref import WeakSet
+from typing import NamedTuple
 
-from ..client.flow import Pace
+from ..client.flow import Attempt, Pace
 from .health import Health
 
 
@@ -14,10 +14,10 @@ class Gate:
     """
     Lets calls pass at the account's pace, and new ones not at all once the run has halted.
 
-    Hundreds of rows may be waiting for their moment when the run stops; none of them is sent. A
-    call that was sent before goes on, because it may yet be answered: its retries pass.
+    Hundreds of rows may be waiting for their slot when the run stops; none of them is sent. A call
+    of which a request was sent goes on, because it may yet be answered: its retries pass.
 
-    :param pace: hands out the moments.
+    :param pace: hands out the slots.
     :param health: says whether the service answers.
     :param halted: says whether the run has halted.
     :param make_sure: raises if nothing may be sent any more.
@@ -30,40 +30,46 @@ class Gate:
         halted: Callable[[], bool],
         make_sure: Callable[[], Awaitable[None]],
     ) -> None:
-        self._pace = pace
+        self.pace = pace
         self._health = health
         self._halted = halted
         self._make_sure = make_sure
-        self._sent: WeakSet[asyncio.Task[object]] = WeakSet()
+
+    def for_attempt(self, attempt: Attempt) -> Pace:
+        """Return the pace of one attempt."""
+        return _AttemptPace(self, attempt)
+
+    async def wait(self, attempt: Attempt) -> None:
+        """
+        Wait until the next request of an attempt may leave.
+
+        :raises OutageError: the run gives up.
+        :raises asyncio.CancelledError: the run has halted, and nothing of this attempt was sent.
+        """
+        while True:
+            await self._health.turn(attempt)
+            await self.pace.wait_async()
+            await self._make_sure()
+            if self._health.lets_pass(attempt):  # it may have become worse meanwhile
+                break
+        if self._halted() and not attempt.sent:
+            raise asyncio.CancelledError
+
+
+class _AttemptPace(NamedTuple):
+    """The pace as one attempt sees it."""
+
+    gate: Gate
+    attempt: Attempt
 
     def wait(self) -> None:
         """Block until the next call may leave."""
-        self._pace.wait()
+        self.gate.pace.wait()
 
     async def wait_async(self) -> None:
-        """
-        Wait until the next call may leave.
-
-        :raises OutageError: the run gives up.
-        :raises asyncio.CancelledError: the run has halted, and this task has not sent anything.
-        """
-        while True:
-            await self._health.turn()
-            await self._pace.wait_async()
-            await self._make_sure()
-            if self._health.lets_pass:  # it may have become worse meanwhile
-                break
-        task = asyncio.current_task()
-        if task is None or task in self._sent:
-            return
-        if self._halted():
-            raise asyncio.CancelledError
-        self._sent.add(task)
-
-    def has_sent(self) -> bool:
-        """Say whether the current task has been let through."""
-        return asyncio.current_task() in self._sent
+        """Wait until the next request may leave, see :meth:`Gate.wait`."""
+        await self.gate.wait(self.attempt)
 
     def slow_down(self) -> None:
         """Take note of a throttled answer."""
-        self._pace.slow_down()
+        self.gate.pace.slow_down()

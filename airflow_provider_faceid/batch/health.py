@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ..client.flow import Attempt
 from ..clock import Clock
 from ..exceptions import (
     FaceIdError,
@@ -52,43 +53,42 @@ class Health:
         self._failures, self._since = 0, 0.0
         self._last: FaceIdError | None = None
         self._pause, self._next = FIRST_PAUSE, 0.0
-        self._probe: asyncio.Task[object] | None = None
+        self._probe: Attempt | None = None
         self._seat = asyncio.Lock()
 
-    @property
-    def lets_pass(self) -> bool:
-        """Say whether the current task may call now."""
-        return self.answers or self._probe is asyncio.current_task()
+    def lets_pass(self, attempt: Attempt) -> bool:
+        """Say whether an attempt may call now."""
+        return self.answers or self._probe is attempt
 
-    async def turn(self) -> None:
+    async def turn(self, attempt: Attempt) -> None:
         """
-        Wait until the current task may call: the service answers, or it is its turn to probe.
+        Wait until an attempt may call: the service answers, or it is its turn to probe.
 
         :raises OutageError: the run gives up.
         """
-        if self.lets_pass:
+        if self.lets_pass(attempt):
             return
         async with self._seat:  # one behind the other
             while not self.answers:
                 self._check_patience()
-                is_free = self._probe is None or self._probe.done()
+                is_free = self._probe is None or self._probe.ended
                 if is_free and self._clock.monotonic() >= self._next:
-                    self._probe = asyncio.current_task()
+                    self._probe = attempt
                     return
                 await self._clock.asleep(POLL_SECONDS)
 
-    def saw(self, problem: FaceIdError | None) -> None:
-        """Take note of how a request of the current task ended; None for an answer."""
+    def saw(self, problem: FaceIdError | None, attempt: Attempt) -> None:
+        """Take note of how a request of an attempt ended; None for an answer."""
         if problem is None or isinstance(problem, ThrottledError):
             if self._failures >= FAILURES_IN_A_ROW:
                 self._log.info("The service answers again")
             self.answers, self._failures, self._pause = True, 0, FIRST_PAUSE
         elif isinstance(problem, _TROUBLE):
-            self._saw_trouble(problem)
+            self._saw_trouble(problem, attempt)
         elif not isinstance(problem, FatalError):  # a fatal one ends the run, or is mended
             raise TypeError(type(problem).__name__)
 
-    def _saw_trouble(self, problem: FaceIdError) -> None:
+    def _saw_trouble(self, problem: FaceIdError, attempt: Attempt) -> None:
         now = self._clock.monotonic()
         self._last, self._failures = problem, self._failures + 1
         if self._failures == 1:
@@ -99,7 +99,7 @@ class Health:
                 self._failures,
                 problem,
             )
-        if self._probe is asyncio.current_task():
+        if self._probe is attempt:
             self._probe = None
             self._pause = min(LONGEST_PAUSE, 2 * self._pause)
         elif not self.answers or self._failures < FAILURES_IN_A_ROW:

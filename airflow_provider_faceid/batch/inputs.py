@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 from ..client.settings import Settings
 from ..clock import Clock, beijing_date
+from ..exceptions import InvalidInputError
+from ..service import id_card
 from ..service.actions import Action, Kind
+from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
-from .identity import identity_columns
 from .prepare import InputRules, request_fields
 
 PAGE_ROWS = 500
@@ -29,15 +31,17 @@ class Row(NamedTuple):
 
     :param values: its key, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
+    :param may_call: whether to call for a question the ledger does not know.
     :param rounds: how often it used up its attempts while nobody was answered.
-    :param identity: columns of the result table that tell of its person.
+    :param identity: pseudonymous columns of the result table.
     """
 
     key: str
     values: tuple[Any, ...]
     retry: bool = False
+    may_call: bool = True
     rounds: int = 0
-    identity: Mapping[str, str] = MappingProxyType({})
+    identity: Mapping[str, str | None] = MappingProxyType({})
 
     def __repr__(self) -> str:
         return f"<row {self.key}>"
@@ -50,6 +54,7 @@ class Columns:
 
     :param by_field: source column by API field, the photo's excluded.
     :param photo: column of the photo, empty if the Action has none.
+    :param version: column that changes whenever the row does; empty for none.
     :param read_photo: turns the column's value into a picture, for photos by path; None for photos
         that are in the column.
     """
@@ -57,11 +62,17 @@ class Columns:
     by_field: Mapping[str, str]
     photo: str = ""
     read_photo: Callable[[Any], bytes] | None = None
+    version: str = ""
+
+    @property
+    def paged(self) -> tuple[str, ...]:
+        """Return the columns that are read in pages."""
+        return (*self.by_field.values(), *([self.version] if self.version else []))
 
     @property
     def all(self) -> tuple[str, ...]:
         """Return every column that is read."""
-        return (*self.by_field.values(), *([self.photo] if self.photo else []))
+        return (*self.paged, *([self.photo] if self.photo else []))
 
 
 class Inputs:
@@ -79,7 +90,9 @@ class Inputs:
     ) -> None:
         self._action, self._source, self._columns = action, source, columns
         self._settings, self._clock = settings, clock
-        self._expressions = list(map(source.database.dialect.quote, columns.by_field.values()))
+        self._expressions = list(map(source.database.dialect.quote, columns.paged))
+        self._fields = list(columns.by_field)
+        self._hash_row = row_hasher(settings.hmac_key, action, self._fields)
         self._source_thread = ThreadPoolExecutor(1, "faceid-source")
         self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
 
@@ -105,16 +118,48 @@ class Inputs:
 
         :raises InvalidInputError: a value breaks a rule.
         """
-        values: dict[str, object] = dict(zip(self._columns.by_field, row.values[1:], strict=True))
+        values = self._values(row.values)
         photo = self._action.field_of(Kind.PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
-        rules = InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
-        return request_fields(self._action, values, rules)
+        return request_fields(self._action, values, self._rules())
+
+    def broken_rule(self, values: tuple[Any, ...]) -> str | None:
+        """Return the first rule that a row of a page breaks, its photo aside; None if it breaks none."""
+        try:
+            request_fields(self._action, self._values(values), self._rules())
+        except InvalidInputError as error:
+            return error.rule
+        return None
+
+    def row_hash(self, values: tuple[Any, ...]) -> str | None:
+        """Return the hash of a row of a page, None if it cannot be asked about as it is."""
+        fields = len(self._fields)
+        version = values[1 + fields] if self._columns.version else None
+        return self._hash_row(values[1 : 1 + fields], version)
+
+    def id_card_hash(self, values: tuple[Any, ...]) -> str | None:
+        """Return the hash of the ID number of a row of a page, None if it has none."""
+        field = self._action.field_of(Kind.ID_CARD)
+        number = self._values(values).get(field.name) if field else None
+        if not isinstance(number, str):
+            return None
+        return id_card_hash(self._settings.hmac_key, id_card.normalise(number))
 
     def identity(self, params: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the columns of the result table that tell of a request's person."""
+        """Return the pseudonymous columns of a request's person."""
         return identity_columns(self._action, self._settings.hmac_key, params)
+
+    @property
+    def compares_photos(self) -> bool:
+        """Say whether a new photo shows in the row's hash."""
+        return not self._columns.photo or bool(self._columns.version)
+
+    def _values(self, values: tuple[Any, ...]) -> dict[str, object]:
+        return dict(zip(self._fields, values[1 : 1 + len(self._fields)], strict=True))
+
+    def _rules(self) -> InputRules:
+        return InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
 
     async def close_source(self) -> None:
         """Close the connection, in the thread that opened it."""

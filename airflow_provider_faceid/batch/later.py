@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 
+from ..clock import Clock
 from .inputs import Row
 
 PATIENCE_SECONDS = 90.0
@@ -14,25 +15,26 @@ MOST_ROWS = 10_000
 
 
 class Later:
-    """Rows by the moment from which they may go."""
+    """Rows by the moment from which they may go, on the monotonic clock, which never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._rows: list[tuple[float, int, Row]] = []
         self._added = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: Row, not_before: float, now: float) -> bool:
-        """Keep a row if its moment is near; say whether it is kept."""
-        if not_before - now > PATIENCE_SECONDS or len(self._rows) >= MOST_ROWS:
+    def add(self, row: Row, seconds: float) -> bool:
+        """Keep a row that may go in so many seconds, if they are few; say whether it is kept."""
+        if seconds > PATIENCE_SECONDS or len(self._rows) >= MOST_ROWS:
             return False
         self._added += 1
-        heapq.heappush(self._rows, (not_before, self._added, row))
+        heapq.heappush(self._rows, (self._clock.monotonic() + seconds, self._added, row))
         return True
 
-    def due(self, now: float) -> Row | None:
+    def due(self) -> Row | None:
         """Take out a row whose moment has come, None if there is none."""
-        if self._rows and self._rows[0][0] <= now:
+        if self._rows and self._rows[0][0] <= self._clock.monotonic():
             return heapq.heappop(self._rows)[2]
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..clock import utc_text
 from ..service.verdict import Verdict
+from .plan import Plan
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Manifest:
     ``held``. ``already`` tells how many of them were settled before this run, ``reused`` how many
     were answered in it without a call of their own: by the ledger.
 
+    :param plan: what the run was about to do before its first call.
     :param rows_in: rows of the source.
     :param outcomes: answered rows by outcome, those of earlier runs included.
     :param quarantined: rows by rule; a row that breaks several counts under its first.
@@ -32,6 +34,7 @@ class Manifest:
     :param seconds: from the first request to the last answer.
     """
 
+    plan: Plan = field(default_factory=Plan)
     rows_in: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
@@ -62,6 +65,13 @@ class Manifest:
         self.postponed += 1
         self.not_before = min(not_before, self.not_before or not_before)
 
+    def forget_places(self) -> None:
+        """Begin to count places anew; what the rows cost is kept."""
+        self.outcomes.clear()
+        self.quarantined.clear()
+        self.postponed = self.held = self.already = 0
+        self.not_before = None
+
     @property
     def answered(self) -> int:
         """Rows with a final answer."""
@@ -80,6 +90,7 @@ class Manifest:
     def as_dict(self) -> dict[str, Any]:
         """Return the manifest as it goes to XCom: counts only, nothing per row."""
         return {
+            **self.plan.as_dict(),
             "rows_in": self.rows_in,
             "answered": self.answered,
             "outcomes": dict(self.outcomes),

@@ -6,9 +6,10 @@ from typing import Any
 
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
-from ..warehouse.results import ResultsRepository, Settled, Stage
+from ..warehouse.results import ResultsRepository, Stage
 from .inputs import Row
 from .manifest import Manifest
+from .plan import Place, Standing
 
 
 class Places:
@@ -29,14 +30,16 @@ class Places:
         :param answered_at: when the answer came, in Unix seconds; now if not given.
         """
         if verdict.step is Step.QUARANTINE:
-            self.quarantine(row, f"service:{verdict.code}", Stage.SERVICE, verdict.request_id)
+            facts = {name: row.identity.get(name) for name in ("question_hash", "row_hash")}
+            rule = f"service:{verdict.code}"
+            self.quarantine(row, rule, Stage.SERVICE, request_id=verdict.request_id, **facts)
         else:
             self._store.answered(row.key, verdict, answered_at, **row.identity)
             self._manifest.outcomes[verdict.outcome.value] += 1
 
-    def quarantine(self, row: Row, rule: str, stage: Stage, request_id: str = "") -> None:
+    def quarantine(self, row: Row, rule: str, stage: Stage, **facts: Any) -> None:
         """Set a row aside until its input is mended."""
-        self._store.quarantined(row.key, rule, stage, request_id)
+        self._store.quarantined(row.key, rule, stage, **facts)
         self._manifest.quarantined[rule] += 1
 
     def hold(self, row: Row, requests: int) -> None:
@@ -54,15 +57,19 @@ class Places:
         self._manifest.reused += 1
         self.settle(row, verdict, answered_at)
 
-    def count(self, settled: Settled) -> None:
+    def clear(self) -> None:
+        """Forget the counts of rows that were in their place before this run."""
+        self._manifest.forget_places()
+
+    def count(self, standing: Standing) -> None:
         """Count a row that was in its place before this run."""
         self._manifest.already += 1
-        match settled.place:
-            case "answered":
-                self._manifest.outcomes[settled.detail] += 1
-            case "quarantined":
-                self._manifest.quarantined[settled.detail] += 1
-            case "postponed":
-                self._manifest.add_postponed(settled.not_before)
+        match standing.place:
+            case Place.ANSWERED:
+                self._manifest.outcomes[standing.detail] += 1
+            case Place.QUARANTINED:
+                self._manifest.quarantined[standing.detail] += 1
+            case Place.POSTPONED:
+                self._manifest.add_postponed(standing.not_before)
             case _:
                 self._manifest.held += 1

@@ -44,6 +44,13 @@ class Progress:
         self._last = now
         self._log.info("%s: %s", self._title, line(manifest))
 
+    def note(self, text: str, *numbers: int) -> None:
+        """Write a line of other words, if it is time for one."""
+        now = self._clock.monotonic()
+        if now - self._last >= EVERY_SECONDS:
+            self._last = now
+            self._log.info(f"%s: {text}", self._title, *numbers)
+
 
 def line(manifest: Manifest) -> str:
     """Return a progress line; the time left assumes one call for each row that is left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ..client.aio import AsyncClient
+from ..client.flow import Attempt
 from ..clock import Clock, next_beijing_midnight
 from ..exceptions import (
     BudgetError,
@@ -19,7 +20,8 @@ from ..exceptions import (
 from ..service.actions import Action
 from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
-from ..state.calls import Claim, Decision, Ruling, State
+from ..state.calls import Claim, Decision, Record, Ruling
+from ..state.idempotency import Protocol, Settled, paid_once, resume
 from ..warehouse.results import Stage
 from .claims import Claims
 from .gate import Gate
@@ -74,7 +76,7 @@ class Verification:
         self._later, self._places, self._manifest = later, places, manifest
         self._clock = clock
         self._calling = self._ended = 0
-        self._first_call: float | None = None
+        self._first_call = 0.0
 
     async def verify(self, row: Row) -> None:
         """Answer a row, or put it where it belongs without an answer."""
@@ -82,32 +84,92 @@ class Verification:
             return
         try:
             params = await self._inputs.request(row)
-            row = row._replace(identity=self._inputs.identity(params))
-            claim, ruling = await self._claim(row, params)
+            claim = self._claims.claim_for(row, params)
+            identity = self._inputs.identity(params)
+            hashes: dict[str, str | None] = {
+                "question_hash": claim.question_hash,
+                "row_hash": self._inputs.row_hash(row.values),
+            }
+            row = row._replace(identity={**identity, **hashes})
+            await self._ask(row, params, claim)
         except InvalidInputError as error:
             self._places.quarantine(row, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._halt.fail(error)
-        else:
-            if ruling.decision is Decision.CALL:
-                await self._call(row, params, claim)
-            else:
-                self._obey(row, ruling)
 
-    async def _claim(self, row: Row, params: dict[str, object]) -> tuple[Claim, Ruling]:
+    async def _ask(self, row: Row, params: dict[str, object], claim: Claim) -> None:
+        attempt = Attempt()
+        try:
+            settled = await self._drive(paid_once(claim, attempt), params)
+        except BaseException as error:
+            if not attempt.ended:  # it was never ours to call
+                raise
+            self._settle_without_answer(row, attempt, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            await self._settle(row, claim, settled)
+
+    async def _drive(self, protocol: Protocol, params: dict[str, object]) -> Settled:
+        """Drive the paid-once protocol of one row in this event loop."""
+        step: Claim | Attempt | Record | Settled = next(protocol)
+        while not isinstance(step, Settled):
+            answer: Ruling | Verdict | None = None
+            error: BaseException | None = None
+            try:
+                match step:
+                    case Claim():
+                        answer = await self._claim(step)
+                    case Attempt():
+                        answer = await self._send(params, step)
+                    case Record():
+                        await self._record(step)
+            except BaseException as caught:  # noqa: BLE001 - the protocol records and raises it
+                error = caught
+            step = resume(protocol, answer, error)
+        return step
+
+    async def _claim(self, claim: Claim) -> Ruling:
         while True:
             ended = self._ended
-            claim, ruling = await self._claims.claim(row.key, params, retry=row.retry)
+            ruling = await self._claims.claim(claim)
             settled = ended == self._ended and not self._calling
             if ruling.decision is not Decision.STOP or settled or self._halt.is_on:
-                return claim, ruling
+                return ruling
             await self._clock.asleep(AGAIN_SECONDS)  # a call on its way may turn out to be free
 
-    def _obey(self, row: Row, ruling: Ruling) -> None:
-        """Do with a row what the ledger says in place of a call."""
+    async def _send(self, params: dict[str, object], attempt: Attempt) -> Verdict:
+        self._first_call = self._first_call or self._clock.monotonic()
+        self._calling += 1
+        try:
+            verdict = await self._client.call(
+                self._action.name, params, attempt, self._gate.for_attempt(attempt)
+            )
+        except FaceIdError as error:
+            self._manifest.add_requests(error.requests, error.throttled)
+            raise
+        finally:
+            attempt.ended = True
+            self._calling -= 1
+            self._ended += 1
+            self._manifest.seconds = self._clock.monotonic() - self._first_call
+        self._manifest.add_verdict(verdict)
+        return verdict
+
+    async def _record(self, record: Record) -> None:
+        """Write what became of a call; an answer waits until it is in the ledger."""
+        written = self._claims.record(record)
+        if record.verdict is not None:
+            await written
+
+    async def _settle(self, row: Row, claim: Claim, settled: Settled) -> None:
+        """Put a row where the answer belongs, or do what the ledger says in place of a call."""
+        verdict, ruling = settled.verdict, settled.ruling
         match ruling.decision:
-            case Decision.USE if ruling.verdict is not None:
-                self._places.reuse(row, ruling.verdict, ruling.answered_at)
+            case Decision.CALL if verdict is not None:
+                await self._settle_answer(row, claim, verdict, settled.unrecorded)
+            case Decision.USE if verdict is not None:
+                self._places.reuse(row, verdict, ruling.answered_at)
             case Decision.WAIT:
                 self._postpone(row, ruling.not_before, LIMIT_REACHED)
             case Decision.BUSY:
@@ -122,66 +184,51 @@ class Verification:
             case _:
                 self._places.hold(row, requests=0)
 
-    async def _call(self, row: Row, params: dict[str, object], claim: Claim) -> None:
-        self._first_call = self._first_call or self._clock.monotonic()
-        self._calling += 1
-        try:
-            verdict = await self._client.call(self._action.name, params)
-        except FaceIdError as error:
-            self._manifest.add_requests(error.requests, error.throttled)
-            in_doubt = isinstance(error, UncertainError)
-            self._tell(claim, State.IN_DOUBT if in_doubt else State.FREE)
-            self._settle_without_answer(row, error)
-        except BaseException as error:  # a time limit or a fault, in the middle of anything
-            sent = self._gate.has_sent()
-            self._tell(claim, State.IN_DOUBT if sent else State.FREE)
-            if sent:
-                self._places.hold(row, requests=1)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            self._halt.fail(error)  # raised once the other answers are in
-        else:
-            self._manifest.add_verdict(verdict)
-            await self._answered(row, claim, verdict)
-        self._manifest.seconds = self._clock.monotonic() - self._first_call
+    async def _settle_answer(
+        self, row: Row, claim: Claim, verdict: Verdict, unrecorded: Exception | None
+    ) -> None:
+        """
+        Put a row where its answer belongs.
 
-    def _tell(
-        self, claim: Claim, state: State, verdict: Verdict | None = None
-    ) -> asyncio.Future[None]:
-        """Record what became of a call."""
-        self._calling -= 1
-        self._ended += 1
-        return self._claims.tell(claim, state, verdict, sent=self._gate.has_sent())
-
-    async def _answered(self, row: Row, claim: Claim, verdict: Verdict) -> None:
-        """Take down an answer: in the ledger first, so that it is known whatever comes next."""
-        postpone = verdict.step is Step.POSTPONE
+        :param unrecorded: why the answer is not in the ledger. The row keeps it all the same, unless
+            a newer attempt decides about the row by now.
+        """
+        if unrecorded is not None:
+            self._halt.fail(unrecorded)
+        if isinstance(unrecorded, SupersededError):
+            return
+        if verdict.step is not Step.POSTPONE:
+            self._places.settle(row, verdict)
+            return
         again = next_beijing_midnight(self._clock.now())
-        recorded = True
         try:
-            await self._tell(claim, State.FREE if postpone else State.DONE, verdict)
-            if postpone:
+            if unrecorded is None:
                 again = await self._claims.after_refusal(claim)
-        except SupersededError as error:
-            recorded = False
-            self._halt.fail(error)
-        except Exception as error:  # noqa: BLE001 - the row keeps its answer all the same
+        except FaceIdError as error:
             self._halt.fail(error)
         finally:
-            if recorded and postpone:
-                self._postpone(row, again, verdict.code)
-            elif recorded:
-                self._places.settle(row, verdict)
+            self._postpone(row, again, verdict.code)
 
-    def _settle_without_answer(self, row: Row, error: FaceIdError) -> None:
+    def _settle_without_answer(self, row: Row, attempt: Attempt, error: BaseException) -> None:
+        """Put a row where it belongs whose call has ended without an answer."""
+        if isinstance(error, FaceIdError):
+            self._settle_refused(row, error)
+            return
+        # A time limit or a fault, in the middle of anything.
+        if attempt.sent:
+            self._places.hold(row, requests=1)
+        if not isinstance(error, asyncio.CancelledError):
+            self._halt.fail(error)  # raised once the other answers are in
+
+    def _settle_refused(self, row: Row, error: FaceIdError) -> None:
         now = self._clock.now()
         match error:
             case UncertainError():
                 self._places.hold(row, error.requests)
             case NotSentError() if not self._health.answers:
-                self._again(row, now, error)
+                self._again(row, error)
             case UnavailableError() if not self._health.answers and row.rounds < MOST_ROUNDS:
-                self._again(row._replace(rounds=row.rounds + 1), now, error)
+                self._again(row._replace(rounds=row.rounds + 1), error)
             case UnavailableError():
                 again = now + RETRY_UNAVAILABLE_AFTER
                 self._places.postpone(row, Outcome.UNAVAILABLE, again, code=error.code)
@@ -190,12 +237,12 @@ class Verification:
             case _:  # fatal, throttled for good, given up: the next row fares no better
                 self._halt.fail(error)
 
-    def _again(self, row: Row, now: float, error: FaceIdError) -> None:
+    def _again(self, row: Row, error: FaceIdError) -> None:
         """Let a row wait with the others until somebody is answered."""
-        if not self._later.add(row, now + AGAIN_SECONDS, now):
+        if not self._later.add(row, AGAIN_SECONDS):
             self._halt.fail(error)
 
     def _postpone(self, row: Row, not_before: float, code: str) -> None:
         """Let a row whose person was asked about too often wait, in this run or for another."""
-        if not self._later.add(row, not_before, self._clock.now()):
+        if not self._later.add(row, not_before - self._clock.now()):
             self._places.postpone(row, Outcome.LIMIT, not_before, code=code)

@@ -21,7 +21,19 @@ from ..service.verdict import Verdict
 from .credentials.keys import keys_of
 from .encryption import encrypt_of
 from .fate import never_sent, no_address, no_answer, tls_refused
-from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
+from .flow import (
+    Answer,
+    Attempt,
+    CallFlow,
+    Pace,
+    Pause,
+    RenewKey,
+    Seen,
+    Send,
+    TakeKey,
+    TakeSlot,
+    call_flow,
+)
 from .service_clock import ServiceClock
 from .settings import Settings
 from .wire import headers_of, reply_of
@@ -39,8 +51,9 @@ class AsyncClient:
 
     :param settings: the account.
     :param pace: hands out the moments at which calls may leave.
-    :param watch: is told how every request has ended, before anything else happens: why it is no
-        answer, or None if it is one. Called in the event loop; the call may yet get over it.
+    :param watch: called in the event loop whenever a request has ended, before anything else
+        happens: with why it is no answer, or None if it is one, and the attempt it belongs to, which
+        may yet get over it.
     :raises ConfigurationError: fields cannot be encrypted as the settings want it.
     """
 
@@ -49,7 +62,7 @@ class AsyncClient:
         settings: Settings,
         pace: Pace,
         clock: Clock = SYSTEM_CLOCK,
-        watch: Callable[[FaceIdError | None], None] | None = None,
+        watch: Callable[[FaceIdError | None, Attempt], None] | None = None,
     ) -> None:
         self._settings = settings
         self._pace = pace
@@ -80,26 +93,43 @@ class AsyncClient:
     ) -> None:
         await self._session.close()
 
-    async def call(self, action: str, params: Mapping[str, object]) -> Verdict:
+    async def call(
+        self,
+        action: str,
+        params: Mapping[str, object],
+        attempt: Attempt | None = None,
+        pace: Pace | None = None,
+    ) -> Verdict:
         """
         Make one call.
 
+        :param attempt: carries to the caller whether anything was sent.
+        :param pace: for this call, in place of the client's.
         :raises FaceIdError: there is no answer.
         """
-        flow = call_flow(action, params, self._settings, self._clock, self._encrypt)
+        attempt, pace = attempt or Attempt(), pace or self._pace
+        flow = call_flow(
+            action, params, self._settings, self._clock, self._encrypt, attempt=attempt
+        )
+        try:
+            return await self._drive(flow, attempt, pace)
+        finally:
+            flow.close()
+
+    async def _drive(self, flow: CallFlow, attempt: Attempt, pace: Pace) -> Verdict:
         effect = next(flow)
         while True:
             answer: Answer = None
             try:
                 match effect:
                     case TakeSlot():
-                        await self._pace.wait_async()
+                        await pace.wait_async()
                     case TakeKey():
                         answer = self._keys.ready()
                     case Send():
                         answer = await self._send(effect)
                     case Seen(problem):
-                        await self._saw(problem)
+                        await self._saw(problem, attempt, pace)
                     case Pause(seconds):
                         await self._clock.asleep(seconds)
                     case RenewKey(refused):
@@ -113,11 +143,11 @@ class AsyncClient:
                 verdict: Verdict = stop.value
                 return verdict
 
-    async def _saw(self, problem: FaceIdError | None) -> None:
+    async def _saw(self, problem: FaceIdError | None, attempt: Attempt, pace: Pace) -> None:
         if self._watch is not None:
-            self._watch(problem)
+            self._watch(problem, attempt)
         if isinstance(problem, ThrottledError):
-            await asyncio.to_thread(self._pace.slow_down)
+            await asyncio.to_thread(pace.slow_down)
 
     async def _send(self, send: Send) -> Reply:
         settings = self._settings

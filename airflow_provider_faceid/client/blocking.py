@@ -15,7 +15,7 @@ from ..service.verdict import Verdict
 from .credentials.keys import Keys, keys_of
 from .encryption import Encrypt
 from .fate import kind_of, never_sent, no_address, no_answer, tls_refused
-from .flow import Answer, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
+from .flow import Answer, Attempt, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
 from .wire import headers_of, reply_of
@@ -38,6 +38,7 @@ def call(
     clock: ServiceClock,
     keys: Keys | None = None,
     encrypt: Encrypt | None = None,
+    attempt: Attempt | None = None,
 ) -> Verdict:
     """
     Make one call.
@@ -46,10 +47,11 @@ def call(
     :param clock: the one requests are signed by.
     :param keys: what they are signed with; those of the settings if not given.
     :param encrypt: as for :func:`~.flow.call_flow`.
+    :param attempt: likewise.
     :raises FaceIdError: there is no answer.
     """
     keys = keys or keys_of(settings.credentials)
-    flow = call_flow(action, params, settings, clock, encrypt)
+    flow = call_flow(action, params, settings, clock, encrypt, attempt=attempt)
     effect = next(flow)
     while True:
         answer: Answer = None

@@ -47,6 +47,20 @@ class Pace(Protocol):
         """Take note of a throttled answer."""
 
 
+@dataclass(eq=False)
+class Attempt:
+    """
+    One call on its way through a transport, and how far it got.
+
+    :ivar sent: whether a request of it may have reached the service. Set just before a request is
+        sent, and taken back if it certainly did not leave.
+    :ivar ended: whether no further request will follow.
+    """
+
+    sent: bool = False
+    ended: bool = False
+
+
 @dataclass(frozen=True)
 class TakeSlot:
     """Wait for the pace."""
@@ -138,6 +152,8 @@ def call_flow(
     settings: Settings,
     clock: ServiceClock,
     encrypt: Encrypt | None = None,
+    *,
+    attempt: Attempt | None = None,
 ) -> CallFlow:
     """
     Make one call, repeating only what was certainly not charged.
@@ -146,22 +162,31 @@ def call_flow(
     :param params: its request fields.
     :param clock: the one requests are signed by; it is put right if the service refuses its time.
     :param encrypt: encrypts the fields of each request; none if they go as they are.
+    :param attempt: carries to the caller whether anything was sent.
     :return: through ``StopIteration.value``, the verdict.
     :raises FaceIdError: there is no answer; the type says what to do next.
     """
     if not (action.isascii() and action.isalnum()):
         raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
-    tries = Tries(settings, clock)
+    tries, attempt = Tries(settings, clock), attempt or Attempt()
     try:
         build, personal = _builder(params, encrypt), _personal(params)
         return (
             yield from _requests(
-                action, build, personal, settings=settings, tries=tries, clock=clock
+                action,
+                build,
+                personal,
+                settings=settings,
+                tries=tries,
+                clock=clock,
+                attempt=attempt,
             )
         )
     except FaceIdError as error:
         error.requests, error.throttled = tries.requests, tries.throttled
         raise
+    finally:
+        attempt.ended = True
 
 
 def _requests(
@@ -172,6 +197,7 @@ def _requests(
     settings: Settings,
     tries: Tries,
     clock: ServiceClock,
+    attempt: Attempt,
 ) -> CallFlow:
     key = yield from _turn()
     while True:
@@ -180,10 +206,14 @@ def _requests(
         # At most half of it for connecting: what could not connect is known not to be sent.
         connect_timeout = min(settings.connect_timeout, timeout / 2)
         problem: FaceIdError
+        before, attempt.sent = attempt.sent, True
         try:
             reply = yield Send(action, body, personal, key, timeout, connect_timeout)
         except FaceIdError as error:
-            problem, decision = error, decide(*fate_of_error(error))
+            fate, outcome = fate_of_error(error)
+            problem, decision = error, decide(fate, outcome)
+            if fate is Fate.NOT_SENT:
+                attempt.sent = before
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
@@ -15,6 +15,7 @@ from ..client.blocking import call as blocking_call
 from ..client.credentials.keys import Keys, OneKey, keys_of, new_keys_of
 from ..client.encryption import Encrypt, encrypt_of
 from ..client.extra import form_fields
+from ..client.flow import Attempt
 from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, parse_settings
 from ..clock import SYSTEM_CLOCK, beijing_date
@@ -33,7 +34,7 @@ from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
 from .caution import warn_of
-from .once import Once, call_once, identity_uses, too_often
+from .once import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
 from .state import shared_counts, shared_ledger, shared_pace
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class FaceIdHook(HttpHook):
         warn_of(settings)
         return settings
 
-    def id_card_verification(self, id_card: str, name: str, *, once: Once | None = None) -> Verdict:
+    def id_card_verification(
+        self, id_card: str, name: str, *, once: Once | None = ONCE_PER_DAG_RUN
+    ) -> Verdict:
         """
         Ask whether a name and an ID number belong to the same person.
 
@@ -119,7 +122,7 @@ class FaceIdHook(HttpHook):
         photo: bytes | str,
         extra: str | None = None,
         *,
-        once: Once | None = None,
+        once: Once | None = ONCE_PER_DAG_RUN,
     ) -> Verdict:
         """
         Ask whether a photo shows the person registered under an ID number.
@@ -143,28 +146,39 @@ class FaceIdHook(HttpHook):
             raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
         return self.call(IMAGE_RECOGNITION_V2.name, params, once)
 
-    def call(self, action: str, params: Mapping[str, object], once: Once | None = None) -> Verdict:
+    def call(
+        self,
+        action: str,
+        params: Mapping[str, object],
+        once: Once | None = ONCE_PER_DAG_RUN,
+    ) -> Verdict:
         """
         Call any Action of the service.
 
         Values are sent as they are. An Action without a row in the outcome table gets its codes
-        judged by the common ones; read the rest in ``Verdict.fields``.
+        judged by the common ones; read the rest in ``Verdict.fields``, which an answer from the
+        ledger does not have.
 
         :param action: the API Action.
-        :param params: its request fields; a ``bytes`` value is Base64 text.
-        :param once: the work within which the call is made once; every time if not given.
+        :param params: its request fields; a ``bytes`` value is Base64 text. An absent one may be
+            None.
+        :param once: the work within which the question is asked once. In a task it is the DAG run
+            if not given: a retry does not pay again, the next run asks anew. ``Once(campaign=...)``
+            names a campaign, None asks anyway. Outside of tasks each call is made.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
-        call = partial(self._call, action, params, settings, self.pace(action), self._keys)
-        if once is not None:
-            ledger = self.ledger(once.owner, reuse_within=once.reuse_within)
-            return call_once(ledger, settings, action, params, once=once, call=call)
-        wait = self.identity_counts().reserve([identity_uses(settings, action, params)])[0]
-        if wait is not None:
-            raise too_often(settings, action, wait)
-        return call()
+        pace, keys = self.pace(action), self._keys
+
+        def call(attempt: Attempt) -> Verdict:
+            return self._call(action, params, settings, pace=pace, keys=keys, attempt=attempt)
+
+        work = None if once is None else within_task(once)
+        if work is None:
+            return call_paced(self.identity_counts(), settings, action, params, call)
+        ledger = self.ledger(work.owner, reuse_within=work.reuse_within)
+        return call_once(ledger, settings, action, params, once=work, call=call)
 
     def pace(self, action: str) -> SlotPace:
         """
@@ -245,7 +259,7 @@ class FaceIdHook(HttpHook):
             # Whoever tests a connection need not reach the state store: one call does no harm.
             pace = SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name))
             keys = new_keys_of(settings.credentials)
-            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace, keys)
+            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace=pace, keys=keys)
         except FaceIdError as error:
             return False, str(error)
         if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
@@ -276,8 +290,10 @@ class FaceIdHook(HttpHook):
         action: str,
         params: Mapping[str, object],
         settings: Settings,
+        *,
         pace: SlotPace,
         keys: Keys,
+        attempt: Attempt | None = None,
     ) -> Verdict:
         return blocking_call(
             action,
@@ -288,6 +304,7 @@ class FaceIdHook(HttpHook):
             clock=self._clock,
             keys=keys,
             encrypt=self._encrypt,
+            attempt=attempt,
         )
 
     @cached_property

@@ -1,14 +1,20 @@
-"""A single call that is made once, however often its task is tried."""
+"""Single calls that are paid once: within which work, and what each decision means to the caller."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
+from uuid import uuid4
 
+from airflow.sdk import get_current_context
+
+from ..client.flow import Attempt
 from ..client.settings import Settings
-from ..clock import SYSTEM_CLOCK, utc_text
+from ..clock import SYSTEM_CLOCK, Clock, utc_text
 from ..exceptions import (
     FaceIdError,
     IdentityLimitError,
@@ -16,31 +22,68 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
-from ..service.actions import ACTIONS
-from ..service.outcomes import Step
 from ..service.verdict import Verdict
-from ..state.calls import Claim, Decision, Record, State, call_key
+from ..state.calls import Decision
+from ..state.idempotency import Settled, ask_once, claim_of, identity_uses
 from ..state.ledger import Ledger
-from ..state.limits import Use, uses_of
+from ..state.limits import IdentityCounts
+from ..task_context import dag_run_campaign, task_instance
+
+BUSY_SECONDS = 0.5
+"""Between two looks at a question that is on its way elsewhere."""
 
 
 @dataclass(frozen=True)
 class Once:
     """
-    Within which work a call is made once.
+    Within which work a question is asked once.
 
-    :param owner: the task instance, the same for every try of it.
-    :param campaign: name under which a person is verified once.
+    :param owner: the task instance, the same for every attempt of it; the running one if empty.
+    :param campaign: book in which the answer is kept, so that whoever asks again in the same
+        campaign is answered from there; the running DAG run if empty.
     :param row: key of the source row.
     :param retry: whether to call although it may have been charged before without an answer.
     :param reuse_within: for how long the answer of another campaign is good.
+    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger
+        keeps it if not given.
     """
 
-    owner: str
-    campaign: str
+    owner: str = ""
+    campaign: str = ""
     row: str = ""
     retry: bool = False
     reuse_within: timedelta | None = None
+    valid_for: timedelta | None = None
+
+
+ONCE_PER_DAG_RUN = Once()
+"""What the hook does unless told otherwise: in a task, a retry is answered from the ledger and the
+next DAG run asks anew. Outside of tasks each call is made."""
+
+
+def within_task(once: Once) -> Once | None:
+    """Return the work with owner and campaign of the running task; None if it lacks them."""
+    if once.owner and once.campaign:
+        return once
+    try:
+        context = get_current_context()
+    except RuntimeError:  # not in a task
+        return replace(once, owner=once.owner or _this_process()) if once.campaign else None
+    return replace(
+        once,
+        owner=once.owner or task_instance(context),
+        campaign=once.campaign or dag_run_campaign(context),
+    )
+
+
+@cache
+def _start_of(pid: int) -> str:
+    return f"process {pid} {uuid4()}"
+
+
+def _this_process() -> str:
+    """Return the owner of calls outside of tasks, which no other process shares."""
+    return _start_of(os.getpid())
 
 
 def call_once(
@@ -50,53 +93,62 @@ def call_once(
     params: Mapping[str, object],
     *,
     once: Once,
-    call: Callable[[], Verdict],
+    call: Callable[[Attempt], Verdict],
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Verdict:
     """
     Return the answer to a question, by a call or by the one that was made before.
 
+    A question that is on its way elsewhere is waited for, as long as a call may take.
+
     :param call: makes the call.
     :raises FaceIdError: there is no answer.
     """
-    ledger.begin(SYSTEM_CLOCK.now())
-    key = call_key(settings.hmac_key, action, once.campaign, params)
-    claim = Claim(key, once.row, identity_uses(settings, action, params), once.retry)
-    (ruling,) = ledger.step([], [claim])
-    match ruling.decision:
-        case Decision.USE if ruling.verdict is not None:
-            return ruling.verdict
-        case Decision.WAIT:
-            raise too_often(settings, action, ruling.not_before)
-        case Decision.BUSY:
-            raise UnavailableError(
-                f"{action}: the same question is on its way in another task; try again"
-            )
-        case Decision.HOLD:
-            raise UncertainError(
-                f"{action}: an earlier try was sent without an answer and may have been charged. "
-                'Set on_in_doubt="retry" to call again all the same'
-            )
-    state = State.IN_DOUBT  # whatever ends it unforeseen
-    verdict = None
+    ledger.join(clock.now())
+    claim = claim_of(
+        settings,
+        action,
+        params,
+        campaign=once.campaign,
+        row=once.row,
+        now=clock.now(),
+        retry=once.retry,
+        valid_for=once.valid_for.total_seconds() if once.valid_for else None,
+        with_earlier_keys=ledger.has_earlier_keys,
+    )
+    end = clock.monotonic() + settings.deadline
+    while True:
+        settled = ask_once(ledger, claim, call)
+        if settled.ruling.decision is not Decision.BUSY or clock.monotonic() >= end:
+            break
+        clock.sleep(BUSY_SECONDS)
+    if settled.verdict is None:
+        raise _refusal(settled, settings, action)
+    return settled.verdict
+
+
+def call_paced(
+    counts: IdentityCounts,
+    settings: Settings,
+    action: str,
+    params: Mapping[str, object],
+    call: Callable[[Attempt], Verdict],
+) -> Verdict:
+    """
+    Make a call that is kept in no ledger, within the limits per identity.
+
+    :raises FaceIdError: there is no answer. What was not sent does not count towards the limits.
+    """
+    uses, attempt = identity_uses(settings, action, params, SYSTEM_CLOCK.now()), Attempt()
+    wait = counts.reserve([uses])[0]
+    if wait is not None:
+        raise too_often(settings, action, wait)
     try:
-        verdict = call()
-        state = State.FREE if verdict.step is Step.POSTPONE else State.DONE
-    except FaceIdError as error:
-        if not isinstance(error, UncertainError):
-            state = State.FREE
-        raise
+        return call(attempt)
     finally:
-        with suppress(StateStoreError):  # the line stays "sent": in doubt, and never called again
-            ledger.step([Record(key, state, verdict)], [])
-    return verdict
-
-
-def identity_uses(settings: Settings, action: str, params: Mapping[str, object]) -> tuple[Use, ...]:
-    """Return what a call uses up of the limits per identity; an unlisted Action has none."""
-    if action not in ACTIONS:
-        return ()
-    secret, now = settings.hmac_key, SYSTEM_CLOCK.now()
-    return uses_of(ACTIONS[action], settings.limits(action), secret, params, now)
+        if not attempt.sent:
+            with suppress(StateStoreError):  # why there is no answer says more
+                counts.give_back([uses])
 
 
 def too_often(settings: Settings, action: str, not_before: float) -> IdentityLimitError:
@@ -106,3 +158,18 @@ def too_often(settings: Settings, action: str, not_before: float) -> IdentityLim
         f"as the service allows. Nothing was sent; try again from {utc_text(not_before)}",
         not_before=not_before,
     )
+
+
+def _refusal(settled: Settled, settings: Settings, action: str) -> FaceIdError:
+    match settled.ruling.decision:
+        case Decision.WAIT:
+            return too_often(settings, action, settled.ruling.not_before)
+        case Decision.BUSY:
+            return UnavailableError(
+                f"{action}: the same question is on its way in another task; try again"
+            )
+        case _:
+            return UncertainError(
+                f"{action}: an earlier attempt was sent without an answer and may have been "
+                'charged. Set on_in_doubt="retry", or retry=True in Once, to call again all the same'
+            )

@@ -1,4 +1,4 @@
-"""What the operators share: campaign, owner of the work, asset events."""
+"""What the operators share: how parameters are read, asset events."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from ..warehouse.results import Work
 
-def default_campaign(context: Context) -> str:
+
+def work_of(context: Context, campaign: str, action: str, source: str = "") -> Work:
     """
-    Return the campaign of a DAG run: DAG id and logical date, or the run id where there is none.
+    Return what our tables say of the work of a task.
 
-    Retries, clears and reruns of the same logical date are the same campaign.
+    :param source: where its rows are.
     """
-    dag_run: Any = context["dag_run"]
-    return f"{dag_run.dag_id}/{dag_run.logical_date or dag_run.run_id}"
+    from ..warehouse.results import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-
-def task_instance(context: Context) -> str:
-    """Return what names a task instance for all its tries: DAG, run, task and map index."""
     ti: Any = context["ti"]
-    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+    map_index = int(getattr(ti, "map_index", -1))
+    return Work(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
 
 
 def shall_retry(on_in_doubt: str) -> bool:

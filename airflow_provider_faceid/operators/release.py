@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
-from .common import default_campaign
+from ..task_context import default_campaign
+from .common import work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class FaceIdReleaseOperator(BaseOperator):
     :param action: the API Action whose rows are meant.
     :param warehouse_conn_id: connection of the result table.
     :param result_table: the result table (templated).
-    :param campaign: campaign of the rows (templated); DAG id and logical date if not given.
+    :param campaign: campaign of the rows (templated); the DAG id if not given.
     :param source_keys: keys of the rows to release (templated); all held ones if not given.
     :return: through XCom, how many were released.
     """
@@ -54,17 +55,21 @@ class FaceIdReleaseOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
         from ..hooks.sql import database  # noqa: PLC0415 - the same
-        from ..warehouse.results import ResultsRepository, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
+        from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
 
         campaign = self.campaign or default_campaign(context)
         keys = None if self.source_keys is None else list(map(str, self.source_keys))
         with airflow_errors():
-            work = Work(campaign, self.action, str(context["run_id"]))
             warehouse = database(self.warehouse_conn_id)
+            repository = ResultsRepository(
+                warehouse,
+                work_of(context, campaign, self.action),
+                SYSTEM_CLOCK,
+                names=Names(results=self.result_table),
+            )
             try:
-                released = ResultsRepository(
-                    warehouse, work, SYSTEM_CLOCK, results=self.result_table
-                ).release(keys)
+                released = repository.release(keys)
             finally:
                 warehouse.close()
         self.log.info("Released %d held rows of campaign %s", released, campaign)

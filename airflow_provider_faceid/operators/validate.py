@@ -9,7 +9,8 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import DataQualityError
-from .common import default_campaign, describe_outlets
+from ..task_context import default_campaign
+from .common import describe_outlets, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..quality.page import Projection
     from ..quality.validator import Validator
-    from ..warehouse.results import ResultsRepository
+    from ..warehouse.results import ResultsRepository, Work
     from ..warehouse.source import Source
 
 
@@ -53,7 +54,7 @@ class FaceIdValidateOperator(BaseOperator):
     :param min_rows: a source of fewer rows is an error.
     :param warehouse_conn_id: connection of the quarantine table; the source's if not given.
     :param quarantine_table: where bad rows go (templated); made if it is not there.
-    :param campaign: name of the work (templated); DAG id and logical date if not given.
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given.
     :param page_size: rows per page; a page of 50,000 takes about 150 ms and 50 MB.
     :return: through XCom, counts per rule.
     """
@@ -115,7 +116,7 @@ class FaceIdValidateOperator(BaseOperator):
         """Validate the table and return the counts."""
         campaign = self.campaign or default_campaign(context)
         with airflow_errors():
-            source, store = self._tables(campaign, str(context["run_id"]))
+            source, store = self._tables(work_of(context, campaign, self.action))
             try:
                 report = {"campaign": campaign, **self._validate(source, store)}
             finally:
@@ -194,16 +195,17 @@ class FaceIdValidateOperator(BaseOperator):
             others=self.other_columns,
         )
 
-    def _tables(self, campaign: str, run_id: str) -> tuple[Source, ResultsRepository]:
+    def _tables(self, work: Work) -> tuple[Source, ResultsRepository]:
         from ..hooks.sql import database  # noqa: PLC0415 - the same
-        from ..warehouse.results import ResultsRepository, Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
+        from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(self.source_conn_id), self.source, self.key_column)
         store = ResultsRepository(
             database(self.warehouse_conn_id),
-            Work(campaign, self.action, run_id),
+            work,
             SYSTEM_CLOCK,
-            quarantine=self.quarantine_table,
+            names=Names(quarantine=self.quarantine_table),
         )
         return source, store

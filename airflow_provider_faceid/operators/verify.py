@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..exceptions import ConfigurationError
-from .common import default_campaign, shall_retry, task_instance
+from ..task_context import default_campaign, task_instance
+from .common import shall_retry
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ class _VerifyOnePersonOperator(BaseOperator):
     :param source: table or ``SELECT`` statement (templated).
     :param key: value of the key column that names the person (templated).
     :param key_column: the key column (templated).
-    :param campaign: name under which a person is verified once (templated); DAG id and logical
-        date if not given.
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
+        is asked about once in a campaign, unless the answer has expired.
     :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
         (templated).
     :param reuse_within: for how long the answer of another campaign to the same question is good;
         not at all if not given. A reused answer is not charged.
+    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger keeps
+        it (90 days by default) if not given.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
@@ -70,6 +73,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         campaign: str | None = None,
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
+        valid_for: timedelta | None = None,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -82,6 +86,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.campaign = campaign
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
+        self.valid_for = valid_for
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -99,6 +104,7 @@ class _VerifyOnePersonOperator(BaseOperator):
                 row=str(self.key),
                 retry=shall_retry(self.on_in_doubt),
                 reuse_within=self.reuse_within,
+                valid_for=self.valid_for,
             )
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
             verdict = self._call(hook, once=once, **self._person())

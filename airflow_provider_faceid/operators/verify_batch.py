@@ -10,7 +10,9 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
-from .common import default_campaign, describe_outlets, shall_retry, task_instance
+from ..exceptions import ConfigurationError, IncompleteError
+from ..task_context import default_campaign, task_instance
+from .common import describe_outlets, shall_retry, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 
     from ..batch.engine import Batch
     from ..batch.inputs import Columns
-    from ..warehouse.results import Work
 
 
 class _VerifyTableOperator(BaseOperator):
     """
     Base of the operators for a table.
 
-    The source is read in pages by its key. Rows that an earlier run of the same campaign answered,
-    or that the validation put into quarantine, are skipped; the others are checked, called at the
-    account's pace, and their answers are written as they come. Nothing per row goes to XCom.
+    The source is read in pages by its key. A row is due when it has no answer in the campaign, asks
+    something else than before, its answer has expired, its postponement is over, or it was released;
+    all others are left alone, and so are those the validation put into quarantine. Before the first
+    call the task says how many rows are due and why, and what they can cost. Then they are called at
+    the account's pace, and their answers are written as they come. Nothing per row goes to XCom.
 
     When the task fails, what was answered is in the result table, and the next try or run calls
     only for the rest. A row that was sent without an answer may have been charged: it is ``held``
@@ -38,11 +41,21 @@ class _VerifyTableOperator(BaseOperator):
     :param key_column: column that names a row: unique, never NULL (templated).
     :param columns: source column by API field.
     :param warehouse_conn_id: connection of the tables we write; the source's if not given.
-    :param result_table: one row per person and campaign (templated); made if it is not there.
+    :param result_table: current state of each row in a campaign (templated); made if it is not there.
+        History and view of latest verdicts are named after it: ``faceid_history`` and
+        ``faceid_latest`` beside ``faceid_results``.
     :param quarantine_table: rows whose input has to be mended (templated); made likewise.
     :param run_table: one row per run (templated); made likewise.
-    :param campaign: name under which a person is verified once (templated); DAG id and logical
-        date if not given.
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given, so that a
+        daily DAG asks only about who is new, changed or expired.
+    :param valid_for: for how long an answer is good; for ever if not given.
+    :param version_column: source column that changes whenever the row does, such as the time of its
+        last update or an upload's number (templated). Without one a row counts as changed when its
+        ID number or name does, and a new photo alone is not noticed.
+    :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
+        stop the task before its first call: the table was probably reloaded with other keys. One row
+        alone never does, unless it is 0.
+    :param dry_run: whether to end before the first call, with the plan in log, XCom and run table.
     :param min_rows: a source of fewer rows is an error; not asked of a shard.
     :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
         ``.expand(shard=plan.output)``. The whole source if not given.
@@ -50,6 +63,8 @@ class _VerifyTableOperator(BaseOperator):
         was asked about too often or the service could not answer. ``leave`` them to the next run,
         or ``reschedule`` this task for the moment when the first of them may go; that uses up no
         try, and downstream tasks wait.
+    :param on_incomplete: what to do at the end about rows that are held or still postponed:
+        ``ignore`` them, ``warn`` in the log, or ``fail`` the task, whose manifest is in XCom then.
     :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
         (templated).
     :param reuse_within: for how long the answer of another campaign to the same question is good;
@@ -71,6 +86,7 @@ class _VerifyTableOperator(BaseOperator):
         "quarantine_table",
         "run_table",
         "campaign",
+        "version_column",
         "on_in_doubt",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
@@ -89,9 +105,14 @@ class _VerifyTableOperator(BaseOperator):
         quarantine_table: str = "faceid_quarantine",
         run_table: str = "faceid_runs",
         campaign: str | None = None,
+        valid_for: timedelta | None = None,
+        version_column: str | None = None,
+        max_changed: float = 0.2,
+        dry_run: bool = False,
         min_rows: int = 1,
         shard: dict[str, Any] | None = None,
         on_postponed: Literal["leave", "reschedule"] = "leave",
+        on_incomplete: Literal["ignore", "warn", "fail"] = "warn",
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
         max_charged: int | None = None,
@@ -110,9 +131,14 @@ class _VerifyTableOperator(BaseOperator):
         self.quarantine_table = quarantine_table
         self.run_table = run_table
         self.campaign = campaign
+        self.valid_for = valid_for
+        self.version_column = version_column
+        self.max_changed = max_changed
+        self.is_dry_run = dry_run  # Airflow has a method of the other name
         self.min_rows = min_rows
         self.shard = shard
         self.on_postponed = on_postponed
+        self.on_incomplete = on_incomplete
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
         self.max_charged = max_charged
@@ -123,71 +149,111 @@ class _VerifyTableOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
-        from ..warehouse.results import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
-
         campaign = self.campaign or default_campaign(context)
         with airflow_errors():
-            map_index = int(getattr(context["ti"], "map_index", -1))
-            work = Work(campaign, self.action, str(context["run_id"]), map_index)
-            self._batch = self._build(work, task_instance(context))
+            self._check_parameters()
+            self._batch = self._build(context, campaign)
             counted = self._batch.run()
-        if self.on_postponed == "reschedule" and counted.not_before is not None:
+        if (
+            self.on_postponed == "reschedule"
+            and counted.not_before is not None
+            and not self.is_dry_run
+        ):
             self.log.info("%s rows may only be called later; coming back then", counted.postponed)
             raise come_back(datetime.fromtimestamp(counted.not_before, UTC))
         manifest = counted.as_dict()
         describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})
-        return {
+        result = {
             "campaign": campaign,
             "action": self.action,
             "warehouse_conn_id": self.warehouse_conn_id,
             "result_table": self.result_table,
             "quarantine_table": self.quarantine_table,
+            "dry_run": self.is_dry_run,
             **manifest,
         }
+        with airflow_errors():
+            self._check_complete(context, result)
+        return result
 
     def on_kill(self) -> None:
         """Call for no further rows; those in flight are waited for and written."""
         if self._batch is not None:
             self._batch.stop()
 
-    def _build(self, work: Work, owner: str) -> Batch:
+    def _check_parameters(self) -> None:
+        if self.on_incomplete not in {"ignore", "warn", "fail"}:
+            raise ConfigurationError(
+                f"on_incomplete={self.on_incomplete!r}: it is 'ignore', 'warn' or 'fail'"
+            )
+        if not 0 <= self.max_changed <= 1:
+            raise ConfigurationError(f"max_changed={self.max_changed}: it is a share from 0 to 1")
+        if self.valid_for is not None and self.valid_for <= timedelta(0):
+            raise ConfigurationError(f"valid_for={self.valid_for}: it is longer than nothing")
+
+    def _check_complete(self, context: Context, result: dict[str, Any]) -> None:
+        """Say, or fail because, rows are left without an answer."""
+        held, postponed = result["held"], result["postponed"]
+        if self.on_incomplete == "ignore" or not (held or postponed):
+            return
+        message = (
+            f"{held} rows are held and {postponed} postponed (the first until "
+            f"{result['not_before']}). Postponed rows are asked about by the next run from then on; "
+            "look held ones up in the bill, then release them with FaceIdReleaseOperator"
+        )
+        if self.on_incomplete == "warn":
+            self.log.warning("%s", message)
+            return
+        # Pushed by hand: a task that fails returns nothing, and this says why it fails.
+        context["ti"].xcom_push(key="return_value", value=result)
+        raise IncompleteError(message)
+
+    def _build(self, context: Context, campaign: str) -> Batch:
         # Imported here: reading a DAG file must stay cheap.
         from ..batch.engine import Batch  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.sql import database  # noqa: PLC0415
         from ..service.actions import ACTIONS  # noqa: PLC0415
+        from ..warehouse.migrations import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
         from ..warehouse.shard import Shard  # noqa: PLC0415
         from ..warehouse.source import Source  # noqa: PLC0415
 
         shard = Shard.from_json(self.shard) if self.shard is not None else Shard()
+        source = Source(database(self.source_conn_id), self.source, self.key_column, shard)
+        valid_for = self.valid_for.total_seconds() if self.valid_for is not None else None
         hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
         return Batch(
             action=ACTIONS[self.action],
-            source=Source(database(self.source_conn_id), self.source, self.key_column, shard),
+            source=source,
             columns=self._source_columns(),
             store=ResultsRepository(
                 database(self.warehouse_conn_id),
-                work,
+                work_of(context, campaign, self.action, source.label),
                 SYSTEM_CLOCK,
-                results=self.result_table,
-                quarantine=self.quarantine_table,
-                runs=self.run_table,
+                names=Names(self.result_table, self.quarantine_table, self.run_table),
+                valid_for=valid_for,
             ),
             settings=hook.settings,
             pace=hook.pace(self.action),
-            ledger=hook.ledger(owner, max_charged=self.max_charged, reuse_within=self.reuse_within),
+            ledger=hook.ledger(
+                task_instance(context),
+                max_charged=self.max_charged,
+                reuse_within=self.reuse_within,
+            ),
             clock=SYSTEM_CLOCK,
             log=self.log,
             min_rows=self.min_rows if self.shard is None else 0,
             retry_held=shall_retry(self.on_in_doubt),
+            max_changed=self.max_changed,
+            dry_run=self.is_dry_run,
             max_in_flight=self.max_in_flight or 0,
         )
 
     def _source_columns(self) -> Columns:
         from ..batch.inputs import Columns  # noqa: PLC0415 - as above
 
-        return Columns(by_field=self.columns)
+        return Columns(by_field=self.columns, version=self.version_column or "")
 
 
 class IdCardVerificationBatchOperator(_VerifyTableOperator):
@@ -242,4 +308,5 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
             by_field=self.columns,
             photo=self.photo_column,
             read_photo=photo_reader() if self.photo_is_path else None,
+            version=self.version_column or "",
         )

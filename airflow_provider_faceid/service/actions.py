@@ -38,12 +38,14 @@ class Field:
     :param kind: what it holds.
     :param required: whether the API refuses a request without it.
     :param max_length: longest value the page allows, in characters; 0 if it names none.
+    :param identifies: whether its value is part of the question, so that another value asks anew.
     """
 
     name: str
     kind: Kind
     required: bool = True
     max_length: int = 0
+    identifies: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Action:
 
 _ID_CARD = Field("IdCard", Kind.ID_CARD)
 _NAME = Field("Name", Kind.NAME)
-_ENCRYPTION = Field("Encryption", Kind.OBJECT, required=False)
+_ENCRYPTION = Field("Encryption", Kind.OBJECT, required=False, identifies=False)
 
 ID_CARD_VERIFICATION = Action(
     name="IdCardVerification",
@@ -103,7 +105,7 @@ IMAGE_RECOGNITION_V2 = Action(
         Field("ImageBase64", Kind.PHOTO, max_length=MAX_PHOTO_BASE64),
         Field("Optional", Kind.TEXT, required=False),
         _ENCRYPTION,
-        Field("Extra", Kind.TEXT, required=False, max_length=10),
+        Field("Extra", Kind.TEXT, required=False, max_length=10, identifies=False),
     ),
     identity_limits=IdentityLimits(id_card_per_day=30, name_per_day=500, id_card_per_minute=15),
     docs=DOCS + "79052",

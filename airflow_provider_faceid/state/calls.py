@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,15 +9,20 @@ from enum import StrEnum
 from typing import Any
 
 from ..exceptions import StateStoreError
-from ..service.envelope import Pieces
 from ..service.outcomes import Outcome, Step
+from ..service.pseudonyms import (
+    HASH_DIGITS,
+    campaign_hash,
+    identifying_values,
+    question_hash,
+    question_hashes_of_version_1,
+)
 from ..service.verdict import Verdict
-from .limits import Use, purpose_key
+from .limits import Use
 
-QUESTION_DIGITS, CAMPAIGN_DIGITS = 24, 16
-"""Parts of a call's key, in hexadecimal digits."""
+CAMPAIGN_DIGITS = 16
+"""Digits of a call's key behind those of its question."""
 
-_PURPOSE = b"faceid call ledger"
 _KEPT = tuple(
     field.name for field in fields(Verdict) if field.name not in {"fields", "description"}
 )
@@ -65,12 +68,24 @@ class Claim:
     :param row: key of the source row.
     :param uses: what it uses up of the limits per identity.
     :param retry: whether to call although it may have been charged before.
+    :param may_call: whether to call for a question the ledger does not know. A held row may not: it
+        was asked about, wherever the ledger's line is now.
+    :param answered_since: Unix second before which an answer is too old and is asked for anew.
+    :param earlier_keys: keys that earlier versions had for this call.
     """
 
     key: str
     row: str
     uses: tuple[Use, ...] = ()
     retry: bool = False
+    may_call: bool = True
+    answered_since: float = 0.0
+    earlier_keys: tuple[str, ...] = ()
+
+    @property
+    def question_hash(self) -> str:
+        """Return the part of the key that is the same in every campaign."""
+        return question_of(self.key)
 
 
 @dataclass(frozen=True)
@@ -118,6 +133,7 @@ class Call:
 
     :param row: key of the source row.
     :param answer: what :func:`write_answer` wrote.
+    :param attempt: number of the attempt that claimed it.
     :param is_current: whether no later try of its work has begun.
     :param seen_at: when its worker was last heard of, in Unix seconds.
     :param changed_at: when it came to its state.
@@ -127,6 +143,7 @@ class Call:
     state: State
     answer: str | None
     owner: str
+    attempt: int
     is_current: bool
     seen_at: float
     changed_at: float
@@ -136,20 +153,30 @@ def call_key(secret: str, action: str, campaign: str, params: Mapping[str, objec
     """
     Return the key of a call: first the question, who is asked about what; then the campaign.
 
-    :param secret: the connection's key of hashes, without which nobody finds the person.
-    :param params: the request fields, normalised; a photo is told by its hash.
+    :param secret: the connection's hash key, without which nobody finds the person.
+    :param params: the request fields, see :func:`~..service.pseudonyms.identifying_values`.
     """
-    parts = [action]
-    for name, value in params.items():
-        parts += [name, _hash(value) if isinstance(value, bytes | Pieces) else str(value)]
-    question = "".join(f"{len(part)}:{part}" for part in parts)
-    key = purpose_key(secret, _PURPOSE)
-    return _digest(key, question)[:QUESTION_DIGITS] + _digest(key, campaign)[:CAMPAIGN_DIGITS]
+    question = question_hash(secret, action, identifying_values(action, params))
+    return _in_campaign(question, secret, campaign)
+
+
+def earlier_keys(
+    secret: str, action: str, campaign: str, params: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Return the keys earlier versions had for a call, for answers that are kept under them."""
+    return tuple(
+        _in_campaign(question, secret, campaign)
+        for question in question_hashes_of_version_1(secret, action, params)
+    )
+
+
+def _in_campaign(question: str, secret: str, campaign: str) -> str:
+    return question + campaign_hash(secret, campaign)[:CAMPAIGN_DIGITS]
 
 
 def question_of(call_key: str) -> str:
     """Return the part of a key that is the same in every campaign."""
-    return call_key[:QUESTION_DIGITS]
+    return call_key[:HASH_DIGITS]
 
 
 def write_answer(verdict: Verdict) -> str:
@@ -175,15 +202,3 @@ def read_answer(answer: str | None, *, own: bool) -> Verdict:
             "An answer in the ledger of the state store cannot be read. Restore the store from a "
             "copy; nothing is sent without it, because nobody would know what was paid"
         ) from None
-
-
-def _digest(key: bytes, text: str) -> str:
-    # A value that is no Unicode text is the service's to refuse.
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
-
-
-def _hash(photo: bytes | Pieces) -> str:
-    digest = hashlib.sha256()
-    for piece in (photo,) if isinstance(photo, bytes) else photo:
-        digest.update(piece)
-    return digest.hexdigest()

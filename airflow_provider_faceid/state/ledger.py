@@ -7,14 +7,18 @@ most as many as were allowed in flight, and nobody repeats them unasked.
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import SupersededError
 from ..service.outcomes import Outcome, Step
+from ..service.pseudonyms import VERSION
 from .calls import (
     Call,
     Claim,
@@ -31,6 +35,8 @@ from .store import StateStore
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
+
+_JOINING = threading.Lock()
 
 LEASE_SECONDS = 120.0
 """A worker not heard of for so long is dead, and what it had on its way is in doubt."""
@@ -64,7 +70,8 @@ class Ledger:
         self._store, self._owner = store, owner[:500]
         self._max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
         self._counts = IdentityCounts(store)
-        self._try = 0
+        self._attempt = 0
+        self.has_earlier_keys = False
 
     def begin(self, now: float) -> None:
         """
@@ -76,6 +83,24 @@ class Ledger:
         self._counts.forget(now)
         self._forget(now)
         self._store.run(self._begin, durable=True)
+        begun = self._attempt, self.has_earlier_keys
+        self._store.process.attempts[os.getpid(), self._owner] = begun
+
+    def join(self, now: float) -> None:
+        """
+        Go on with the attempt this process has begun for this work, or begin one.
+
+        Threads of one task share their attempt like this: none of them supersedes another.
+
+        :param now: Unix seconds.
+        :raises StateStoreError: the database cannot be used.
+        """
+        with _JOINING:
+            begun = self._store.process.attempts.get((os.getpid(), self._owner))
+            if begun is None:
+                self.begin(now)
+            else:
+                self._attempt, self.has_earlier_keys = begun
 
     def step(self, records: Sequence[Record], claims: Sequence[Claim]) -> list[Ruling]:
         """
@@ -89,11 +114,24 @@ class Ledger:
 
         def step(cursor: DBAPICursor) -> list[Ruling]:
             free = sum(record.is_free for record in records)
-            now, charged = self._stand(cursor, given_back=free)
+            now, charged = self._heartbeat(cursor, given_back=free)
             self._record(cursor, records, now)
             return self._claim(cursor, claims, now, charged) if claims else []
 
-        return self._store.run(step, durable=True)
+        process = self._store.process
+        process.end(record.key for record in records)
+        process.begin(claim.key for claim in claims)
+        rulings: list[Ruling] = []
+        try:
+            rulings = self._store.run(step, durable=True)
+        finally:
+            called = Counter(
+                claim.key
+                for claim, ruling in zip(claims, rulings, strict=False)
+                if ruling.decision is Decision.CALL
+            )
+            process.end((Counter(claim.key for claim in claims) - called).elements())
+        return rulings
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""
@@ -108,16 +146,20 @@ class Ledger:
             ),
             (self._owner,),
         )
-        self._try = int(cursor.fetchall()[0][0])
-        self._stand(cursor, given_back=0)
+        self._attempt = int(cursor.fetchall()[0][0])
+        self._heartbeat(cursor, given_back=0)
+        cursor.execute(
+            self._sql("SELECT EXISTS (SELECT 1 FROM faceid_calls WHERE call_key < ?)"), (VERSION,)
+        )
+        self.has_earlier_keys = bool(cursor.fetchall()[0][0])
 
-    def _stand(self, cursor: DBAPICursor, given_back: int) -> tuple[float, int]:
+    def _heartbeat(self, cursor: DBAPICursor, given_back: int) -> tuple[float, int]:
         """
-        Say that this try is alive.
+        Renew the lease of this attempt, and check its fencing token: the attempt's number.
 
         :param given_back: calls that turned out to be free.
         :return: the time, and the calls that were or may yet be charged.
-        :raises SupersededError: a later try has begun.
+        :raises SupersededError: a later attempt has begun.
         """
         here = self._store.moment(None).now
         cursor.execute(
@@ -125,12 +167,13 @@ class Ledger:
                 f"UPDATE faceid_tries SET seen_at = COALESCE({self._store.now_sql}, ?), "
                 "charged = charged - ? WHERE owner = ? AND number = ? RETURNING seen_at, charged"
             ),
-            (here, given_back, self._owner, self._try),
+            (here, given_back, self._owner, self._attempt),
         )
         found = cursor.fetchall()
         if not found:
             raise SupersededError(
-                "A later try of this task has begun; this one neither calls nor records any more"
+                "Superseded by a newer attempt of this task instance; stopping without sending or "
+                "recording"
             )
         seen_at, charged = found[0]
         return float(seen_at), int(charged)
@@ -150,7 +193,7 @@ class Ledger:
                     write_answer(record.verdict) if record.verdict else None,
                     record.key,
                     self._owner,
-                    self._try,
+                    self._attempt,
                 )
                 for record in records
             ],
@@ -161,20 +204,22 @@ class Ledger:
         self, cursor: DBAPICursor, claims: Sequence[Claim], now: float, charged: int
     ) -> list[Ruling]:
         known = self._known(cursor, sorted({claim.key for claim in claims}))
+        known |= self._found_under_earlier_keys(cursor, claims, known)
         rulings: dict[int, Ruling] = {}
         wanted: dict[str, int] = {}
         for number, claim in enumerate(claims):
             call = known.get(claim.key)
-            ruling = self._rule(claim, call, now) if call is not None else None
+            ruling = self._rule(claim, call, now)
             if ruling is None and claim.key in wanted:
                 ruling = Ruling(Decision.BUSY)  # two rows ask the same
             if ruling is None:
                 wanted[claim.key] = number
             else:
                 rulings[number] = ruling
-                if ruling.decision is Decision.HOLD and known[claim.key].state is State.SENT:
+                if ruling.decision is Decision.HOLD and call and call.state is State.SENT:
                     self._doubt(cursor, claim.key)
-        for key, ruling in self._reuse(cursor, wanted, now).items():
+        fresh = {key: claims[number].answered_since for key, number in wanted.items()}
+        for key, ruling in self._reuse(cursor, fresh, now).items():
             rulings[wanted.pop(key)] = ruling
         for key in self._over_budget(wanted, charged):
             rulings[wanted.pop(key)] = Ruling(Decision.STOP)
@@ -195,31 +240,73 @@ class Ledger:
         cursor.execute(
             self._sql(
                 "SELECT c.call_key, c.source_key, c.state, c.answer, c.owner, "
-                "c.try_number = t.number, t.seen_at, c.changed_at "
+                "c.try_number, c.try_number = t.number, t.seen_at, c.changed_at "
                 "FROM faceid_calls c JOIN faceid_tries t ON t.owner = c.owner "
                 f"WHERE c.call_key IN ({', '.join('?' * len(keys))})"
             ),
             keys,
         )
         return {
-            key: Call(row, State(state), answer, owner, bool(current), seen_at, changed_at)
-            for key, row, state, answer, owner, current, seen_at, changed_at in cursor.fetchall()
+            key: Call(row, State(state), answer, owner, attempt, bool(current), seen_at, changed_at)
+            for key, row, state, answer, owner, attempt, current, seen_at, changed_at in (
+                cursor.fetchall()
+            )
         }
 
-    def _rule(self, claim: Claim, call: Call, now: float) -> Ruling | None:
-        """Return what is to be done about a known call, None if it may be claimed."""
+    def _found_under_earlier_keys(
+        self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call]
+    ) -> dict[str, Call]:
+        """Return calls of claims that are known under a key of an earlier version, renamed."""
+        today = {
+            earlier: claim.key
+            for claim in claims
+            if claim.key not in known
+            for earlier in claim.earlier_keys
+        }
+        found = self._known(cursor, sorted(today)) if today else {}
+        for earlier in found:
+            cursor.execute(
+                self._sql(
+                    "INSERT INTO faceid_calls SELECT ?, source_key, owner, try_number, state, "
+                    "changed_at, answer FROM faceid_calls WHERE call_key = ? ON CONFLICT DO NOTHING"
+                ),
+                (today[earlier], earlier),
+            )
+            cursor.execute(self._sql("DELETE FROM faceid_calls WHERE call_key = ?"), (earlier,))
+        return {today[earlier]: call for earlier, call in found.items()}
+
+    def _rule(self, claim: Claim, call: Call | None, now: float) -> Ruling | None:
+        """Return what is to be done about a claim, None if it may call."""
+        if call is None:
+            return None if claim.may_call else Ruling(Decision.HOLD)
         if call.state is State.DONE:
+            if claim.may_call and call.changed_at < claim.answered_since:
+                return None
             verdict = read_answer(call.answer, own=call.row == claim.row)
             return Ruling(Decision.USE, verdict=verdict, answered_at=call.changed_at)
-        if call.state is State.SENT and call.is_current and now - call.seen_at < LEASE_SECONDS:
+        if call.state is State.SENT and self._is_on_its_way(claim.key, call, now):
             return Ruling(Decision.BUSY)
         if call.state is State.FREE or claim.retry:
             return None
         return Ruling(Decision.HOLD)
 
-    def _reuse(self, cursor: DBAPICursor, keys: Iterable[str], now: float) -> dict[str, Ruling]:
-        """Return the answers other campaigns have to the same questions, the latest of each."""
-        asked = {question_of(key): key for key in keys} if self._reuse_within else {}
+    def _is_on_its_way(self, key: str, call: Call, now: float) -> bool:
+        """Say whether a call that was sent may yet be answered; one of ours is, while we make it."""
+        if not call.is_current:
+            return False
+        if (call.owner, call.attempt) == (self._owner, self._attempt):
+            return self._store.process.calling[key] > 1  # this claim, and who makes the call
+        return now - call.seen_at < LEASE_SECONDS
+
+    def _reuse(
+        self, cursor: DBAPICursor, fresh: Mapping[str, float], now: float
+    ) -> dict[str, Ruling]:
+        """
+        Return the answers other campaigns have to the same questions, the latest of each.
+
+        :param fresh: by key, the Unix second before which an answer is too old.
+        """
+        asked = {question_of(key): key for key in fresh} if self._reuse_within else {}
         if not asked:
             return {}
         cursor.execute(
@@ -235,7 +322,8 @@ class Ledger:
         rulings = {}
         for question, answer, changed_at in cursor.fetchall():
             verdict = read_answer(answer, own=False)
-            if verdict.step is Step.RECORD and verdict.outcome is not Outcome.ERROR:
+            is_final = verdict.step is Step.RECORD and verdict.outcome is not Outcome.ERROR
+            if is_final and changed_at >= fresh[asked[question]]:
                 rulings[asked[question]] = Ruling(
                     Decision.USE, verdict=verdict, answered_at=changed_at
                 )
@@ -260,7 +348,11 @@ class Ledger:
                     f"INSERT INTO faceid_calls VALUES {', '.join([one] * len(new))} "
                     "ON CONFLICT (call_key) DO NOTHING RETURNING call_key"
                 ),
-                [value for key, row in new for value in (key, row, self._owner, self._try, now)],
+                [
+                    value
+                    for key, row in new
+                    for value in (key, row, self._owner, self._attempt, now)
+                ],
             )
             won.update(key for (key,) in cursor.fetchall())
         for key, row in sorted((claim.key, claim.row) for claim in claims if claim.key in known):
@@ -271,7 +363,7 @@ class Ledger:
                     "state = 'sent', changed_at = ? "
                     "WHERE call_key = ? AND state = ? AND owner = ?"
                 ),
-                (row, self._owner, self._try, now, key, call.state.value, call.owner),
+                (row, self._owner, self._attempt, now, key, call.state.value, call.owner),
             )
             if cursor.rowcount == 1:
                 won.add(key)
@@ -294,15 +386,17 @@ class Ledger:
         """Delete old answers in some slices of the table; what is in doubt stays for good."""
         before = now - self._keep
         for number in random.sample(range(_SLICES), _SLICES_PER_TRY):
-            self._store.run(partial(self._forget_slice, number=number, before=before))
+            for prefix in (VERSION, ""):  # the keys of version 1 had no mark
+                start = f"{prefix}{number:02x}"
+                self._store.run(partial(self._forget_slice, start=start, before=before))
 
-    def _forget_slice(self, cursor: DBAPICursor, number: int, before: float) -> None:
+    def _forget_slice(self, cursor: DBAPICursor, start: str, before: float) -> None:
         cursor.execute(
             self._sql(
                 "DELETE FROM faceid_calls WHERE call_key >= ? AND call_key < ? "
                 "AND state IN ('done', 'free') AND changed_at < ?"
             ),
-            (f"{number:02x}", f"{number:02x}g", before),
+            (start, f"{start}g", before),
         )
 
     def _sql(self, text: str) -> str:

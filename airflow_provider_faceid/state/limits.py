@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import SECONDS_PER_MINUTE, beijing_date, next_beijing_midnight
 from ..service.actions import Action, IdentityLimits, Kind
+from ..service.pseudonyms import purpose_key
 from .store import StateStore
 
 if TYPE_CHECKING:
@@ -83,12 +84,6 @@ def uses_of(
 
 
 @lru_cache(maxsize=4)
-def purpose_key(secret: str, purpose: bytes) -> bytes:
-    """Return the key of one kind of hash, so that one kind tells nothing of another."""
-    return hmac.digest(secret.encode(), purpose, "sha256")
-
-
-@lru_cache(maxsize=4)
 def _windows_at(minute: int) -> dict[bool, tuple[int, float]]:
     """Return number and end of the day and of the minute a moment is in."""
     begins = float(minute * SECONDS_PER_MINUTE)
@@ -138,6 +133,15 @@ class IdentityCounts:
         waits = _grant(calls, before)
         self.uncount(cursor, [c for c, wait in zip(calls, waits, strict=True) if wait is not None])
         return waits
+
+    def give_back(self, calls: Sequence[Sequence[Use]]) -> None:
+        """
+        Uncount calls that were reserved and not sent, in a transaction of their own.
+
+        :raises StateStoreError: the database cannot be used.
+        """
+        if any(calls):
+            self._store.run(lambda cursor: self.uncount(cursor, calls))
 
     def uncount(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> None:
         """Uncount calls that were counted and not made."""

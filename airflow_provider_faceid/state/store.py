@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from functools import cached_property
@@ -63,6 +64,33 @@ class Moment(NamedTuple):
     here: float
 
 
+class Process:
+    """
+    What the ledgers of one process share.
+
+    :ivar attempts: those begun, by process id and owner: number, and whether there are keys of
+        earlier versions.
+    :ivar calling: how often each key is being claimed or called for.
+    :ivar lock: guards both.
+    """
+
+    def __init__(self) -> None:
+        self.attempts: dict[tuple[int, str], tuple[int, bool]] = {}
+        self.calling: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    def begin(self, keys: Iterable[str]) -> None:
+        """Take note of keys that will be claimed."""
+        with self.lock:
+            self.calling.update(keys)
+
+    def end(self, keys: Iterable[str]) -> None:
+        """Take note of keys that are not called for, or not any more."""
+        with self.lock:
+            self.calling.subtract(keys)
+            self.calling = +self.calling
+
+
 class _Begun(NamedTuple):
     """A transaction under way; ``number`` is the server's own, and SQLite has none."""
 
@@ -110,6 +138,7 @@ class StateStore:
         self._clock, self._survives = clock, survives
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
+        self.process = Process()
         kind = self._url.get_backend_name()
         if kind not in {"sqlite", "postgresql"}:
             raise ConfigurationError(

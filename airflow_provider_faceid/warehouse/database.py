@@ -24,6 +24,11 @@ class Dialect:
     :param on_open: statements for a fresh connection.
     :param on_create: statements for a database we are going to write to.
     :param types: SQL type by column type of :mod:`.tables`.
+    :param columns: query for the columns of a table and their types, by its schema (NULL for the
+        usual one) and name; no rows if there is no such table.
+    :param moment: expression for a timestamp that is written as ISO 8601 text ``{0}``.
+    :param as_text: expression for a timestamp ``{0}`` as text.
+    :param lock: statement that makes transactions queue that change tables; empty where they do.
     :param length: expression for the length of a column ``{0}`` of text or bytes.
     :param head: expression for the first ``{1}`` characters or bytes of it.
     """
@@ -34,6 +39,10 @@ class Dialect:
     on_open: tuple[str, ...]
     on_create: tuple[str, ...]
     types: dict[str, str]
+    columns: str
+    moment: str = "CAST({0} AS TIMESTAMPTZ)"
+    as_text: str = "CAST({0} AS VARCHAR)"
+    lock: str = ""
     length: str = "LENGTH({0})"
     head: str = "SUBSTR({0}, 1, {1})"
 
@@ -57,7 +66,18 @@ SQLITE = Dialect(
     begin="BEGIN IMMEDIATE",
     on_open=("PRAGMA busy_timeout = 30000",),
     on_create=("PRAGMA journal_mode = WAL",),  # readers read while we write; stays with the file
-    types={"text": "TEXT", "integer": "INTEGER", "real": "REAL"},
+    types={
+        "text": "TEXT",
+        "integer": "INTEGER",
+        "real": "REAL",
+        # Its moments are ISO 8601 texts, which sort as they read and its date functions take.
+        "timestamp": "TIMESTAMP",
+        "date": "DATE",
+    },
+    columns="SELECT p.name, p.type FROM (SELECT COALESCE(?, 'main') AS s, ? AS t) AS asked, "
+    "pragma_table_info(asked.t, asked.s) AS p",
+    moment="{0}",
+    as_text="{0}",
 )
 POSTGRESQL = Dialect(
     name="postgresql",
@@ -65,7 +85,17 @@ POSTGRESQL = Dialect(
     begin="",
     on_open=(),
     on_create=(),
-    types={"text": "TEXT", "integer": "BIGINT", "real": "DOUBLE PRECISION"},
+    types={
+        "text": "TEXT",
+        "integer": "BIGINT",
+        "real": "DOUBLE PRECISION",
+        "timestamp": "TIMESTAMPTZ",
+        "date": "DATE",
+    },
+    columns="SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
+    "to_regclass(COALESCE(quote_ident(%s::text) || '.', '') || quote_ident(%s)) "
+    "AND attnum > 0 AND NOT attisdropped",
+    lock="SELECT pg_advisory_xact_lock(16436253)",
 )
 DUCKDB = Dialect(
     name="duckdb",
@@ -73,7 +103,15 @@ DUCKDB = Dialect(
     begin="BEGIN TRANSACTION",
     on_open=(),
     on_create=(),
-    types={"text": "VARCHAR", "integer": "BIGINT", "real": "DOUBLE"},
+    types={
+        "text": "VARCHAR",
+        "integer": "BIGINT",
+        "real": "DOUBLE",
+        "timestamp": "TIMESTAMPTZ",
+        "date": "DATE",
+    },
+    columns="SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog = "
+    "current_catalog() AND table_schema = COALESCE(?, current_schema()) AND table_name = ?",
     # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
     length="OCTET_LENGTH(TRY_CAST({0} AS BLOB))",
     head="{0}[1:{1}]",
@@ -96,11 +134,13 @@ class Database:
         self.label = label
 
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[Any]:
+    def transaction(self, doing: str, *, shows_reason: bool = False) -> Iterator[Any]:
         """
         Give a cursor inside a transaction: committed at the end, rolled back on an error.
 
         :param doing: what is done, for the message.
+        :param shows_reason: whether the database's own words are part of it: only where no values of
+            rows are involved.
         :raises FaceIdError: it could not be opened, or a statement failed; values are not part of
             the message.
         """
@@ -110,10 +150,12 @@ class Database:
                 cursor.execute(self.dialect.begin)
             yield cursor
             self._end(cursor, "COMMIT")
-        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+        except Exception as error:
             with suppress(Exception):  # a lost connection, or a commit that failed, has no more
                 self._end(cursor, "ROLLBACK")
-            raise self._trouble(doing, error) from None
+            if isinstance(error, FaceIdError):
+                raise
+            raise self._trouble(doing, error, harmless=shows_reason) from None
         finally:
             cursor.close()
 
@@ -145,6 +187,25 @@ class Database:
                 with suppress(Exception):  # a lost connection has nothing open
                     connection.rollback()  # nothing stays open between two pages
             cursor.close()
+
+    def columns(self, name: str) -> set[str]:
+        """
+        Return the columns of a table, none if it is not there.
+
+        :param name: its name, with a schema if there is a dot.
+        """
+        schema, _, table = name.rpartition(".")
+        return {column for column, _ in self.rows(self.dialect.columns, [schema or None, table])}
+
+    def columns_in(self, cursor: Any, name: str) -> set[str]:
+        """Return the same within a transaction."""
+        return set(self.types_in(cursor, name))
+
+    def types_in(self, cursor: Any, name: str) -> dict[str, str]:
+        """Return the columns of a table and their types within a transaction."""
+        schema, _, table = name.rpartition(".")
+        cursor.execute(self.dialect.columns, (schema or None, table))
+        return dict(cursor.fetchall())
 
     def check(self, sql: str, what: str) -> None:
         """

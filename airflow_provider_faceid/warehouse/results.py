@@ -1,30 +1,30 @@
-"""What is known of the rows of one campaign, and what is learned about them."""
+"""The repository of one campaign: what is known of its rows, and what is learned about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from .. import __version__
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
-from ..service.outcomes import CodeRow, Outcome
+from ..service.outcomes import CodeRow
 from ..service.verdict import Verdict
 from .database import Database
+from .migrations import Names, prepare
 from .tables import (
+    HISTORY,
     QUARANTINE,
     RESULTS,
     RUNS,
-    create,
     delete,
+    insert,
     portions,
     select_by_keys,
     update,
-    upsert,
 )
-
-RELEASED = "released"
-"""Of a row that was held, and shall be called again."""
 
 
 class Status(StrEnum):
@@ -43,20 +43,49 @@ class Stage(StrEnum):
     SERVICE = "service"
 
 
-@dataclass(frozen=True)
-class Settled:
-    """
-    What an earlier run or the validation left of a row.
+class RunState(StrEnum):
+    """Where a run stands."""
 
-    :param place: ``answered``, ``postponed``, ``held`` or ``quarantined``; ``released`` for a row
-        that was held and shall be called again.
-    :param detail: the outcome, or the quarantine rule.
-    :param not_before: Unix second from which a postponed row may be called.
+    RUNNING = "running"
+    PLANNED = "planned"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class Refusal(NamedTuple):
+    """
+    A line of the quarantine table.
+
+    :param row_hash: of the row as it was then; None if it had none.
     """
 
-    place: str
-    detail: str
-    not_before: float = 0.0
+    rule: str
+    stage: str
+    row_hash: str | None
+
+
+class Known(NamedTuple):
+    """
+    A line of the result table.
+
+    :param row_hash: of the row as it was then; None for rows of version 1.
+    :param answered_at: Unix seconds; 0 if it is not answered.
+    :param not_before: Unix seconds; 0 if it is not postponed.
+    """
+
+    status: str
+    outcome: str
+    row_hash: str | None
+    id_card_hash: str | None
+    answered_at: float
+    not_before: float
+
+
+class LastRun(NamedTuple):
+    """What the run table says of an earlier run of a campaign."""
+
+    source: str | None
+    hash_key_id: str | None
 
 
 @dataclass(frozen=True)
@@ -64,16 +93,20 @@ class Work:
     """
     The identity of one piece of work.
 
-    :param campaign: name under which a person is verified once.
+    :param campaign: book in which verdicts are kept.
     :param action: the API Action.
-    :param run_id: the Airflow run, written beside every row.
-    :param shard: map index of the task, written beside the run; -1 if it is not mapped.
+    :param run_id: the DAG run, written beside every row.
+    :param map_index: that of the task, written likewise; -1 if it is not mapped.
+    :param dag_id: the DAG, written likewise.
+    :param source: where the rows are, written likewise.
     """
 
     campaign: str
     action: str
     run_id: str
-    shard: int = -1
+    map_index: int = -1
+    dag_id: str = ""
+    source: str = ""
 
     @property
     def scope(self) -> dict[str, str]:
@@ -88,9 +121,8 @@ class ResultsRepository:
     Not for several threads: the engine gives it one of its own.
 
     :param database: the warehouse.
-    :param results: name of the result table.
-    :param quarantine: name of the quarantine table.
-    :param runs: name of the run table.
+    :param names: of the tables.
+    :param valid_for: seconds for which an answer is good; None for ever.
     """
 
     def __init__(
@@ -99,91 +131,117 @@ class ResultsRepository:
         work: Work,
         clock: Clock,
         *,
-        results: str = RESULTS.name,
-        quarantine: str = QUARANTINE.name,
-        runs: str = RUNS.name,
+        names: Names | None = None,
+        valid_for: float | None = None,
     ) -> None:
         self.database = database
         self.work = work
-        self._clock = clock
-        self._results, self._quarantine, self._runs = results, quarantine, runs
+        self.names = names or Names()
+        self._clock, self.valid_for = clock, valid_for
         self._answers: list[dict[str, Any]] = []
         self._bad: list[dict[str, Any]] = []
 
     def open(self) -> None:
-        """Create the tables unless they are there."""
-        self.open_quarantine()
-        create(self.database, RESULTS, self._results)
-        create(self.database, RUNS, self._runs)
+        """
+        Make the tables and the view, or bring them up to date.
+
+        :raises ConfigurationError: they cannot be, or are of a newer version.
+        """
+        prepare(self.database, self.names)
 
     def open_quarantine(self) -> None:
-        """Create the one table a validation writes unless it is there."""
-        create(self.database, QUARANTINE, self._quarantine)
+        """Do the same with the one table a validation writes."""
+        prepare(self.database, self.names, only_quarantine=True)
 
-    def settled(self, keys: list[str], *, retry_held: bool) -> dict[str, Settled]:
-        """
-        Return which rows need no call now, and why; and which of the others were held before.
-
-        Rows that were quarantined for their input are looked at again: they may have been mended.
-
-        :param retry_held: whether rows that may have been charged are called again.
-        """
-        known: dict[str, Settled] = {}
-        rules = select_by_keys(
-            self.database, self._quarantine, ("source_key", "rule", "stage"), self.work.scope, keys
+    def known(self, keys: list[str]) -> dict[str, Known]:
+        """Return what the result table knows of some rows, by key."""
+        columns = (
+            "source_key",
+            "status",
+            "outcome",
+            "row_hash",
+            "id_card_hash",
+            "answered_at",
+            "not_before",
         )
-        for key, rule, stage in sorted(rules):
-            if stage != Stage.INPUT:
-                known.setdefault(key, Settled("quarantined", rule))
-        columns = ("source_key", "status", "outcome", "not_before")
-        now = utc_text(self._clock.now())
-        for key, status, outcome, not_before in select_by_keys(
-            self.database, self._results, columns, self.work.scope, keys
+        return {
+            key: Known(status, outcome, row_hash, id_hash, _seconds(answered), _seconds(not_before))
+            for key, status, outcome, row_hash, id_hash, answered, not_before in select_by_keys(
+                self.database, self.names.results, columns, self.work.scope, keys
+            )
+        }
+
+    def refusals(self, keys: list[str]) -> dict[str, list[Refusal]]:
+        """Return what the quarantine table knows of some rows, by key and in order of the rules."""
+        found: dict[str, list[Refusal]] = {}
+        columns = ("source_key", "rule", "stage", "row_hash")
+        for key, *refusal in sorted(
+            select_by_keys(self.database, self.names.quarantine, columns, self.work.scope, keys),
+            key=lambda row: row[:2],
         ):
-            waits = status == Status.POSTPONED and (not_before or "") > now
-            if status == Status.ANSWERED or waits or (status == Status.HELD and not retry_held):
-                known[key] = Settled(status, outcome, utc_seconds(not_before) if waits else 0.0)
-            elif outcome == Outcome.UNCERTAIN:
-                known[key] = Settled(RELEASED, outcome)
-        return known
+            found.setdefault(key, []).append(Refusal(*refusal))
+        return found
+
+    def last_runs(self, count: int) -> list[LastRun]:
+        """Return the latest runs of this campaign and Action, the latest first."""
+        dialect = self.database.dialect
+        rows = self.database.rows(
+            f"SELECT source, hash_key_id FROM {dialect.quote_table(self.names.runs)} "
+            f"WHERE campaign = {dialect.marker} AND action = {dialect.marker} "
+            f"AND hash_key_id IS NOT NULL ORDER BY started_at DESC LIMIT {int(count)}",
+            list(self.work.scope.values()),
+        )
+        return [LastRun(*row) for row in rows]
 
     def answered(self, key: str, verdict: Verdict, at: float | None = None, **facts: Any) -> None:
         """
-        Take down a final answer.
+        Keep a final answer for the next write.
 
         :param at: when it came, in Unix seconds; now if not given.
         :param facts: more columns of the row.
         """
-        self._add(key, Status.ANSWERED, verdict=verdict, at=at, **facts)
+        moment = self._clock.now() if at is None else at
+        row = self._row(key, Status.ANSWERED) | {
+            "outcome": verdict.outcome.value,
+            "code": verdict.code,
+            "similarity": verdict.similarity,
+            "charged": None if verdict.charged is None else int(verdict.charged),
+            # Our own words: the service's may change, and might quote the request.
+            "description": verdict.meaning,
+            "request_id": verdict.request_id,
+            "attempts": verdict.attempts,
+            "latency_ms": verdict.latency_ms,
+            "answered_at": utc_text(moment),
+            "verified_date": beijing_date(moment).isoformat(),
+            "answer_id": verdict.request_id or utc_text(moment),
+        }
+        self._answers.append(row | facts)
 
     def postponed(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
-        """Take down that a row waits until a moment (Unix seconds)."""
-        self._add(key, Status.POSTPONED, outcome=outcome, not_before=utc_text(not_before), **facts)
+        """Keep for the next write that a row waits until a moment (Unix seconds)."""
+        row = self._row(key, Status.POSTPONED)
+        row |= {"outcome": outcome, "not_before": utc_text(not_before)}
+        self._answers.append(row | facts)
 
-    def held(self, key: str, row: CodeRow, **facts: Any) -> None:
-        """Take down that a row may have been charged without an answer."""
-        self._add(
-            key,
-            Status.HELD,
-            outcome=row.outcome.value,
-            code=row.code,
-            description=row.meaning,
-            **facts,
-        )
+    def held(self, key: str, code: CodeRow, **facts: Any) -> None:
+        """Keep for the next write that a row may have been charged without an answer."""
+        row = self._row(key, Status.HELD)
+        row |= {"outcome": code.outcome.value, "code": code.code, "description": code.meaning}
+        self._answers.append(row | facts)
 
-    def quarantined(self, key: str, rule: str, stage: Stage, request_id: str = "") -> None:
-        """Take down that a row's input has to be mended."""
-        self._bad.append(
-            {
-                **self.work.scope,
-                "source_key": key,
-                "rule": rule,
-                "stage": stage.value,
-                "request_id": request_id,
-                "found_at": utc_text(self._clock.now()),
-                "run_id": self.work.run_id,
-            }
-        )
+    def quarantined(self, key: str, rule: str, stage: Stage, **facts: Any) -> None:
+        """
+        Keep for the next write that a row's input has to be mended.
+
+        :param facts: more columns of the row.
+        """
+        row = {
+            **self._origin(key),
+            "rule": rule,
+            "stage": stage.value,
+            "found_at": utc_text(self._clock.now()),
+        }
+        self._bad.append(row | facts)
 
     def release(self, keys: Sequence[str] | None = None) -> int:
         """
@@ -192,108 +250,163 @@ class ResultsRepository:
         :param keys: of the rows; all held ones if not given.
         :return: how many were held.
         """
-        values = {"status": Status.POSTPONED.value, "not_before": utc_text(self._clock.now())}
+        now = utc_text(self._clock.now())
+        values = {"status": Status.POSTPONED.value, "not_before": now, "updated_at": now}
         held = [*self.work.scope.values(), Status.HELD.value]
         released = 0
         for some in [[]] if keys is None else portions(keys):
             these = f" AND source_key IN ({', '.join('?' * len(some))})" if some else ""
             condition = f"campaign = ? AND action = ? AND status = ?{these}"
-            released += update(self.database, self._results, values, condition, [*held, *some])
+            released += update(self.database, self.names.results, values, condition, [*held, *some])
         return released
 
+    def adopt(self, hashes: Mapping[str, str]) -> None:
+        """
+        Say what the answers of version 1 are about, whose rows were found unchanged.
+
+        :param hashes: row hash by key.
+        """
+        for key, row_hash in hashes.items():
+            values = {"row_hash": row_hash, "source": self.work.source}
+            condition = "campaign = ? AND action = ? AND source_key = ?"
+            parameters = [*self.work.scope.values(), key]
+            update(self.database, self.names.results, values, condition, parameters)
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Delete result rows that are about another question than their source row's."""
+        if not keys:
+            return
+        with self.database.transaction("dropping outdated results") as cursor:
+            self._delete(cursor, self.names.results, keys)
+
     def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return what was taken down since the last time: result rows, quarantine rows."""
+        """Return what was kept since the last time: result rows, quarantine rows."""
         taken = self._answers, self._bad
         self._answers, self._bad = [], []
         return taken
 
     def put_back(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-        """Take down again what could not be written, as older than what came meanwhile."""
+        """Keep again what could not be written, as older than what came meanwhile."""
         self._answers[:0], self._bad[:0] = answers, bad
 
     def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-        """Write rows; the same rows again do no harm."""
-        called = [row for row in bad if row["stage"] != Stage.VALIDATE]
-        # A row is in one place only: what it was before it got here is forgotten.
-        self._forget(self._quarantine, "stage", Stage.INPUT, [*answers, *called])
-        upsert(self.database, QUARANTINE, self._quarantine, bad)
-        upsert(self.database, RESULTS, self._results, answers)
-        for status in (Status.POSTPONED, Status.HELD):
-            self._forget(self._results, "status", status, called)
+        """
+        Write rows in one transaction; the same rows again do no harm.
 
-    def write_run(self, numbers: Mapping[str, Any], started: float, *, succeeded: bool) -> None:
+        Each final answer is appended to the history. A held row never replaces a valid answer to the
+        same question: another run may have got it meanwhile.
+        """
+        if not answers and not bad:
+            return
+        names, now = self.names, utc_text(self._clock.now())
+        for row in (*answers, *bad):
+            row["updated_at"] = now
+        refused = [row["source_key"] for row in bad if row["stage"] != Stage.VALIDATE]
+        called = [*(row["source_key"] for row in answers), *refused]
+        final = [row for row in answers if row["status"] == Status.ANSWERED]
+        with self.database.transaction("writing results") as cursor:
+            # A row is in one place only: what it was before it got here is forgotten.
+            for stage in (Stage.INPUT, Stage.SERVICE):
+                self._delete(cursor, names.quarantine, called, "stage", stage)
+            insert(cursor, self.database, QUARANTINE, names.quarantine, bad)
+            self._delete(cursor, names.results, refused)
+            insert(cursor, self.database, HISTORY, names.history, final, replaces="")
+            insert(
+                cursor, self.database, RESULTS, names.results, answers, replaces=self._replaces()
+            )
+
+    def write_run(self, numbers: Mapping[str, Any], started: float, state: RunState) -> None:
         """
         Write the run's own row.
 
         :param numbers: its counts by column; others are left out.
+        :param started: when it began, in Unix seconds.
         """
+        now = utc_text(self._clock.now())
         row = {column: numbers[column] for column in RUNS.columns if column in numbers}
         row |= {
             **self.work.scope,
             "run_id": self.work.run_id,
-            "shard": self.work.shard,
+            "map_index": self.work.map_index,
+            "dag_id": self.work.dag_id,
+            "source": self.work.source,
+            "provider_version": __version__,
             "started_at": utc_text(started),
-            "finished_at": utc_text(self._clock.now()),
-            "state": "success" if succeeded else "failed",
+            "finished_at": None if state is RunState.RUNNING else now,
+            "state": state.value,
+            "updated_at": now,
         }
-        upsert(self.database, RUNS, self._runs, [row])
+        with self.database.transaction(f"writing table '{self.names.runs}'") as cursor:
+            insert(cursor, self.database, RUNS, self.names.runs, [row])
 
     def replace_validation(self, bad: Iterable[tuple[str, str]]) -> None:
         """Add what a validation found, pairs of source key and rule."""
         for key, rule in bad:
             self.quarantined(key, rule, Stage.VALIDATE)
-        self.write(*self.take())
+        _, found = self.take()
+        with self.database.transaction(f"writing table '{self.names.quarantine}'") as cursor:
+            now = utc_text(self._clock.now())
+            rows = [row | {"updated_at": now} for row in found]
+            insert(cursor, self.database, QUARANTINE, self.names.quarantine, rows)
 
     def forget_validation_before(self, moment: float) -> None:
         """Delete what earlier validations found and the one that began at a moment did not."""
-        delete(
-            self.database,
-            self._quarantine,
-            "campaign = ? AND action = ? AND stage = ? AND found_at < ?",
-            [*self.work.scope.values(), Stage.VALIDATE.value, utc_text(moment)],
+        before = self.database.dialect.moment.format("?")
+        with self.database.transaction(f"cleaning table '{self.names.quarantine}'") as cursor:
+            delete(
+                cursor,
+                self.database,
+                self.names.quarantine,
+                f"campaign = ? AND action = ? AND stage = ? AND found_at < {before}",
+                [*self.work.scope.values(), Stage.VALIDATE.value, utc_text(moment)],
+            )
+
+    def _replaces(self) -> str:
+        """Return under which condition a result row replaces the one that is there."""
+        expired = ""
+        if self.valid_for is not None:
+            since = utc_text(self._clock.now() - self.valid_for)
+            literal = self.database.dialect.moment.format(f"'{since}'")
+            expired = f" OR old.answered_at < {literal}"
+        return (
+            f"excluded.status <> '{Status.HELD}' OR old.status <> '{Status.ANSWERED}' "
+            f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, ''){expired}"
         )
 
-    def _forget(self, table: str, column: str, value: StrEnum, rows: list[dict[str, Any]]) -> None:
-        keys = [row["source_key"] for row in rows]
+    def _delete(
+        self,
+        cursor: Any,
+        table: str,
+        keys: Sequence[str],
+        column: str = "action",
+        value: str | None = None,
+    ) -> None:
         for some in portions(keys):
             delete(
+                cursor,
                 self.database,
                 table,
                 f"campaign = ? AND action = ? AND {column} = ? AND source_key IN "
                 f"({', '.join('?' * len(some))})",
-                [*self.work.scope.values(), value.value, *some],
+                [*self.work.scope.values(), value or self.work.action, *some],
             )
 
-    def _add(
-        self,
-        key: str,
-        status: Status,
-        *,
-        verdict: Verdict | None = None,
-        at: float | None = None,
-        **facts: Any,
-    ) -> None:
-        moment = self._clock.now() if at is None else at
-        row = {
+    def _row(self, key: str, status: Status) -> dict[str, Any]:
+        return {**self._origin(key), "source": self.work.source, "status": status.value}
+
+    def _origin(self, key: str) -> dict[str, Any]:
+        return {
             **self.work.scope,
             "source_key": key,
-            "status": status.value,
-            "answered_at": utc_text(moment),
-            "verified_date": beijing_date(moment).isoformat(),
+            "dag_id": self.work.dag_id,
             "run_id": self.work.run_id,
+            "map_index": self.work.map_index,
+            "provider_version": __version__,
         }
-        self._answers.append(row | (_verdict_columns(verdict) if verdict else {}) | facts)
 
 
-def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "outcome": verdict.outcome.value,
-        "code": verdict.code,
-        "similarity": verdict.similarity,
-        "charged": None if verdict.charged is None else int(verdict.charged),
-        # Our own words: the service's may change, and might quote the request.
-        "description": verdict.meaning,
-        "request_id": verdict.request_id,
-        "attempts": verdict.attempts,
-        "latency_ms": verdict.latency_ms,
-    }
+def _seconds(moment: datetime | str | None) -> float:
+    """Return a moment of a table in Unix seconds, 0 for none. SQLite's are texts."""
+    if not moment:
+        return 0.0
+    return utc_seconds(moment) if isinstance(moment, str) else moment.timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from .database import Database
 from .shard import Shard
 
 EVERYTHING = Shard()
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d[\d.]*\b")
 
 
 class Source:
@@ -35,6 +38,20 @@ class Source:
         self._key = database.dialect.quote(key)
         self._key_name = key
         self._from = _from_clause(database, relation)
+
+    @property
+    def label(self) -> str:
+        """
+        Return what names this source in our tables: its connection, then the table or query.
+
+        A query is named by a fingerprint of its text without the literals, which may hold a date that
+        changes every day, or a person.
+        """
+        named = self.relation
+        if _is_query(named):
+            shape = " ".join(_LITERAL.sub("?", named).split())
+            named = f"query-{hashlib.sha256(shape.encode()).hexdigest()[:8]}"
+        return f"{self.database.label}:{named}"
 
     def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
         """

@@ -1,4 +1,4 @@
-"""The three tables we write: results, quarantine, runs. None holds a name, a number or a photo."""
+"""The tables we write: results, history, quarantine, runs. None holds a name, a number or a photo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..exceptions import FaceIdError
 from .database import DUCKDB, Database
 
 KEYS_AT_ONCE = 200
@@ -14,7 +13,7 @@ KEYS_AT_ONCE = 200
 
 
 class Column(NamedTuple):
-    """A column: ``text``, ``integer`` or ``real``, and what it says."""
+    """A column: ``text``, ``integer``, ``real``, ``timestamp`` or ``date``, and what it says."""
 
     type: str
     meaning: str
@@ -43,126 +42,140 @@ def _table(name: str, key: str, text: str) -> Table:
     return Table(name, tuple(key.split()), columns)
 
 
+_ROW = """
+    campaign          text      book in which verdicts are kept: the DAG id unless named otherwise
+    action            text      the API Action
+    source_key        text      key of the source row, as text
+"""
+_ABOUT = """
+    source            text      where the row is: connection, then table or a mark of the query
+    question_hash     text      keyed hash of what was asked, the photo included
+    row_hash          text      keyed hash by which a run sees that a row asks something else
+    id_card_hash      text      keyed hash of the ID number, the same in every table of ours
+    id_card_masked    text      its first and last two characters, like `44**************61`
+"""
+_ANSWER = """
+    outcome           text      the verdict in one word
+    code              text      result code as the service sent it
+    similarity        real      0.00-100.00 where faces were compared
+    charged           integer   1, 0 (also if another row's call answered), NULL where no page says
+    description       text      our words for the code
+    request_id        text      the service's RequestId, to ask Tencent Cloud about
+    attempts          integer   requests made for this answer; 0 if another row's call answered
+    latency_ms        integer   from sending to the whole answer, waits excluded
+    answered_at       timestamp when the answer came; NULL for a row without one
+    verified_date     date      the service's day (Beijing) of the answer; NULL likewise
+"""
+_ORIGIN = """
+    dag_id            text      the DAG
+    run_id            text      the DAG run
+    map_index         integer   map index of the task; -1 if it is not mapped
+    provider_version  text      version of this provider
+    updated_at        timestamp when this row was written
+"""
+
 RESULTS = _table(
     "faceid_results",
     "campaign action source_key",
-    """
-    campaign          text     name under which a person is verified once
-    action            text     the API Action
-    source_key        text     key of the source row, as text
-    id_card_hash      text     keyed hash of the ID number, the same in every table of ours
-    id_card_masked    text     its first and last two characters, like `44**************61`
-    status            text     `answered`, `postponed` (another day) or `held` (may be charged)
-    outcome           text     the verdict in one word
-    code              text     result code as the service sent it
-    similarity        real     0.00-100.00 where faces were compared
-    charged           integer  1, 0 (also if another row's call answered), NULL where no page says
-    description       text     our words for the code
-    request_id        text     the service's RequestId, to ask Tencent Cloud about
-    attempts          integer  requests made for this answer; 0 if another row's call answered
-    latency_ms        integer  from sending to the whole answer, waits excluded
-    answered_at       text     ISO 8601, UTC
-    verified_date     text     YYYY-MM-DD, the service's day (Beijing)
-    not_before        text     ISO 8601, UTC: a postponed row is not called before
-    run_id            text     the Airflow run
-    """,
+    f"""{_ROW}{_ABOUT}
+    status            text      `answered`, `postponed` (not before a moment) or `held` (may be charged)
+    {_ANSWER}
+    not_before        timestamp a postponed row is not asked about before
+    {_ORIGIN}""",
+)
+HISTORY = _table(
+    "faceid_history",
+    "campaign action source_key answer_id",
+    f"""{_ROW}
+    answer_id         text      the RequestId; the moment of the answer where the service gave none
+    {_ABOUT}{_ANSWER}{_ORIGIN}""",
 )
 QUARANTINE = _table(
     "faceid_quarantine",
     "campaign action source_key rule",
-    """
-    campaign          text     name under which a person is verified once
-    action            text     the API Action the row was meant for
-    source_key        text     key of the source row, as text
-    rule              text     the broken rule, or `service:` and the code
-    stage             text     who found it: `validate`, `input` or `service`
-    request_id        text     the service's RequestId if the service found it
-    found_at          text     ISO 8601, UTC
-    run_id            text     the Airflow run
-    """,
+    f"""{_ROW}
+    rule              text      the broken rule, or `service:` and the code
+    stage             text      who found it: `validate`, `input` or `service`
+    question_hash     text      keyed hash of what was asked, where the service found it
+    row_hash          text      keyed hash by which a run sees that the row was mended
+    request_id        text      the service's RequestId if the service found it
+    found_at          timestamp when it was found
+    {_ORIGIN}""",
 )
 RUNS = _table(
     "faceid_runs",
-    "campaign action run_id shard started_at",
+    "campaign action run_id map_index started_at",
     """
-    campaign          text     name under which a person is verified once
-    action            text     the API Action
-    run_id            text     the Airflow run
-    shard             integer  map index of the task; -1 if it is not mapped
-    started_at        text     ISO 8601, UTC
-    finished_at       text     ISO 8601, UTC
-    state             text     `success` or `failed`
-    rows_in           integer  rows of the source
-    answered          integer  rows with a final answer, those of earlier runs included
-    quarantined       integer  rows whose input has to be mended
-    postponed          integer  rows that wait for another day or for the service
-    held              integer  rows sent without an answer
-    reused            integer  rows answered without a call: their question was answered before
-    calls             integer  requests made in this run
-    charged           integer  calls of this run that are billed
-    throttled         integer  requests refused as too fast; not billed
-    seconds           real     from the first request to the last answer
-    calls_per_second  real     requests per second over those seconds
+    campaign          text      book in which verdicts are kept
+    action            text      the API Action
+    run_id            text      the DAG run
+    map_index         integer   map index of the task; -1 if it is not mapped
+    started_at        timestamp when the task began
+    finished_at       timestamp when it ended; NULL while it runs, or if it was killed
+    state             text      `running`, `planned` (a dry run), `success` or `failed`
+    source            text      where the rows are: connection, then table or a mark of the query
+    rows_in           integer   rows of the source
+    due_new           integer   plan: rows that were never asked about
+    due_changed       integer   plan: rows that ask something else than before
+    due_expired       integer   plan: rows whose answer is older than `valid_for`
+    due_postponed     integer   plan: rows whose postponement is over
+    due_released      integer   plan: held rows that were released
+    due_mended        integer   plan: rows that were refused before and may have been mended
+    due_held          integer   plan: held rows asked about again, with `on_in_doubt="retry"`
+    still_valid       integer   plan: answered rows that are left alone
+    planned_calls     integer   plan: calls, and charges, at most
+    planned_seconds   real      plan: how long they take at the account's pace
+    answered          integer   rows with a final answer, those of earlier runs included
+    quarantined       integer   rows whose input has to be mended
+    postponed         integer   rows that are not asked about before a moment
+    held              integer   rows sent without an answer
+    already           integer   rows that were settled before this run
+    reused            integer   rows answered without a call: their question was answered before
+    calls             integer   requests made in this run
+    charged           integer   calls of this run that are billed
+    charge_unknown    integer   answers of which no page says whether they are billed
+    throttled         integer   requests refused as too fast; not billed
+    seconds           real      from the first request to the last answer
+    calls_per_second  real      requests per second over those seconds
+    hash_key_id       text      tells one hash key from another, and nothing else about it
+    dag_id            text      the DAG
+    provider_version  text      version of this provider
+    updated_at        timestamp when this row was written
     """,
 )
 
 
-def create(database: Database, table: Table, name: str) -> None:
+def insert(
+    cursor: Any,
+    database: Database,
+    table: Table,
+    name: str,
+    rows: Iterable[dict[str, Any]],
+    *,
+    replaces: str = "1 = 1",
+) -> None:
     """
-    Create a table unless it is there.
+    Insert rows in a transaction of the caller's.
 
-    :param name: its name in the database, with a schema if there is a dot.
-    :raises ConfigurationError: it cannot be made, or a table of this name has other columns.
-    """
-    dialect = database.dialect
-    columns = [
-        f"{dialect.quote(c)} {dialect.types[column.type]}" for c, column in table.columns.items()
-    ]
-    key = ", ".join(map(dialect.quote, table.key))
-    statement = (
-        f"CREATE TABLE IF NOT EXISTS {dialect.quote_table(name)} "
-        f"({', '.join(columns)}, PRIMARY KEY ({key}))"
-    )
-    database.prepare_to_write()
-    fault = (
-        f"Table '{name}' is not one of ours: it must have the columns {', '.join(table.columns)}"
-    )
-    try:
-        with database.transaction(f"creating table '{name}'") as cursor:
-            cursor.execute(statement, ())
-    except FaceIdError as error:
-        # Another process may have made it at this very moment: what counts is that it is there.
-        fault = str(error)
-    # Behind an alias: SQLite reads an unknown "name" as a string.
-    aliased = ", ".join(f"ours.{dialect.quote(c)}" for c in table.columns)
-    database.check(f"SELECT {aliased} FROM {dialect.quote_table(name)} AS ours WHERE 1 = 0", fault)
-
-
-def upsert(database: Database, table: Table, name: str, rows: Iterable[dict[str, Any]]) -> None:
-    """
-    Insert rows, or replace those with the same key, in one transaction.
-
-    :param rows: one dict per row; a column that is left out becomes NULL.
-    :raises FaceIdError: the database refused; the message carries no values.
+    :param rows: one dict per row; a column that is left out becomes NULL. Of rows with the same key
+        the last one counts.
+    :param replaces: SQL condition under which a row replaces one with the same key: ``excluded.`` is
+        the new row, ``old.`` the one that is there. Empty if it never does.
     """
     unique = {tuple(row[c] for c in table.key): row for row in rows}
     values = [tuple(row.get(c) for c in table.columns) for row in unique.values()]
     if not values:
         return
-    with database.transaction(f"writing table '{name}'") as cursor:
-        _write(cursor, database, table, name, values)
-
-
-def _write(
-    cursor: Any, database: Database, table: Table, name: str, values: Sequence[tuple[Any, ...]]
-) -> None:
     dialect = database.dialect
     quote = dialect.quote
-    head = f"INSERT INTO {dialect.quote_table(name)} ({', '.join(map(quote, table.columns))})"
-    others = [c for c in table.columns if c not in table.key]
-    tail = f"ON CONFLICT ({', '.join(map(quote, table.key))}) DO UPDATE SET " + ", ".join(
-        f"{quote(c)} = excluded.{quote(c)}" for c in others
+    head = (
+        f"INSERT INTO {dialect.quote_table(name)} AS old ({', '.join(map(quote, table.columns))})"
     )
+    tail = f"ON CONFLICT ({', '.join(map(quote, table.key))}) DO NOTHING"
+    if replaces:
+        others = [c for c in table.columns if c not in table.key]
+        setting = ", ".join(f"{quote(c)} = excluded.{quote(c)}" for c in others)
+        tail = tail.replace("NOTHING", f"UPDATE SET {setting} WHERE {replaces}")
     if dialect is DUCKDB:
         # executemany takes 4 ms a row there; one list per column takes the whole page at once.
         lists = ", ".join(f"unnest(?::{dialect.types[c.type]}[])" for c in table.columns.values())
@@ -231,13 +244,14 @@ def update(
     return count
 
 
-def delete(database: Database, name: str, condition: str, parameters: Sequence[Any]) -> None:
+def delete(
+    cursor: Any, database: Database, name: str, condition: str, parameters: Sequence[Any]
+) -> None:
     """
-    Delete rows.
+    Delete rows in a transaction of the caller's.
 
     :param condition: SQL with one ``?`` per parameter.
     """
     dialect = database.dialect
     where = condition.replace("?", dialect.marker)
-    with database.transaction(f"cleaning table '{name}'") as cursor:
-        cursor.execute(f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters))
+    cursor.execute(f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters))

@@ -16,6 +16,7 @@ from airflow_provider_faceid.simulator.rule import Rule
 from airflow_provider_faceid.simulator.special import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
+from airflow_provider_faceid.warehouse.migrations import Names
 from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
 from tests.integration.batch.conftest import Bench
 from tests.integration.warehouse.conftest import Home
@@ -71,11 +72,14 @@ class Trial(Bench):
         """Let the service go wrong."""
         self.server.faults.add(*rules)
 
-    def store(self, campaign: str = "c", action: str = ID_CARD) -> ResultsRepository:
+    def store(
+        self, campaign: str = "c", action: str = ID_CARD, valid_for: float | None = None
+    ) -> ResultsRepository:
         """Return the tables of a campaign."""
-        names = dict(zip(("results", "quarantine", "runs"), self.ours, strict=True))
+        work = Work(campaign, action, "run", dag_id="dag", source="here:people")
+        names = Names(*self.ours)
         return ResultsRepository(
-            self.home.open(), Work(campaign, action, "run"), self.clock, **names
+            self.home.open(), work, self.clock, names=names, valid_for=valid_for
         )
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:

@@ -108,9 +108,12 @@ class Bench:
         }
         return Settings(**usual | changes)
 
-    def store(self, campaign: str = "c", action: str = ID_CARD) -> ResultsRepository:
+    def store(
+        self, campaign: str = "c", action: str = ID_CARD, valid_for: float | None = None
+    ) -> ResultsRepository:
         """Return the tables of a campaign."""
-        return ResultsRepository(self.home.open(), Work(campaign, action, "run"), self.clock)
+        work = Work(campaign, action, "run", dag_id="dag", source="here:people")
+        return ResultsRepository(self.home.open(), work, self.clock, valid_for=valid_for)
 
     def batch(
         self,
@@ -122,6 +125,8 @@ class Bench:
         key: str = "id",
         settings: dict[str, Any] | None = None,
         owner: str = "work",
+        valid_for: float | None = None,
+        reuse_within: float = 0.0,
         **more: Any,
     ) -> Batch:
         """Return a run that has not started."""
@@ -131,10 +136,10 @@ class Bench:
             action=ACTIONS[action],
             source=Source(self.home.open(), source, key),
             columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
-            store=self.store(campaign, action),
+            store=self.store(campaign, action, valid_for),
             settings=account,
             pace=SlotPace(MemoryRow(self.clock), account.rate(action)),
-            ledger=Ledger(self.state, owner),
+            ledger=Ledger(self.state, owner, reuse_within=reuse_within),
             clock=self.clock,
             log=LOG,
             **more,

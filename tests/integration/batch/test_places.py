@@ -51,7 +51,9 @@ def test_every_row_is_in_one_place_and_a_rerun_calls_nobody(table, action):
     assert len(table.calls()) == before
     counts = ("rows_in", "outcomes", "quarantined_by_rule", "postponed", "held")
     assert {name: again[name] for name in counts} == {name: manifest[name] for name in counts}
-    assert (again["calls"], again["charged"], again["already"]) == (0, 0, 30)
+    # A photo the service refused may be another one by now: it is read, and the ledger asked.
+    looked_at = sum(rule.startswith("service:") for rule in rules.values()) if action == FACE else 0
+    assert (again["calls"], again["charged"], again["already"]) == (0, 0, 33 - looked_at)
     assert table.runs("state, calls, rows_in") == [
         ("success", manifest["calls"], 33),
         ("success", 0, 33),
@@ -194,8 +196,9 @@ def test_a_limit_postpones_a_row_until_the_service_has_a_new_day(bench, action, 
 
     bench.clock = Tomorrow()
     bench.home.run("UPDATE people SET id_card = ?, name = ? WHERE id = 1", [rows[1][1:3]])
-    settled = bench.store(action=action)
-    assert settled.settled(["1", "2"], retry_held=False).keys() == {"2"}
+    plan = bench.run(action, dry_run=True)
+    assert (plan["due_changed"], plan["still_valid"], plan["planned_calls"]) == (1, 1, 1)
+    assert len(bench.calls()) == 2
 
 
 def test_the_day_after_postponed_rows_are_called_and_are_in_their_new_place(bench):

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_faceid.client.aio import AsyncClient
+from airflow_provider_faceid.client.flow import Attempt
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
 from airflow_provider_faceid.simulator.effects import Code
 from airflow_provider_faceid.simulator.rule import Nth, Rule
@@ -24,8 +25,11 @@ def test_it_is_told_of_every_request_in_order(hook, simulator, ordinary):
     params = {"IdCard": ordinary.id_card, "Name": ordinary.name}
     seen: list[FaceIdError | None] = []
 
+    def watch(problem: FaceIdError | None, _: Attempt) -> None:
+        seen.append(problem)
+
     async def run() -> None:
-        async with AsyncClient(hook.settings, hook.pace(ID_CARD), watch=seen.append) as client:
+        async with AsyncClient(hook.settings, hook.pace(ID_CARD), watch=watch) as client:
             assert (await client.call(ID_CARD, params)).is_match
             assert [type(problem).__name__ for problem in seen] == [
                 *("UnavailableError", "ThrottledError", "NoneType")

@@ -20,7 +20,7 @@ from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
 )
-from airflow_provider_faceid.warehouse.tables import RESULTS, create
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
 
 HOSTILE = "people\"; DROP TABLE victims; UPDATE people SET name = 'x'; --"
 SOURCE = {"source_conn_id": "warehouse", "source": "people"}
@@ -53,7 +53,7 @@ def test_sql_in_a_parameter_is_not_run(bench, context, kind, given, name):
     bench.fill([(1, person.id_card, person.name, photo)])
     bench.fill([(1, "still", "here")], table="victims")
     warehouse = database("warehouse")
-    create(warehouse, RESULTS, RESULTS.name)
+    prepare(warehouse, Names())
     warehouse.close()
     value = [HOSTILE] if name in {"other_columns", "source_keys"} else HOSTILE
     with suppress(AirflowFailException, FaceIdError):  # a name nobody has

@@ -24,11 +24,10 @@ OPEN = {"after": None, "until": None}
 WORKER = f"""
 import json, sys
 from tests.integration.operators.conftest import TaskInstance, make_context
-from airflow_provider_faceid.warehouse.results import Work
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 shard = json.loads(sys.argv[1])
 operator = IdCardVerificationBatchOperator(task_id="verify", shard=shard, **{PEOPLE})
-operator._build(Work("warms up", operator.action, "none"), "warms up")
+operator._build(make_context(), "warms up")
 print("ready", flush=True)
 sys.stdin.readline()
 ti = TaskInstance(shard["after"] or 0)
@@ -142,10 +141,10 @@ def test_shards_call_for_every_row_once_and_each_writes_a_run_of_its_own(table, 
     shards = plan(context, shards=3)
     manifests = [verify(number, shard) for number, shard in enumerate(shards)]
     assert [manifest["rows_in"] for manifest in manifests] == [3, 3, 4]
-    assert {manifest["campaign"] for manifest in manifests} == {"dag/2026-11-21 00:00:00+00:00"}
+    assert {manifest["campaign"] for manifest in manifests} == {"dag"}
     calls = Counter(row["id_card"] for row in table.server.account.ledger.rows())
     assert calls == {person.id_card: 1 for person in table.ordinary[:10]}
-    runs = "SELECT shard, rows_in, answered, charged, state FROM faceid_runs ORDER BY shard"
+    runs = "SELECT map_index, rows_in, answered, charged, state FROM faceid_runs ORDER BY map_index"
     assert table.query(runs) == [
         (n, rows, rows, rows, "success") for n, rows in enumerate([3, 3, 4])
     ]
@@ -154,7 +153,7 @@ def test_shards_call_for_every_row_once_and_each_writes_a_run_of_its_own(table, 
 
 def test_a_run_over_a_whole_table_is_no_shard(table, context):
     IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
-    assert table.query("SELECT shard, rows_in FROM faceid_runs") == [(-1, 10)]
+    assert table.query("SELECT map_index, rows_in FROM faceid_runs") == [(-1, 10)]
 
 
 def test_a_shard_may_have_lost_its_rows_since_the_plan(table, context):

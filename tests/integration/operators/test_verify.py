@@ -216,7 +216,8 @@ def test_a_try_that_died_on_the_way_is_not_repeated_unasked(bench, context, monk
     person = bench.ordinary[0]
     one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
 
-    def die(*_, **__):
+    def die(*_, attempt, **__):
+        attempt.sent = True
         raise SystemExit
 
     with monkeypatch.context() as dying:
@@ -235,15 +236,15 @@ def test_an_answer_the_ledger_cannot_take_is_returned_and_not_asked_for_again(
 ):
     person = bench.ordinary[0]
     one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
-    step = Ledger.step
+    write = Ledger._record
 
-    def full(ledger, records, claims):
+    def full(ledger, cursor, records, now):
         if records:
             raise StateStoreError("the disk is full")
-        return step(ledger, records, claims)
+        write(ledger, cursor, records, now)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Ledger, "step", full)
+        broken.setattr(Ledger, "_record", full)
         assert IdCardVerificationOperator(**one).execute(context)["outcome"] == "match"
     with pytest.raises(AirflowFailException, match="may have been charged"):
         IdCardVerificationOperator(**one).execute(context)

@@ -23,6 +23,8 @@ from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.patience import once
 
+from .conftest import make_context
+
 SECOND = timedelta(seconds=1)
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 
@@ -98,28 +100,23 @@ def test_names_of_tables_are_templates_and_columns_are_not(kind):
         "quarantine_table",
         "run_table",
         "campaign",
+        "version_column",
         "on_in_doubt",
     }
 
 
-@pytest.mark.parametrize(
-    ("run", "campaign"),
-    [
-        (
-            {"logical_date": datetime(2026, 11, 21, tzinfo=UTC), "run_id": "r"},
-            "dag/2026-11-21 00:00:00+00:00",
-        ),
-        ({"logical_date": None, "run_id": "manual__1"}, "dag/manual__1"),
-    ],
-)
-def test_the_campaign_is_the_dag_and_its_date(table, context, run, campaign):
-    context["dag_run"] = SimpleNamespace(dag_id="dag", **run)
-    assert (
-        IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)["campaign"]
-        == campaign
-    )
-    context["run_id"] = "another try"
-    assert IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)["calls"] == 0
+def test_the_campaign_is_the_dag_whatever_its_date(table, context):
+    first = IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
+    assert (first["campaign"], first["calls"]) == ("dag", 9)
+    for run in (
+        {"logical_date": datetime(2026, 11, 22, tzinfo=UTC), "run_id": "scheduled__2026-11-22"},
+        {"logical_date": None, "run_id": "manual__2"},
+    ):
+        later = make_context()
+        later["dag_run"] = SimpleNamespace(dag_id="dag", **run)
+        later["ti"].run_id = run["run_id"]
+        again = IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(later)
+        assert (again["campaign"], again["calls"], again["still_valid"]) == ("dag", 0, 9)
 
 
 def test_a_campaign_of_another_name_calls_again(table, context):
@@ -147,10 +144,13 @@ def test_tables_may_be_in_another_database_and_have_other_names(table, context, 
     assert (result["result_table"], result["quarantine_table"]) == ("r", "q")
     table.warehouse = other
     assert table.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1") == [
+        ("faceid_versions",),
         ("q",),
         ("r",),
+        ("r_history",),
         ("the runs",),
     ]
+    assert table.query("SELECT COUNT(*) FROM r_latest") == [(9,)]
 
 
 def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table, context):

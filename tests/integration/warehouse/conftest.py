@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import duckdb
 import psycopg
 import pytest
 
+from airflow_provider_faceid.clock import utc_text
 from airflow_provider_faceid.warehouse.database import (
     DUCKDB,
     POSTGRESQL,
@@ -21,8 +23,35 @@ from airflow_provider_faceid.warehouse.database import (
     Database,
     Dialect,
 )
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.tables import (
+    QUARANTINE,
+    RESULTS,
+    RUNS,
+    Table,
+    delete,
+    insert,
+)
 
 SCHEMAS = count()
+KINDS = {RESULTS.name: "results", QUARANTINE.name: "quarantine", RUNS.name: "runs"}
+
+
+def create(database: Database, table: Table, name: str) -> None:
+    """Make our tables, one of them under another name."""
+    prepare(database, Names(**{KINDS[table.name]: name}))
+
+
+def upsert(database: Database, table: Table, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert or replace rows in a transaction of their own."""
+    with database.transaction(f"writing table '{name}'") as cursor:
+        insert(cursor, database, table, name, rows)
+
+
+def remove(database: Database, name: str, condition: str, parameters: Sequence[Any]) -> None:
+    """Delete rows in a transaction of their own."""
+    with database.transaction(f"cleaning table '{name}'") as cursor:
+        delete(cursor, database, name, condition, parameters)
 
 
 class Home:
@@ -60,11 +89,11 @@ class Home:
         database.close()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
+        """Return the rows of a query, moments and dates as SQLite has them: as text."""
         database = self.open()
         found = database.rows(self._text(sql))
         database.close()
-        return found
+        return [tuple(map(as_text, row)) for row in found]
 
     def close(self) -> None:
         """Close whatever is open."""
@@ -73,6 +102,13 @@ class Home:
 
     def _text(self, sql: str) -> str:
         return self.dialect.literal_percent(sql).replace("?", self.dialect.marker)
+
+
+def as_text(value: Any) -> Any:
+    """Return a moment or date as text, anything else as it is."""
+    if isinstance(value, datetime):
+        return utc_text(value.timestamp()) if value.tzinfo else value.isoformat()
+    return value.isoformat() if isinstance(value, date) else value
 
 
 @pytest.fixture(scope="session")

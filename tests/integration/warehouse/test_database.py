@@ -12,7 +12,9 @@ import pytest
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
-from airflow_provider_faceid.warehouse.tables import RESULTS, create, upsert
+from airflow_provider_faceid.warehouse.tables import RESULTS
+
+from .conftest import create, upsert
 
 PLANTED = "阿依古丽·买买提 syntax 440305199505132561"
 

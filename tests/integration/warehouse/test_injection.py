@@ -8,12 +8,11 @@ from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import (
     RESULTS,
-    create,
-    delete,
     select_by_keys,
     update,
-    upsert,
 )
+
+from .conftest import create, remove, upsert
 
 SCOPE = {"campaign": "c", "action": "IdCardVerification"}
 HOSTILE = {
@@ -70,7 +69,7 @@ def test_a_table_of_ours_has_that_name_or_is_refused(people, hostile):
         upsert(database, RESULTS, hostile, [row])
         assert update(database, hostile, {"status": "x"}, "source_key = ?", ["1"]) == 1
         assert select_by_keys(database, hostile, ("status",), SCOPE, ["1"]) == [("x",)]
-        delete(database, hostile, "source_key = ?", ["1"])
+        remove(database, hostile, "source_key = ?", ["1"])
     except FaceIdError as error:
         assert "\0" in hostile, error  # noqa: PT017
 

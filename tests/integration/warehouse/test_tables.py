@@ -11,11 +11,10 @@ from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
     RESULTS,
     RUNS,
-    create,
-    delete,
     select_by_keys,
-    upsert,
 )
+
+from .conftest import as_text, create, remove, upsert
 
 SCOPE = {"campaign": "c", "action": "a"}
 HOSTILE = [
@@ -41,17 +40,21 @@ def all_results(home, columns="source_key, status, outcome, similarity, charged"
 @pytest.mark.parametrize("table", [RESULTS, QUARANTINE, RUNS], ids=lambda table: table.name)
 def test_a_table_is_created_once_and_kept(home, table):
     database = home.open()
-    row = {name: "x" if column.type == "text" else 1 for name, column in table.columns.items()}
+    values = {"text": "x", "timestamp": "2026-11-28T12:00:00.000+00:00", "date": "2026-11-28"}
+    row = {name: values.get(column.type, 1) for name, column in table.columns.items()}
     create(database, table, "t")
     upsert(database, table, "t", [row])
     create(database, table, "t")
-    assert database.rows("SELECT * FROM t") == [tuple(row.values())]
+    assert [tuple(map(as_text, kept)) for kept in database.rows("SELECT * FROM t")] == [
+        tuple(row.values())
+    ]
 
 
 CREATOR = """
 import sys, time
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS, create, upsert
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 
 kind, address, start, me = sys.argv[1:]
 if kind == "sqlite":
@@ -61,10 +64,10 @@ else:
 dialect = {"sqlite": SQLITE, "postgresql": POSTGRESQL}[kind]
 database = Database(lambda: driver.connect(address), dialect, "here")
 time.sleep(max(0, float(start) - time.time()))
-for table in (RESULTS, QUARANTINE, RUNS):
-    create(database, table, table.name)
+prepare(database, Names())
 row = {"campaign": "c", "action": "a", "source_key": me, "status": "answered"}
-upsert(database, RESULTS, RESULTS.name, [row])
+with database.transaction("writing") as cursor:
+    insert(cursor, database, RESULTS, RESULTS.name, [row])
 database.close()
 """
 
@@ -178,7 +181,7 @@ def test_five_hundred_keys_are_looked_up_at_once(results):
 
 def test_rows_are_deleted_by_condition(home, results):
     upsert(results, RESULTS, RESULTS.name, [result("1"), result("2"), result("1", campaign="d")])
-    delete(results, RESULTS.name, "campaign = ? AND source_key = ?", ["c", "1"])
+    remove(results, RESULTS.name, "campaign = ? AND source_key = ?", ["c", "1"])
     assert all_results(home, "campaign, source_key") == [("d", "1"), ("c", "2")]
 
 
@@ -188,7 +191,7 @@ def test_a_table_may_have_any_name(home, name):
     create(database, RESULTS, name)
     create(database, RESULTS, name)
     upsert(database, RESULTS, name, [result("1"), result("2")])
-    delete(database, name, "source_key = ?", ["2"])
+    remove(database, name, "source_key = ?", ["2"])
     assert select_by_keys(database, name, ("source_key",), SCOPE, ["1", "2"]) == [("1",)]
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from airflow_provider_faceid.batch import claims as module
 from airflow_provider_faceid.batch.claims import Claims
+from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
-from airflow_provider_faceid.state.calls import Decision, Ruling, State
+from airflow_provider_faceid.state.calls import Decision, Record, Ruling, State
 from tests.patience import SOON
 
 SETTINGS = Settings(credentials=Credentials("id", "key"), url="http://127.0.0.1:1")
@@ -22,6 +23,8 @@ IN_FLIGHT = 8
 
 class Steps:
     """A ledger that lets everybody call, and notes how many claims and records each step had."""
+
+    has_earlier_keys = False
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -59,8 +62,9 @@ def play(steps) -> Callable[[Callable[[Claims], Coroutine[object, object, None]]
 
 async def ask(claims: Claims, *rows: int):
     """Claim some rows at once."""
-    asked = (claims.claim(str(row), {"IdCard": str(row)}, retry=False) for row in rows)
-    return [claim for claim, _ in await asyncio.gather(*asked)]
+    wanted = [claims.claim_for(Row(str(row), ()), {"IdCard": str(row)}) for row in rows]
+    await asyncio.gather(*map(claims.claim, wanted))
+    return wanted
 
 
 @pytest.mark.parametrize("patience", [0.05, 1e6])
@@ -88,10 +92,10 @@ def test_records_count_like_claims_and_the_last_are_written_at_once(play, steps,
 
     async def act(claims: Claims) -> None:
         (first,) = await ask(claims, 1)
-        claims.tell(first, State.FREE)
+        claims.record(Record(first.key, State.FREE))
         others = await ask(claims, 2, 3, 4)
         for claim in others:
-            claims.tell(claim, State.FREE)
+            claims.record(Record(claim.key, State.FREE))
 
     play(act)
     assert steps.taken[:2] == [(1, 0), (3, 1)]

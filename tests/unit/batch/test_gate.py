@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_faceid.batch.gate import Gate
 from airflow_provider_faceid.batch.health import Health
+from airflow_provider_faceid.client.flow import Attempt
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import UnavailableError
 
@@ -45,7 +46,7 @@ def test_a_closed_gate_lets_no_new_call_pass():
     async def scene():
         gate = Gate(pace := EveryMoment(), answering(), lambda: True, sure)
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.create_task(gate.wait_async())
+            await asyncio.create_task(gate.wait(Attempt()))
         return pace.waited
 
     assert asyncio.run(scene()) == 1
@@ -60,17 +61,19 @@ def test_retries_of_a_call_that_was_sent_pass():
         first_sent, go_on = asyncio.Event(), asyncio.Event()
 
         async def call():
-            await gate.wait_async()
+            attempt = Attempt()
+            await gate.wait(attempt)
+            attempt.sent = True
             first_sent.set()
             await go_on.wait()
-            await gate.wait_async()
+            await asyncio.create_task(gate.wait(attempt))  # whichever task asks
             return "answered"
 
         task = asyncio.create_task(call())
         await first_sent.wait()
         halted = True
         go_on.set()
-        late = asyncio.create_task(gate.wait_async())
+        late = asyncio.create_task(gate.wait(Attempt()))
         return await asyncio.gather(task, late, return_exceptions=True)
 
     answered, late = asyncio.run(scene())
@@ -80,8 +83,9 @@ def test_retries_of_a_call_that_was_sent_pass():
 
 def test_the_pace_behind_the_gate_is_the_accounts():
     gate = Gate(pace := EveryMoment(), answering(), lambda: False, sure)
-    gate.wait()
-    gate.slow_down()
+    mine = gate.for_attempt(Attempt())
+    mine.wait()
+    mine.slow_down()
     assert (pace.waited, pace.slowed) == (1, 1)
 
 
@@ -93,14 +97,14 @@ def test_a_service_that_falls_ill_while_a_call_waits_for_its_slot_holds_it_back(
             await super().wait_async()
             if self.waited == 1:
                 for _ in range(5):
-                    health.saw(UnavailableError("away"))
+                    health.saw(UnavailableError("away"), Attempt())
 
     async def scene():
         gate = Gate(pace := IllMeanwhile(), health, lambda: False, sure)
-        waiting = asyncio.create_task(gate.wait_async())
+        waiting = asyncio.create_task(gate.wait(Attempt()))
         await asyncio.sleep(0.02)
         held_back = not waiting.done()
-        health.saw(None)
+        health.saw(None, Attempt())
         await waiting
         return held_back, pace.waited
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.batch.health import FAILURES_IN_A_ROW, LONGEST_PAUSE, Health
+from airflow_provider_faceid.client.flow import Attempt
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import (
     CredentialsError,
@@ -55,16 +56,18 @@ class Service:
 
     async def call(self) -> None:
         """Call until there is an answer."""
+        attempt = Attempt()
         while True:
-            await self.health.turn()
+            await self.health.turn(attempt)
             self.sent.append(self.clock.monotonic())
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
             await asyncio.sleep(0)
             self.under_way -= 1
             problem = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-            self.health.saw(problem)
+            self.health.saw(problem, attempt)
             if problem is None:
+                attempt.ended = True
                 return
 
     async def all_of(self, count: int) -> list[BaseException | None]:
@@ -115,8 +118,8 @@ def test_a_throttled_call_shows_that_the_service_is_there():
 
     async def scene() -> bool:
         for _ in range(FAILURES_IN_A_ROW * 2):
-            health.saw(AWAY)
-            health.saw(ThrottledError("too fast"))
+            health.saw(AWAY, Attempt())
+            health.saw(ThrottledError("too fast"), Attempt())
         return health.answers
 
     assert run(scene())
@@ -150,10 +153,11 @@ def test_a_refused_key_says_nothing_about_the_service():
     service = Service(None)
 
     async def scene() -> bool:
-        await service.health.turn()
-        service.health.saw(CredentialsError("expired"))
-        await service.health.turn()
-        return service.health.lets_pass and not service.health.answers
+        attempt = Attempt()
+        await service.health.turn(attempt)
+        service.health.saw(CredentialsError("expired"), attempt)
+        await service.health.turn(attempt)
+        return service.health.lets_pass(attempt) and not service.health.answers
 
     assert run(scene())
 
@@ -162,9 +166,11 @@ def test_a_probe_that_is_cancelled_gives_its_place_to_the_next():
     service = Service(None)
 
     async def scene() -> None:
-        probe = asyncio.create_task(service.health.turn())
+        attempt = Attempt()
+        probe = asyncio.create_task(service.health.turn(attempt))
         await asyncio.sleep(0)
         probe.cancel()
+        attempt.ended = True
         await service.call()
 
     run(scene())

@@ -48,4 +48,4 @@ def test_values_do_not_run_into_each_other():
 
 def test_a_key_shows_nothing_and_is_short():
     assert len(key()) == 40
-    assert set(key()) <= set("0123456789abcdef")
+    assert set(key()) <= set("v0123456789abcdef")

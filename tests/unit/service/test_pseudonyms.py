@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from airflow_provider_faceid.batch.identity import identity_columns
 from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.service.actions import ACTIONS, ID_CARD_VERIFICATION
+from airflow_provider_faceid.service.pseudonyms import identity_columns
 
 PARAMS = {"IdCard": "440305199505132561", "Name": "张三"}
 SECRET = "a secret of the hashes"

@@ -1,0 +1,273 @@
+"""The plan of a run: which rows are due and why, what they can cost, and whether it may begin.
+
+A row is due when it has no final answer in the campaign, or asks something else than before, or its
+answer has expired, or its postponement is over, or it was released. All others are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from ..exceptions import PlanRefusedError
+from ..service.outcomes import Outcome
+from ..service.pseudonyms import is_current
+from ..warehouse.results import Known, LastRun, Refusal, Stage, Status
+
+MAX_CHANGED = 0.2
+"""Share of answered rows that may ask something else, unless told otherwise."""
+
+
+class Reason(StrEnum):
+    """Why a row is due."""
+
+    NEW = "new"
+    """It was never asked about in this campaign."""
+    CHANGED = "changed"
+    """It asks something else than before."""
+    EXPIRED = "expired"
+    """Its answer is older than ``valid_for``."""
+    POSTPONED = "postponed"
+    """Its postponement is over."""
+    RELEASED = "released"
+    """It was held, and somebody released it."""
+    MENDED = "mended"
+    """It was refused before, and is another row now; of photos without a version nobody knows."""
+    HELD = "held"
+    """It may have been charged without an answer: the ledger is asked, at no cost unless the policy
+    is to call again."""
+
+
+class Place(StrEnum):
+    """Where a row that is left alone stands."""
+
+    ANSWERED = "answered"
+    QUARANTINED = "quarantined"
+    POSTPONED = "postponed"
+    HELD = "held"
+
+
+class Standing(NamedTuple):
+    """
+    What a run is to do about a row: ``reason`` if it is due, else ``place``.
+
+    :param detail: of a place: the outcome, or the quarantine rule.
+    :param not_before: of a postponed row, in Unix seconds.
+    :param was_answered: whether it has an answer and asks something else now.
+    :param is_outdated: whether its result row is about another question and has to go.
+    :param is_adopted: whether its result row is of version 1 and about the same person.
+    """
+
+    reason: Reason | None = None
+    place: Place | None = None
+    detail: str = ""
+    not_before: float = 0.0
+    was_answered: bool = False
+    is_outdated: bool = False
+    is_adopted: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    What decides whether a row is due, besides the row.
+
+    :param now: Unix seconds.
+    :param valid_for: seconds for which an answer is good; None for ever.
+    :param compares_photos: whether a new photo shows in the row's hash.
+    """
+
+    now: float
+    valid_for: float | None = None
+    compares_photos: bool = True
+
+
+def standing_of(
+    row_hash: str | None,
+    known: Known | None,
+    refusals: Sequence[Refusal],
+    policy: Policy,
+    id_card_hash: Callable[[], str | None],
+) -> Standing:
+    """
+    Return what to do about a row.
+
+    :param row_hash: of the row as it is now; None if it cannot be asked about.
+    :param known: what the result table knows of it.
+    :param refusals: what the quarantine table knows of it.
+    :param id_card_hash: returns the hash of its ID number, by which rows of version 1 are compared.
+    """
+    invalid = next((r.rule for r in refusals if r.stage == Stage.VALIDATE), None)
+    if known is None:
+        if invalid is not None:
+            return Standing(place=Place.QUARANTINED, detail=invalid)
+        return _of_refused(row_hash, refusals, policy)
+    of_version_1 = not is_current(known.row_hash)
+    if of_version_1:
+        same = known.id_card_hash is None or known.id_card_hash == id_card_hash()
+    else:
+        same = known.row_hash == row_hash
+    standing = (_of_same(known, policy) if same else Standing(Reason.CHANGED))._replace(
+        was_answered=not same and known.status == Status.ANSWERED
+    )
+    if standing.place is Place.ANSWERED:
+        return standing._replace(is_adopted=of_version_1)
+    if invalid is not None and standing.reason is not Reason.HELD:
+        return standing._replace(
+            reason=None, place=Place.QUARANTINED, detail=invalid, is_outdated=True
+        )
+    return standing
+
+
+def _of_same(known: Known, policy: Policy) -> Standing:
+    """Return what to do about a row that asks what it asked before."""
+    if known.status == Status.ANSWERED:
+        since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
+        if known.answered_at >= since:
+            return Standing(place=Place.ANSWERED, detail=known.outcome)
+        return Standing(Reason.EXPIRED)
+    if known.status == Status.HELD:
+        return Standing(Reason.HELD)
+    if known.outcome == Outcome.UNCERTAIN:
+        return Standing(Reason.RELEASED)
+    if known.not_before > policy.now:
+        return Standing(place=Place.POSTPONED, detail=known.outcome, not_before=known.not_before)
+    return Standing(Reason.POSTPONED)
+
+
+def _of_refused(row_hash: str | None, refusals: Sequence[Refusal], policy: Policy) -> Standing:
+    """Return what to do about a row without a result, that may have been refused before."""
+    by_service = next((r for r in refusals if r.stage == Stage.SERVICE), None)
+    if by_service is not None and policy.compares_photos and by_service.row_hash == row_hash:
+        return Standing(place=Place.QUARANTINED, detail=by_service.rule)
+    return Standing(Reason.MENDED if refusals else Reason.NEW)
+
+
+@dataclass
+class Plan:
+    """
+    What a run is about to do, before its first call.
+
+    :param due: rows that will be asked about, by reason; held ones only if they are called again.
+    :param still_valid: answered rows that are left alone.
+    :param answered_before: rows that have an answer, those that changed included.
+    :param changed: how many of these ask something else now.
+    :param offered: held rows the ledger is asked about, at no cost.
+    :param outdated: rows whose lines in our tables have to be written anew without a call, such as
+        those whose input breaks a rule now.
+    :param seconds: how long the calls take at the account's pace.
+    """
+
+    due: Counter[str] = field(default_factory=Counter)
+    still_valid: int = 0
+    answered_before: int = 0
+    changed: int = 0
+    offered: int = 0
+    outdated: int = 0
+    seconds: float = 0.0
+
+    @property
+    def calls(self) -> int:
+        """Return how many calls there are at most, each of which may be charged."""
+        return self.due.total()
+
+    @property
+    def has_work(self) -> bool:
+        """Say whether any row has to be looked at again."""
+        return bool(self.calls or self.offered or self.outdated)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan in columns of the run table."""
+        due = {f"due_{reason}": self.due[reason] for reason in Reason}
+        return {
+            **due,
+            "still_valid": self.still_valid,
+            "planned_calls": self.calls,
+            "planned_seconds": round(self.seconds, 1),
+        }
+
+    def line(self) -> str:
+        """Return the plan as a log line."""
+        due = ", ".join(f"{count} {reason}" for reason, count in sorted(self.due.items()) if count)
+        left = f"{self.still_valid} still valid"
+        if self.offered:
+            left += f", {self.offered} held"
+        cost = "nothing to call"
+        if self.calls:
+            cost = f"at most {_count(self.calls, 'call')} and {_count(self.calls, 'charge')}"
+            cost += f", about {self.seconds:.0f} s"
+        return f"{self.calls} due ({due or 'none'}), {left}; {cost}"
+
+
+def check(
+    plan: Plan,
+    *,
+    max_changed: float,
+    campaign: str,
+    source: str,
+    hash_key_id: str,
+    last_runs: Sequence[LastRun],
+) -> list[str]:
+    """
+    Decide whether a plan may be carried out.
+
+    :param max_changed: share of answered rows, 0-1, that may ask something else. One row alone may
+        always, unless it is 0.
+    :param last_runs: of the campaign, the latest first.
+    :return: warnings.
+    :raises PlanRefusedError: it may not; nothing was sent.
+    """
+    warnings = []
+    other_key = bool(last_runs) and last_runs[0].hash_key_id != hash_key_id
+    if other_key:
+        warnings.append(
+            f"Campaign '{campaign}': people are hashed with another key than in its last run, so none "
+            "of its rows can be recognised and the ledger knows none of its answers. Set the "
+            "connection's hash_secret to the key of the last run (the old SecretKey if it was empty)"
+        )
+    others = [run.source for run in last_runs if run.source not in {None, source}]
+    in_turn = (
+        bool(others)
+        and last_runs[0].source != source
+        and any(run.source == source for run in last_runs)
+    )
+    if others and last_runs[0].source != source:
+        warnings.append(
+            f"Campaign '{campaign}' was verified from {others[0]} before, and now from {source}. If "
+            "both are in use, give each a campaign of its own: their keys name other people"
+        )
+    allowed = int(plan.answered_before * max_changed)
+    if max_changed > 0:
+        allowed = max(1, allowed)
+    if in_turn and max_changed < 1:
+        allowed = 0
+    if plan.changed > allowed:
+        raise PlanRefusedError(
+            f"{plan.changed} of {plan.answered_before} answered rows of campaign '{campaign}' ask "
+            f"something else than before; max_changed={max_changed:g} allows {allowed}. Nothing was "
+            f"sent. {_cause(other_key=other_key, in_turn=in_turn, other=others[:1])}"
+        )
+    return warnings
+
+
+def _cause(*, other_key: bool, in_turn: bool, other: Sequence[str | None]) -> str:
+    if other_key:
+        return (
+            "The hash key is another one than in the last run: set hash_secret of the connection to "
+            "the earlier key, or max_changed=1 to pay for everybody again"
+        )
+    if in_turn:
+        return (
+            f"The campaign is used for {other[0]} in turn with this source: name another campaign"
+        )
+    return (
+        "Was the table reloaded with other keys? If the changes are real, set max_changed higher for "
+        "this run; if the keys name other people now, name another campaign"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

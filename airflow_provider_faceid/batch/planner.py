@@ -1,0 +1,112 @@
+"""The rows of a source with what a run is to do about each: read once to plan, once more to call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+from ..clock import Clock
+from ..warehouse.results import Known, Refusal, ResultsRepository, Stage
+from .inputs import Inputs, Row
+from .plan import Place, Plan, Policy, Reason, Standing, standing_of
+
+
+class Judged(NamedTuple):
+    """
+    A row of the source.
+
+    :param row: its request is still to be made.
+    :param row_hash: as :meth:`Inputs.row_hash` returns it.
+    :param broken: first input rule it breaks, if that is not in the quarantine table yet.
+    """
+
+    row: Row
+    row_hash: str | None
+    standing: Standing
+    broken: str | None = None
+
+
+class Planner:
+    """
+    Judges the rows of a source by what earlier runs left of them.
+
+    :param in_thread: runs a function in the repository's own thread.
+    :param retry_held: whether rows that may have been charged are called again.
+    :param valid_for: seconds for which an answer is good; None for ever.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        repository: ResultsRepository,
+        in_thread: Callable[..., Awaitable[Any]],
+        clock: Clock,
+        *,
+        retry_held: bool,
+        valid_for: float | None,
+    ) -> None:
+        self._inputs, self._repository, self._in_thread = inputs, repository, in_thread
+        self._clock, self._retry_held, self._valid_for = clock, retry_held, valid_for
+
+    async def pages(self) -> AsyncIterator[list[Judged]]:
+        """Yield the rows in pages, in order of their keys."""
+        last: list[Any] = []
+        while page := await self._inputs.page(last):
+            last = [page[-1][0]]
+            keys = [str(values[0]) for values in page]
+            known, refusals = await self._in_thread(self._look_up, keys)
+            policy = Policy(
+                self._clock.now(), self._valid_for, compares_photos=self._inputs.compares_photos
+            )
+            yield [
+                self._judge(key, values, known.get(key), refusals.get(key, ()), policy)
+                for key, values in zip(keys, page, strict=True)
+            ]
+
+    def add(self, judged: Judged, plan: Plan) -> None:
+        """Count a row in a plan."""
+        reason, place = judged.standing.reason, judged.standing.place
+        is_answered = place is Place.ANSWERED or reason is Reason.EXPIRED
+        plan.still_valid += place is Place.ANSWERED
+        plan.answered_before += is_answered or judged.standing.was_answered
+        plan.changed += judged.standing.was_answered
+        plan.offered += reason is Reason.HELD and not self._retry_held
+        if judged.broken is not None or judged.standing.is_outdated or judged.standing.is_adopted:
+            plan.outdated += 1
+        elif reason is not None and (reason is not Reason.HELD or self._retry_held):
+            plan.due[reason] += 1
+
+    def _look_up(self, keys: list[str]) -> tuple[dict[str, Known], dict[str, list[Refusal]]]:
+        return self._repository.known(keys), self._repository.refusals(keys)
+
+    def _judge(
+        self,
+        key: str,
+        values: tuple[Any, ...],
+        known: Known | None,
+        refusals: Any,
+        policy: Policy,
+    ) -> Judged:
+        inputs = self._inputs
+        row_hash = inputs.row_hash(values)
+        standing = standing_of(
+            row_hash, known, refusals, policy, lambda: inputs.id_card_hash(values)
+        )
+        reason = standing.reason
+        may_call = reason is not Reason.HELD or self._retry_held
+        retry = reason is Reason.RELEASED or self._retry_held
+        row = Row(key, values, retry, may_call)
+        broken = None
+        if reason in _MAY_BE_BROKEN:
+            broken = inputs.broken_rule(values)
+            if (
+                broken is not None
+                and known is None
+                and (broken, Stage.INPUT) in {(refusal.rule, refusal.stage) for refusal in refusals}
+            ):
+                return Judged(row, row_hash, Standing(place=Place.QUARANTINED, detail=broken))
+        return Judged(row, row_hash, standing, broken)
+
+
+_MAY_BE_BROKEN = frozenset({Reason.NEW, Reason.CHANGED, Reason.MENDED})
+"""Rows that are as they were when they were asked about break no rule."""

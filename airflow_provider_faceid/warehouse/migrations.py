@@ -1,0 +1,318 @@
+"""Versions of the tables that users own: made, brought up to date in one transaction, or refused.
+
+A table's version stands in ``faceid_versions`` beside it; version 1 had no such table and is known by
+its columns. Columns that a user added stay. A newer version is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import __version__
+from ..exceptions import ConfigurationError, FaceIdError
+from .database import DUCKDB, SQLITE, Database
+from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table
+from .views import create_latest
+
+VERSION = 2
+"""Of all tables of ours together."""
+
+_VERSIONS = "faceid_versions"
+
+_COLUMNS_1: dict[str, str] = {
+    RESULTS.name: "campaign action source_key id_card_hash id_card_masked status outcome code "
+    "similarity charged description request_id attempts latency_ms answered_at verified_date "
+    "not_before run_id",
+    QUARANTINE.name: "campaign action source_key rule stage request_id found_at run_id",
+    RUNS.name: "campaign action run_id shard started_at finished_at state rows_in answered "
+    "quarantined deferred held reused calls charged throttled seconds calls_per_second",
+}
+"""Columns of version 1, the one of commit e3c2574."""
+
+_RENAMED = {RUNS.name: {"shard": "map_index", "deferred": "postponed"}}
+"""Columns of version 1 that have another name now."""
+
+_DATED = re.compile(
+    r"(?P<dag_id>.+)/(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d"
+    r"|(?:manual|scheduled|backfill|asset_triggered|dataset_triggered)__.+)"
+)
+"""What version 1 called a campaign that had no name: DAG id and logical date, or run id."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """
+    What our tables are called in a warehouse, each with a schema if there is a dot.
+
+    :param results: history and view are named after it.
+    """
+
+    results: str = RESULTS.name
+    quarantine: str = QUARANTINE.name
+    runs: str = RUNS.name
+
+    @property
+    def history(self) -> str:
+        """Return the name of the history table: ``faceid_history`` beside ``faceid_results``."""
+        return f"{self.results.removesuffix('_results')}_history"
+
+    @property
+    def latest(self) -> str:
+        """Return the name of the view of latest verdicts, likewise."""
+        return f"{self.results.removesuffix('_results')}_latest"
+
+
+def prepare(database: Database, names: Names, *, only_quarantine: bool = False) -> None:
+    """
+    Make our tables and the view, or bring them up to date; do nothing if they are.
+
+    :param only_quarantine: whether the quarantine table alone is needed.
+    :raises ConfigurationError: they cannot be made, are of a newer version, or a table of one of
+        these names is none of ours.
+    """
+    wanted = [(QUARANTINE, names.quarantine)]
+    if not only_quarantine:
+        # The history first: an older result table hands its answers over.
+        wanted = [(HISTORY, names.history), (RESULTS, names.results), *wanted, (RUNS, names.runs)]
+    if all(_is_current(database, table, name) for table, name in wanted):
+        return
+    database.prepare_to_write()
+    try:
+        with database.transaction("bringing its tables up to date", shows_reason=True) as cursor:
+            _lock(cursor, database)
+            migration = _Migration(cursor, database, names)
+            for table, name in wanted:
+                migration.bring_up_to_date(table, name)
+            if not only_quarantine:
+                create_latest(cursor, database, names.results, names.latest)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} (connection '{database.label}')") from None
+    except FaceIdError as error:
+        # Another process may have made them at this very moment: what counts is that they are there.
+        if not all(_is_current(database, table, name) for table, name in wanted):
+            raise ConfigurationError(str(error)) from None
+
+
+def _is_current(database: Database, table: Table, name: str) -> bool:
+    columns = database.columns(name)
+    recorded = _recorded_version(database, name)
+    if recorded > VERSION:
+        raise ConfigurationError(
+            f"Table '{name}' is of version {recorded}, newer than this provider knows ({VERSION}). "
+            "Install the version of airflow-provider-faceid that wrote it on all workers"
+        )
+    return table.columns.keys() <= columns
+
+
+def _recorded_version(database: Database, name: str) -> int:
+    versions = _beside(name, _VERSIONS)
+    if not database.columns(versions):
+        return 0
+    found = database.rows(
+        f"SELECT version FROM {database.dialect.quote_table(versions)} "
+        f"WHERE table_name = {database.dialect.marker}",
+        [name.rpartition(".")[2]],
+    )
+    return max((int(version) for (version,) in found), default=0)
+
+
+def _beside(name: str, other: str) -> str:
+    schema, dot, _ = name.rpartition(".")
+    return f"{schema}{dot}{other}"
+
+
+def _lock(cursor: Any, database: Database) -> None:
+    """Let processes that begin at once migrate one after the other."""
+    if database.dialect.lock:
+        cursor.execute(database.dialect.lock)
+
+
+class _Migration:
+    """
+    Statements of one transaction.
+
+    :param names: of the tables that belong together.
+    """
+
+    def __init__(self, cursor: Any, database: Database, names: Names) -> None:
+        self._cursor, self._database, self._names = cursor, database, names
+        self._dialect = database.dialect
+        self._quote = database.dialect.quote
+
+    def bring_up_to_date(self, table: Table, name: str) -> None:
+        """
+        Make a table, or turn one of version 1 into today's.
+
+        :raises ConfigurationError: it is none of ours.
+        """
+        there = self._database.columns_in(self._cursor, name)
+        if not there:
+            self._create(table, name, self._declared(table))
+        elif not table.columns.keys() <= there:
+            self._check_version_1(table, name, there)
+            self._upgrade(table, name)
+        self._record_version(name)
+
+    def _check_version_1(self, table: Table, name: str, there: set[str]) -> None:
+        known = set(_COLUMNS_1.get(table.name, "?").split())
+        if not known <= there:
+            raise ConfigurationError(
+                f"Table '{name}' is not one of ours: it must have the columns "
+                f"{', '.join(table.columns)}"
+            )
+        taken = sorted((there - known) & table.columns.keys())
+        if taken:
+            raise ConfigurationError(
+                f"Table '{name}' cannot be brought up to date: it has the column '{taken[0]}', which "
+                "is yours and has the name of a new one of ours. Rename it"
+            )
+
+    def _upgrade(self, table: Table, name: str) -> None:
+        renamed = _RENAMED.get(table.name, {})
+        for old, new in renamed.items():
+            self._alter(name, f"RENAME COLUMN {self._quote(old)} TO {self._quote(new)}")
+        known = {renamed.get(column, column) for column in _COLUMNS_1[table.name].split()}
+        for column, declared in self._declared(table).items():
+            if column not in known:
+                self._alter(name, f"ADD COLUMN {self._quote(column)} {declared}")
+        _CHANGES[table.name](self, name)
+        self._set_types(table, name, known)
+        if table is RESULTS:
+            self._hand_over_answers(name)
+        self._fold_dated_campaigns(table, name)
+
+    def change_results(self, name: str) -> None:
+        """Rename a status, and take moments of answers from rows that have none."""
+        moment = self._dialect.moment.format
+        self._run(
+            f"UPDATE {self._table(name)} SET updated_at = {moment('answered_at')}, "
+            "status = CASE status WHEN 'deferred' THEN 'postponed' ELSE status END, "
+            "answered_at = CASE status WHEN 'answered' THEN answered_at END, "
+            "verified_date = CASE status WHEN 'answered' THEN verified_date END"
+        )
+
+    def change_quarantine(self, name: str) -> None:
+        """Say when rows were written."""
+        moment = self._dialect.moment.format
+        self._run(f"UPDATE {self._table(name)} SET updated_at = {moment('found_at')}")
+
+    def change_runs(self, name: str) -> None:
+        """Say when rows were written."""
+        moment = self._dialect.moment.format
+        self._run(f"UPDATE {self._table(name)} SET updated_at = {moment('finished_at')}")
+
+    def _set_types(self, table: Table, name: str, known: set[str]) -> None:
+        """Turn texts of version 1 into timestamps and dates."""
+        texts = [c for c in known if table.columns[c].type in {"timestamp", "date"}]
+        if self._dialect is SQLITE:
+            return  # its own are texts, too
+        if self._dialect is DUCKDB and set(texts) & set(table.key):
+            self._rebuild(table, name)  # it cannot change the type of a key's column
+            return
+        for column in sorted(texts):
+            quoted, kind = self._quote(column), self._dialect.types[table.columns[column].type]
+            self._alter(name, f"ALTER COLUMN {quoted} TYPE {kind} USING CAST({quoted} AS {kind})")
+
+    def _rebuild(self, table: Table, name: str) -> None:
+        """Copy a table into one with today's types; columns of the user's keep theirs."""
+        types = self._database.types_in(self._cursor, name)
+        declared = {**types, **self._declared(table)}
+        aside = f"{name}_of_version_1"
+        self._alter(name, f"RENAME TO {self._quote(aside.rpartition('.')[2])}")
+        self._create(table, name, declared)
+        into = ", ".join(map(self._quote, declared))
+        cast = ", ".join(f"CAST({self._quote(c)} AS {kind})" for c, kind in declared.items())
+        self._run(
+            f"INSERT INTO {self._table(name)} ({into}) SELECT {cast} FROM {self._table(aside)}"
+        )
+        self._run(f"DROP TABLE {self._table(aside)}")
+
+    def _hand_over_answers(self, name: str) -> None:
+        """Append all answers to the history."""
+        shared = [c for c in HISTORY.columns if c in RESULTS.columns]
+        moment = self._dialect.as_text.format("answered_at")
+        self._run(
+            f"INSERT INTO {self._table(self._names.history)} (answer_id, {', '.join(shared)}) "
+            f"SELECT COALESCE(NULLIF(request_id, ''), {moment}), {', '.join(shared)} "
+            f"FROM {self._table(name)} WHERE status = 'answered' ON CONFLICT DO NOTHING"
+        )
+        self._fold_dated_campaigns(HISTORY, self._names.history)
+
+    def _fold_dated_campaigns(self, table: Table, name: str) -> None:
+        """
+        Give the rows of campaigns that had no name to the campaign of their DAG.
+
+        Of a row that several of them know the latest answer stays; all answers are in the history.
+        """
+        self._run(f"SELECT DISTINCT campaign FROM {self._table(name)}")
+        campaigns = [campaign for (campaign,) in self._cursor.fetchall()]
+        dag_ids = {c: m["dag_id"] for c in campaigns if (m := _DATED.fullmatch(c or ""))}
+        for dag_id in sorted(set(dag_ids.values())):
+            dated = sorted(c for c, dag in dag_ids.items() if dag == dag_id)
+            folded = [*dated, dag_id]
+            if table.name in _LATEST_FIRST:
+                key = ", ".join(c for c in table.key if c != "campaign")
+                self._run(
+                    f"DELETE FROM {self._table(name)} WHERE ({', '.join(table.key)}) IN ("
+                    f"SELECT {', '.join(table.key)} FROM (SELECT {', '.join(table.key)}, "
+                    f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {_LATEST_FIRST[table.name]}) "
+                    f"AS place FROM {self._table(name)} WHERE campaign IN ({self._marks(folded)})"
+                    ") AS ranked WHERE place > 1)",
+                    folded,
+                )
+            self._run(
+                f"UPDATE {self._table(name)} SET campaign = {self._dialect.marker}, "
+                f"dag_id = {self._dialect.marker} WHERE campaign IN ({self._marks(dated)})",
+                [dag_id, dag_id, *dated],
+            )
+
+    def _record_version(self, name: str) -> None:
+        versions = self._table(_beside(name, _VERSIONS))
+        kind = self._dialect.types
+        self._run(
+            f"CREATE TABLE IF NOT EXISTS {versions} (table_name {kind['text']} PRIMARY KEY, "
+            f"version {kind['integer']}, provider_version {kind['text']})"
+        )
+        mark = self._dialect.marker
+        self._run(
+            f"INSERT INTO {versions} VALUES ({mark}, {mark}, {mark}) ON CONFLICT (table_name) "
+            "DO UPDATE SET version = excluded.version, provider_version = excluded.provider_version",
+            [name.rpartition(".")[2], VERSION, __version__],
+        )
+
+    def _create(self, table: Table, name: str, declared: dict[str, str]) -> None:
+        columns = [f"{self._quote(column)} {kind}" for column, kind in declared.items()]
+        key = ", ".join(map(self._quote, table.key))
+        self._run(f"CREATE TABLE {self._table(name)} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+
+    def _declared(self, table: Table) -> dict[str, str]:
+        return {name: self._dialect.types[column.type] for name, column in table.columns.items()}
+
+    def _alter(self, name: str, change: str) -> None:
+        self._run(f"ALTER TABLE {self._table(name)} {change}")
+
+    def _marks(self, values: Iterable[Any]) -> str:
+        return ", ".join(self._dialect.marker for _ in values)
+
+    def _table(self, name: str) -> str:
+        return self._dialect.quote_table(name)
+
+    def _run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
+        self._cursor.execute(sql, tuple(parameters))
+
+
+_CHANGES: dict[str, Callable[[_Migration, str], None]] = {
+    RESULTS.name: _Migration.change_results,
+    QUARANTINE.name: _Migration.change_quarantine,
+    RUNS.name: _Migration.change_runs,
+}
+"""What happens to the rows of version 1, before their columns get today's types."""
+
+_LATEST_FIRST = {
+    RESULTS.name: "CASE status WHEN 'answered' THEN 0 ELSE 1 END, updated_at DESC, campaign DESC",
+    QUARANTINE.name: "found_at DESC, campaign DESC",
+}
+"""Which of the rows stays that campaigns without a name have for one key. The history keeps all."""
