@@ -32,7 +32,7 @@ from .inputs import Columns, Inputs, Row
 from .later import Later
 from .manifest import Manifest
 from .places import Places
-from .plan import MAX_CHANGED, Plan, check
+from .plan import MAX_CHANGED, Background, Plan
 from .planner import Planner
 from .progress import Log, Progress
 from .verification import Verification
@@ -174,23 +174,23 @@ class Batch:
             if self._halt.is_on:
                 raise UnavailableError("The run was stopped before its first call")
         plan.seconds = plan.calls / self._settings.rate(self._action.name)
-        warnings = check(
-            plan,
-            max_changed=self._max_changed,
-            campaign=self._store.work.campaign,
-            source=self._store.work.source,
-            hash_key_id=self._hash_key_id,
-            last_runs=await self._in_store(self._store.last_runs, RUNS_COMPARED),
+        work = self._store.work
+        background = Background(
+            work.campaign,
+            work.source,
+            self._hash_key_id,
+            await self._in_store(self._store.last_runs, RUNS_COMPARED),
         )
-        for warning in warnings:
+        for warning in background.warnings():
             self._log.warning("%s", warning)
         self._log.info(
             "%s plan for campaign '%s', %d rows: %s",
             self._action.name,
-            self._store.work.campaign,
+            work.campaign,
             self.manifest.rows_in,
             plan.line(),
         )
+        background.check(plan, self._max_changed)
         return plan
 
     async def _write_run(self, started: float, state: RunState) -> None:

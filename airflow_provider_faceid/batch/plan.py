@@ -202,71 +202,91 @@ class Plan:
         return f"{self.calls} due ({due or 'none'}), {left}; {cost}"
 
 
-def check(
-    plan: Plan,
-    *,
-    max_changed: float,
-    campaign: str,
-    source: str,
-    hash_key_id: str,
-    last_runs: Sequence[LastRun],
-) -> list[str]:
+@dataclass(frozen=True)
+class Background:
     """
-    Decide whether a plan may be carried out.
+    What earlier runs of a campaign say about the one that is to begin.
 
-    :param max_changed: share of answered rows, 0-1, that may ask something else. One row alone may
-        always, unless it is 0.
+    :param campaign: book in which verdicts are kept.
+    :param source: where the rows are.
+    :param hash_key_id: tells the hash key from another.
     :param last_runs: of the campaign, the latest first.
-    :return: warnings.
-    :raises PlanRefusedError: it may not; nothing was sent.
     """
-    warnings = []
-    other_key = bool(last_runs) and last_runs[0].hash_key_id != hash_key_id
-    if other_key:
-        warnings.append(
-            f"Campaign '{campaign}': people are hashed with another key than in its last run, so none "
-            "of its rows can be recognised and the ledger knows none of its answers. Set the "
-            "connection's hash_secret to the key of the last run (the old SecretKey if it was empty)"
-        )
-    others = [run.source for run in last_runs if run.source not in {None, source}]
-    in_turn = (
-        bool(others)
-        and last_runs[0].source != source
-        and any(run.source == source for run in last_runs)
-    )
-    if others and last_runs[0].source != source:
-        warnings.append(
-            f"Campaign '{campaign}' was verified from {others[0]} before, and now from {source}. If "
-            "both are in use, give each a campaign of its own: their keys name other people"
-        )
-    allowed = int(plan.answered_before * max_changed)
-    if max_changed > 0:
-        allowed = max(1, allowed)
-    if in_turn and max_changed < 1:
-        allowed = 0
-    if plan.changed > allowed:
-        raise PlanRefusedError(
-            f"{plan.changed} of {plan.answered_before} answered rows of campaign '{campaign}' ask "
-            f"something else than before; max_changed={max_changed:g} allows {allowed}. Nothing was "
-            f"sent. {_cause(other_key=other_key, in_turn=in_turn, other=others[:1])}"
-        )
-    return warnings
 
+    campaign: str
+    source: str
+    hash_key_id: str
+    last_runs: Sequence[LastRun] = ()
 
-def _cause(*, other_key: bool, in_turn: bool, other: Sequence[str | None]) -> str:
-    if other_key:
+    @property
+    def has_other_key(self) -> bool:
+        """Say whether people were hashed with another key in the last run."""
+        return bool(self.last_runs) and self.last_runs[0].hash_key_id != self.hash_key_id
+
+    @property
+    def other_source(self) -> str:
+        """Return the source of the last run if it was another one, else nothing."""
+        last = self.last_runs[0].source if self.last_runs else None
+        return last if last is not None and last != self.source else ""
+
+    @property
+    def alternates(self) -> bool:
+        """Say whether this source and another one are verified in turn."""
+        return bool(self.other_source) and any(run.source == self.source for run in self.last_runs)
+
+    def warnings(self) -> list[str]:
+        """Return what a user should hear before the first call."""
+        found = []
+        if self.has_other_key:
+            found.append(
+                f"Campaign '{self.campaign}': people are hashed with another key than in its last "
+                "run, so none of its rows can be recognised and the ledger knows none of its "
+                "answers. Set the connection's hash_secret to the key of the last run (the old "
+                "SecretKey if it was empty)"
+            )
+        if self.other_source:
+            found.append(
+                f"Campaign '{self.campaign}' was verified from {self.other_source} before, and now "
+                f"from {self.source}. If both are in use, give each a campaign of its own: their "
+                "keys name other people"
+            )
+        return found
+
+    def check(self, plan: Plan, max_changed: float) -> None:
+        """
+        Decide whether a plan may be carried out.
+
+        :param max_changed: share of answered rows, 0-1, that may ask something else. One row alone
+            may always, unless it is 0: the smallest reload swaps two.
+        :raises PlanRefusedError: it may not; nothing was sent.
+        """
+        allowed = int(plan.answered_before * max_changed)
+        if max_changed > 0:
+            allowed = max(1, allowed)
+        if self.alternates and max_changed < 1:
+            allowed = 0
+        if plan.changed > allowed:
+            raise PlanRefusedError(
+                f"{plan.changed} of {plan.answered_before} answered rows of campaign "
+                f"'{self.campaign}' ask something else than before; max_changed={max_changed:g} "
+                f"allows {allowed}. Nothing was sent. {self._cause()}"
+            )
+
+    def _cause(self) -> str:
+        if self.has_other_key:
+            return (
+                "The hash key is another one than in the last run: set hash_secret of the connection "
+                "to the earlier key, or max_changed=1 to pay for everybody again"
+            )
+        if self.alternates:
+            return (
+                f"The campaign is used for {self.other_source} in turn with this source: name "
+                "another campaign"
+            )
         return (
-            "The hash key is another one than in the last run: set hash_secret of the connection to "
-            "the earlier key, or max_changed=1 to pay for everybody again"
+            "Was the table reloaded with other keys? If the changes are real, set max_changed higher "
+            "for this run; if the keys name other people now, name another campaign"
         )
-    if in_turn:
-        return (
-            f"The campaign is used for {other[0]} in turn with this source: name another campaign"
-        )
-    return (
-        "Was the table reloaded with other keys? If the changes are real, set max_changed higher for "
-        "this run; if the keys name other people now, name another campaign"
-    )
 
 
 def _count(number: int, noun: str) -> str:

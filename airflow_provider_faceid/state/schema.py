@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ..exceptions import ConfigurationError
@@ -42,8 +43,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     ("ALTER TABLE faceid_tries ADD COLUMN charged INTEGER NOT NULL DEFAULT 0",),
+    # Keys of calls begin with their version from here on: workers of an earlier one would not find
+    # the answers of later ones, and have to stop.
+    (),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
+
+_WITHOUT_MARK = (3, 4)
+"""Versions of which calls have keys without a version."""
+
+log = logging.getLogger(__name__)
 
 _ADVISORY_LOCK = 0xFACE1D
 """Number under which processes queue to migrate a PostgreSQL database."""
@@ -70,3 +79,14 @@ def migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
         for statement in statements:
             run(statement)
         run(f"INSERT INTO faceid_state_version VALUES ({number})")
+    if version in _WITHOUT_MARK:
+        run("SELECT EXISTS (SELECT 1 FROM faceid_calls)")
+        if cursor.fetchall()[0][0]:
+            log.warning(
+                "The state store was brought from version %d to %d. Its answers are found by the "
+                "same question in the same campaign. Not found: answers to photos sent with an "
+                "Extra, and those of campaigns without a name, which were named after a run's date. "
+                "Result tables keep their verdicts all the same",
+                version,
+                len(MIGRATIONS),
+            )

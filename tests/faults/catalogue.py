@@ -90,5 +90,33 @@ FAULTS: dict[int, Fault] = {
     40: Fault("the check of the data fails", "what comes after does not run; no value is shown"),
     41: Fault("the encryption key is wrong", "stops at the first row"),
     42: Fault("names of tables and columns with quotes, emoji, SQL words", "quoted as they are"),
+    43: Fault(
+        "a daily DAG over a table that hardly changes, for 30 days",
+        "everybody once, then only rows that are new, changed, expired, postponed or mended",
+    ),
+    44: Fault(
+        "the table is reloaded and its keys name other people",
+        "stops before the first call; no row keeps another person's verdict",
+    ),
+    45: Fault(
+        "one question from batch, single operator, hook and another task",
+        "one charge, one answer for all",
+    ),
+    46: Fault(
+        "rows are mended after the service or the input rules refused them",
+        "asked about in the next run; an unmended one is not",
+    ),
+    50: Fault(
+        "the warehouse can be read but not written to", "stops before the first call, says why"
+    ),
+    53: Fault(
+        "the clock is put back or forward by an hour, two runs of one campaign",
+        "nobody waits an hour; an answered row stays answered",
+    ),
+    57: Fault("the SecretKey is rotated and there is no hash key", "says so before the first call"),
+    59: Fault(
+        "tables of an older version, with a column of the user; of a newer version",
+        "brought up to date, the column kept; refused with what to do",
+    ),
 }
 """The faults by number."""
