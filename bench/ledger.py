@@ -97,11 +97,10 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
     state = StateStore(url)
     ledger = MeasuredLedger(state, work)
     ledger.spent = spent
-    hashes = {name: getattr(claims, name) for name in ("call_key", "uses_of")}
-    for name, hashing in hashes.items():
-        setattr(claims, name, spent.timed(hashing))
+    claim_of = claims.claim_of
+    claims.claim_of = spent.timed(claim_of)  # type: ignore[assignment]
     try:
-        manifest = Batch(
+        batch = Batch(
             action=ACTION,
             source=Source(database(), "people", "id"),
             columns=Columns({"IdCard": "id_card", "Name": "name"}, ""),
@@ -111,10 +110,12 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
             ledger=ledger,
             clock=SYSTEM_CLOCK,
             log=logging.getLogger("bench"),
-        ).run()
+        )
+        for name in ("row_hash", "broken_rule"):  # what the plan adds to a row
+            setattr(batch._inputs, name, spent.timed(getattr(batch._inputs, name)))  # noqa: SLF001
+        manifest = batch.run()
     finally:
-        for name, hashing in hashes.items():
-            setattr(claims, name, hashing)
+        claims.claim_of = claim_of
         state.close()
     if manifest.calls != ROWS:
         raise RuntimeError(f"{manifest.calls} calls for {ROWS} rows")

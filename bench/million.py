@@ -180,10 +180,9 @@ def memory_mb(pid: int | None, what: str) -> float:
     raise SystemExit(f"The process {pid} has ended")
 
 
-@contextmanager
-def worker(folder: Path, url: str) -> Iterator[tuple[BaseProcess, Connection]]:
-    """Start the operator's process, give it with its pipe once all is imported, stop it."""
-    connections = {
+def connections(folder: Path, url: str) -> None:
+    """Set the connections of processes to come."""
+    fields_of = {
         "warehouse": {"conn_type": "sqlite", "host": str(folder / "warehouse.sqlite")},
         "faceid_default": {
             "conn_type": "faceid",
@@ -194,8 +193,14 @@ def worker(folder: Path, url: str) -> Iterator[tuple[BaseProcess, Connection]]:
     }
     os.environ["AIRFLOW_HOME"] = str(folder)
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"  # its progress would cut the table
-    for name, fields in connections.items():
+    for name, fields in fields_of.items():
         os.environ[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(fields)
+
+
+@contextmanager
+def worker(folder: Path, url: str) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Start the operator's process, give it with its pipe once all is imported, stop it."""
+    connections(folder, url)
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=work, args=(there,))

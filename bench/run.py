@@ -21,6 +21,7 @@ SECTIONS = {
     "ledger": "What the ledger adds to a row",
     "dag": "A whole DAG",
     "million": "A million rows",
+    "unchanged": "A million rows of which none is due",
     "simulator": "What the simulator keeps up with",
 }
 """Scripts in the order they are run."""

@@ -134,9 +134,9 @@ class Inputs:
 
     def row_hash(self, values: tuple[Any, ...]) -> str | None:
         """Return the hash of a row of a page, None if it cannot be asked about as it is."""
-        fields = len(self._fields)
-        version = values[1 + fields] if self._columns.version else None
-        return self._hash_row(values[1 : 1 + fields], version)
+        if self._columns.version:
+            return self._hash_row(values[1:-1], values[-1])
+        return self._hash_row(values[1:], None)
 
     def id_card_hash(self, values: tuple[Any, ...]) -> str | None:
         """Return the hash of the ID number of a row of a page, None if it has none."""

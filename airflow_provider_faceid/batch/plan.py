@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from ..exceptions import PlanRefusedError
@@ -110,11 +111,12 @@ def standing_of(
         same = known.id_card_hash is None or known.id_card_hash == id_card_hash()
     else:
         same = known.row_hash == row_hash
-    standing = (_of_same(known, policy) if same else Standing(Reason.CHANGED))._replace(
-        was_answered=not same and known.status == Status.ANSWERED
-    )
+    if same:
+        standing = _of_same(known, policy)
+    else:
+        standing = Standing(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
     if standing.place is Place.ANSWERED:
-        return standing._replace(is_adopted=of_version_1)
+        return standing._replace(is_adopted=True) if of_version_1 else standing
     if invalid is not None and standing.reason is not Reason.HELD:
         return standing._replace(
             reason=None, place=Place.QUARANTINED, detail=invalid, is_outdated=True
@@ -127,7 +129,7 @@ def _of_same(known: Known, policy: Policy) -> Standing:
     if known.status == Status.ANSWERED:
         since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
         if known.answered_at >= since:
-            return Standing(place=Place.ANSWERED, detail=known.outcome)
+            return _answered(known.outcome)
         return Standing(Reason.EXPIRED)
     if known.status == Status.HELD:
         return Standing(Reason.HELD)
@@ -136,6 +138,12 @@ def _of_same(known: Known, policy: Policy) -> Standing:
     if known.not_before > policy.now:
         return Standing(place=Place.POSTPONED, detail=known.outcome, not_before=known.not_before)
     return Standing(Reason.POSTPONED)
+
+
+@cache
+def _answered(outcome: str) -> Standing:
+    """Return the standing of most rows, one object for each outcome."""
+    return Standing(place=Place.ANSWERED, detail=outcome)
 
 
 def _of_refused(row_hash: str | None, refusals: Sequence[Refusal], policy: Policy) -> Standing:

@@ -15,7 +15,7 @@ class Judged(NamedTuple):
     """
     A row of the source.
 
-    :param row: its request is still to be made.
+    :param row: if it is due, what is to be asked about; else its key alone.
     :param row_hash: as :meth:`Inputs.row_hash` returns it.
     :param broken: first input rule it breaks, if that is not in the quarantine table yet.
     """
@@ -93,6 +93,8 @@ class Planner:
             row_hash, known, refusals, policy, lambda: inputs.id_card_hash(values)
         )
         reason = standing.reason
+        if reason is None:
+            return Judged(Row(key, ()), row_hash, standing)
         may_call = reason is not Reason.HELD or self._retry_held
         retry = reason is Reason.RELEASED or self._retry_held
         row = Row(key, values, retry, may_call)
@@ -104,7 +106,8 @@ class Planner:
                 and known is None
                 and (broken, Stage.INPUT) in {(refusal.rule, refusal.stage) for refusal in refusals}
             ):
-                return Judged(row, row_hash, Standing(place=Place.QUARANTINED, detail=broken))
+                standing = Standing(place=Place.QUARANTINED, detail=broken)
+                return Judged(Row(key, ()), row_hash, standing)
         return Judged(row, row_hash, standing, broken)
 
 

@@ -43,6 +43,8 @@ def normalise(value: str) -> str:
     dot; look-alike dots become U+00B7. Characters are not otherwise changed: Unicode normalisation would replace rare
     Han characters by other ones.
     """
+    if value.isalpha():  # most are: no blank, dot or mark in them
+        return value
     name = _SPACES.sub(" ", value.translate(_DOTS)).strip()
     name = _DOT_BETWEEN_HAN.sub(MIDDLE_DOT, _SPACE_BETWEEN_HAN.sub("", name))
     return _SPACES_BY_DOT.sub(MIDDLE_DOT, name)

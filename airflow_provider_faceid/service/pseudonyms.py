@@ -127,23 +127,26 @@ def row_hasher(
     """
     key = purpose_key(secret, _ROW)
     by_name = {field.name: field for field in action.fields}
-    kinds = [by_name[field].kind for field in fields]
     order = sorted(
         (n for n, field in enumerate(fields) if by_name[field].identifies),
         key=lambda n: fields[n],
     )
-    normalise = [_NORMALISE.get(kind, str) for kind in kinds]
+    steps = [
+        (n, _joined([fields[n]]), _NORMALISE.get(by_name[fields[n]].kind, str)) for n in order
+    ]
+    start, digits = _joined([VERSION, action.name]), HASH_DIGITS - len(VERSION)
 
     def hash_row(values: Sequence[object], version: object) -> str | None:
-        parts = [action.name]
-        for number in order:
+        text = start
+        for number, head, normalise in steps:
             value = values[number]
             if not isinstance(value, str):
                 return None
-            parts += (fields[number], normalise[number](value))
+            value = normalise(value)
+            text += f"{head}{len(value)}:{value}"
         if version is not None:
-            parts += ("", str(version))  # no field has this name
-        return _versioned(key, parts)
+            text += _joined(["", str(version)])  # no field has this name
+        return VERSION + _digest(key, text)[:digits]
 
     return hash_row
 

@@ -56,7 +56,8 @@ def test_a_row_counts_as_it_was_when_its_page_was_read(trial, measured):
     absent = (people[unsent - 1], people[gone - 1], new[0], new[2])
     assert not called.keys() & {person.id_card for person in absent}
     later = trial.run()
-    assert later["calls"] == trial.called()[new[2].id_card] == 1
+    assert (later["due_new"], later["due_changed"], later["calls"]) == (1, 1, 2)
+    assert trial.called()[new[2].id_card] == trial.called()[new[0].id_card] == 1
     trial.hold()
     measured("rows behind the page being read are for the next run; 0 lost, 0 twice")
 
