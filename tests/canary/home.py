@@ -78,10 +78,14 @@ class Home:
 
     :param folder: ``AIRFLOW_HOME``, what the parts print, temporary files.
     :param connections: Airflow connections by id.
+    :param bundles: folders of DAG files by the name of their bundle.
+    :param settings: further environment variables.
     """
 
     folder: Path
     connections: Mapping[str, Mapping[str, Any]]
+    bundles: Mapping[str, Path] = field(default_factory=lambda: DAGS)
+    settings: Mapping[str, str] = field(default_factory=dict)
     parts: Parts = field(default_factory=Parts)
     api: ApiServer = field(default_factory=lambda: ApiServer(f"http://127.0.0.1:{free_port()}"))
     runs: int = 0
@@ -100,9 +104,21 @@ class Home:
         self._migrate()
         port = self.api.url.rpartition(":")[2]
         self._begin("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+        self._begin_scheduling()
+        self.parts.wait_for("answer of the api-server", self.api.log_in, START_SECONDS)
+
+    def restart(self, **settings: str) -> None:
+        """Start scheduler and DAG processor anew, with other settings."""
+        self.settings = {**self.settings, **settings}
+        for part in [part for part in self.parts if part.name != "api-server"]:
+            part.ask_to_end()
+            part.end()
+            self.parts.remove(part)
+        self._begin_scheduling()
+
+    def _begin_scheduling(self) -> None:
         self._begin("scheduler", "--skip-serve-logs")
         self._begin("dag-processor")
-        self.parts.wait_for("answer of the api-server", self.api.log_in, START_SECONDS)
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run of a DAG, for a logical date of its own."""
@@ -149,7 +165,7 @@ class Home:
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
                 "kwargs": {"path": str(folder)},
             }
-            for name, folder in DAGS.items()
+            for name, folder in self.bundles.items()
         ]
         return (
             kept
@@ -177,4 +193,5 @@ class Home:
                 f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
                 for name, connection in self.connections.items()
             }
+            | dict(self.settings)
         )

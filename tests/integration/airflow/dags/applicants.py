@@ -1,0 +1,32 @@
+"""README's DAG, started by everything that can start one: days, missed days, assets, clicks."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+
+from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
+from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+
+applicants = {
+    "source_conn_id": "faceid_warehouse",
+    "source": "applicants",
+    "key_column": "applicant_id",
+}
+ZONE = os.environ["AIRFLOW__CORE__DEFAULT_TIMEZONE"]
+
+with DAG(
+    "applicants",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 0 * * *", timezone=ZONE),
+        assets=[Asset("applicants_changed")],
+    ),
+    start_date=datetime.fromisoformat(os.environ["FIRST_DAY"]),
+    catchup=True,
+    max_active_runs=3,
+):
+    validate = FaceIdValidateOperator(task_id="validate", **applicants)
+    verify = IdCardVerificationBatchOperator(task_id="verify", **applicants)
+    validate >> verify
