@@ -1,4 +1,4 @@
-"""Fill the demo warehouse: applicants made of the simulator's people, some of them bad."""
+"""Fill the demo warehouse: applicants made of the simulator's people, some of them bad; a day later."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ WRONG_NAMES = 40
 """Good rows under somebody else's name: the service must say mismatch."""
 WRONG_PHOTOS = 20
 """Good photos of somebody else."""
+
+NEW_TOMORROW, CORRECTED, MENDED = 10, 4, 2
+"""What happens until tomorrow: people apply, misspelt names are corrected, bad rows are mended."""
 
 GIF = base64.b64encode(b"GIF89a" + bytes(64)).decode()
 
@@ -111,8 +114,44 @@ def fill(warehouse: Path, simulator: str, seed: int = 7) -> dict[int, dict[str, 
     return {number: row.expects for number, row in enumerate(rows, 1)}
 
 
+def next_morning(
+    warehouse: Path, simulator: str, expected: dict[int, dict[str, str]]
+) -> dict[str, int]:
+    """
+    Change the table as a day would, and ``expected`` with it.
+
+    :param expected: as :func:`fill` returned it.
+    :return: how many rows are due for which reason.
+    """
+    people = _good_people(simulator)
+    misspelt = [n for n, codes in expected.items() if codes.get("IdCardVerification") == "-1"]
+    mine = [n for n in misspelt if people[n - 1]["expects"]["IdCardVerification"] == "0"]
+    empty = [n for n, codes in expected.items() if not codes]
+    connection = sqlite3.connect(warehouse)
+    with connection:
+        for number in (*mine[:CORRECTED], *empty[:MENDED]):
+            person = people[number - 1]
+            connection.execute(
+                "UPDATE applicants SET name = ?, id_card = ? WHERE applicant_id = ?",
+                (person["name"], person["id_card"], number),
+            )
+            expected[number] = {"IdCardVerification": person["expects"]["IdCardVerification"]}
+        for number, person in enumerate(people[APPLICANTS:][:NEW_TOMORROW], APPLICANTS + 1):
+            connection.execute(
+                "INSERT INTO applicants VALUES (?, ?, ?, NULL)",
+                (number, person["name"], person["id_card"]),
+            )
+            expected[number] = {"IdCardVerification": person["expects"]["IdCardVerification"]}
+    connection.close()
+    return {"new": NEW_TOMORROW + MENDED, "changed": CORRECTED}
+
+
+def _good_people(simulator: str) -> list[dict[str, Any]]:
+    return [person for person in _get(f"{simulator}/_sim/people") if not _stops_a_run(person)]
+
+
 def _applicants(simulator: str, chance: random.Random) -> list[Applicant]:
-    people = [person for person in _get(f"{simulator}/_sim/people") if not _stops_a_run(person)]
+    people = _good_people(simulator)
     photos = {
         person["id_card"]: person["photo_base64"]
         for person in _get(f"{simulator}/_sim/people?photo=1&limit={PHOTOS * 2}")

@@ -15,11 +15,12 @@ import sqlite3
 import sys
 import time
 import urllib.request
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from applicants import fill
+from applicants import fill, next_morning
 from home import HOME, LOG, WAREHOUSE, environment
 
 from airflow_provider_faceid.simulator.process import simulator
@@ -45,7 +46,8 @@ def main() -> int:
     HOME.mkdir(exist_ok=True)
     # Airflow's loggers keep the stream they find first: from here on that is the log file.
     sys.stdout = sys.stderr = DemoLog(LOG.open("wb"), encoding="utf-8", line_buffering=True)
-    for file in HOME.glob("warehouse.sqlite*"):
+    # The ledger goes with the tables: it would answer in place of the service.
+    for file in (*HOME.glob("warehouse.sqlite*"), *HOME.glob("airflow/faceid_state.sqlite*")):
         file.unlink()
     with simulator("--people", "2000", "--seed", "7") as service:
         url = service.url
@@ -56,19 +58,26 @@ def main() -> int:
         say("airflow:   starting (the first time its database is made)")
         run_dag = start_airflow()
         faults: list[str] = []
-        day = datetime.now(UTC).replace(microsecond=0)
+        day = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
         for dag_id, action in DAGS.items():
             say(f"\n{dag_id}: validate -> verify -> check_results -> summarise")
             state = run_dag(dag_id, day)
             print_table(summary(dag_id, action))
             faults += [] if state == "success" else [f"{dag_id}: the DAG run ended as {state}"]
             faults += [f"{dag_id}: {fault}" for fault in differences(url, action, expected)]
-        say("\nverify_id_cards, the same day again: nothing is missing, nothing is called")
-        before = len(get(f"{url}/_sim/ledger"))
-        run_dag("verify_id_cards", day)
-        again = len(get(f"{url}/_sim/ledger")) - before
+        say("\nverify_id_cards, the same day again: nobody is new or changed, nobody is called")
+        again = calls_of(url, lambda: run_dag("verify_id_cards", day))
         print_table({"calls": again})
         faults += [f"the rerun made {again} calls"] if again else []
+        due = next_morning(WAREHOUSE, url, expected)
+        say("\nverify_id_cards, tomorrow: some people are new, names were corrected, rows mended")
+        calls = calls_of(url, lambda: run_dag("verify_id_cards", day + timedelta(days=1)))
+        planned = plan("IdCardVerification")
+        print_table(planned)
+        wanted = sum(due.values()) + planned["due postponed"]  # the latter if midnight has passed
+        if calls != wanted:
+            faults.append(f"{wanted} rows are due tomorrow, and {calls} calls were made")
+        faults += [f"tomorrow: {f}" for f in differences(url, "IdCardVerification", expected)]
     say(f"\nwarehouse file: {relative(WAREHOUSE)}   log: {relative(LOG)}")
     say("look around in the Airflow UI: make ui")
     for fault in faults:
@@ -143,6 +152,25 @@ def summary(dag_id: str, action: str) -> dict[str, Any]:
         "calls/s": f"{rate:.1f}",
         "seconds": f"{seconds:.1f}",
     }
+
+
+def plan(action: str) -> dict[str, Any]:
+    """Return what the last run of an Action was about to do, and what it cost."""
+    names = ("due_new", "due_changed", "due_postponed", "still_valid", "planned_calls")
+    (numbers,) = query(
+        f"SELECT {', '.join(names)}, calls, charged FROM faceid_runs "  # noqa: S608 - our names
+        "WHERE action = ? ORDER BY started_at DESC LIMIT 1",
+        action,
+    )
+    titles = (*(name.replace("_", " ") for name in names), "calls", "charged")
+    return dict(zip(titles, numbers, strict=True))
+
+
+def calls_of(url: str, work: Callable[[], Any]) -> int:
+    """Return how many calls the service saw while something was done."""
+    before = len(get(f"{url}/_sim/ledger"))
+    work()
+    return len(get(f"{url}/_sim/ledger")) - before
 
 
 def differences(url: str, action: str, expected: dict[int, dict[str, str]]) -> list[str]:

@@ -126,6 +126,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
     "codes-common": lambda: codes(COMMON),
     "table-results": lambda: columns(tables.RESULTS),
+    "table-history": lambda: columns(tables.HISTORY),
     "table-quarantine": lambda: columns(tables.QUARANTINE),
     "table-runs": lambda: columns(tables.RUNS),
     **{f"codes-{action}": lambda rows=rows: codes(rows) for action, rows in RESULTS.items()},

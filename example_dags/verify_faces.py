@@ -5,6 +5,9 @@
 quarantine, `verify` asks Face ID whether each photo shows the registered person, `check_results`
 looks at what was written, `summarise` puts the counts into the log.
 
+Each run asks only about rows that are due: new ones, and those whose name or number changed. Name a
+`version_column` that changes with each upload, and a new photo is asked about, too.
+
 Photos are read one at a time. Here they are Base64 text in the table; with `photo_is_path=True` the
 column holds paths such as `s3://conn@bucket/photos/1.jpg` instead, below `[faceid] photo_roots`.
 
@@ -40,6 +43,7 @@ def summarise(validation: dict, verification: dict) -> dict:
     counts = {
         "rows in": verification["rows_in"],
         "valid": validation["good_rows"],
+        "due": verification["planned_calls"],
         **verification["outcomes"],
         "quarantined": verification["quarantined"],
         "postponed": verification["postponed"],

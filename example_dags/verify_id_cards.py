@@ -5,7 +5,8 @@
 Face ID about every good row, `check_results` looks at what was written, `summarise` puts the counts
 into the log.
 
-A rerun of the same day calls only for rows that have no answer yet.
+Each run asks only about rows that are due: new ones, and those that ask something else than before.
+With `valid_for=timedelta(days=30)` it asks again about verdicts that are older.
 
 | connection | type | for |
 |---|---|---|
@@ -34,6 +35,7 @@ def summarise(validation: dict, verification: dict) -> dict:
     counts = {
         "rows in": verification["rows_in"],
         "valid": validation["good_rows"],
+        "due": verification["planned_calls"],
         **verification["outcomes"],
         "quarantined": verification["quarantined"],
         "postponed": verification["postponed"],

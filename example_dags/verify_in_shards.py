@@ -8,7 +8,7 @@ Take it when several workers should share one table, when a failed part should b
 to see the progress of the parts. Speed is no reason: the shards share the account's quota, and one
 task alone can use it up. One shard per worker is enough, 2 to 8 in most cases; never one per row.
 
-A rerun of the same day calls only for rows that have no answer yet.
+Each run asks only about rows that are due: new ones, and those that ask something else than before.
 
 | connection | type | for |
 |---|---|---|

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import PlanRefusedError
 from ..service.outcomes import Outcome
-from ..service.pseudonyms import is_current
+from ..service.pseudonyms import is_current, is_same_row
 from ..warehouse.results import Known, LastRun, Refusal, Stage, Status
 
 MAX_CHANGED = 0.2
@@ -59,7 +59,8 @@ class Standing(NamedTuple):
     :param not_before: of a postponed row, in Unix seconds.
     :param was_answered: whether it has an answer and asks something else now.
     :param is_outdated: whether its result row is about another question and has to go.
-    :param is_adopted: whether its result row is of version 1 and about the same person.
+    :param is_adopted: whether its answer stays, and its row hash has to be written anew: it is of
+        version 1, or of another version column.
     """
 
     reason: Reason | None = None
@@ -106,17 +107,16 @@ def standing_of(
         if invalid is not None:
             return Standing(place=Place.QUARANTINED, detail=invalid)
         return _of_refused(row_hash, refusals, policy)
-    of_version_1 = not is_current(known.row_hash)
-    if of_version_1:
+    if known.row_hash is None or not is_current(known.row_hash):
         same = known.id_card_hash is None or known.id_card_hash == id_card_hash()
     else:
-        same = known.row_hash == row_hash
+        same = is_same_row(known.row_hash, row_hash)
     if same:
         standing = _of_same(known, policy)
     else:
         standing = Standing(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
     if standing.place is Place.ANSWERED:
-        return standing._replace(is_adopted=True) if of_version_1 else standing
+        return standing if known.row_hash == row_hash else standing._replace(is_adopted=True)
     if invalid is not None and standing.reason is not Reason.HELD:
         return standing._replace(
             reason=None, place=Place.QUARANTINED, detail=invalid, is_outdated=True

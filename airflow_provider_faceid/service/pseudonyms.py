@@ -25,7 +25,7 @@ HASH_DIGITS = 24
 
 _QUESTION, _ROW = b"faceid call ledger", b"faceid rows"
 _TABLES, _KEY_ID = b"faceid result tables", b"faceid hash key id"
-_IDENTITY_BYTES, _KEY_ID_DIGITS = 16, 8
+_IDENTITY_BYTES, _KEY_ID_DIGITS, _ROW_VERSION_DIGITS = 16, 8, 12
 _NOTES = frozenset({"Extra", "Encryption"})
 """Fields of Actions without a row of their own that do not identify what is asked."""
 
@@ -118,12 +118,12 @@ def row_hasher(
     """
     Return what hashes a source row, so that a later run sees whether it asks something else.
 
-    It covers what identifies the question but for the photo, which would be dear to read, and the
-    value of a version column if there is one.
+    It covers what identifies the question but for the photo, which would be dear to read. Behind a
+    dot comes the hash of the version column's value, if there is one.
 
     :param fields: API fields of the values it will be given, in this order.
-    :return: a function of the values and the version. It returns 24 characters, or None for a row
-        that cannot be asked about because a value is missing or is no text.
+    :return: a function of the values and the version. It returns 24 characters, 37 with a version, or
+        None for a row that cannot be asked about because a value is missing or is no text.
     """
     key = purpose_key(secret, _ROW)
     by_name = {field.name: field for field in action.fields}
@@ -131,9 +131,7 @@ def row_hasher(
         (n for n, field in enumerate(fields) if by_name[field].identifies),
         key=lambda n: fields[n],
     )
-    steps = [
-        (n, _joined([fields[n]]), _NORMALISE.get(by_name[fields[n]].kind, str)) for n in order
-    ]
+    steps = [(n, _joined([fields[n]]), _NORMALISE.get(by_name[fields[n]].kind, str)) for n in order]
     start, digits = _joined([VERSION, action.name]), HASH_DIGITS - len(VERSION)
 
     def hash_row(values: Sequence[object], version: object) -> str | None:
@@ -144,11 +142,25 @@ def row_hasher(
                 return None
             value = normalise(value)
             text += f"{head}{len(value)}:{value}"
-        if version is not None:
-            text += _joined(["", str(version)])  # no field has this name
-        return VERSION + _digest(key, text)[:digits]
+        hashed = VERSION + _digest(key, text)[:digits]
+        if version is None:
+            return hashed
+        return f"{hashed}.{_digest(key, str(version))[:_ROW_VERSION_DIGITS]}"
 
     return hash_row
+
+
+def is_same_row(before: str, now: str | None) -> bool:
+    """
+    Say whether two row hashes are of the same row.
+
+    The versions are compared if both have one: a version column that was named, or left out, since
+    changes no row.
+    """
+    if before == now or now is None:
+        return before == now
+    (was, _, old), (is_, _, new) = before.partition("."), now.partition(".")
+    return was == is_ and not (old and new)
 
 
 def is_current(hashed: str | None) -> bool:

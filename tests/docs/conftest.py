@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, create
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
 
 PEOPLE, PHOTOS = 60, 4
 
@@ -83,8 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def _fill(world: World) -> None:
     """Make the source, and the tables that are there once a DAG has run: tests run in any order."""
     warehouse = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
-    for table in (RESULTS, QUARANTINE):
-        create(warehouse, table, table.name)
+    prepare(warehouse, Names())
     warehouse.close()
     account = world.simulator.account
     ordinary = [person for person in account.people.listed if not person.special][:PEOPLE]

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from configparser import ConfigParser
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_faceid.client.settings import parse_settings
 from airflow_provider_faceid.get_provider_info import get_provider_info
+from airflow_provider_faceid.simulator import SimulatorServer
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [
@@ -119,11 +120,67 @@ def test_dags_run(world):
             ).fetchall()
         )
         bad = connection.execute("SELECT rule, source_key FROM faceid_quarantine").fetchall()
-    by_dag = {campaign.split("/")[0]: count for campaign, count in answers.items()}
-    assert by_dag["first_verification"] == 59
-    assert by_dag["my_applicants"] == 19
-    assert by_dag["in_shards"] == 59
+    assert answers["first_verification"] == 59
+    assert answers["my_applicants"] == 19
+    assert answers["in_shards"] == 59
     assert ("name_missing", "9") in bad
+
+
+FOUR_DATES = """
+import json, os, sqlite3, sys
+from datetime import datetime, timezone
+from urllib.request import urlopen
+from airflow.models.dagbag import DagBag
+dag_id, url, warehouse = sys.argv[1:]
+dag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[dag_id]
+seen = 0
+for day in range(1, 5):
+    if day == 4:
+        with sqlite3.connect(warehouse) as connection:
+            connection.executescript(sys.stdin.read())
+    run = dag.test(logical_date=datetime(2026, 6, day, tzinfo=timezone.utc))
+    assert run.state == "success", run.state
+    with urlopen(url + "/_sim/ledger", timeout=30) as answer:
+        calls = len(json.load(answer))
+    print("CALLS", calls - seen)
+    seen = calls
+"""
+
+
+def test_the_first_dag_of_the_readme_pays_for_what_is_new_or_changed(world, tmp_path):
+    """Four dates, 50 people; before the fourth one has changed and three are new."""
+    (block,) = [b for b in blocks("python") if b.page.name == "README.md" and "with DAG(" in b.text]
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "first.py").write_text(block.text, encoding="utf-8")
+    warehouse = tmp_path / "warehouse.sqlite"
+    with SimulatorServer(people=80) as service:
+        people = [p for p in service.account.people.listed if not p.special]
+        insert = "INSERT INTO applicants VALUES ({}, '{}', '{}');"
+        with closing(sqlite3.connect(warehouse)) as connection, connection:
+            connection.execute(
+                "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT)"
+            )
+            for key, person in enumerate(people[:50]):
+                connection.execute(insert.format(key, person.name, person.id_card))
+        changes = [insert.format(n, people[n].name, people[n].id_card) for n in range(50, 53)]
+        other = people[53]
+        changes.append(
+            f"UPDATE applicants SET name = '{other.name}', id_card = '{other.id_card}' "
+            "WHERE applicant_id = 7;"
+        )
+        here = {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+            "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(
+                {"conn_type": "sqlite", "host": str(warehouse)}
+            ),
+            "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(
+                json.loads(world.env["AIRFLOW_CONN_FACEID_DEFAULT"]) | {"host": service.url}
+            ),
+        }
+        one = replace(world, env=world.env | here)
+        command = [sys.executable, "-c", FOUR_DATES, "first_verification", service.url]
+        printed = one.run([*command, str(warehouse)], stdin="\n".join(changes))
+    assert re.findall(r"^CALLS (\d+)", printed, re.MULTILINE) == ["50", "0", "0", "4"]
 
 
 @pytest.mark.parametrize("block", python_blocks(dags=False))

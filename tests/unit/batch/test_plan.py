@@ -110,6 +110,24 @@ def test_a_row_of_version_1_is_compared_by_its_number(person, is_due):
     assert found.was_answered is is_due
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "is_due", "is_adopted"),
+    [
+        (HASH + ".old", HASH + ".old", False, False),
+        (HASH + ".old", HASH + ".new", True, False),
+        (HASH, HASH + ".new", False, True),
+        (HASH + ".old", HASH, False, True),
+        (HASH, OTHER + ".new", True, False),
+        (HASH, None, True, False),
+    ],
+)
+def test_another_version_is_another_question_once_versions_are_known(
+    before, now, is_due, is_adopted
+):
+    found = standing(known(row_hash=before), row_hash=now)
+    assert (found.reason is Reason.CHANGED, found.is_adopted) == (is_due, is_adopted)
+
+
 def plan(changed: int, answered: int) -> Plan:
     return Plan(answered_before=answered, changed=changed)
 
