@@ -23,6 +23,7 @@ from .tables import (
     insert,
     portions,
     select_by_keys,
+    set_row_hashes,
     update,
 )
 
@@ -262,15 +263,21 @@ class ResultsRepository:
 
     def adopt(self, hashes: Mapping[str, str]) -> None:
         """
-        Say what the answers of version 1 are about, whose rows were found unchanged.
+        Say what answers are about whose rows were found unchanged, by another kind of hash.
 
         :param hashes: row hash by key.
         """
-        for key, row_hash in hashes.items():
-            values = {"row_hash": row_hash, "source": self.work.source}
-            condition = "campaign = ? AND action = ? AND source_key = ?"
-            parameters = [*self.work.scope.values(), key]
-            update(self.database, self.names.results, values, condition, parameters)
+        if not hashes:
+            return
+        with self.database.transaction("adopting results") as cursor:
+            set_row_hashes(
+                cursor,
+                self.database,
+                self.names.results,
+                self.work.scope,
+                hashes,
+                source=self.work.source,
+            )
 
     def drop(self, keys: Sequence[str]) -> None:
         """Delete result rows that are about another question than their source row's."""

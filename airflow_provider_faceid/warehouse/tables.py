@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .database import DUCKDB, Database
+from .database import DUCKDB, SQLITE, Database
 
 KEYS_AT_ONCE = 200
 """Keys in one statement that changes or deletes rows."""
@@ -204,6 +204,41 @@ def select_by_keys(
         f"SELECT {', '.join(map(dialect.quote, columns))} FROM {dialect.quote_table(name)} "
         f"WHERE {' AND '.join(where)}",
         [*scope.values(), *keys],
+    )
+
+
+def set_row_hashes(
+    cursor: Any,
+    database: Database,
+    name: str,
+    scope: dict[str, str],
+    hashes: Mapping[str, str],
+    *,
+    source: str,
+) -> None:
+    """
+    Say in a transaction of the caller's what some rows are about.
+
+    :param scope: values other columns have, ``campaign`` and ``action``.
+    :param hashes: row hash by source key.
+    :param source: where the rows are.
+    """
+    dialect, table = database.dialect, database.dialect.quote_table(name)
+    ours = " AND ".join(f"{column} = ?" for column in scope)
+    if dialect is SQLITE:
+        cursor.executemany(
+            f"UPDATE {table} SET row_hash = ?, source = ? WHERE {ours} AND source_key = ?",
+            [(row_hash, source, *scope.values(), key) for key, row_hash in hashes.items()],
+        )
+        return
+    lists = ", ".join(f"unnest(?::{dialect.types['text']}[]) AS {n}" for n in ("k", "h"))
+    statement = (
+        f"UPDATE {table} SET row_hash = asked.h, source = ? FROM (SELECT {lists}) AS asked "
+        f"WHERE {ours} AND source_key = asked.k"
+    )
+    cursor.execute(
+        statement.replace("?", dialect.marker),
+        [source, list(hashes), list(hashes.values()), *scope.values()],
     )
 
 
