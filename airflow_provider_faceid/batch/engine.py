@@ -17,7 +17,13 @@ from ..client.aio import AsyncClient
 from ..client.flow import Pace
 from ..client.settings import Settings
 from ..clock import Clock
-from ..exceptions import FaceIdError, StateStoreError, SupersededError, UnavailableError
+from ..exceptions import (
+    FaceIdError,
+    PlanRefusedError,
+    StateStoreError,
+    SupersededError,
+    UnavailableError,
+)
 from ..service.actions import Action
 from ..service.pseudonyms import hash_key_id
 from ..state.ledger import Ledger
@@ -32,7 +38,7 @@ from .inputs import Columns, Inputs, Row
 from .later import Later
 from .manifest import Manifest
 from .places import Places
-from .plan import MAX_CHANGED, Background, Plan
+from .plan import MAX_CHANGED, Background
 from .planner import Planner
 from .progress import Log, Progress
 from .verification import Verification
@@ -138,12 +144,8 @@ class Batch:
         try:
             await self._in_store(self._store.open)
             self.manifest.rows_in = await self._inputs.inspect(self._min_rows)
-            plan = self.manifest.plan = await self._plan()
-            # The first write comes before the first call: a warehouse that refuses it costs nothing.
-            await self._write_run(started, RunState.RUNNING)
-            if self._dry_run or not plan.has_work:
-                state = RunState.PLANNED if self._dry_run else RunState.SUCCESS
-                await self._write_run(started, state)
+            await self._plan()
+            if not await self._may_begin(started):
                 return self.manifest
             self._places.clear()  # they are counted once more, as they are when their page comes
             await self._claims.open()
@@ -157,13 +159,9 @@ class Batch:
             raise UnavailableError("The run was stopped; run it again for the remaining rows")
         return self.manifest
 
-    async def _plan(self) -> Plan:
-        """
-        Read the source once to see what is due, and decide whether the run may begin.
-
-        :raises PlanRefusedError: it may not.
-        """
-        plan, seen = Plan(), 0
+    async def _plan(self) -> None:
+        """Read the source once to see what is due."""
+        plan, seen = self.manifest.plan, 0
         async for page in self._planner.pages():
             for judged in page:
                 self._planner.add(judged, plan)
@@ -174,7 +172,23 @@ class Batch:
             if self._halt.is_on:
                 raise UnavailableError("The run was stopped before its first call")
         plan.seconds = plan.calls / self._settings.rate(self._action.name)
-        work = self._store.work
+        self._log.info(
+            "%s plan for campaign '%s', %d rows: %s",
+            self._action.name,
+            self._store.work.campaign,
+            self.manifest.rows_in,
+            plan.line(),
+        )
+
+    async def _may_begin(self, started: float) -> bool:
+        """
+        Say whether there is anything to do, and write the run's own row.
+
+        That first write comes before the first call: a warehouse that refuses it costs nothing.
+
+        :raises PlanRefusedError: more rows changed than may.
+        """
+        work, plan = self._store.work, self.manifest.plan
         background = Background(
             work.campaign,
             work.source,
@@ -183,15 +197,20 @@ class Batch:
         )
         for warning in background.warnings():
             self._log.warning("%s", warning)
-        self._log.info(
-            "%s plan for campaign '%s', %d rows: %s",
-            self._action.name,
-            work.campaign,
-            self.manifest.rows_in,
-            plan.line(),
-        )
-        background.check(plan, self._max_changed)
-        return plan
+        try:
+            background.check(plan, self._max_changed)
+        except PlanRefusedError as error:
+            if not self._dry_run:
+                await self._write_run(started, RunState.REFUSED)
+                raise
+            self._log.warning("%s", error)
+        if self._dry_run:
+            await self._write_run(started, RunState.PLANNED)
+            return False
+        await self._write_run(started, RunState.RUNNING)
+        if not plan.has_work:
+            await self._write_run(started, RunState.SUCCESS)
+        return plan.has_work
 
     async def _write_run(self, started: float, state: RunState) -> None:
         numbers = {**self.manifest.as_dict(), "hash_key_id": self._hash_key_id}

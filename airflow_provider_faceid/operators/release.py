@@ -69,6 +69,7 @@ class FaceIdReleaseOperator(BaseOperator):
                 names=Names(results=self.result_table),
             )
             try:
+                repository.open()
                 released = repository.release(keys)
             finally:
                 warehouse.close()

@@ -49,6 +49,7 @@ class RunState(StrEnum):
 
     RUNNING = "running"
     PLANNED = "planned"
+    REFUSED = "refused"
     SUCCESS = "success"
     FAILED = "failed"
 
@@ -184,13 +185,14 @@ class ResultsRepository:
         return found
 
     def last_runs(self, count: int) -> list[LastRun]:
-        """Return the latest runs of this campaign and Action, the latest first."""
+        """Return the latest runs of this campaign and Action that could call, the latest first."""
         dialect = self.database.dialect
         rows = self.database.rows(
             f"SELECT source, hash_key_id FROM {dialect.quote_table(self.names.runs)} "
             f"WHERE campaign = {dialect.marker} AND action = {dialect.marker} "
-            f"AND hash_key_id IS NOT NULL ORDER BY started_at DESC LIMIT {int(count)}",
-            list(self.work.scope.values()),
+            f"AND hash_key_id IS NOT NULL AND state NOT IN ({dialect.marker}, {dialect.marker}) "
+            f"ORDER BY started_at DESC LIMIT {int(count)}",
+            [*self.work.scope.values(), RunState.PLANNED.value, RunState.REFUSED.value],
         )
         return [LastRun(*row) for row in rows]
 

@@ -15,6 +15,8 @@ TREE = {
     "RequestRefusedError": "FatalError",
     "SupersededError": "FatalError",
     "BudgetError": "FatalError",
+    "PlanRefusedError": "FatalError",
+    "IncompleteError": "FatalError",
     "RetryError": "FaceIdError",
     "NotSentError": "RetryError",
     "StateStoreError": "RetryError",

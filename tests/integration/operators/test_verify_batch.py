@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -209,6 +210,84 @@ def test_a_parameter_that_makes_no_sense_fails_before_anything_is_sent(
     with pytest.raises(AirflowFailException, match=message):
         IdCardVerificationBatchOperator(task_id="t", **PEOPLE, **wrong).execute(context)
     assert table.calls == 0
+
+
+def test_a_dry_run_says_what_it_would_do_and_calls_nobody(table, context, told):
+    operator = IdCardVerificationBatchOperator(task_id="t", dry_run=True, **PEOPLE)
+    plan = operator.execute(context)
+    assert (plan["dry_run"], plan["due_new"], plan["planned_calls"]) == (True, 9, 9)
+    assert "9 due (9 new), 0 still valid; at most 9 calls and 9 charges" in told()
+    assert table.calls == 0
+    assert table.query("SELECT state, planned_calls, charged FROM faceid_runs") == [
+        ("planned", 9, 0)
+    ]
+    assert table.query("SELECT COUNT(*) FROM faceid_results") == [(0,)]
+
+
+def test_a_reloaded_table_is_refused_and_the_run_table_says_so(table, context):
+    verify = {"task_id": "t", **PEOPLE}
+    IdCardVerificationBatchOperator(**verify).execute(context)
+    table.query("UPDATE people SET id = (id + 1) % 9 WHERE id < 9")
+    with pytest.raises(AirflowFailException, match="9 of 9 answered rows of campaign 'dag'"):
+        IdCardVerificationBatchOperator(**verify).execute(context)
+    plan = IdCardVerificationBatchOperator(dry_run=True, **verify).execute(context)
+    assert plan["due_changed"] == 9
+    states = table.query("SELECT state, due_changed FROM faceid_runs ORDER BY started_at")
+    assert states == [("success", 0), ("refused", 9), ("planned", 9)]
+    again = IdCardVerificationBatchOperator(max_changed=1.0, **verify).execute(context)
+    assert (again["calls"], again["reused"], table.calls) == (0, 9, 9)
+
+
+def test_a_source_of_the_same_campaign_that_is_another_one_is_said(table, context, told):
+    verify = {"task_id": "t", "source_conn_id": "warehouse"}
+    IdCardVerificationBatchOperator(source="people", **verify).execute(context)
+    assert "before, and now from" not in told()
+    query = "SELECT * FROM people WHERE id > 0"
+    IdCardVerificationBatchOperator(source=query, **verify).execute(context)
+    assert "from warehouse:people before, and now from warehouse:query-" in told()
+    other = "SELECT * FROM people WHERE id  >  3"  # as a date in it would change every day
+    IdCardVerificationBatchOperator(source=other, **verify).execute(context)
+    assert "before, and now from" not in told()
+
+
+@pytest.mark.parametrize("wish", ["ignore", "warn", "fail"])
+def test_rows_without_an_answer_can_make_a_run_warn_or_fail(table, context, told, wish):
+    table.faceid(extra={"identity_limits": {ID_CARD: {"name_per_day": 1}}})
+    one, two = table.ordinary[:2]
+    table.fill([(1, one.id_card, one.name), (2, two.id_card, one.name)], "twice")
+    operator = IdCardVerificationBatchOperator(
+        task_id="t", on_incomplete=wish, **PEOPLE | {"source": "twice"}
+    )
+    if wish == "fail":
+        with pytest.raises(AirflowFailException, match="0 rows are held and 1 postponed"):
+            operator.execute(context)
+        assert context["ti"].pushed["return_value"]["postponed"] == 1
+    else:
+        assert operator.execute(context)["postponed"] == 1
+        assert ("1 postponed (the first until" in told()) is (wish == "warn")
+
+
+def test_a_new_version_of_a_photo_is_asked_about(table, context):
+    table.query("ALTER TABLE people ADD COLUMN uploaded TEXT")
+    verify = {"task_id": "t", "version_column": "uploaded", **PEOPLE}
+    assert ImageRecognitionV2BatchOperator(**verify).execute(context)["calls"] == 9
+    gallery, people = table.server.account.gallery, table.ordinary
+    with sqlite3.connect(table.warehouse) as connection:
+        connection.execute(
+            "UPDATE people SET uploaded = '2026-11-28' WHERE id = 1"
+        )  # the same photo
+        change = "UPDATE people SET photo = ?, uploaded = '2026-11-28' WHERE id = 2"
+        connection.execute(change, (gallery.submitted(people[3]),))
+    connection.close()
+    again = ImageRecognitionV2BatchOperator(**verify).execute(context)
+    assert (again["due_changed"], again["calls"], again["reused"]) == (0, 0, 0)  # versions are new
+    with sqlite3.connect(table.warehouse) as connection:
+        connection.execute("UPDATE people SET uploaded = '2026-11-29' WHERE id IN (1, 2)")
+    connection.close()
+    third = ImageRecognitionV2BatchOperator(max_changed=0.5, **verify).execute(context)
+    assert (third["due_changed"], third["calls"], third["reused"]) == (2, 1, 1)
+    assert third["outcomes"] == {"match": 8, "mismatch": 1}
+    assert table.server.account.ledger.bill[FACE] == 10
 
 
 def test_too_few_rows_fail_at_once(table, context):
