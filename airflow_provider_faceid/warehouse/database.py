@@ -74,8 +74,8 @@ SQLITE = Dialect(
         "timestamp": "TIMESTAMP",
         "date": "DATE",
     },
-    columns="SELECT p.name, p.type FROM (SELECT COALESCE(?, 'main') AS s, ? AS t) AS asked, "
-    "pragma_table_info(asked.t, asked.s) AS p",
+    columns="SELECT p.name, p.type FROM (SELECT name FROM pragma_database_list "
+    "WHERE name = COALESCE(?, 'main')) AS d CROSS JOIN pragma_table_info(?, d.name) AS p",
     moment="{0}",
     as_text="{0}",
 )

@@ -61,13 +61,14 @@ def main(folder: Path) -> None:
         _run(server, warehouse, store, ID_CARD, "spring")
         _run(server, warehouse, store, FACE, "spring")
         store.close()
-        (folder / "rows.json").write_text(
+        (folder / "people.json").write_text(
             json.dumps(_query(warehouse, "SELECT id, id_card, name FROM people"), indent=0) + "\n"
         )
         inserts = [line for line in _dump(warehouse) if line.startswith('INSERT INTO "faceid_')]
         for dialect in (SQLITE, POSTGRESQL, DUCKDB):
             made = [_statement(table, dialect) for table in (RESULTS, QUARANTINE, RUNS)]
-            _write(folder / f"warehouse.{dialect.name}.sql", [*made, *inserts])
+            _write(folder / f"create.{dialect.name}.sql", made)
+        _write(folder / "rows.sql", inserts)
         _write(folder / "state.sql", [f for f in _dump(Path(home) / "s") if "faceid_" in f])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ def statements(file: str) -> list[str]:
 
 
 def old_rows() -> list[tuple[int, str, str]]:
-    return [tuple(row) for row in json.loads((OLD / "rows.json").read_text())]
+    return [tuple(row) for row in json.loads((OLD / "people.json").read_text())]
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def old(bench):
     by_key = {key: people[number] for key, number, _ in rows if number in people}
     bench.fill(
         [
-            (key, number, name, _base64(bench.photo(by_key.get(key, by_key[1]))))
+            (key, number, name, base64.b64encode(bench.photo(by_key.get(key, by_key[1]))).decode())
             for key, number, name in rows
         ]
     )
@@ -45,17 +47,11 @@ def old(bench):
     return bench
 
 
-def _base64(photo: bytes) -> str:
-    import base64  # noqa: PLC0415
-
-    return base64.b64encode(photo).decode()
-
-
 def play(home) -> None:
     """Play the statements of that version back."""
     database = home.open()
     with database.transaction("playing back") as cursor:
-        for statement in statements(f"warehouse.{home.dialect.name}.sql"):
+        for statement in statements(f"create.{home.dialect.name}.sql") + statements("rows.sql"):
             cursor.execute(statement.rstrip().rstrip(";"))
     database.close()
 
@@ -63,8 +59,6 @@ def play(home) -> None:
 @pytest.fixture
 def old_state(tmp_path):
     """The state store of that version, on SQLite."""
-    import sqlite3  # noqa: PLC0415
-
     path = tmp_path / "old-state.sqlite"
     with sqlite3.connect(path) as connection:
         for statement in statements("state.sql"):

@@ -45,14 +45,13 @@ def test_all_dags_succeed_twice(story):
 def test_every_row_is_in_the_place_the_service_says(story, dag, action):
     answered = dict(
         story.query(
-            "SELECT CAST(source_key AS INTEGER), code FROM faceid_results "
-            f"WHERE campaign LIKE '{dag}/%'"
+            f"SELECT CAST(source_key AS INTEGER), code FROM faceid_results WHERE campaign = '{dag}'"
         )
     )
     bad = dict(
         story.query(
             "SELECT CAST(source_key AS INTEGER), rule FROM faceid_quarantine "
-            f"WHERE campaign LIKE '{dag}/%'"
+            f"WHERE campaign = '{dag}'"
         )
     )
     rows = range(1, (PHOTOS if action == FACE else APPLICANTS) + 1)
@@ -75,7 +74,7 @@ def test_the_counts_are_the_services_own_and_a_rerun_calls_nobody(story, dag, ac
     assert again == []
     runs = story.query(
         "SELECT SUM(calls), SUM(charged), MIN(state), MAX(state) FROM faceid_runs "
-        f"WHERE campaign LIKE '{dag}/%' GROUP BY run_id ORDER BY MIN(started_at)"
+        f"WHERE campaign = '{dag}' GROUP BY run_id ORDER BY MIN(started_at)"
     )
     charged = Counter(call["id_card"] for call in seen if call["charged"])
     succeeded = ("success", "success")
@@ -87,10 +86,10 @@ def test_the_counts_are_the_services_own_and_a_rerun_calls_nobody(story, dag, ac
 
 def test_mapped_tasks_verify_a_quarter_each_and_say_which(story):
     ran = (
-        "SELECT shard, rows_in FROM faceid_runs WHERE campaign LIKE 'verify_in_shards/%' ORDER BY 1"
+        "SELECT map_index, rows_in FROM faceid_runs WHERE campaign = 'verify_in_shards' ORDER BY 1"
     )
     assert story.query(ran) == [(shard, APPLICANTS // 4) for shard in range(4) for _ in "ab"]
-    others = "SELECT DISTINCT shard FROM faceid_runs WHERE campaign NOT LIKE 'verify_in_shards/%'"
+    others = "SELECT DISTINCT map_index FROM faceid_runs WHERE campaign <> 'verify_in_shards'"
     assert story.query(others) == [(-1,)]
 
 
@@ -146,6 +145,6 @@ def test_nobody_is_in_airflows_database_logs_or_output(story):
 
 
 def test_nobody_is_in_the_tables_we_write(story):
-    tables = ("faceid_results", "faceid_quarantine", "faceid_runs")
+    tables = ("faceid_results", "faceid_history", "faceid_quarantine", "faceid_runs")
     text = repr([story.query(f"SELECT * FROM {table}") for table in tables])
     assert [len(form) for form in forms(story) if form in text] == []
