@@ -38,7 +38,8 @@ from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
+from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
 
 ROWS, RUNS = 800, 3

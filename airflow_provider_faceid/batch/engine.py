@@ -27,7 +27,8 @@ from ..exceptions import (
 from ..service.actions import Action
 from ..service.pseudonyms import hash_key_id
 from ..state.ledger import Ledger
-from ..warehouse.results import ResultsRepository, RunState
+from ..warehouse.records import RunState
+from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
 from .aside import aside
 from .claims import Claims

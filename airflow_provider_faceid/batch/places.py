@@ -6,7 +6,8 @@ from typing import Any
 
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
-from ..warehouse.results import ResultsRepository, Stage
+from ..warehouse.records import Stage
+from ..warehouse.results import ResultsRepository
 from .inputs import Row
 from .manifest import Manifest
 from .plan import Place, Standing

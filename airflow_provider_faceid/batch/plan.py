@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..exceptions import PlanRefusedError
 from ..service.outcomes import Outcome
 from ..service.pseudonyms import is_current, is_same_row
-from ..warehouse.results import Known, LastRun, Refusal, Stage, Status
+from ..warehouse.records import Known, LastRun, Refusal, Stage, Status
 
 MAX_CHANGED = 0.2
 """Share of answered rows that may ask something else, unless told otherwise."""

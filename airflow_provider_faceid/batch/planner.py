@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
 from ..clock import Clock
-from ..warehouse.results import Known, Refusal, ResultsRepository, Stage
+from ..warehouse.records import Known, Refusal, Stage
+from ..warehouse.results import ResultsRepository
 from .inputs import Inputs, Row
 from .plan import Place, Plan, Policy, Reason, Standing, standing_of
 

@@ -22,7 +22,7 @@ from ..service.outcomes import Outcome, Step
 from ..service.verdict import Verdict
 from ..state.calls import Claim, Decision, Record, Ruling
 from ..state.idempotency import Protocol, Settled, paid_once, resume
-from ..warehouse.results import Stage
+from ..warehouse.records import Stage
 from .claims import Claims
 from .gate import Gate
 from .halt import Halt

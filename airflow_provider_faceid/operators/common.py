@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from ..warehouse.results import Work
+    from ..warehouse.records import Work
 
 
 def work_of(context: Context, campaign: str, action: str, source: str = "") -> Work:
@@ -21,7 +21,7 @@ def work_of(context: Context, campaign: str, action: str, source: str = "") -> W
 
     :param source: where its rows are.
     """
-    from ..warehouse.results import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.records import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
 
     ti: Any = context["ti"]
     map_index = int(getattr(ti, "map_index", -1))

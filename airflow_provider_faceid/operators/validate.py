@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ..quality.page import Projection
     from ..quality.validator import Validator
-    from ..warehouse.results import ResultsRepository, Work
+    from ..warehouse.records import Work
+    from ..warehouse.results import ResultsRepository
     from ..warehouse.source import Source
 
 

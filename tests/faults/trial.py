@@ -17,7 +17,8 @@ from airflow_provider_faceid.simulator.special import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names
-from airflow_provider_faceid.warehouse.results import ResultsRepository, Work
+from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.results import ResultsRepository
 from tests.integration.batch.conftest import Bench
 from tests.integration.warehouse.conftest import Home
 

@@ -12,7 +12,7 @@ from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
 from airflow_provider_faceid.service.id_card import Check, masked
 from airflow_provider_faceid.simulator.people import expects
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.warehouse.results import Stage
+from airflow_provider_faceid.warehouse.records import Stage
 
 
 @pytest.fixture

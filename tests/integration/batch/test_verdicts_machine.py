@@ -46,7 +46,8 @@ from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
-from airflow_provider_faceid.warehouse.results import ResultsRepository, Stage, Status
+from airflow_provider_faceid.warehouse.records import Stage, Status
+from airflow_provider_faceid.warehouse.results import ResultsRepository
 from tests.faults.trial import ServiceTime
 from tests.integration.warehouse.conftest import Home
 

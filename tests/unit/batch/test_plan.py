@@ -14,7 +14,7 @@ from airflow_provider_faceid.batch.plan import (
     standing_of,
 )
 from airflow_provider_faceid.exceptions import PlanRefusedError
-from airflow_provider_faceid.warehouse.results import Known, LastRun, Refusal, Stage, Status
+from airflow_provider_faceid.warehouse.records import Known, LastRun, Refusal, Stage, Status
 
 NOW = 1_000_000.0
 HASH, OTHER = "v2" + "a" * 22, "v2" + "b" * 22
