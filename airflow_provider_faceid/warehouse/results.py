@@ -213,8 +213,8 @@ class ResultsRepository:
         """
         Write rows in one transaction; the same rows again do no harm.
 
-        Each final answer is appended to the history. A held row never replaces a valid answer to the
-        same question: another run may have got it meanwhile.
+        Each final answer is appended to the history. A held or postponed row never replaces a valid
+        answer to the same question: another run may have got it meanwhile.
         """
         if not answers and not bad:
             return
@@ -282,14 +282,19 @@ class ResultsRepository:
             )
 
     def _replaces(self) -> str:
-        """Return under which condition a result row replaces the one that is there."""
+        """
+        Return under which condition a result row replaces the one that is there.
+
+        An answer stays until there is another one, unless it is about another question. An expired
+        one gives way to a held row, which somebody has to see.
+        """
         expired = ""
         if self.valid_for is not None:
             since = utc_text(self._clock.now() - self.valid_for)
             literal = self.database.dialect.moment.format(f"'{since}'")
-            expired = f" OR old.answered_at < {literal}"
+            expired = f" OR (excluded.status = '{Status.HELD}' AND old.answered_at < {literal})"
         return (
-            f"excluded.status <> '{Status.HELD}' OR old.status <> '{Status.ANSWERED}' "
+            f"excluded.status = '{Status.ANSWERED}' OR old.status <> '{Status.ANSWERED}' "
             f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, ''){expired}"
         )
 

@@ -32,7 +32,9 @@ def test_every_row_is_in_the_one_place_it_belongs_to(story):
 
 
 def test_the_counts_are_the_services_own_and_clearing_the_run_calls_nobody(story):
-    runs = story.query("SELECT map_index, calls, charged FROM faceid_runs ORDER BY map_index, started_at")
+    runs = story.query(
+        "SELECT map_index, calls, charged FROM faceid_runs ORDER BY map_index, started_at"
+    )
     assert [shard for shard, *_ in runs] == sorted([*range(SHARDS), *range(SHARDS)])
     first, again = runs[::2], runs[1::2]
     called = Counter(shard for _, shard in story.moments())

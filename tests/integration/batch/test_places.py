@@ -9,9 +9,12 @@ import pytest
 
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
+from airflow_provider_faceid.service.actions import IdentityLimits
 from airflow_provider_faceid.service.id_card import Check, masked
 from airflow_provider_faceid.simulator.people import expects
+from airflow_provider_faceid.simulator.rule import Rule
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.transfers import DropAfter
 from airflow_provider_faceid.warehouse.records import Stage
 
 
@@ -262,6 +265,29 @@ def test_a_code_that_does_not_pass_postpones_the_row_by_an_hour(bench):
     ]
     assert (status, outcome, code) == ("postponed", "unavailable", "-4")
     assert utc_text(moment + 3590) < not_before < utc_text(moment + 3660)
+
+
+def test_an_expired_verdict_stays_until_its_successor_is_there(bench):
+    """The first time its person may not be asked about, the second time nobody knows what came of it."""
+    real = type(bench.clock)()
+    to_noon = next_beijing_midnight(real.now()) - 43_200 - real.now()
+
+    class Noon(type(bench.clock)):
+        def now(self):
+            return super().now() + to_noon
+
+    bench.clock = Noon()
+    person = bench.ordinary[0]
+    bench.fill_with([person])
+    bench.run()
+    limited = {"identity_limits": {ID_CARD: IdentityLimits(id_card_per_day=1, name_per_day=0)}}
+    manifest = bench.run(valid_for=1e-6, settings=limited)
+    assert (manifest["due_expired"], manifest["postponed"]) == (1, 1)
+    assert bench.results()["1"] == ("answered", "match")
+    bench.server.faults.add(Rule(DropAfter(), person=person.id_card))
+    assert bench.run(valid_for=1e-6)["held"] == 1
+    assert bench.results()["1"] == ("held", "uncertain")
+    assert bench.home.query("SELECT outcome FROM faceid_history")[0] == ("match",)
 
 
 def test_the_same_person_twice_is_two_rows(bench):

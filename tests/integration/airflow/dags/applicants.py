@@ -1,4 +1,4 @@
-"""README's DAG, started by everything that can start one: days, missed days, assets, clicks."""
+"""A table verified by everything that can start a DAG: days, missed days, assets, clicks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 
 applicants = {
@@ -27,6 +26,5 @@ with DAG(
     catchup=True,
     max_active_runs=3,
 ):
-    validate = FaceIdValidateOperator(task_id="validate", **applicants)
-    verify = IdCardVerificationBatchOperator(task_id="verify", **applicants)
-    validate >> verify
+    # Without the validation of README's, which takes most of a run's time to import.
+    IdCardVerificationBatchOperator(task_id="verify", **applicants)
