@@ -18,6 +18,7 @@ from .tables import (
     QUARANTINE,
     RESULTS,
     RUNS,
+    check_writable,
     delete,
     insert,
     portions,
@@ -237,10 +238,11 @@ class ResultsRepository:
 
     def write_run(self, numbers: Mapping[str, Any], started: float, state: RunState) -> None:
         """
-        Write the run's own row.
+        Write the run's own row; that of a run that begins only if the other tables can be written to.
 
         :param numbers: its counts by column; others are left out.
         :param started: when it began, in Unix seconds.
+        :raises FaceIdError: they cannot, or it cannot.
         """
         now = utc_text(self._clock.now())
         row = {column: numbers[column] for column in RUNS.columns if column in numbers}
@@ -256,8 +258,12 @@ class ResultsRepository:
             "state": state.value,
             "updated_at": now,
         }
-        with self.database.transaction(f"writing table '{self.names.runs}'") as cursor:
-            insert(cursor, self.database, RUNS, self.names.runs, [row])
+        names = self.names
+        with self.database.transaction(f"writing table '{names.runs}'") as cursor:
+            if state is RunState.RUNNING:
+                ours = (names.results, names.history, names.quarantine)
+                check_writable(cursor, self.database, ours)
+            insert(cursor, self.database, RUNS, names.runs, [row])
 
     def replace_validation(self, bad: Iterable[tuple[str, str]]) -> None:
         """Add what a validation found, pairs of source key and rule."""

@@ -279,6 +279,20 @@ def update(
     return count
 
 
+def check_writable(cursor: Any, database: Database, names: Iterable[str]) -> None:
+    """
+    Insert, change and delete nothing in some tables, which takes the rights to do so.
+
+    :param names: of the tables.
+    :raises Exception: the driver's, if a right is missing.
+    """
+    for name in names:
+        table = database.dialect.quote_table(name)
+        cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0", ())
+        cursor.execute(f"UPDATE {table} SET updated_at = updated_at WHERE 1 = 0", ())
+        cursor.execute(f"DELETE FROM {table} WHERE 1 = 0", ())
+
+
 def delete(
     cursor: Any, database: Database, name: str, condition: str, parameters: Sequence[Any]
 ) -> None:

@@ -230,7 +230,10 @@ def test_a_warehouse_that_can_be_read_and_not_written_stops_the_run_before_a_cal
 
 
 @pytest.mark.fault(50)
-def test_a_role_that_may_only_select_stops_the_run_before_a_call(trials, postgres, measured):
+@pytest.mark.parametrize("writes", ["nothing", "the run table"])
+def test_a_role_that_may_not_write_verdicts_stops_the_run_before_a_call(
+    trials, postgres, measured, writes
+):
     address = psycopg.conninfo.make_conninfo(postgres, options="-c search_path=only_select")
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA only_select")
@@ -241,6 +244,8 @@ def test_a_role_that_may_only_select_stops_the_run_before_a_call(trials, postgre
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("GRANT USAGE ON SCHEMA only_select TO only_select")
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA only_select TO only_select")
+        if writes == "the run table":
+            connection.execute("GRANT ALL ON only_select.faceid_runs TO only_select")
     writable = trial.home
     limited = psycopg.conninfo.make_conninfo(
         postgres, options="-c search_path=only_select -c role=only_select"
@@ -255,6 +260,7 @@ def test_a_role_that_may_only_select_stops_the_run_before_a_call(trials, postgre
     trial.hold()
     measured("0 calls")
     with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA only_select CASCADE")
         connection.execute("DROP OWNED BY only_select")
         connection.execute("DROP ROLE only_select")
 
