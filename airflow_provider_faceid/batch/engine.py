@@ -119,7 +119,7 @@ class Batch:
             valid_for=store.valid_for,
         )
         self._progress = Progress(action.name, log, clock)
-        self._hash_key_id = hash_key_id(settings.hmac_key)
+        self._hash_key_id, self._max_charged = hash_key_id(settings.hmac_key), ledger.max_charged
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
 
     def run(self) -> Manifest:
@@ -198,6 +198,12 @@ class Batch:
         )
         for warning in background.warnings():
             self._log.warning("%s", warning)
+        if self._max_charged is not None and plan.calls > self._max_charged:
+            self._log.warning(
+                "%d rows are due, and max_charged=%d: the run stops once so many calls are charged",
+                plan.calls,
+                self._max_charged,
+            )
         try:
             background.check(plan, self._max_changed)
         except PlanRefusedError as error:

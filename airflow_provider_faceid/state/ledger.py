@@ -68,7 +68,7 @@ class Ledger:
         keep: float = KEEP_SECONDS,
     ) -> None:
         self._store, self._owner = store, owner[:500]
-        self._max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
+        self.max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
         self._counts = IdentityCounts(store)
         self._attempt = 0
         self.has_earlier_keys = False
@@ -331,9 +331,9 @@ class Ledger:
 
     def _over_budget(self, keys: Mapping[str, int], charged: int) -> list[str]:
         """Return the keys there is no money left for."""
-        if self._max_charged is None:
+        if self.max_charged is None:
             return []
-        return list(keys)[max(0, self._max_charged - charged) :]
+        return list(keys)[max(0, self.max_charged - charged) :]
 
     def _take(
         self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call], now: float

@@ -169,13 +169,14 @@ def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table
     assert table.calls == 1
 
 
-def test_a_budget_holds_for_all_tries_of_a_task(table, context):
+def test_a_budget_holds_for_all_tries_of_a_task(table, context, told):
     """The next try, or a cleared task, has no money of its own; another run has."""
     budget = {"task_id": "t", "max_charged": 4, **PEOPLE}
     for _ in range(2):
         with pytest.raises(AirflowFailException, match="max_charged is used up"):
             IdCardVerificationBatchOperator(**budget).execute(context)
         assert table.server.account.ledger.bill[ID_CARD] == 4
+    assert "9 rows are due, and max_charged=4: the run stops once" in told()
     assert table.query("SELECT COUNT(*) FROM faceid_results WHERE status = 'answered'") == [(4,)]
     raised = IdCardVerificationBatchOperator(**budget | {"max_charged": 9}).execute(context)
     assert (raised["answered"], raised["charged"], table.calls) == (9, 5, 9)
