@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
@@ -23,6 +24,9 @@ from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
 from ..state.store import StateStore, Survives
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 DEFAULT_FILE = "faceid_state.sqlite"
 KEEP_DAYS = 90
@@ -106,13 +110,39 @@ def state_url(state_conn_id: str) -> str:
                 f"Connection '{state_conn_id}' is of type '{connection.conn_type}'. The state store "
                 f"needs one of type {' or '.join(STORES)}"
             )
+        host = connection.host or ""
+        if connection.conn_type == "postgres" and host.startswith("/"):
+            return _by_socket(connection)
+        if connection.conn_type == "sqlite" and "?" in host and not host.startswith("file:"):
+            return _sqlite(host)
         url = str(BaseHook.get_hook(state_conn_id).get_uri())
         return (
             url if connection.conn_type == "sqlite" else _postgresql(url, connection.extra_dejson)
         )
     _warn_of_several_hosts()
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-    return f"sqlite:///{home / DEFAULT_FILE}"
+    return _sqlite(str(home / DEFAULT_FILE))
+
+
+def _by_socket(connection: Connection) -> str:
+    """Return the URL of a server on this host whose socket is in a folder, the connection's host."""
+    from sqlalchemy import URL  # noqa: PLC0415 - takes a while
+
+    url = URL.create(
+        "postgresql",
+        username=connection.login,
+        password=connection.password,
+        port=connection.port,
+        database=connection.schema,
+        query={"host": str(connection.host)},
+    )
+    return _postgresql(url.render_as_string(hide_password=False), connection.extra_dejson)
+
+
+def _sqlite(path: str) -> str:
+    from sqlalchemy import URL  # noqa: PLC0415 - takes a while
+
+    return URL.create("sqlite", database=path).render_as_string()
 
 
 def _postgresql(url: str, extra: Mapping[str, object]) -> str:

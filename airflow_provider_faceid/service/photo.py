@@ -131,7 +131,11 @@ def _check_complete(picture: bytes) -> None:
 def _jpeg_scan(picture: bytes) -> int:
     """Return where the picture data starts, past the preview pictures of the header segments."""
     at = 2
-    while picture[at : at + 1] == b"\xff" and picture[at + 1 : at + 2] != JPEG_SCAN:
+    while picture[at : at + 1] == b"\xff":
+        while picture[at + 1 : at + 2] == b"\xff":  # fill bytes, any number of them (T.81 B.1.1.2)
+            at += 1
+        if picture[at + 1 : at + 2] == JPEG_SCAN:
+            break
         at += 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
     return at
 

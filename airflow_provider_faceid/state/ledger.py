@@ -7,6 +7,7 @@ most as many as were allowed in flight, and nobody repeats them unasked.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import threading
@@ -36,6 +37,9 @@ from .store import StateStore
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
+LONGEST_OWNER = 500
+"""Characters the table has room for."""
+
 _JOINING = threading.Lock()
 
 LEASE_SECONDS = 120.0
@@ -52,7 +56,7 @@ class Ledger:
     The ledger of one worker's work.
 
     :param store: shared by all workers.
-    :param owner: the work, the same for every try of it; at most 500 characters.
+    :param owner: the work, the same for every attempt of it; a long one is kept as its hash.
     :param max_charged: calls all tries of this work may be charged for; None for any number.
     :param reuse_within: seconds for which the answer of another campaign is good.
     :param keep: seconds for which answers are kept.
@@ -67,7 +71,7 @@ class Ledger:
         reuse_within: float = 0.0,
         keep: float = KEEP_SECONDS,
     ) -> None:
-        self._store, self._owner = store, owner[:500]
+        self._store, self._owner = store, _short(owner)
         self.max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
         self._counts = IdentityCounts(store)
         self._attempt = 0
@@ -401,3 +405,8 @@ class Ledger:
 
     def _sql(self, text: str) -> str:
         return text.replace("?", self._store.marker)
+
+
+def _short(owner: str) -> str:
+    """Return an owner as the table has room for it: two long ones must not be cut to the same."""
+    return owner if len(owner) <= LONGEST_OWNER else hashlib.sha256(owner.encode()).hexdigest()

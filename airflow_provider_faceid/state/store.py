@@ -198,7 +198,7 @@ class StateStore:
         except self._faults as error:
             kind = type(getattr(error, "orig", error)).__name__
             text = (
-                f"The state store {self._url.render_as_string()} cannot be used ({kind}). Check "
+                f"The state store {self._place} cannot be used ({kind}). Check "
                 "state_conn_id and the database; nothing is sent without it, because nobody would "
                 "know the pace"
             )
@@ -278,6 +278,14 @@ class StateStore:
             else:
                 return _Begun(connection, cursor, number)
 
+    @property
+    def _place(self) -> str:
+        """Say where the store is, and nothing else of its URL: parameters may hold passwords."""
+        if self.is_sqlite:
+            return f"{self._url.database}"
+        host = self._url.host or self._url.query.get("host", "")
+        return f"'{self._url.database}' at {host}:{self._url.port or 5432}"
+
     @cached_property
     def _faults(self) -> tuple[type[Exception], ...]:
         """Return what the driver raises, and what SQLAlchemy makes of it."""
@@ -299,6 +307,7 @@ def _sqlite(url: URL) -> Engine:
         "cached_statements": STATEMENTS_KEPT,
     }
     engine = create_engine(url, connect_args=options)
+    _make_private(url.database)
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
@@ -308,6 +317,12 @@ def _sqlite(url: URL) -> Engine:
             connection.execute("PRAGMA journal_mode = WAL").close()
 
     return engine
+
+
+def _make_private(path: str | None) -> None:
+    """Make a new file for its owner alone; its journal gets the same rights. An old one keeps its own."""
+    with suppress(OSError):  # whatever is wrong, opening it says so
+        os.close(os.open(path or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _postgresql(url: URL) -> Engine:

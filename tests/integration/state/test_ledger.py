@@ -137,6 +137,14 @@ def test_a_superseded_try_neither_claims_nor_records(workers):
     assert ask(new, OTHER) is Decision.CALL
 
 
+def test_owners_with_long_names_do_not_supersede_each_other(workers):
+    """Such as the shards of a task whose names have 250 characters each: the map index is last."""
+    one, two = (workers.start(f"{'d' * 250}/{'r' * 250}/{'t' * 250}/{n}") for n in (0, 1))
+    assert ask(one) is Decision.CALL
+    assert ask(two, OTHER) is Decision.CALL
+    tell(one, State.DONE, verdict=VERDICT)
+
+
 def test_a_call_taken_over_is_not_recorded_by_who_had_it(workers):
     one, two = workers.start("one"), workers.start("two")
     ask(one)

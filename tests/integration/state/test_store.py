@@ -88,6 +88,21 @@ def test_a_server_out_of_reach_is_an_error_without_its_password(stores):
     assert "127.0.0.1:1" in str(raised.value)
 
 
+def test_an_error_names_host_and_database_and_no_parameter(stores):
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/db?sslpassword=hidden&connect_timeout=1"
+    with pytest.raises(StateStoreError, match=r"'db' at 127\.0\.0\.1:1 cannot be used") as caught:
+        version(stores(url, SleepClock()))
+    assert "secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path, stores):
+    stores(f"sqlite:///{tmp_path / 'state.sqlite'}").run(lambda cursor: cursor.execute("SELECT 1"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes["state.sqlite"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
 @pytest.mark.parametrize("name", ["no/such/folder/state.sqlite", "."])
 def test_a_file_that_cannot_be_made_is_an_error(name, tmp_path, stores):
     with pytest.raises(StateStoreError, match="Check state_conn_id"):

@@ -106,6 +106,24 @@ def test_what_a_postgresql_connection_says_to_the_driver_is_said(monkeypatch, co
     assert (url.host, url.username, url.password) == ("db.example", "me", "p@ss")
 
 
+def test_a_server_is_reached_by_the_folder_of_its_socket(monkeypatch):
+    fields = {"conn_type": "postgres", "host": "/var/run/postgresql", "login": "me"}
+    extra = {"application_name": "faceid"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PACE",
+        json.dumps({**fields, "password": "p@ss", "schema": "db", "extra": extra}),
+    )
+    url = make_url(state_url("pace"))
+    assert url.query == {"host": "/var/run/postgresql", **extra}
+    assert (url.host, url.database, url.username, url.password) == (None, "db", "me", "p@ss")
+
+
+def test_a_file_whose_path_has_a_question_mark_is_that_file(monkeypatch, tmp_path):
+    path = f"{tmp_path}/what?/state.sqlite"
+    monkeypatch.setenv("AIRFLOW_CONN_PACE", json.dumps({"conn_type": "sqlite", "host": path}))
+    assert make_url(state_url("pace")).database == path
+
+
 def test_the_name_of_the_row_shows_no_key():
     name = shared_pace(settings(), ACTION)._row._name
     assert SECRET_ID not in name

@@ -56,6 +56,16 @@ def test_a_picture_is_sent_as_one_line_of_base64(picture, given_as):
     assert bytes(photo.prepare(given_as(picture))) == base64.b64encode(picture)
 
 
+@pytest.mark.parametrize("fill", [0, 1, 7, 5000])
+def test_fill_bytes_before_a_marker_are_legal(fill):
+    """T.81 B.1.1.2: any number of them."""
+    for segment in (b"\xff\xdb", b"\xff\xda"):  # quantisation tables, start of the scan
+        at = JPEG.index(segment)
+        picture = JPEG[:at] + fill * b"\xff" + JPEG[at:]
+        assert bytes(photo.prepare(picture)) == base64.b64encode(picture)
+        assert broken_rule(picture[:-2]) == "photo_truncated"
+
+
 @given(st.binary(max_size=200), st.sampled_from([JPEG, PNG]))
 @settings(max_examples=60, deadline=None)
 def test_what_was_prepared_is_left_alone(appended, picture):
