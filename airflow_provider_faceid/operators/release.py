@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
+from ..exceptions import ConfigurationError
 from ..task_context import default_campaign
 from .common import work_of
 from .recovery import airflow_errors
@@ -69,6 +70,11 @@ class FaceIdReleaseOperator(BaseOperator):
                 names=Names(results=self.result_table),
             )
             try:
+                if not warehouse.columns(self.result_table):
+                    raise ConfigurationError(
+                        f"Connection '{self.warehouse_conn_id}' has no such table: "
+                        f"{self.result_table}. Name the result table of the batch operator"
+                    )
                 repository.open()
                 released = repository.release(keys)
             finally:

@@ -72,6 +72,7 @@ def wait_for_runs(home: Home, kind: str, count: int) -> None:
 
 
 def test_whatever_starts_the_dag_thirty_people_are_thirty_calls(home, service):
+    home.parts.wait_for("DAG", lambda: home.api.has("/api/v2/dags/applicants"), RUN_SECONDS)
     wait_for_runs(home, "scheduled", MISSED_DAYS)
     (asset,) = home.api.ask("/api/v2/assets?name_pattern=applicants_changed")["assets"]
     for number in range(1, 3):
