@@ -15,6 +15,7 @@ from collections import deque
 from weakref import WeakKeyDictionary
 
 from ..clock import SYSTEM_CLOCK, Clock
+from .rate import Slots
 from .rows import RateRow
 
 LATE_SECONDS = 0.015
@@ -45,7 +46,9 @@ class SlotPace:
         self._block = 1
         self._block_ends = -math.inf
         self._slots: deque[float] = deque()
-        self._taking = threading.Lock()
+        self._throttled = 0
+        self._slots_lock = threading.Lock()  # never held while the row, a database, is asked
+        self._stepping = threading.Lock()
         self._gate = threading.Lock()
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
         self._gates = WeakKeyDictionary()
@@ -75,26 +78,39 @@ class SlotPace:
 
     def slow_down(self) -> None:
         """Slow every worker down after a throttled answer; slots in hand are given up."""
-        with self._taking:
+        self._give_up_slots()
+        self._row.throttle()
+        self._give_up_slots()  # those that were taken meanwhile, at the old rate
+
+    def _give_up_slots(self) -> None:
+        with self._slots_lock:
             self._slots.clear()
-            self._row.throttle()
+            self._throttled += 1
 
     def _next_slot(self) -> float:
         """Return a moment that is not over yet, on the monotonic clock."""
-        with self._taking:
-            slot = self._pop()
-            if slot is None:
+        with self._stepping:
+            while True:
+                slot = self._slot_in_hand()
+                if slot is not None:
+                    return slot
+                throttled = self._throttled
                 busy = not self._is_over(self._block_ends)
                 self._block = min(self._most, 2 * self._block) if busy else max(1, self._block // 2)
-                slots = self._row.take(self._rate, self._block)
-                self._slots.extend(slots.start + n * slots.interval for n in range(slots.count))
-                self._block_ends = slots.start + slots.count * slots.interval
-                slot = self._slots.popleft()
-            return slot
+                taken = self._row.take(self._rate, self._block)
+                with self._slots_lock:
+                    if throttled == self._throttled:
+                        return self._keep(taken)
+
+    def _keep(self, taken: Slots) -> float:
+        """Keep the slots of a block, and return the first."""
+        self._slots.extend(taken.start + n * taken.interval for n in range(taken.count))
+        self._block_ends = taken.start + taken.count * taken.interval
+        return self._slots.popleft()
 
     def _slot_in_hand(self) -> float | None:
         """Return such a moment if there is one without asking the row, which may take long."""
-        with self._taking:
+        with self._slots_lock:
             return self._pop()
 
     def _pop(self) -> float | None:

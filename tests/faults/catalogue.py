@@ -113,6 +113,9 @@ FAULTS: dict[int, Fault] = {
         "the clock is put back or forward by an hour, two runs of one campaign",
         "nobody waits an hour; an answered row stays answered",
     ),
+    55: Fault(
+        "the state store takes 3 s for a step while the service throttles", "the event loop goes on"
+    ),
     57: Fault("the SecretKey is rotated and there is no hash key", "says so before the first call"),
     59: Fault(
         "tables of an older version, with a column of the user; of a newer version",

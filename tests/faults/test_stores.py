@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -18,9 +19,12 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import FaceIdError, StateStoreError
 from airflow_provider_faceid.simulator.special import ID_CARD
-from tests.patience import once
+from airflow_provider_faceid.state.pace import SlotPace
+from airflow_provider_faceid.state.rows import MemoryRow
+from tests.patience import SOON, once
 
 from .plant import Plant
 
@@ -246,3 +250,44 @@ def test_a_full_disk_stops_the_run_before_the_next_paid_call(plants, small_disk,
     assert plant.finish(in_flight=IN_FLIGHT) == 0
     plant.hold(most_in_doubt=IN_FLIGHT, counted=False)
     measured(f"stopped after {called} calls, {unknown} of them unknown to the ledger")
+
+
+class SlowRow(MemoryRow):
+    """A state store that takes its time, as one behind a busy disk does."""
+
+    is_local = False
+
+    def __init__(self, clock, seconds: float) -> None:
+        super().__init__(clock)
+        self._seconds = seconds
+        self.throttled = threading.Event()
+
+    def throttle(self) -> None:
+        self.throttled.set()
+        time.sleep(self._seconds)
+        super().throttle()
+
+
+@pytest.mark.fault(55)
+def test_a_state_store_that_takes_long_to_throttle_does_not_stop_the_event_loop(measured):
+    """While one call waits for the store, the others go on with the slots in hand."""
+    row = SlowRow(SYSTEM_CLOCK, 3.0)
+    pace = SlotPace(row, 400.0)
+
+    async def scene() -> tuple[float, int]:
+        await pace.wait_async()
+        slowing = asyncio.create_task(asyncio.to_thread(pace.slow_down))
+        await asyncio.to_thread(row.throttled.wait, SOON)
+        longest, passed, last = 0.0, 0, time.monotonic()
+        while not slowing.done():
+            await pace.wait_async()
+            passed += 1
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+        await slowing
+        return longest, passed
+
+    longest, passed = asyncio.run(asyncio.wait_for(scene(), SOON))
+    assert passed > 100
+    assert longest < 2.0  # as long as the store's step, if its lock were held meanwhile
+    measured(f"{passed} calls passed meanwhile, the longest wait {longest:.2f} s")
