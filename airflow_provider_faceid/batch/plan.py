@@ -34,9 +34,9 @@ class Reason(StrEnum):
     POSTPONED = "postponed"
     """Its postponement is over."""
     RELEASED = "released"
-    """It was held, and somebody released it."""
+    """It was held, and a person released it."""
     MENDED = "mended"
-    """It was refused before, and is another row now; of photos without a version nobody knows."""
+    """It was refused before and differs now; a photo without a version may differ."""
     HELD = "held"
     """It may have been charged without an answer: the ledger is asked, at no cost unless the policy
     is to call again."""

@@ -39,8 +39,8 @@ class Once:
     Within which work a question is asked once.
 
     :param owner: the task instance, the same for every attempt of it; the running one if empty.
-    :param campaign: book in which the answer is kept, so that whoever asks again in the same
-        campaign is answered from there; the running DAG run if empty.
+    :param campaign: book in which the answer is kept, so that a later caller in the same campaign
+        is answered from there; the running DAG run if empty.
     :param row: key of the source row.
     :param retry: whether to call although it may have been charged before without an answer.
     :param reuse_within: for how long the answer of another campaign is good.

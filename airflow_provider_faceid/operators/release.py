@@ -21,7 +21,7 @@ class FaceIdReleaseOperator(BaseOperator):
     """
     Release rows that are held because they may have been charged without an answer.
 
-    It calls nobody: released rows are ``postponed``, and the next run of their campaign calls for
+    It makes no call: released rows are ``postponed``, and the next run of their campaign calls for
     them, whatever its ``on_in_doubt``. Nearly all held rows were charged, so this pays again for
     most of them; look up their moments in the bill first if that matters.
 

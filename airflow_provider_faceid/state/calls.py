@@ -153,7 +153,7 @@ def call_key(secret: str, action: str, campaign: str, params: Mapping[str, objec
     """
     Return the key of a call: first the question, who is asked about what; then the campaign.
 
-    :param secret: the connection's hash key, without which nobody finds the person.
+    :param secret: the connection's hash key; without it no hash leads to a person.
     :param params: the request fields, see :func:`~..service.pseudonyms.identifying_values`.
     """
     question = question_hash(secret, action, identifying_values(action, params))

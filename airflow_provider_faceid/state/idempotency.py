@@ -48,7 +48,7 @@ Protocol = Generator[Claim | Attempt | Record, Ruling | Verdict | None, Settled]
 
 def paid_once(claim: Claim, attempt: Attempt) -> Protocol:
     """
-    Answer a question by one call at most, whoever asks and whatever dies.
+    Answer a question by one call at most, across threads, processes and crashes.
 
     Yields the claim, to be sent the ruling; the attempt, to be sent the verdict or thrown why there
     is none; a record, to be written.

@@ -292,7 +292,7 @@ class ResultsRepository:
         Return under which condition a result row replaces the one that is there.
 
         An answer stays until there is another one, unless it is about another question. An expired
-        one gives way to a held row, which somebody has to see.
+        one gives way to a held row, because a person has to decide about that.
         """
         expired = ""
         if self.valid_for is not None:
