@@ -77,14 +77,18 @@ class Month:
         self.removed[key] = self.rows.pop(key)
         self.trial.home.run("DELETE FROM people WHERE id = ?", [(key,)])
 
+    def steady(self, number: int) -> int:
+        """Return one of the rows that have a verdict and nothing new this morning."""
+        keys = [key for key, row in self.rows.items() if row.day is not None]
+        return keys[number % len(keys)]
+
     def morning(self) -> None:
         """Some new, some changed, one mended, one gone; and one the service will refuse."""
-        steady = [key for key, row in self.rows.items() if row.day is not None]
         for number in range(3):
-            self.change(steady[(7 * self.day + 300 * number) % len(steady)])
+            self.change(self.steady(7 * self.day + 300 * number))
         if self.refused is not None:
             self.change(self.refused)
-        self.remove(steady[(11 * self.day + 500) % len(steady)])
+        self.remove(self.steady(11 * self.day + 500))
         for _ in range(4):
             self.add()
         self.refused = self.add()
