@@ -163,7 +163,7 @@ class Batch:
     async def _plan(self) -> None:
         """Read the source once to see what is due."""
         plan, seen = self.manifest.plan, 0
-        async for page in self._planner.pages():
+        async for page in self._planner.pages(is_planning=True):
             for judged in page:
                 self._planner.add(judged, plan)
                 if judged.standing.place is not None:
@@ -296,7 +296,7 @@ class Batch:
 
     async def _rows_to_call(self) -> AsyncIterator[Row]:
         """Yield the rows that are due, and put those in order that need no call."""
-        async for page in self._planner.pages():
+        async for page in self._planner.pages(is_planning=False):
             outdated, adopted = [], {}
             for judged in page:
                 row, standing = judged.row, judged.standing
@@ -306,8 +306,8 @@ class Batch:
                 self._places.count(standing)
                 if standing.is_outdated:
                     outdated.append(row.key)
-                if standing.is_adopted and judged.row_hash is not None:
-                    adopted[row.key] = judged.row_hash
+                if standing.is_adopted and row.row_hash is not None:
+                    adopted[row.key] = row.row_hash
             await self._in_store(self._store.drop, outdated)
             await self._in_store(self._store.adopt, adopted)
             self._progress.tick(self.manifest)

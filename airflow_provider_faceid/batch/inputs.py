@@ -32,6 +32,7 @@ class Row(NamedTuple):
     :param values: its key, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
     :param may_call: whether to call for a question the ledger does not know.
+    :param row_hash: as :meth:`Inputs.row_hash` returns it.
     :param rounds: how often it used up its attempts while nobody was answered.
     :param identity: pseudonymous columns of the result table.
     """
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     values: tuple[Any, ...]
     retry: bool = False
     may_call: bool = True
+    row_hash: str | None = None
     rounds: int = 0
     identity: Mapping[str, str | None] = MappingProxyType({})
 

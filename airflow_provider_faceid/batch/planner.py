@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
@@ -16,13 +16,11 @@ class Judged(NamedTuple):
     """
     A row of the source.
 
-    :param row: if it is due, what is to be asked about; else its key alone.
-    :param row_hash: as :meth:`Inputs.row_hash` returns it.
+    :param row: if it is due, what is to be asked about; else its key and hash alone.
     :param broken: first input rule it breaks, if that is not in the quarantine table yet.
     """
 
     row: Row
-    row_hash: str | None
     standing: Standing
     broken: str | None = None
 
@@ -49,8 +47,12 @@ class Planner:
         self._inputs, self._repository, self._in_thread = inputs, repository, in_thread
         self._clock, self._retry_held, self._valid_for = clock, retry_held, valid_for
 
-    async def pages(self) -> AsyncIterator[list[Judged]]:
-        """Yield the rows in pages, in order of their keys."""
+    async def pages(self, *, is_planning: bool) -> AsyncIterator[list[Judged]]:
+        """
+        Yield the rows in pages, in order of their keys.
+
+        :param is_planning: whether to look for broken rules, which a call would find, too.
+        """
         last: list[Any] = []
         while page := await self._inputs.page(last):
             last = [page[-1][0]]
@@ -60,7 +62,14 @@ class Planner:
                 self._clock.now(), self._valid_for, compares_photos=self._inputs.compares_photos
             )
             yield [
-                self._judge(key, values, known.get(key), refusals.get(key, ()), policy)
+                self._judge(
+                    key,
+                    values,
+                    known.get(key),
+                    refusals.get(key, ()),
+                    policy,
+                    is_planning=is_planning,
+                )
                 for key, values in zip(keys, page, strict=True)
             ]
 
@@ -85,8 +94,10 @@ class Planner:
         key: str,
         values: tuple[Any, ...],
         known: Known | None,
-        refusals: Any,
+        refusals: Sequence[Refusal],
         policy: Policy,
+        *,
+        is_planning: bool,
     ) -> Judged:
         inputs = self._inputs
         row_hash = inputs.row_hash(values)
@@ -95,12 +106,12 @@ class Planner:
         )
         reason = standing.reason
         if reason is None:
-            return Judged(Row(key, ()), row_hash, standing)
+            return Judged(Row(key, (), row_hash=row_hash), standing)
         may_call = reason is not Reason.HELD or self._retry_held
         retry = reason is Reason.RELEASED or self._retry_held
-        row = Row(key, values, retry, may_call)
+        row = Row(key, values, retry, may_call, row_hash)
         broken = None
-        if reason in _MAY_BE_BROKEN:
+        if reason in _MAY_BE_BROKEN and (is_planning or refusals):
             broken = inputs.broken_rule(values)
             if (
                 broken is not None
@@ -108,8 +119,8 @@ class Planner:
                 and (broken, Stage.INPUT) in {(refusal.rule, refusal.stage) for refusal in refusals}
             ):
                 standing = Standing(place=Place.QUARANTINED, detail=broken)
-                return Judged(Row(key, ()), row_hash, standing)
-        return Judged(row, row_hash, standing, broken)
+                return Judged(Row(key, (), row_hash=row_hash), standing)
+        return Judged(row, standing, broken)
 
 
 _MAY_BE_BROKEN = frozenset({Reason.NEW, Reason.CHANGED, Reason.MENDED})

@@ -88,7 +88,7 @@ class Verification:
             identity = self._inputs.identity(params)
             hashes: dict[str, str | None] = {
                 "question_hash": claim.question_hash,
-                "row_hash": self._inputs.row_hash(row.values),
+                "row_hash": row.row_hash,
             }
             row = row._replace(identity={**identity, **hashes})
             await self._ask(row, params, claim)

@@ -83,6 +83,7 @@ def question_hash(secret: str, action: str, values: Mapping[str, str]) -> str:
     return _versioned(purpose_key(secret, _QUESTION), parts)
 
 
+@lru_cache(maxsize=16)
 def campaign_hash(secret: str, campaign: str) -> str:
     """Return the hash of a campaign's name, 64 hexadecimal digits."""
     return _digest(purpose_key(secret, _QUESTION), campaign)

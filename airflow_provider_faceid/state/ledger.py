@@ -11,7 +11,6 @@ import hashlib
 import os
 import random
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -129,12 +128,9 @@ class Ledger:
         try:
             rulings = self._store.run(step, durable=True)
         finally:
-            called = Counter(
-                claim.key
-                for claim, ruling in zip(claims, rulings, strict=False)
-                if ruling.decision is Decision.CALL
-            )
-            process.end((Counter(claim.key for claim in claims) - called).elements())
+            called = [ruling.decision is Decision.CALL for ruling in rulings]
+            called = called or [False] * len(claims)  # nothing was written
+            process.end(c.key for c, is_ours in zip(claims, called, strict=True) if not is_ours)
         return rulings
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
@@ -213,7 +209,7 @@ class Ledger:
         wanted: dict[str, int] = {}
         for number, claim in enumerate(claims):
             call = known.get(claim.key)
-            ruling = self._rule(claim, call, now)
+            ruling = self._rule(claim, call, now, claims)
             if ruling is None and claim.key in wanted:
                 ruling = Ruling(Decision.BUSY)  # two rows ask the same
             if ruling is None:
@@ -279,8 +275,14 @@ class Ledger:
             cursor.execute(self._sql("DELETE FROM faceid_calls WHERE call_key = ?"), (earlier,))
         return {today[earlier]: call for earlier, call in found.items()}
 
-    def _rule(self, claim: Claim, call: Call | None, now: float) -> Ruling | None:
-        """Return what is to be done about a claim, None if it may call."""
+    def _rule(
+        self, claim: Claim, call: Call | None, now: float, claims: Sequence[Claim]
+    ) -> Ruling | None:
+        """
+        Return what is to be done about a claim, None if it may call.
+
+        :param claims: all of this step.
+        """
         if call is None:
             return None if claim.may_call else Ruling(Decision.HOLD)
         if call.state is State.DONE:
@@ -288,18 +290,19 @@ class Ledger:
                 return None
             verdict = read_answer(call.answer, own=call.row == claim.row)
             return Ruling(Decision.USE, verdict=verdict, answered_at=call.changed_at)
-        if call.state is State.SENT and self._is_on_its_way(claim.key, call, now):
+        if call.state is State.SENT and self._is_on_its_way(claim.key, call, now, claims):
             return Ruling(Decision.BUSY)
         if call.state is State.FREE or claim.retry:
             return None
         return Ruling(Decision.HOLD)
 
-    def _is_on_its_way(self, key: str, call: Call, now: float) -> bool:
+    def _is_on_its_way(self, key: str, call: Call, now: float, claims: Sequence[Claim]) -> bool:
         """Say whether a call that was sent may yet be answered; one of ours is, while we make it."""
         if not call.is_current:
             return False
         if (call.owner, call.attempt) == (self._owner, self._attempt):
-            return self._store.process.calling[key] > 1  # this claim, and who makes the call
+            asking = sum(claim.key == key for claim in claims)
+            return self._store.process.calling.get(key, 0) > asking  # somebody makes the call
         return now - call.seen_at < LEASE_SECONDS
 
     def _reuse(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
@@ -76,19 +75,22 @@ class Process:
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[int, str], tuple[int, bool]] = {}
-        self.calling: Counter[str] = Counter()
+        self.calling: dict[str, int] = {}
         self.lock = threading.Lock()
 
     def begin(self, keys: Iterable[str]) -> None:
         """Take note of keys that will be claimed."""
         with self.lock:
-            self.calling.update(keys)
+            for key in keys:
+                self.calling[key] = self.calling.get(key, 0) + 1
 
     def end(self, keys: Iterable[str]) -> None:
         """Take note of keys that are not called for, or not any more."""
         with self.lock:
-            self.calling.subtract(keys)
-            self.calling = +self.calling
+            for key in keys:
+                left = self.calling.pop(key, 0) - 1
+                if left > 0:
+                    self.calling[key] = left
 
 
 class _Begun(NamedTuple):
