@@ -112,8 +112,8 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
             clock=SYSTEM_CLOCK,
             log=logging.getLogger("bench"),
         )
-        for name in ("row_hash", "broken_rule"):  # what the plan adds to a row
-            setattr(batch._inputs, name, spent.timed(getattr(batch._inputs, name)))  # noqa: SLF001
+        # What comparing its question adds to a row, in the plan and once more when it is called for.
+        batch._inputs.row_hash = spent.timed(batch._inputs.row_hash)  # type: ignore[method-assign] # noqa: SLF001
         manifest = batch.run()
     finally:
         claims.claim_of = claim_of

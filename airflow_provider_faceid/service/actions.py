@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 SERVICE = "faceid"
 VERSION = "2018-03-01"
@@ -82,7 +83,11 @@ class Action:
 
     def field_of(self, kind: Kind) -> Field | None:
         """Return the request field that holds a kind of value, if this Action has one."""
-        return next((f for f in self.fields if f.kind is kind), None)
+        return self._by_kind.get(kind)
+
+    @cached_property
+    def _by_kind(self) -> dict[Kind, Field]:
+        return {field.kind: field for field in reversed(self.fields)}
 
 
 _ID_CARD = Field("IdCard", Kind.ID_CARD)

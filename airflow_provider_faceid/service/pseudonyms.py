@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from . import id_card, name
 from .actions import ACTIONS, Action, Kind
@@ -27,7 +27,7 @@ _QUESTION, _ROW = b"faceid call ledger", b"faceid rows"
 _TABLES, _KEY_ID = b"faceid result tables", b"faceid hash key id"
 _IDENTITY_BYTES, _KEY_ID_DIGITS, _ROW_VERSION_DIGITS = 16, 8, 12
 _NOTES = frozenset({"Extra", "Encryption"})
-"""Fields of Actions without a row of their own that do not identify what is asked."""
+"""Fields that identify nothing, whatever the Action."""
 
 
 @lru_cache(maxsize=16)
@@ -57,18 +57,21 @@ def identifying_values(action: str, params: Mapping[str, object]) -> dict[str, s
         notes.
     :param params: its request fields.
     """
-    known = ACTIONS.get(action)
-    kinds: Mapping[str, Kind | None]
-    if known is None:
-        kinds = dict.fromkeys(params.keys() - _NOTES)
-    else:
-        kinds = {field.name: field.kind for field in known.fields if field.identifies}
-        kinds |= dict.fromkeys(params.keys() - {field.name for field in known.fields} - _NOTES)
+    kinds, notes = _fields_of(action)
     return {
-        field: _canonical(kind, params[field])
-        for field, kind in kinds.items()
-        if params.get(field) is not None
+        field: _canonical(kinds.get(field), value)
+        for field, value in params.items()
+        if value is not None and field not in notes
     }
+
+
+@cache
+def _fields_of(action: str) -> tuple[Mapping[str, Kind], frozenset[str]]:
+    """Return what the fields of an Action hold, and which of them identify nothing."""
+    known = ACTIONS.get(action)
+    fields = known.fields if known is not None else ()
+    notes = _NOTES | {field.name for field in fields if not field.identifies}
+    return {field.name: field.kind for field in fields}, notes
 
 
 def question_hash(secret: str, action: str, values: Mapping[str, str]) -> str:
