@@ -30,6 +30,10 @@ _STEPS_ASIDE = re.compile(
 What is in no path: control characters, backslashes, ``.`` and ``..``, a second file system, and all
 of this percent-encoded.
 """
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", 0)
+"""How a folder on the way is opened: with O_PATH (Linux), it need be searchable only."""
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+"""How the file itself is opened: a pipe is not waited for."""
 _URL = re.compile(r"(?!file:|local:)[a-z][a-z0-9+.-]*://[^/].*", re.IGNORECASE)
 
 
@@ -99,8 +103,7 @@ def _read_file(name: str, folders: Sequence[Path]) -> bytes:
     real = Path(os.path.realpath(name))
     if not any(real.is_relative_to(folder) for folder in folders):
         raise _refusal("photo_path")
-    # A pipe must not be waited for, nor a link be followed that has come since.
-    opened = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    opened = _open(real)
     try:
         found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode):
@@ -111,6 +114,24 @@ def _read_file(name: str, folders: Sequence[Path]) -> bytes:
             return file.read(LARGEST + 1)
     finally:
         os.close(opened)
+
+
+def _open(real: Path) -> int:
+    """
+    Open a path without links, from the top on and one folder at a time.
+
+    Any of its parts may have been swapped for a link since they were looked at. Opening them by the
+    path would follow that link out of the roots; opened below the one before, each part is what was
+    checked, or an error.
+    """
+    here = os.open("/", _FOLDER)
+    try:
+        for part in real.parts[1:-1]:
+            above, here = here, os.open(part, _FOLDER, dir_fd=here)
+            os.close(above)
+        return os.open(real.name or "/", _FILE, dir_fd=here)
+    finally:
+        os.close(here)
 
 
 def _read_url(url: str) -> bytes:

@@ -89,6 +89,51 @@ def test_a_path_that_leads_elsewhere_is_not_read(photos, path):
     assert str(photos) not in str(error.value)
 
 
+SWAPPED = {
+    "the file": "photos/2026/1.jpg",
+    "its folder": "photos/2026",
+    "the root": "photos",
+    "a folder above the root": ".",
+}
+
+
+@pytest.mark.parametrize("swapped", SWAPPED.values(), ids=SWAPPED)
+def test_what_becomes_a_link_after_it_was_checked_leads_nowhere(
+    tmp_path, roots, monkeypatch, swapped
+):
+    """The moment between check and opening, in which somebody else swaps a part of the path."""
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    for home, content in ((ours, PHOTO), (others, SECRET)):
+        (home / "photos" / "2026").mkdir(parents=True)
+        (home / "photos" / "2026" / "1.jpg").write_bytes(content)
+    roots(ours / "photos")
+    path, read = f"{ours}/photos/2026/1.jpg", photo_reader()
+    assert read(path) == PHOTO
+    resolve = os.path.realpath
+
+    def resolve_and_swap(name: str) -> str:
+        real = resolve(name)
+        (ours / swapped).rename(tmp_path / "was here")
+        (ours / swapped).symlink_to(others / swapped)
+        return real
+
+    monkeypatch.setattr(os.path, "realpath", resolve_and_swap)
+    with pytest.raises(InvalidInputError) as error:
+        read(path)
+    monkeypatch.undo()
+    assert error.value.rule == "photo_unreadable"
+
+
+def test_a_folder_that_may_be_searched_but_not_listed_is_passed(photos):
+    folder = photos / "2026"
+    (folder / "1.jpg").write_bytes(PHOTO)
+    folder.chmod(0o311)
+    try:
+        assert photo_reader()(f"{folder}/1.jpg") == PHOTO
+    finally:
+        folder.chmod(0o755)
+
+
 @pytest.fixture
 def bucket(roots):
     """A store with a photo below the root, and a secret beside it."""
@@ -146,9 +191,14 @@ def test_a_root_that_is_a_link_is_what_it_leads_to(photos, tmp_path, roots):
     assert photo_reader()(f"{tmp_path}/mounted/1.jpg") == PHOTO
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "root"])
 def test_what_is_no_file_is_not_waited_for(photos, roots, kind):
-    path = {"pipe": photos / "pipe", "device": "/dev/zero", "folder": photos / "2026"}[kind]
+    path = {
+        "pipe": photos / "pipe",
+        "device": "/dev/zero",
+        "folder": photos / "2026",
+        "root": photos,
+    }[kind]
     if kind == "pipe":
         os.mkfifo(path)
     roots(photos, "/dev")
