@@ -207,31 +207,33 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds for one request, the whole answer included. "
-                        "Empty: 30.",
+                        "description": "Seconds for one request, the whole answer included; at most the "
+                        "deadline. Empty: 30, or the deadline if that is less.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 300},
                     },
                     "connect_timeout": {
                         "label": "Connect timeout",
-                        "description": "Seconds for DNS, connecting and TLS. Empty: 5.",
+                        "description": "Seconds for DNS, connecting and TLS; at most half of the timeout. "
+                        "Empty: 5, or half of the timeout if that is less.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1, "maximum": 60},
                     },
                     "deadline": {
                         "label": "Deadline",
                         "description": "Seconds for one call with all its repetitions and pauses, "
-                        "counted from its first request. Empty: 120.",
+                        "counted from its first request. Empty: 120, or the timeout if that is more.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600},
                     },
                     "max_attempts": {
                         "label": "Attempts",
-                        "description": "Requests for one answer while the service is unavailable. "
-                        "Calls that may have been charged are never repeated. Empty: 6.",
+                        "description": "Requests for one answer while the service is unavailable, as far "
+                        "as the deadline allows. Calls that may have been charged are never repeated. Empty: 6.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
                     },
                     "outage_patience": {
                         "label": "Outage patience",
                         "description": "Seconds a run over a table waits while the service "
-                        "answers nobody, before it gives up. Empty: 900.",
+                        "answers nobody, before it gives up; 60 at most while each request may be "
+                        "charged without an answer. Empty: 900.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
                     },
                     "similarity_threshold": {

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..exceptions import ConfigurationError
 from ..get_provider_info import get_provider_info
+from ..spelling import unknown
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -29,6 +30,54 @@ def form_fields() -> dict[str, Any]:
     """Return the connection form's own fields, from the provider's metadata."""
     fields: dict[str, Any] = get_provider_info()["connection-types"][0]["conn-fields"]
     return fields
+
+
+_OF_HTTP = {
+    "allow_redirects": "no redirect is followed",
+    "cert": "client certificates are not supported",
+    "check_response": "every answer is checked",
+    "headers": "no header is taken from a connection",
+    "max_redirects": "no redirect is followed",
+    "proxy": "say it in 'proxies'",
+    "srv_lookup": "the endpoint is asked as it is written",
+    "stream": "answers are always read piece by piece",
+    "trust_env": "the environment's proxies and certificates are used unless 'proxies' says others",
+    "verify_ssl": "say it in 'verify'",
+}
+"""What Airflow's HTTP connections know and ours does not, with the reason."""
+
+
+def refuse_no_object(conn_id: str, text: str | None) -> None:
+    """
+    Refuse an Extra that is no JSON object: Airflow would read it as an empty one.
+
+    :raises ConfigurationError: the connection is named, and nothing of the text shown.
+    """
+    if not text or not text.strip():
+        return
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ConfigurationError(f"Connection '{conn_id}': Extra is no JSON object")
+
+
+def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
+    """
+    Refuse fields that do not exist: whoever misspells one takes it for set.
+
+    :param given: the connection's Extra.
+    :raises ConfigurationError: the fields are named, with the nearest that exist.
+    """
+    known = form_fields().keys()
+    for name, reason in _OF_HTTP.items():
+        if name in given:
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field '{name}' has no use here: {reason}. Remove it"
+            )
+    if words := unknown(given, known):
+        raise ConfigurationError(f"Connection '{conn_id}': unknown extra field {words}")
 
 
 def checked(conn_id: str, name: str, value: object) -> Any:

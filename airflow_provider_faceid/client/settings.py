@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -15,7 +16,7 @@ from .address import url_of
 from .credentials.choice import origin_of
 from .credentials.key import Credentials, Origin
 from .encryption import NONE, encrypt_of, refuse_keys_without_use
-from .extra import checked, form_fields
+from .extra import checked, form_fields, refuse_unknown
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
@@ -139,12 +140,15 @@ def parse_settings(
     Read a connection. An empty field means the default, as the form stores it.
 
     :param schema: ``http`` to go without TLS; anything else is https.
-    :param extra: the connection's Extra; keys that are no fields of ours are ignored.
-    :raises ConfigurationError: a field is missing, mistyped or out of range; it is named.
+    :param extra: the connection's Extra.
+    :raises ConfigurationError: a field is missing, unknown, mistyped, out of range or contradicts
+        another; it is named.
     """
+    refuse_unknown(conn_id, extra)
     read = {name: checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
     given = {name: value for name, value in read.items() if value is not None and value != ""}
     refuse_keys_without_use(conn_id, given)
+    given |= _times(conn_id, given)
     quotas = {
         action: given.pop(quota_field(action)) for action in ACTIONS if quota_field(action) in given
     }
@@ -160,6 +164,37 @@ def parse_settings(
     )
     encrypt_of(settings)  # a key that is none is told now, and not by the first call
     return settings
+
+
+_BOUNDS = (
+    ("timeout", "deadline", 1, "which is for a call with all its requests"),
+    ("connect_timeout", "timeout", 2, "of which the other half is for the request itself"),
+    ("connect_timeout", "deadline", 2, "of which the other half is for the request itself"),
+)
+"""A field of seconds, another one, how many times it has to fit into that, and why."""
+
+
+def _times(conn_id: str, given: Mapping[str, Any]) -> dict[str, float]:
+    """
+    Return time limits that agree: one that is not said follows those that are.
+
+    :raises ConfigurationError: two that are said contradict each other.
+    """
+    for short, long, times, reason in _BOUNDS:
+        if short in given and long in given and given[short] * times > given[long]:
+            share = "half of " if times == 2 else ""  # noqa: PLR2004 - see the table
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field '{short}' ({given[short]:g} s) must be at most "
+                f"{share}'{long}' ({given[long]:g} s), {reason}"
+            )
+    timeout, connect, deadline = map(given.get, ("timeout", "connect_timeout", "deadline"))
+    if timeout is None:
+        timeout = max(min(Settings.timeout, deadline or math.inf), 2 * (connect or 0))
+    if connect is None:
+        connect = min(Settings.connect_timeout, timeout / 2)
+    if deadline is None:
+        deadline = max(Settings.deadline, timeout)
+    return {"timeout": timeout, "connect_timeout": connect, "deadline": deadline}
 
 
 def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:

@@ -14,7 +14,7 @@ from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
 from ..client.credentials.keys import Keys, OneKey, keys_of, new_keys_of
 from ..client.encryption import Encrypt, encrypt_of
-from ..client.extra import form_fields
+from ..client.extra import form_fields, refuse_no_object
 from ..client.flow import Attempt
 from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, parse_settings
@@ -85,9 +85,10 @@ class FaceIdHook(HttpHook):
         """
         Read and check the connection, once.
 
-        :raises ConfigurationError: a field is missing or out of range.
+        :raises ConfigurationError: a field is missing, unknown, out of range or contradicts another.
         """
         connection = self.get_connection(self.faceid_conn_id)
+        refuse_no_object(self.faceid_conn_id, connection.extra)
         settings = parse_settings(
             conn_id=self.faceid_conn_id,
             host=connection.host,

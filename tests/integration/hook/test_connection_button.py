@@ -9,6 +9,7 @@ import time
 import pytest
 from airflow.sdk import Connection
 
+from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from tests.patience import SOON
 
 SECRETS = ("simulator-key", "hush-hush", "simulator-token")
@@ -37,6 +38,33 @@ def test_a_right_key_is_proved_for_free(press, simulator, ledger):
     )
     assert (row["result"], row["charged"]) == ("-2", False)
     assert seconds < SOON
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"hash_secert": "hush-hush"}, "unknown extra field 'hash_secert' (did you mean 'hash_sec"),
+        ({"similarity_treshold": 95}, "(did you mean 'similarity_threshold'?)"),
+        ({"timeout": 200, "deadline": 100}, "'timeout' (200 s) must be at most 'deadline' (100 s)"),
+    ],
+)
+def test_a_setting_that_would_not_hold_is_refused_before_a_call(
+    press, ledger, simulator, fields, words
+):
+    works, message, _ = press(simulator.url, **fields)
+    assert not works
+    assert words in message
+    assert ledger() == []
+
+
+@pytest.mark.parametrize("extra", ['{"timeout": 20,}', "timeout=20", '["timeout"]', "20", "null"])
+def test_an_extra_that_is_no_json_object_is_refused(monkeypatch, extra):
+    connection = {"conn_type": "faceid", "login": "x", "password": "x", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", json.dumps(connection))
+    assert FaceIdHook("broken").test_connection() == (
+        False,
+        "Connection 'broken': Extra is no JSON object",
+    )
 
 
 def test_a_busy_account_is_said_to_be_at_once(press, serve):

@@ -39,10 +39,8 @@ def test_a_request_is_a_signed_post_of_ascii_json(
 
 
 EXTRA = {
-    "X-Custom": "hush-header",
     "session_token": "hush-token",
-    "rate_limit": 20,
-    "headers": {"A": "b"},
+    "hash_secret": "hush-hush-hashes",
     "proxies": {"https": "http://hush:hush@127.0.0.1:1"},
     "verify": True,
 }
@@ -72,7 +70,7 @@ def test_the_raw_session_signs_what_it_sends_and_adds_no_field(
 
 
 def test_run_of_the_http_hook_works_too(connect, simulator, ordinary):
-    hook = connect(simulator.url, session_token="simulator-token", rate_limit=20)
+    hook = connect(simulator.url, session_token="simulator-token")
     answer = hook.run(
         "/",
         data=json.dumps({"IdCard": ordinary.id_card, "Name": ordinary.name}),

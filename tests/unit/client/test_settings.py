@@ -54,6 +54,49 @@ IN_ORIGIN = {
 """Where fields about keys end up."""
 
 
+@pytest.mark.parametrize(
+    ("short", "long", "share"),
+    [
+        ({"timeout": 200}, {"deadline": 100}, ""),
+        ({"timeout": "30.5"}, {"deadline": 30}, ""),
+        ({"connect_timeout": 16}, {"timeout": 31}, "half of "),
+        ({"connect_timeout": 60}, {"timeout": 10}, "half of "),
+        ({"connect_timeout": 20}, {"deadline": 30}, "half of "),
+    ],
+)
+def test_time_limits_that_contradict_each_other_are_refused(short, long, share):
+    ((name, seconds),), ((other, more),) = short.items(), long.items()
+    assert refusal(extra={**short, **long}).startswith(
+        f"Connection 'kyc': extra field '{name}' ({float(seconds):g} s) must be at most "
+        f"{share}'{other}' ({more} s), "
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "timeout", "connect_timeout", "deadline"),
+    [
+        ({}, 30, 5, 120),
+        ({"timeout": 200}, 200, 5, 200),
+        ({"timeout": 4}, 4, 2, 120),
+        ({"deadline": 10}, 10, 5, 10),
+        ({"deadline": 1}, 1, 0.5, 1),
+        ({"connect_timeout": 60}, 120, 60, 120),
+        ({"connect_timeout": 15}, 30, 15, 120),
+        ({"timeout": 100, "deadline": 100}, 100, 5, 100),
+        ({"timeout": 10, "connect_timeout": 5}, 10, 5, 120),
+    ],
+)
+def test_a_time_limit_that_is_not_said_follows_those_that_are(
+    said, timeout, connect_timeout, deadline
+):
+    found = parse(extra=said)
+    assert (found.timeout, found.connect_timeout, found.deadline) == (
+        timeout,
+        connect_timeout,
+        deadline,
+    )
+
+
 def with_field(name: str, value: object) -> Settings:
     needs = NEEDS.get(name, {}) if value not in (None, "") else {}
     extra = {"encryption": "none", **needs, name: value}  # which leaves keys unused
@@ -301,8 +344,56 @@ def test_the_key_of_a_role_hashes_nobody():
         parse(extra={"role_arn": ROLE}).hmac_key  # noqa: B018
 
 
-def test_a_key_that_is_no_field_is_left_alone():
-    assert parse(extra={"X-Custom": "1", "headers": {}, "timout": "soon"}) == DEFAULTS
+@pytest.mark.parametrize("name", form_fields())
+@pytest.mark.parametrize(
+    "misspell",
+    [
+        lambda name: name[:-1],
+        lambda name: name.replace("e", "", 1) if "e" in name else name + "e",
+        lambda name: name[:-2] + name[-1] + name[-2],
+        str.title,
+    ],
+    ids=["cut", "a letter less", "two letters swapped", "case"],
+)
+def test_a_misspelt_field_is_refused_with_the_nearest_name(name, misspell):
+    misspelt = misspell(name)
+    message = refusal(extra={misspelt: "whatever"})
+    assert message.startswith(f"Connection 'kyc': unknown extra field '{misspelt}' (did you mean '")
+    assert "whatever" not in message
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("hash_secert", "hash_secret"),
+        ("similarity_treshold", "similarity_threshold"),
+        ("timout", "timeout"),
+        ("verfy", "verify"),
+        ("proxy_s", "proxies"),
+        ("encrypton", "encryption"),
+        ("paceshare", "pace_share"),
+    ],
+)
+def test_the_nearest_name_is_the_one_that_was_meant(misspelt, meant):
+    assert refusal(extra={misspelt: 1}) == (
+        f"Connection 'kyc': unknown extra field '{misspelt}' (did you mean '{meant}'?)"
+    )
+
+
+def test_a_field_that_resembles_none_is_refused_with_the_list():
+    message = refusal(extra={"X-Custom": "1"})
+    assert message.startswith("Connection 'kyc': unknown extra field 'X-Custom'; known are connect")
+    assert message.endswith(", timeout, verify")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["allow_redirects", "cert", "check_response", "headers", "max_redirects", "proxy",
+     "srv_lookup", "stream", "trust_env", "verify_ssl"],
+)  # fmt: skip
+def test_a_field_of_http_connections_is_refused_with_the_reason(name):
+    message = refusal(extra={name: True})
+    assert message.startswith(f"Connection 'kyc': extra field '{name}' has no use here: ")
 
 
 @pytest.mark.parametrize(("part", "label"), [("login", "SecretId"), ("password", "SecretKey")])
@@ -422,7 +513,12 @@ def test_every_action_has_a_quota_field_that_tells_the_documented_quota():
 def test_descriptions_tell_the_defaults():
     limits = ("timeout", "connect_timeout", "deadline", "max_attempts", "outage_patience")
     for name in ("pace_share", *limits, "language"):
-        told = form_fields()[name]["description"].rpartition("Empty: ")[2].rstrip(".")
+        told = (
+            form_fields()[name]["description"]
+            .rpartition("Empty: ")[2]
+            .rstrip(".")
+            .partition(",")[0]
+        )
         default = getattr(DEFAULTS, name)
         assert told == (default if isinstance(default, str) else f"{default:g}")
 
