@@ -98,6 +98,10 @@ class NotSentError(RetryError):
     """The request never left this machine (DNS, connect, TLS)."""
 
 
+class SlowUploadError(NotSentError):
+    """A photo took longer to upload than a signature is good for; its request was never complete."""
+
+
 class StateStoreError(RetryError):
     """The database of the state all workers share is out of reach. Nothing was sent."""
 

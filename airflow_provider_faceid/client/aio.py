@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..exceptions import FaceIdError, ThrottledError
-from ..service.envelope import MAX_ANSWER, Pieces, Reply
+from ..exceptions import FaceIdError, ThrottledError, UncertainError
+from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
 from .credentials.keys import keys_of
 from .encryption import encrypt_of
@@ -36,13 +36,15 @@ from .flow import (
 )
 from .service_clock import ServiceClock
 from .settings import Settings
+from .upload import Upload, new_socket, of_upload, polls, unsent_bytes
 from .wire import headers_of, reply_of
-from .within import within_async
+from .within import until_async
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
 
 IDLE_SECONDS = 15
 """Idle connections are dropped after this, well before a server would do so."""
-PART = 2**20
-"""Bytes of a body that go out at a time; aiohttp warns of more in one piece."""
 
 
 class AsyncClient:
@@ -78,6 +80,7 @@ class AsyncClient:
             connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds what is in flight
                 keepalive_timeout=IDLE_SECONDS,
+                socket_factory=new_socket,
                 ssl=trust_of(settings),
             ),
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
@@ -127,7 +130,7 @@ class AsyncClient:
                     case TakeKey():
                         answer = self._keys.ready()
                     case Send():
-                        answer = await self._send(effect)
+                        answer = await self._send(effect, attempt)
                     case Seen(problem):
                         await self._saw(problem, attempt, pace)
                     case Pause(seconds):
@@ -149,17 +152,19 @@ class AsyncClient:
         if isinstance(problem, ThrottledError):
             await asyncio.to_thread(pace.slow_down)
 
-    async def _send(self, send: Send) -> Reply:
+    async def _send(self, send: Send, attempt: Attempt) -> Reply:
         settings = self._settings
         headers = headers_of(send, settings, self._clock)
-        length = send.body.length
+        now = asyncio.get_running_loop().time
+        upload = Upload(send.body, send.timeout, now, attempt.traffic)
+        data = UploadPayload(upload) if upload.is_large else bytes(send.body)
         try:
             async with (
-                within_async(send.timeout),
+                until_async(lambda: upload.end),
                 self._session.post(
                     settings.url + "/",
-                    data=bytes(send.body) if length <= PART else in_parts(send.body),
-                    headers={**headers, "Content-Length": str(length)},
+                    data=data,
+                    headers={**headers, "Content-Length": str(upload.length)},
                     proxy=self._proxy,
                     allow_redirects=False,
                     timeout=limits(send.connect_timeout),
@@ -168,23 +173,64 @@ class AsyncClient:
                 body = bytearray()
                 while len(body) <= MAX_ANSWER and (part := await response.content.readany()):
                     body += part
+            return reply_of(send, response.status, body, response.headers)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
-            raise fate_of(error, send.action) from None
-        return reply_of(send, response.status, body, response.headers)
+            raise of_upload(fate_of(error, send.action), upload, send.action) from None
+        except UncertainError as error:
+            raise of_upload(error, upload, send.action) from None
+        finally:
+            attempt.uploaded(upload)
+            if isinstance(data, UploadPayload) and not upload.is_complete:
+                data.reset()
+
+
+class UploadPayload(aiohttp.Payload):
+    """An upload as aiohttp takes it."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload, content_type="application/json")
+        self._upload, self._size = upload, upload.length
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body part by part, and its last byte once everything before it has left."""
+        upload = self._upload
+        # Drained at one byte, the transport has handed all to the kernel. At 0, TLS would wait for ever.
+        self._transport = transport = getattr(writer, "transport", None)
+        if transport is not None:
+            transport.set_write_buffer_limits(high=1)
+        for part in upload.parts():
+            await writer.write(part)
+            await writer.drain()
+        connection = transport and transport.get_extra_info("socket")
+        for pause in polls():
+            if connection is None or not upload.waits_for(unsent_bytes(connection)):
+                break
+            await asyncio.sleep(pause)
+        await writer.write(upload.last_byte())
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        """Write the body, of which aiohttp knows the length."""
+        del content_length
+        await self.write(writer)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Refuse to be read: a body is sent once and never shown."""
+        del encoding, errors
+        raise TypeError("the body of an upload is not shown")
+
+    def reset(self) -> None:
+        """Reset the connection: nothing that is still here shall leave."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 @lru_cache(maxsize=2)
 def limits(connect_timeout: float) -> aiohttp.ClientTimeout:
     """Return what aiohttp is to watch: the time to connect; the whole is watched by ourselves."""
     return aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
-
-
-async def in_parts(body: Pieces) -> AsyncIterator[memoryview]:
-    """Yield a body without copying it, so that other calls go on while the network takes it in."""
-    for piece in body:
-        view = memoryview(piece)
-        for at in range(0, len(piece), PART):
-            yield view[at : at + PART]
 
 
 def proxy_of(settings: Settings) -> str | None:

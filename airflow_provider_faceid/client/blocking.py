@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING
@@ -9,17 +10,19 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
-from ..exceptions import FaceIdError, ThrottledError
+from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
+from .connections import UploadBody
 from .credentials.keys import Keys, keys_of
 from .encryption import Encrypt
 from .fate import kind_of, never_sent, no_address, no_answer, tls_refused
 from .flow import Answer, Attempt, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
 from .service_clock import ServiceClock
 from .settings import Settings
+from .upload import Upload, of_upload
 from .wire import headers_of, reply_of
-from .within import within
+from .within import until
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -50,7 +53,7 @@ def call(
     :param attempt: likewise.
     :raises FaceIdError: there is no answer.
     """
-    keys = keys or keys_of(settings.credentials)
+    keys, attempt = keys or keys_of(settings.credentials), attempt or Attempt()
     flow = call_flow(action, params, settings, clock, encrypt, attempt=attempt)
     effect = next(flow)
     while True:
@@ -62,7 +65,7 @@ def call(
                 case TakeKey():
                     answer = keys.ready()
                 case Send():
-                    answer = _send(session, settings, effect, clock)
+                    answer = _send(session, settings, effect, clock, attempt)
                 case Seen(ThrottledError()):
                     pace.slow_down()
                 case Pause(seconds):
@@ -79,13 +82,16 @@ def call(
             return verdict
 
 
-def _send(session: Session, settings: Settings, send: Send, clock: ServiceClock) -> Reply:
+def _send(
+    session: Session, settings: Settings, send: Send, clock: ServiceClock, attempt: Attempt
+) -> Reply:
     headers = headers_of(send, settings, clock)
+    upload = Upload(send.body, send.timeout, time.monotonic, attempt.traffic)
 
     def exchange() -> tuple[Response, bytes]:
         with session.post(
             settings.url + "/",
-            data=bytes(send.body),
+            data=UploadBody(upload) if upload.is_large else bytes(send.body),
             headers=headers,
             auth=lambda request: request,  # it is signed; a netrc must not touch our Authorization
             timeout=(send.connect_timeout, send.timeout),
@@ -98,16 +104,21 @@ def _send(session: Session, settings: Settings, send: Send, clock: ServiceClock)
             return response, read_body(response)
 
     try:
-        response, body = within(send.timeout, exchange)
+        response, body = until(lambda: upload.end, exchange)
+        return reply_of(send, response.status_code, body, response.headers)
+    except UncertainError as error:
+        raise of_upload(error, upload, send.action) from None
     except HTTPError as error:
-        raise no_answer(send.action, type(error).__name__) from None
+        problem: FaceIdError = no_answer(send.action, type(error).__name__)
     except requests.RequestException as error:
-        raise fate_of(error, send.action) from None
+        problem = fate_of(error, send.action)
     except TimeoutError:
-        raise no_answer(send.action, f"timeout of {send.timeout:g} s") from None
+        problem = no_answer(send.action, f"timeout of {send.timeout:g} s")
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
-        raise tls_refused(send.action, "no certificates to check it against") from None
-    return reply_of(send, response.status_code, body, response.headers)
+        problem = tls_refused(send.action, "no certificates to check it against")
+    finally:
+        attempt.uploaded(upload)
+    raise of_upload(problem, upload, send.action) from None
 
 
 def read_body(response: Response) -> bytes:

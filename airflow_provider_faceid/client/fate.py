@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..exceptions import ConfigurationError, FaceIdError, NotSentError, UncertainError
+from ..exceptions import (
+    ConfigurationError,
+    FaceIdError,
+    NotSentError,
+    SlowUploadError,
+    UncertainError,
+)
 from ..service.outcomes import Outcome
 
 
@@ -23,6 +29,7 @@ class Fate(StrEnum):
 
 _FATES: dict[type[FaceIdError], tuple[Fate, Outcome]] = {
     NotSentError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
+    SlowUploadError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
     ConfigurationError: (Fate.NOT_SENT, Outcome.REFUSED),
     UncertainError: (Fate.NO_ANSWER, Outcome.UNCERTAIN),
 }

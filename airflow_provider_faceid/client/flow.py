@@ -32,6 +32,7 @@ from .fate import Fate, fate_of_error
 from .retry import Decision, Tries, decide
 from .service_clock import ServiceClock, in_words
 from .settings import Settings
+from .upload import Traffic, Upload
 
 
 class Pace(Protocol):
@@ -52,13 +53,30 @@ class Attempt:
     """
     One call on its way through a transport, and how far it got.
 
-    :ivar sent: whether a request of it may have reached the service. Set just before a request is
-        sent, and taken back if it certainly did not leave.
+    :param traffic: is told of the upload of a photo.
+    :ivar asked: whether an earlier request of it may have reached the service.
+    :ivar sending: whether the present one may. Set just before it is sent, and taken back if it
+        certainly did not leave.
+    :ivar upload_seconds: for how long photos were on their way.
     :ivar ended: whether no further request will follow.
     """
 
-    sent: bool = False
+    traffic: Traffic | None = None
+    asked: bool = False
+    sending: bool = False
+    upload_seconds: float = 0.0
     ended: bool = False
+
+    @property
+    def sent(self) -> bool:
+        """Say whether any request of it may have reached the service."""
+        return self.asked or self.sending
+
+    def uploaded(self, upload: Upload) -> None:
+        """Take note of an upload that is over: an incomplete one was not sent."""
+        self.sending = not upload.abandon()
+        if upload.is_large:
+            self.upload_seconds += upload.seconds
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,8 @@ class Send:
     Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`.
 
     :param key: what to sign it with.
-    :param timeout: seconds the request may take, from DNS to the last byte of the answer.
+    :param timeout: seconds the request may take, from DNS to the last byte of the answer. For a photo
+        they begin anew with all that the network takes of it.
     :param connect_timeout: seconds of them for DNS, connecting and TLS.
     """
 
@@ -206,14 +225,15 @@ def _requests(
         # At most half of it for connecting: what could not connect is known not to be sent.
         connect_timeout = min(settings.connect_timeout, timeout / 2)
         problem: FaceIdError
-        before, attempt.sent = attempt.sent, True
+        attempt.asked, attempt.sending = attempt.sent, True
+        uploading = attempt.upload_seconds
         try:
             reply = yield Send(action, body, personal, key, timeout, connect_timeout)
         except FaceIdError as error:
             fate, outcome = fate_of_error(error)
             problem, decision = error, decide(fate, outcome)
             if fate is Fate.NOT_SENT:
-                attempt.sent = before
+                attempt.sending = False
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")
@@ -233,6 +253,7 @@ def _requests(
             ahead_s = clock.measure(reply.date) if expired else None
             problem = problem_of(verdict, decision, settings, ahead_s)
             decision = tries.mend(decision, ahead_s)
+        tries.allow(attempt.upload_seconds - uploading)
         yield Seen(problem)
         pause = tries.pause(decision)
         if pause is None:

@@ -124,6 +124,10 @@ class Tries:
         self.requests += 1
         return min(self._settings.timeout, self._deadline - self.sent_at)
 
+    def allow(self, seconds: float) -> None:
+        """Put the deadline off by the time a photo was on its way: its size is no lack of patience."""
+        self._deadline += seconds
+
     def mend(self, decision: Decision, ahead_s: float | None) -> Decision:
         """
         Return what comes next, given what the table says: some things can be mended only once.

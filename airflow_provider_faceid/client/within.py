@@ -34,12 +34,23 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     """
     Return what ``work`` returns, or give up after so many seconds.
 
+    :param work: has timeouts of no more seconds than these.
+    :raises TimeoutError: the time is up.
+    """
+    end = time.monotonic() + seconds
+    return until(lambda: end, work)
+
+
+def until(end: Callable[[], float], work: Callable[[], T]) -> T:
+    """
+    Return what ``work`` returns, or give up at a moment that may move while it works.
+
     The timeouts of requests are per read: a server that dribbles its answer resets them with every
     byte. The work therefore runs in a thread that is left behind when the time is up. If its own
     timeouts do not end it either, we do: at once if it computes, with the next byte if it waits.
 
-    :param work: has timeouts of no more seconds than these.
-
+    :param end: says when, as things stand, on ``time.monotonic``.
+    :param work: has timeouts of its own that end it about then.
     :raises TimeoutError: the time is up.
     """
     results: list[T] = []
@@ -55,7 +66,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
             with deciding:
                 pass
 
-    def end() -> None:
+    def stop() -> None:
         with deciding:  # it cannot end meanwhile, so its number is not yet another thread's
             if not results and not errors:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -63,15 +74,16 @@ def within(seconds: float, work: Callable[[], T]) -> T:
                 )
 
     thread = threading.Thread(target=run, name="faceid-call", daemon=True)
-    end_at = time.monotonic() + seconds
+    began = time.monotonic()
     thread.start()
-    thread.join(seconds)
-    thread.join(_moment(time.monotonic() - end_at))
+    while thread.is_alive() and (left := end() - time.monotonic()) > 0:
+        thread.join(left)
+    thread.join(_moment(time.monotonic() - end()))
     if errors:
         raise errors[0]
     if results:
         return results[0]
-    later = threading.Timer(seconds + GRACE_SECONDS, end)
+    later = threading.Timer(time.monotonic() - began + GRACE_SECONDS, stop)
     later.daemon = True
     later.start()
     raise TimeoutError
@@ -84,16 +96,36 @@ async def within_async(seconds: float) -> AsyncIterator[None]:
 
     :raises TimeoutError: the time is up.
     """
+    end = asyncio.get_running_loop().time() + seconds
+    async with until_async(lambda: end):
+        yield
+
+
+@asynccontextmanager
+async def until_async(end: Callable[[], float]) -> AsyncIterator[None]:
+    """
+    Give up what the body awaits at a moment that may move meanwhile.
+
+    :param end: says when, as things stand, on the event loop's clock.
+    :raises TimeoutError: the time is up.
+    """
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
+    alarm: asyncio.TimerHandle | None = None
     async with asyncio.timeout(None) as limit:
-        alarm = loop.call_at(
-            end, lambda: limit.reschedule(loop.time() + _moment(loop.time() - end))
-        )
+
+        def look() -> None:
+            nonlocal alarm
+            if (left := end() - loop.time()) > 0:
+                alarm = loop.call_later(left, look)
+            else:
+                limit.reschedule(loop.time() + _moment(-left))
+
+        look()
         try:
             yield
         finally:
-            alarm.cancel()
+            if alarm is not None:
+                alarm.cancel()
 
 
 def _moment(late: float) -> float:

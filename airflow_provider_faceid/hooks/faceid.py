@@ -12,6 +12,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from ..client.auth import TC3Auth
 from ..client.blocking import call as blocking_call
+from ..client.connections import Connections
 from ..client.credentials.keys import Keys, OneKey, keys_of, new_keys_of
 from ..client.encryption import Encrypt, encrypt_of
 from ..client.extra import form_fields, refuse_no_object
@@ -75,7 +76,12 @@ class FaceIdHook(HttpHook):
     def __init__(
         self, faceid_conn_id: str = default_conn_name, state_conn_id: str | None = None
     ) -> None:
-        super().__init__(method="POST", http_conn_id=faceid_conn_id, auth_type=self._auth)
+        super().__init__(
+            method="POST",
+            http_conn_id=faceid_conn_id,
+            auth_type=self._auth,
+            adapter=Connections(),
+        )
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._clock = ServiceClock()

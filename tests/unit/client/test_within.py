@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from itertools import chain, repeat
 from types import SimpleNamespace
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_process_that_was_stopped_does_not_wait_for_long():
 
 def test_what_came_while_the_thread_that_waits_was_stopped_is_returned(monkeypatch):
     """The machine's clock goes on by a minute as soon as it waits."""
-    clock = iter([0.0, 60.0])
+    clock = chain([0.0, 0.0, 0.0], repeat(60.0))
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     over = threading.Event()
     threading.Timer(0.3, over.set).start()
