@@ -6,9 +6,14 @@ BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 PYTEST := -m pytest -q -p no:cacheprovider
-SUITE := tests/unit tests/contract tests/integration tests/docs
-# The simulator knows nothing of Airflow: its own tests need no second version of it.
-WITHOUT_AIRFLOW := --ignore=tests/unit/simulator --ignore=tests/integration/simulator
+# Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
+WORKERS ?= 4
+TOGETHER := --numprocesses $(WORKERS) --dist worksteal
+# All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
+# two sets of constraints differ in Airflow, and in what comes with its servers only.
+BELOW := batch canary client quality service simulator state warehouse
+ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
+	$(addprefix --ignore=tests/unit/,$(BELOW)) $(addprefix --ignore=tests/integration/,$(BELOW))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-unit test-integration faults test-faults test-canary test-docs test-oldest test-distributed \
@@ -30,15 +35,15 @@ test: test-unit test-integration test-faults test-canary test-docs ## all tests
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
-	@$(BIN)/python $(PYTEST) tests/unit tests/contract
+	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/unit tests/contract
 
 test-integration: .venv/test ## simulator, real databases, real DAG runs
 	@echo "== integration tests"
-	@$(BIN)/python $(PYTEST) tests/integration
+	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/integration
 
 test-faults: .venv/test ## everything that may go wrong does: paid once, nothing lost
 	@echo "== fault tests"
-	@$(BIN)/python $(PYTEST) tests/faults
+	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/faults
 
 faults: .venv/test ## the same with 100 kills and full times (about ten minutes), as a table in docs/
 	@echo "== fault tests with full numbers"
@@ -50,11 +55,11 @@ test-canary: .venv/canary ## marked people in a real Airflow, much trouble: nobo
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"
-	@$(BIN)/python $(PYTEST) tests/docs
+	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/docs
 
-test-oldest: .venv-oldest/test ## the suite on the oldest supported Airflow
-	@echo "== all tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
-	@$(OLDEST)/python $(PYTEST) $(SUITE) $(WITHOUT_AIRFLOW)
+test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supported one
+	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
+	@$(OLDEST)/python $(PYTEST) $(TOGETHER) $(ABOVE)
 
 test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, with Redis and PostgreSQL
 	@command -v redis-server >/dev/null || $(MAKE) --no-print-directory redis-server

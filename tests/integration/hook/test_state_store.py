@@ -10,9 +10,9 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.hooks import state
-from tests.unit.hooks.conftest import airflow_has_warned
+from tests.integration.state.conftest import postgres, postgres_url
 
-__all__ = ["airflow_has_warned"]
+__all__ = ["postgres", "postgres_url"]
 
 
 @pytest.fixture
