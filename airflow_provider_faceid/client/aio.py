@@ -8,19 +8,19 @@ import ssl
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
 from .credentials.keys import keys_of
+from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .encryption import encrypt_of
-from .fate import never_sent, no_address, no_answer, tls_refused
 from .flow import (
     Answer,
     Attempt,
@@ -34,17 +34,15 @@ from .flow import (
     TakeSlot,
     call_flow,
 )
+from .proxy import proxy_of
 from .service_clock import ServiceClock
 from .settings import Settings
 from .upload import Upload, new_socket, of_upload, polls, unsent_bytes
-from .wire import headers_of, reply_of
+from .wire import IDLE_SECONDS, headers_of, reply_of
 from .within import until_async
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
-
-IDLE_SECONDS = 15
-"""Idle connections are dropped after this, well before a server would do so."""
 
 
 class AsyncClient:
@@ -75,7 +73,7 @@ class AsyncClient:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        self._proxy = proxy_of(settings)
+        self._proxy = proxy_of(settings.url, settings.proxies)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds what is in flight
@@ -85,6 +83,8 @@ class AsyncClient:
             ),
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
             auto_decompress=False,  # what unpacks an answer knows when to stop
+            cookie_jar=aiohttp.DummyCookieJar(),  # the service has none: others' are not sent back
+            trace_configs=[tells_handover()],
         )
         return self
 
@@ -158,6 +158,8 @@ class AsyncClient:
         now = asyncio.get_running_loop().time
         upload = Upload(send.body, send.timeout, now, attempt.traffic)
         data = UploadPayload(upload) if upload.is_large else bytes(send.body)
+        handover = Handover()
+        handover.connect()
         try:
             async with (
                 until_async(lambda: upload.end),
@@ -168,6 +170,7 @@ class AsyncClient:
                     proxy=self._proxy,
                     allow_redirects=False,
                     timeout=limits(send.connect_timeout),
+                    trace_request_ctx=handover,
                 ) as response,
             ):
                 body = bytearray()
@@ -175,7 +178,8 @@ class AsyncClient:
                     body += part
             return reply_of(send, response.status, body, response.headers)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
-            raise of_upload(fate_of(error, send.action), upload, send.action) from None
+            problem = problem_of(send.action, error, handover, proxied=self._proxy is not None)
+            raise of_upload(problem, upload, send.action) from None
         except UncertainError as error:
             raise of_upload(error, upload, send.action) from None
         finally:
@@ -233,11 +237,17 @@ def limits(connect_timeout: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
 
 
-def proxy_of(settings: Settings) -> str | None:
-    """Return the proxy requests would take: the connection's, else the environment's."""
-    proxies = {**get_environ_proxies(settings.url), **settings.proxies}
-    proxy = select_proxy(settings.url, proxies)
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+def tells_handover() -> aiohttp.TraceConfig:
+    """Return what tells a request's hand-over that its connection stands."""
+
+    async def stands(_: object, context: SimpleNamespace, __: object) -> None:
+        handover: Handover = context.trace_request_ctx
+        handover.begin()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(stands)
+    trace.on_connection_reuseconn.append(stands)
+    return trace
 
 
 def trust_of(settings: Settings) -> ssl.SSLContext | bool:
@@ -255,19 +265,4 @@ def trust_of(settings: Settings) -> ssl.SSLContext | bool:
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except OSError:
-        raise tls_refused("Every Action", "no certificates to check it against") from None
-
-
-def fate_of(error: Exception, action: str) -> FaceIdError:
-    """Return what an error of aiohttp means for the call."""
-    detail = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return tls_refused(action, detail)
-    if isinstance(error, aiohttp.InvalidURL):
-        return no_address(action, detail)
-    never_left = (
-        aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
-    )
-    if isinstance(error, never_left):
-        return never_sent(action, detail)
-    return no_answer(action, detail)
+        raise error_of("Every Action", Ending.UNTRUSTED, NO_CERTIFICATES) from None

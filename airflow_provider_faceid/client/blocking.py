@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import requests
@@ -13,11 +12,12 @@ from urllib3.exceptions import HTTPError
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
-from .connections import UploadBody
+from .connections import UploadBody, watched
 from .credentials.keys import Keys, keys_of
+from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .encryption import Encrypt
-from .fate import kind_of, never_sent, no_address, no_answer, tls_refused
 from .flow import Answer, Attempt, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
+from .proxy import proxy_of
 from .service_clock import ServiceClock
 from .settings import Settings
 from .upload import Upload, of_upload
@@ -87,20 +87,24 @@ def _send(
 ) -> Reply:
     headers = headers_of(send, settings, clock)
     upload = Upload(send.body, send.timeout, time.monotonic, attempt.traffic)
+    handover = Handover()
 
     def exchange() -> tuple[Response, bytes]:
-        with session.post(
-            settings.url + "/",
-            data=UploadBody(upload) if upload.is_large else bytes(send.body),
-            headers=headers,
-            auth=lambda request: request,  # it is signed; a netrc must not touch our Authorization
-            timeout=(send.connect_timeout, send.timeout),
-            allow_redirects=False,
-            stream=True,
-            # Said again, because the environment overrules what only the session says.
-            verify=settings.verify,
-            proxies=dict(settings.proxies),
-        ) as response:
+        with (
+            watched(handover),
+            session.post(
+                settings.url + "/",
+                data=UploadBody(upload) if upload.is_large else bytes(send.body),
+                headers=headers,
+                auth=lambda request: request,  # signed; a netrc must not touch our Authorization
+                timeout=(send.connect_timeout, send.timeout),
+                allow_redirects=False,
+                stream=True,
+                # Said again, because the environment overrules what only the session says.
+                verify=settings.verify,
+                proxies=dict(settings.proxies),
+            ) as response,
+        ):
             return response, read_body(response)
 
     try:
@@ -108,14 +112,16 @@ def _send(
         return reply_of(send, response.status_code, body, response.headers)
     except UncertainError as error:
         raise of_upload(error, upload, send.action) from None
-    except HTTPError as error:
-        problem: FaceIdError = no_answer(send.action, type(error).__name__)
-    except requests.RequestException as error:
-        problem = fate_of(error, send.action)
+    except (HTTPError, requests.RequestException) as error:
+        proxied = proxy_of(settings.url, settings.proxies) is not None
+        problem = problem_of(send.action, error, handover, proxied=proxied)
     except TimeoutError:
-        problem = no_answer(send.action, f"timeout of {send.timeout:g} s")
+        handover.give_up()  # the thread that is left behind may not send it any more
+        ending = Ending.NO_CONNECTION if handover.never_left else Ending.NO_ANSWER
+        problem = error_of(send.action, ending, f"timeout of {send.timeout:g} s")
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
-        problem = tls_refused(send.action, "no certificates to check it against")
+        ending = Ending.UNTRUSTED if handover.never_left else Ending.NO_ANSWER
+        problem = error_of(send.action, ending, NO_CERTIFICATES)
     finally:
         attempt.uploaded(upload)
     raise of_upload(problem, upload, send.action) from None
@@ -134,30 +140,3 @@ def read_body(response: Response) -> bytes:
             break
         body += part
     return bytes(body)
-
-
-def fate_of(error: requests.RequestException, action: str) -> FaceIdError:
-    """Return what an error of requests means for the call."""
-    detail = kind_of(error)
-    connecting = _while_connecting(error)
-    if connecting and isinstance(error, requests.exceptions.SSLError):
-        return tls_refused(action, detail)
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return no_address(action, detail)
-    never_left = requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError
-    if connecting or isinstance(error, never_left):
-        return never_sent(action, detail)
-    return no_answer(action, detail)
-
-
-def _while_connecting(error: BaseException | None) -> bool:
-    """
-    Say whether an error arose before anything was sent.
-
-    Its type does not tell: TLS may fail, and reading may time out, in a handshake or in an answer.
-    """
-    while error is not None:
-        if any(frame.f_code.co_name == "connect" for frame, _ in walk_tb(error.__traceback__)):
-            return True
-        error = error.__context__
-    return False

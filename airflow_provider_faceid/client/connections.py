@@ -1,20 +1,48 @@
-"""The connections of the blocking transport: they upload a photo as its upload wants it."""
+"""The connections of the blocking transport.
+
+They upload a photo as its upload wants it, tell when a request is handed over, and are dropped when
+they were idle for long.
+"""
 
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from ..clock import SYSTEM_CLOCK
+from .delivery import Handover
 from .upload import Upload, polls, socket_options, unsent_bytes
+from .wire import IDLE_SECONDS
+
+if TYPE_CHECKING:
+    from requests import Session
 
 KEEP_ALIVE_IDLE, KEEP_ALIVE_COUNT, KEEP_ALIVE_INTERVAL = 120, 20, 30
 """Seconds, probes and seconds, as :class:`HttpHook` keeps its connections alive."""
+
+_HERE = threading.local()
+
+
+@contextmanager
+def watched(handover: Handover) -> Iterator[None]:
+    """Tell a hand-over what becomes of the request that this thread makes meanwhile."""
+    _HERE.handover = handover
+    try:
+        yield
+    finally:
+        _HERE.handover = None
+
+
+def _handover() -> Handover | None:
+    return getattr(_HERE, "handover", None)
 
 
 class UploadBody:
@@ -46,8 +74,18 @@ class UploadBody:
         yield upload.last_byte()
 
 
-class _TellsUpload(HTTPConnection):
-    """A connection that makes itself known to what it uploads."""
+class _Tells(HTTPConnection):
+    """Makes itself known to what it uploads; tells when it stands, past tunnel and TLS handshake."""
+
+    _is_connecting = False
+
+    def connect(self) -> None:
+        """Connect; what is sent meanwhile is the tunnel's."""
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request."""
@@ -55,20 +93,45 @@ class _TellsUpload(HTTPConnection):
             body.connection = self
         super().request(method, url, body, *args, **kwargs)
 
+    def send(self, data: Any) -> None:
+        """Send a part of a request, which may reach the service from now on."""
+        if self.sock is None and not self._is_connecting:
+            self.connect()  # http.client would do it in here
+        handover = _handover()
+        if handover is not None and not self._is_connecting:
+            handover.begin()
+        super().send(data)
 
-class _Connection(_TellsUpload):
+
+class _Connection(_Tells):
     pass
 
 
-class _TLSConnection(_TellsUpload, HTTPSConnection):
+class _TLSConnection(_Tells, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _DropsIdle(HTTPConnectionPool):
+    """Closes a connection that was idle for too long before it is taken; it opens itself anew."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection: Any = super()._get_conn(timeout)
+        since = getattr(connection, "idle_since", None)
+        if since is not None and SYSTEM_CLOCK.monotonic() - since > IDLE_SECONDS:
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = SYSTEM_CLOCK.monotonic()
+        super()._put_conn(conn)
+
+
+class _Pool(_DropsIdle):
     ConnectionCls = _Connection
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSPool(_DropsIdle, HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
@@ -78,16 +141,30 @@ class Connections(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the connections to the service."""
         super().init_poolmanager(*args, **kwargs, socket_options=_options())
-        _use_ours(self.poolmanager)
+        _use_our_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the connections to a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs, socket_options=_options())
-        _use_ours(manager)
+        if type(manager) is ProxyManager:  # one of SOCKS, for a user's own requests, has its own
+            _use_our_pools(manager)
         return manager
 
+    def send(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request; until its connection stands, nothing has left."""
+        handover = _handover()
+        if handover is not None:
+            handover.connect()
+        return super().send(*args, **kwargs)
 
-def _use_ours(manager: Any) -> None:
+
+def use_ours(session: Session, url: str) -> None:
+    """Let a session take our connections to an address."""
+    if not isinstance(session.get_adapter(url), Connections):
+        session.mount(url, Connections())
+
+
+def _use_our_pools(manager: Any) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 

@@ -17,6 +17,7 @@ from .credentials.choice import origin_of
 from .credentials.key import Credentials, Origin
 from .encryption import NONE, encrypt_of, refuse_keys_without_use
 from .extra import checked, form_fields, refuse_unknown
+from .proxy import check_proxies
 
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
@@ -162,6 +163,7 @@ def parse_settings(
         identity_limits=_identity_limits(conn_id, given.pop("identity_limits", {})),
         **given,
     )
+    check_proxies(conn_id, settings.url, settings.proxies)
     encrypt_of(settings)  # a key that is none is told now, and not by the first call
     return settings
 

@@ -10,6 +10,10 @@ from .flow import Send
 from .service_clock import ServiceClock
 from .settings import Settings
 
+IDLE_SECONDS = 15
+"""Idle connections are dropped after this, in both transports: well before a server, a load balancer
+or a NAT would forget them, after which a request on them is in doubt though it went nowhere."""
+
 
 def headers_of(send: Send, settings: Settings, clock: ServiceClock) -> dict[str, str]:
     """Return all headers of a request, signed for this moment."""

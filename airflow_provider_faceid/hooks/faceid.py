@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
@@ -237,7 +238,10 @@ class FaceIdHook(HttpHook):
         """
         # HttpHook asks for these only if the connection has an Extra, which ours need not have.
         options = {"timeout": self.settings.timeout, "allow_redirects": False}
-        return super().get_conn(headers, {**options, **(extra_options or {})})
+        session = super().get_conn(headers, {**options, **(extra_options or {})})
+        # The service has no cookies: those of others are neither kept nor sent back.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return session
 
     def check_response(self, response: Response) -> None:
         """

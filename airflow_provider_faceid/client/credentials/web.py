@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ...exceptions import CredentialsError, UnavailableError
 from ...service.envelope import UNPACKED, Reply
-from ..fate import kind_of
+from ..delivery import Ending, Handover, detail_of, ending_of
 from ..within import within
 from .key import MAX_BYTES
 
@@ -80,17 +80,29 @@ def ask(
 
     try:
         page = within(way.seconds, exchange)
-    except requests.exceptions.SSLError as error:
-        raise CredentialsError(
-            f"{host}: its TLS certificate or handshake is refused ({type(error).__name__}). Check "
-            "the address, or the certificates this machine trusts"
-        ) from None
     except TimeoutError:
         raise UnavailableError(f"{host} does not answer within {way.seconds:g} s") from None
     except (requests.RequestException, HTTPError) as error:
-        raise UnavailableError(f"{host} cannot be reached ({kind_of(error)})") from None
+        raise _problem_of(host, error) from None
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         raise CredentialsError(f"{host}: no certificates to check its own against") from None
     if len(page.body) > MAX_BYTES:
         raise CredentialsError(f"{host} sends more than {MAX_BYTES} bytes, which is no key")
     return page
+
+
+def _problem_of(host: str, error: Exception) -> UnavailableError | CredentialsError:
+    """Return what an error means: a handshake that is ended may pass, a certificate will not."""
+    free = Handover()
+    free.connect()  # a question costs nothing, so it is never in doubt
+    proxied = isinstance(error, requests.exceptions.ProxyError)
+    match ending_of(error, free, proxied=proxied):
+        case Ending.UNTRUSTED | Ending.NO_TLS:
+            return CredentialsError(
+                f"{host}: its TLS certificate or handshake is refused ({detail_of(error)}). Check "
+                "the address, or the certificates this machine trusts"
+            )
+        case Ending.NO_ADDRESS:
+            return CredentialsError(f"{host}, or its proxy, is no address ({detail_of(error)})")
+        case _:
+            return UnavailableError(f"{host} cannot be reached ({detail_of(error)})")
