@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from ..service.envelope import MAX_ANSWER, Reply
 from ..service.verdict import Verdict
-from .connections import UploadBody, watched
+from .connections import UploadBody, use_ours, watched
 from .credentials.keys import Keys, keys_of
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .encryption import Encrypt
@@ -46,7 +46,7 @@ def call(
     """
     Make one call.
 
-    :param session: sends; whatever it would sign with is left aside.
+    :param session: sends; whatever it would sign with is left aside. It gets our adapter.
     :param clock: the one requests are signed by.
     :param keys: what they are signed with; those of the settings if not given.
     :param encrypt: as for :func:`~.flow.call_flow`.
@@ -54,6 +54,7 @@ def call(
     :raises FaceIdError: there is no answer.
     """
     keys, attempt = keys or keys_of(settings.credentials), attempt or Attempt()
+    use_ours(session, settings.url)
     flow = call_flow(action, params, settings, clock, encrypt, attempt=attempt)
     effect = next(flow)
     while True:

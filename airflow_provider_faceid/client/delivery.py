@@ -166,6 +166,12 @@ def detail_of(error: BaseException) -> str:
     return name
 
 
+def kind_of(error: BaseException) -> str:
+    """Return the class of an error of requests, or of the one of urllib3 inside it."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return type(error if cause is None else cause).__name__
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and those inside it, the outermost first, each once."""
     seen: set[int] = set()

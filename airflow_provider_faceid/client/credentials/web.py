@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ...exceptions import CredentialsError, UnavailableError
 from ...service.envelope import UNPACKED, Reply
-from ..delivery import Ending, Handover, detail_of, ending_of
+from ..delivery import Ending, Handover, ending_of, kind_of
 from ..within import within
 from .key import MAX_BYTES
 
@@ -99,10 +99,10 @@ def _problem_of(host: str, error: Exception) -> UnavailableError | CredentialsEr
     match ending_of(error, free, proxied=proxied):
         case Ending.UNTRUSTED | Ending.NO_TLS:
             return CredentialsError(
-                f"{host}: its TLS certificate or handshake is refused ({detail_of(error)}). Check "
+                f"{host}: its TLS certificate or handshake is refused ({type(error).__name__}). Check "
                 "the address, or the certificates this machine trusts"
             )
         case Ending.NO_ADDRESS:
-            return CredentialsError(f"{host}, or its proxy, is no address ({detail_of(error)})")
+            return CredentialsError(f"{host}, or its proxy, is no address ({kind_of(error)})")
         case _:
-            return UnavailableError(f"{host} cannot be reached ({detail_of(error)})")
+            return UnavailableError(f"{host} cannot be reached ({kind_of(error)})")
