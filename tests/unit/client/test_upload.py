@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from airflow_provider_faceid.client.fate import no_answer
+from airflow_provider_faceid.client.delivery import Ending, error_of
 from airflow_provider_faceid.client.upload import (
     LARGE_BYTES,
     LONGEST_SECONDS,
@@ -76,7 +76,9 @@ def test_a_short_body_counts_as_sent_from_the_beginning(now):
     assert not upload.is_large
     assert upload.is_complete
     assert upload.end == now() + TIMEOUT
-    assert isinstance(of_upload(no_answer(ACTION, "reset"), upload, ACTION), UncertainError)
+    assert isinstance(
+        of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
+    )
 
 
 def test_patience_begins_anew_with_each_part_and_with_the_last_byte(now, upload):
@@ -96,7 +98,7 @@ def test_no_upload_outlives_its_signature(now, upload):
             break
     now.seconds = 100 + LONGEST_SECONDS
     upload._moved = now()
-    error = of_upload(no_answer(ACTION, "TimeoutError"), upload, ACTION)
+    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
     assert isinstance(error, SlowUploadError)
     assert "DNS" not in str(error)
 
@@ -105,14 +107,14 @@ def test_an_upload_that_stalls_was_not_sent_and_says_how_far_it_came(now, upload
     next(parts := upload.parts())
     next(parts)
     now.seconds += TIMEOUT
-    error = of_upload(no_answer(ACTION, "TimeoutError"), upload, ACTION)
+    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
     assert type(error) is NotSentError
     assert "stalled after 0.0 of 0.2 MB in 30 s" in str(error)
 
 
 def test_a_connection_that_breaks_during_an_upload_has_sent_nothing(upload):
     next(upload.parts())
-    error = of_upload(no_answer(ACTION, "reset"), upload, ACTION)
+    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION)
     assert type(error) is NotSentError
     assert "nothing was charged" in str(error)
 
@@ -120,7 +122,9 @@ def test_a_connection_that_breaks_during_an_upload_has_sent_nothing(upload):
 def test_a_connection_that_breaks_after_the_last_byte_is_in_doubt(upload):
     list(upload.parts())
     upload.last_byte()
-    assert isinstance(of_upload(no_answer(ACTION, "reset"), upload, ACTION), UncertainError)
+    assert isinstance(
+        of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
+    )
 
 
 def test_an_upload_that_was_given_up_hands_nothing_more_out(upload):
