@@ -23,7 +23,8 @@
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
-     `- UncertainError        sent without an answer: it may have been charged
+     |- UncertainError        sent without an answer: it may have been charged
+     `- InternalError         a fault of this package; another try may not meet it
 
 A mismatch, a person who is not found or a limit reached is an *answer*, never an exception.
 Messages carry the RequestId and never a person's data.
@@ -163,3 +164,11 @@ class DataQualityError(QuarantineError):
 
 class UncertainError(FaceIdError):
     """Sent without a readable answer: it may have been processed and charged."""
+
+
+class InternalError(FaceIdError):
+    """
+    A fault of this package, or of a library in it: the message has its type and place.
+
+    Its own words are left out, as they may quote a person. What was sent meanwhile is in the ledger.
+    """

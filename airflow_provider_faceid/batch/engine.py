@@ -24,6 +24,7 @@ from ..exceptions import (
     SupersededError,
     UnavailableError,
 )
+from ..frames import told
 from ..service.actions import Action
 from ..service.pseudonyms import hash_key_id
 from ..state.ledger import Ledger
@@ -136,11 +137,20 @@ class Batch:
             self._inputs.close()
             self._store_thread.shutdown()
 
+    def _say_what_went_unseen(
+        self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        """Log an error that no task awaits; asyncio itself would log its frames and bytes."""
+        del loop
+        error = context.get("exception")
+        self._log.error("%s: %s", self._action.name, told(error) if error else "an unseen event")
+
     def stop(self) -> None:
         """Call for no further rows; those in flight are waited for. Safe from a signal handler."""
         self._halt.stop()
 
     async def _run(self) -> Manifest:
+        asyncio.get_running_loop().set_exception_handler(self._say_what_went_unseen)
         started = self._clock.now()
         try:
             await self._in_store(self._store.open)

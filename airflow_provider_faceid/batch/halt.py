@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..frames import told
 from .progress import Log
 
 
@@ -25,7 +26,7 @@ class Halt:
     def fail(self, error: BaseException) -> None:
         """Call for no further rows because of an error."""
         if not self.is_on:
-            self._log.error("%s stops: %s", self._action, error)
+            self._log.error("%s stops: %s", self._action, told(error))
         if self.failure is None:
             self.failure = error
 

@@ -18,6 +18,7 @@ from ..clock import Clock, beijing_date
 from ..exceptions import InvalidInputError
 from ..service import id_card
 from ..service.actions import Action, Kind
+from ..service.envelope import Fields
 from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
 from .prepare import InputRules, request_fields
@@ -47,6 +48,9 @@ class Row(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<row {self.key}>"
+
+    def __sentry_repr__(self) -> str:  # or Sentry would show a tuple's values
+        return repr(self)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Inputs:
         )
         return rows
 
-    async def request(self, row: Row) -> dict[str, object]:
+    async def request(self, row: Row) -> Fields:
         """
         Return the request fields of a row.
 
@@ -157,8 +161,8 @@ class Inputs:
         """Say whether a new photo shows in the row's hash."""
         return not self._columns.photo or bool(self._columns.version)
 
-    def _values(self, values: tuple[Any, ...]) -> dict[str, object]:
-        return dict(zip(self._fields, values[1 : 1 + len(self._fields)], strict=True))
+    def _values(self, values: tuple[Any, ...]) -> Fields:
+        return Fields(zip(self._fields, values[1 : 1 + len(self._fields)], strict=True))
 
     def _rules(self) -> InputRules:
         return InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..service import id_card, name, photo
 from ..service.actions import Action, Kind
+from ..service.envelope import Fields
 from ..service.id_card import Check
 
 
@@ -25,20 +26,18 @@ class InputRules:
     id_card_check: Check
 
 
-def request_fields(
-    action: Action, values: Mapping[str, object], rules: InputRules
-) -> dict[str, object]:
+def request_fields(action: Action, values: Mapping[str, object], rules: InputRules) -> Fields:
     """
     Return the request fields of one row, normalised.
 
     :param values: source value by API field.
     :raises InvalidInputError: a value breaks a rule; the error names the rule, not the value.
     """
-    return {
-        field.name: _PREPARE[field.kind](values[field.name], action, rules)
+    return Fields(
+        (field.name, _PREPARE[field.kind](values[field.name], action, rules))
         for field in action.fields
         if field.name in values
-    }
+    )
 
 
 _PREPARE: dict[Kind, Callable[[Any, Action, InputRules], object]] = {

@@ -26,11 +26,13 @@ from ..exceptions import (
     FaceIdError,
     InvalidInputError,
 )
+from ..frames import without_frames
 from ..get_provider_info import get_provider_info
 from ..service import id_card as id_card_rules
 from ..service import name as name_rules
 from ..service import photo as photo_rules
 from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..service.envelope import Fields
 from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
@@ -74,6 +76,9 @@ class FaceIdHook(HttpHook):
     conn_type = "faceid"
     hook_name = "Tencent Cloud Face ID"
 
+    run = without_frames(HttpHook.run)
+    run_with_advanced_retry = without_frames(HttpHook.run_with_advanced_retry)
+
     def __init__(
         self, faceid_conn_id: str = default_conn_name, state_conn_id: str | None = None
     ) -> None:
@@ -88,6 +93,7 @@ class FaceIdHook(HttpHook):
         self._clock = ServiceClock()
 
     @cached_property
+    @without_frames
     def settings(self) -> Settings:
         """
         Read and check the connection, once.
@@ -108,6 +114,7 @@ class FaceIdHook(HttpHook):
         warn_of(settings)
         return settings
 
+    @without_frames
     def id_card_verification(
         self, id_card: str, name: str, *, once: Once | None = ONCE_PER_DAG_RUN
     ) -> Verdict:
@@ -123,6 +130,7 @@ class FaceIdHook(HttpHook):
         """
         return self.call(ID_CARD_VERIFICATION.name, self._identity(id_card, name), once)
 
+    @without_frames
     def image_recognition_v2(
         self,
         id_card: str,
@@ -144,16 +152,15 @@ class FaceIdHook(HttpHook):
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        params: dict[str, object] = {
-            **self._identity(id_card, name),
-            "ImageBase64": photo_rules.prepare(photo, IMAGE_RECOGNITION_V2.max_photo_base64),
-            "Extra": extra,
-        }
+        params = self._identity(id_card, name)
+        params["ImageBase64"] = photo_rules.prepare(photo, IMAGE_RECOGNITION_V2.max_photo_base64)
+        params["Extra"] = extra
         limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
         if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
             raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
         return self.call(IMAGE_RECOGNITION_V2.name, params, once)
 
+    @without_frames
     def call(
         self,
         action: str,
@@ -188,6 +195,7 @@ class FaceIdHook(HttpHook):
         ledger = self.ledger(work.owner, reuse_within=work.reuse_within)
         return call_once(ledger, settings, action, params, once=work, call=call)
 
+    @without_frames
     def pace(self, action: str) -> SlotPace:
         """
         Return the pace of this account and an Action, shared by all workers.
@@ -196,6 +204,7 @@ class FaceIdHook(HttpHook):
         """
         return shared_pace(self.settings, action, self.state_conn_id)
 
+    @without_frames
     def identity_counts(self) -> IdentityCounts:
         """
         Return the counters of how often each person was asked about, shared by all workers.
@@ -204,6 +213,7 @@ class FaceIdHook(HttpHook):
         """
         return shared_counts(self.settings, self.state_conn_id)
 
+    @without_frames
     def ledger(
         self,
         owner: str,
@@ -224,6 +234,7 @@ class FaceIdHook(HttpHook):
             self.settings, owner, self.state_conn_id, max_charged=max_charged, reuse_within=reuse
         )
 
+    @without_frames
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
     ) -> Session:
@@ -243,6 +254,7 @@ class FaceIdHook(HttpHook):
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         return session
 
+    @without_frames
     def check_response(self, response: Response) -> None:
         """
         Raise on an HTTP status that is no answer, without logging the body.
@@ -252,6 +264,7 @@ class FaceIdHook(HttpHook):
         if not response.ok:
             raise FaceIdError(f"HTTP {response.status_code} from {self.settings.host}")
 
+    @without_frames
     def test_connection(self) -> tuple[bool, str]:
         """
         Make one free call that proves key and signature; the key is fetched anew for it.
@@ -330,12 +343,12 @@ class FaceIdHook(HttpHook):
     def _encrypt(self) -> Encrypt | None:
         return encrypt_of(self.settings)
 
-    def _identity(self, id_card: str, name: str) -> dict[str, object]:
+    def _identity(self, id_card: str, name: str) -> Fields:
         today = beijing_date(SYSTEM_CLOCK.now())
-        return {
-            "IdCard": id_card_rules.prepare(id_card, today, self.settings.id_card_check),
-            "Name": name_rules.prepare(name),
-        }
+        return Fields(
+            IdCard=id_card_rules.prepare(id_card, today, self.settings.id_card_check),
+            Name=name_rules.prepare(name),
+        )
 
     def _auth(self, *_: Any) -> TC3Auth:
         return TC3Auth.of(self._keys, self.settings, self._clock)

@@ -16,6 +16,7 @@ from ..exceptions import (
     DeferError,
     FaceIdError,
     FatalError,
+    InternalError,
     OutageError,
     QuarantineError,
     RetryError,
@@ -59,6 +60,7 @@ RECOVERIES = (
         OutageError, Reaction.RETRY, "the service, or what gives its keys, was away for long", 600.0
     ),
     Recovery(RetryError, Reaction.RETRY, "nothing was charged", 60.0),
+    Recovery(InternalError, Reaction.RETRY, "what was answered is kept, the rest is asked", 60.0),
 )
 """The first row that fits an error holds."""
 

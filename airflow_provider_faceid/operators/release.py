@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import ConfigurationError
+from ..frames import without_frames
 from ..task_context import default_campaign
 from .common import work_of
 from .recovery import airflow_errors
@@ -53,6 +54,7 @@ class FaceIdReleaseOperator(BaseOperator):
         self.campaign = campaign
         self.source_keys = source_keys
 
+    @without_frames
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
         from ..hooks.sql import database  # noqa: PLC0415 - the same

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import ConfigurationError
+from ..frames import without_frames
 from ..service.id_card import birth_date_fits, normalise, province_fits
 from .recovery import airflow_errors
 
@@ -61,6 +62,7 @@ class FaceIdShardsOperator(BaseOperator):
         self.shards = shards
         self.min_rows = min_rows
 
+    @without_frames
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's form
         """Cut the source and return its shards."""
         with airflow_errors():

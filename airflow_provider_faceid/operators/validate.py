@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import DataQualityError
+from ..frames import without_frames
 from ..task_context import default_campaign
 from .common import describe_outlets, work_of
 from .recovery import airflow_errors
@@ -113,6 +114,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.campaign = campaign
         self.page_size = page_size
 
+    @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the table and return the counts."""
         campaign = self.campaign or default_campaign(context)

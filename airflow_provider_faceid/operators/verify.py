@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..exceptions import ConfigurationError
+from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
 from .common import shall_retry
 from .recovery import airflow_errors
@@ -92,6 +93,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         self._values = values
         self._columns = columns
 
+    @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the call and return the verdict."""
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
 from ..exceptions import ConfigurationError, IncompleteError
+from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
 from .common import describe_outlets, shall_retry, work_of
 from .recovery import airflow_errors
@@ -147,6 +148,7 @@ class _VerifyTableOperator(BaseOperator):
         self.state_conn_id = state_conn_id
         self._batch: Batch | None = None
 
+    @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
         campaign = self.campaign or default_campaign(context)

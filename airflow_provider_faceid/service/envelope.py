@@ -57,6 +57,9 @@ class Pieces(tuple[bytes, ...]):
     def __repr__(self) -> str:
         return f"<{self.length} bytes>"
 
+    def __sentry_repr__(self) -> str:  # or Sentry would show a tuple's values
+        return repr(self)
+
     def __bytes__(self) -> bytes:
         return b"".join(self)
 
@@ -94,6 +97,16 @@ class Reply:
             return float(timegm(parsedate_to_datetime(self.date_header).utctimetuple()))
         except (ValueError, OverflowError):
             return None
+
+
+class Fields(dict[str, object]):
+    """Request fields of a person, in the order they are sent. Printing them shows their names only."""
+
+    def __repr__(self) -> str:
+        return f"<fields {', '.join(self)}>"
+
+    def __sentry_repr__(self) -> str:  # or Sentry would show a mapping's values
+        return repr(self)
 
 
 def build_body(params: Mapping[str, object]) -> Pieces:

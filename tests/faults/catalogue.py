@@ -116,6 +116,9 @@ FAULTS: dict[int, Fault] = {
     55: Fault(
         "the state store takes 3 s for a step while the service throttles", "the event loop goes on"
     ),
+    56: Fault(
+        "an error tracker or a debugger prints the variables of every frame", "nobody is among them"
+    ),
     57: Fault("the SecretKey is rotated and there is no hash key", "says so before the first call"),
     59: Fault(
         "tables of an older version, with a column of the user; of a newer version",

@@ -29,6 +29,7 @@ TREE = {
     "InvalidInputError": "QuarantineError",
     "DataQualityError": "QuarantineError",
     "UncertainError": "FaceIdError",
+    "InternalError": "FaceIdError",
 }
 CLASSES = dict(inspect.getmembers(exceptions, inspect.isclass))
 
