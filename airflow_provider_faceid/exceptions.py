@@ -14,6 +14,7 @@
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
+     |   |   `- SlowUploadError       a photo took longer than a signature is good for
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now

@@ -49,6 +49,7 @@ TABLE = {"source_conn_id": "warehouse", "source": "applicants", "key_column": "a
 FEW = TABLE | {
     "source": f"SELECT * FROM applicants WHERE applicant_id IN ({GOOD}, {GOOD + 1}, {GOOD + 2})"
 }
+ONE = f"SELECT * FROM applicants WHERE applicant_id = {GOOD}"
 ARREARS = {"effect": "code", "code": "UnauthorizedOperation.Arrears", "envelope": "error"}
 LATE = {"effect": "delay", "wait_s": 3}
 
@@ -281,7 +282,7 @@ CASES: dict[str, tuple[list[dict[str, object]], tuple[Any, ...], Callable[[], No
     "bad input, face without photo": ([], (), lambda: DAG.face(40)),
     "no answer, single": ([LATE], (), DAG.single),
     "no answer, hook": ([LATE], (), DAG.hook_face),
-    "no answer, table": ([LATE], (), lambda: DAG.table(on_incomplete="fail")),
+    "no answer, table": ([LATE], (), lambda: DAG.table(source=ONE, on_incomplete="fail")),
     "time limit, table": ([LATE], (time_limit,), DAG.faces),
     "time limit, hook": ([LATE], (time_limit,), DAG.hook),
     "time limit, single": ([LATE], (time_limit,), DAG.face),

@@ -20,11 +20,10 @@ SECONDS = 180
 SECRET_KEY, HASH_SECRET = "qx-a-key-that-stands-nowhere", "qx-a-secret-that-stands-nowhere"
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory) -> tuple[Path, dict[str, str | bytes]]:
+@pytest.fixture
+def seen(tmp_path) -> tuple[Path, dict[str, str | bytes]]:
     """Return what the onlookers saw, a file for each, and the people and secrets there were."""
-    home = tmp_path_factory.mktemp("onlookers")
-    folder = home / "seen"
+    home, folder = tmp_path, tmp_path / "seen"
     folder.mkdir()
     warehouse = home / "warehouse.sqlite"
     with SimulatorServer(people=100, keys={"an-id": SECRET_KEY}) as server:
@@ -59,44 +58,40 @@ def seen(tmp_path_factory) -> tuple[Path, dict[str, str | bytes]]:
     return folder, markers | {"SecretKey": SECRET_KEY, "hash secret": HASH_SECRET}
 
 
+STAYS = {
+    "arrears, table": ["AirflowFailException", "AccountError", "RequestId", "flow.py:"],
+    "arrears, hook": ["AccountError", "RequestId", "raised at", "flow.py:"],
+    "bad input, single": ["InvalidInputError", "rule id_card_check_digit"],
+    "no answer, hook": ["UncertainError", "timeout of"],
+    "time limit, table": ["AirflowTaskTimeout", "time is up"],
+    "fault of ours on a name, hook": ["InternalError", "KeyError at", "faceid.py:"],
+    "validation, too many bad rows": ["DataQualityError", "4 of 60 rows are bad"],
+}
+"""What must not be lost, by case: type, message and place."""
+
+
 @pytest.mark.fault(56)
 def test_an_error_tracker_or_a_traceback_with_locals_shows_nobody(seen, measured):
+    """In one test, because what is looked at takes a while to come about."""
     folder, markers = seen
     canary = Canary(markers)
-    for file in sorted(folder.iterdir()):
-        if not file.name.startswith("careless"):
-            canary.search_text(file.name, file.read_bytes())
+    failures = [file for file in folder.iterdir() if not file.name.startswith("careless")]
+    for file in failures:
+        canary.search_text(file.name, file.read_bytes())
     assert canary.hits == []
-    measured(f"{len({f.stem for f in folder.iterdir()})} failures: 0 hits")
-
-
-@pytest.mark.parametrize("onlooker", ["sentry", "rich", "locals"])
-@pytest.mark.parametrize(
-    ("case", "words"),
-    [
-        ("arrears, table", ["AirflowFailException", "AccountError", "RequestId", "flow.py:"]),
-        ("arrears, hook", ["AccountError", "RequestId", "raised at", "flow.py:"]),
-        ("bad input, single", ["InvalidInputError", "rule id_card_check_digit"]),
-        ("no answer, hook", ["UncertainError", "timeout of"]),
-        ("time limit, table", ["AirflowTaskTimeout", "time is up"]),
-        ("fault of ours on a name, hook", ["InternalError", "KeyError at", "faceid.py:"]),
-        ("validation, too many bad rows", ["DataQualityError", "4 of 60 rows are bad"]),
-    ],
-)
-def test_the_type_the_message_and_the_place_stay(seen, case, onlooker, words):
-    text = (seen[0] / f"{case}.{onlooker}").read_text()
-    assert [word for word in words if word not in text] == []
-
-
-def test_the_stack_of_a_fault_of_ours_is_in_the_log(seen):
-    output = (seen[0] / "output").read_text()
-    assert "KeyError at airflow_provider_faceid/batch/prepare.py:" in output
-    assert "in verify\n    params = await self._inputs.request(row)" in output
-
-
-def test_the_onlookers_see_what_a_careless_dag_holds(seen):
-    folder, markers = seen
     for onlooker in ("sentry", "rich", "locals", "frames"):
-        canary = Canary(markers)
-        canary.search_text(onlooker, (folder / f"careless.{onlooker}").read_bytes())
-        assert {hit.marker for hit in canary.hits} >= {"name 3", "number 3"}, onlooker
+        assert_it_sees(onlooker, folder, markers)
+        for case, words in STAYS.items():
+            text = (folder / f"{case}.{onlooker}").read_text()
+            assert [word for word in words if word not in text] == [], (case, onlooker)
+    output = (folder / "output").read_text()
+    assert "KeyError at airflow_provider_faceid/batch/prepare.py:" in output
+    assert "params = await self._inputs.request(row)" in output
+    measured(f"{len({file.stem for file in failures})} failures: 0 hits")
+
+
+def assert_it_sees(onlooker: str, folder: Path, markers: dict[str, str | bytes]) -> None:
+    """Assert that an onlooker sees what a careless DAG holds."""
+    canary = Canary(markers)
+    canary.search_text(onlooker, (folder / f"careless.{onlooker}").read_bytes())
+    assert {hit.marker for hit in canary.hits} >= {"name 3", "number 3"}, onlooker

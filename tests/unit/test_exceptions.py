@@ -19,6 +19,7 @@ TREE = {
     "IncompleteError": "FatalError",
     "RetryError": "FaceIdError",
     "NotSentError": "RetryError",
+    "SlowUploadError": "NotSentError",
     "StateStoreError": "RetryError",
     "ThrottledError": "RetryError",
     "UnavailableError": "RetryError",
