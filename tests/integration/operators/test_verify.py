@@ -217,7 +217,7 @@ def test_a_try_that_died_on_the_way_is_not_repeated_unasked(bench, context, monk
     one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
 
     def die(*_, attempt, **__):
-        attempt.sent = True
+        attempt.sending = True
         raise SystemExit
 
     with monkeypatch.context() as dying:
