@@ -8,7 +8,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-bi
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 WORKERS ?= 4
-TOGETHER := --numprocesses $(WORKERS) --dist worksteal
+TOGETHER := --numprocesses $(WORKERS) --dist loadgroup
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := batch canary client quality service simulator state warehouse

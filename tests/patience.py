@@ -7,8 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SOON = 15.0
+SOON = 30.0
 """Seconds: far more than anything takes that need not wait, far less than what would never end."""
+PATIENCE = 300.0
+"""Seconds after which something that ends by itself is given up: a process, a thread, an Airflow."""
+UNHURRIED = {
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": str(PATIENCE),
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": str(int(PATIENCE)),
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(PATIENCE),
+}
+"""Environment of an Airflow that fails no task because the machine is slow."""
 
 
 def soon(holds: Callable[[], object]) -> bool:

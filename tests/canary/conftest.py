@@ -21,6 +21,7 @@ from airflow_provider_faceid.simulator.transfers import Delay, Status
 from tests.canary.echo import Echo, echo
 from tests.canary.home import ENDED, Home, Run
 from tests.canary.people import APPLICANTS, Source, plant
+from tests.patience import PATIENCE
 
 ANSWERED_BEFORE_THE_CRASH, IN_FLIGHT = 10, 10
 LATE = Rule(
@@ -32,7 +33,7 @@ LATE = Rule(
 FATAL = Rule(Code("UnauthorizedOperation.Arrears", "error"), action=FACE, nth=Nth(4, 4))
 AWAY = Rule(Status(503), action=ID_CARD)
 SERVICE = "canary-id"
-SECONDS = 120
+SECONDS = PATIENCE
 DONE = ENDED | {"up_for_reschedule"}
 """States in which a task has nothing to do today."""
 SOURCE_TABLES = ("applicants", "careless")

@@ -17,13 +17,14 @@ import psutil
 
 from tests.distributed.parts import Part, Parts, free_port
 from tests.integration.airflow.conftest import ApiServer
+from tests.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[2]
 AIRFLOW = (sys.executable, "-m", "airflow")
 DAGS = {"examples": PROJECT / "example_dags", "tests": Path(__file__).with_name("dags")}
 """DAG files by the name of their bundle."""
 PARALLEL = 4
-START_SECONDS, RUN_SECONDS = 120, 150
+START_SECONDS = RUN_SECONDS = PATIENCE
 ENDED = {"success", "failed", "upstream_failed", "skipped"}
 
 LINEAGE = "lineage.jsonl"
@@ -175,6 +176,7 @@ class Home:
                 "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.api.url}/execution/",
                 "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                **UNHURRIED,
                 "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
                 "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),

@@ -13,14 +13,14 @@ from typing import Any
 from tests.distributed import host
 from tests.distributed.parts import Part, Parts, free_port
 from tests.integration.airflow.conftest import ApiServer
+from tests.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[2]
 AIRFLOW = (sys.executable, "-m", "airflow")
 WORKERS = ("worker-one", "worker-two")
 TASKS_PER_WORKER = 2
 """Half the shards of the example: a worker cannot take them all."""
-START_SECONDS = 150
-RUN_SECONDS = 180
+START_SECONDS = RUN_SECONDS = PATIENCE
 
 
 @dataclass
@@ -126,6 +126,7 @@ class Cluster:
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{host.__name__}.name",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            **UNHURRIED,
             # A line for each request would hide all others.
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
             "AIRFLOW__LOGGING__TASK_LOGS_TO_STDOUT": "True",

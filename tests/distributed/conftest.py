@@ -25,7 +25,7 @@ __all__ = ["postgres"]
 DAG = "verify_in_shards"
 APPLICANTS = 2000
 PEOPLE = APPLICANTS + 100  # some of them are special
-REDIS_SECONDS = 20
+REDIS_SECONDS = 60
 DATABASES = ("airflow", "warehouse", "state")
 
 

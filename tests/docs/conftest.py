@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from tests.patience import PATIENCE, UNHURRIED
 
 PEOPLE, PHOTOS = 60, 4
 
@@ -34,7 +35,7 @@ class World:
     def warehouse(self) -> Path:
         return self.home / "warehouse.sqlite"
 
-    def run(self, command: list[str], stdin: str = "", seconds: float = 240) -> str:
+    def run(self, command: list[str], stdin: str = "", seconds: float = PATIENCE) -> str:
         """Run a command and return what it printed; a failure shows it."""
         done = subprocess.run(
             command,
@@ -61,6 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            **UNHURRIED,
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(
                 {

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from airflow_provider_faceid.service.outcomes import Outcome, Step
+from tests.patience import PATIENCE
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -18,7 +19,7 @@ def test_generated_tables_are_current():
         [sys.executable, PROJECT / "docs" / "generate.py", "--check"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}run: make docs"

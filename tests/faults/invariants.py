@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from airflow_provider_faceid.clock import utc_seconds
+from tests.departures import too_fast
 
 LEAST_FORM = 6
 """Shorter forms than so many bytes are found by chance."""
@@ -42,6 +42,7 @@ class Facts:
     :param retries: calls more than one a row that the policy allows for rows in doubt.
     :param most_in_doubt: rows that may be in doubt: in flight at a crash, or left without an answer.
     :param quota: calls per second; 0 if the run was not held back.
+    :param left: when the pace let calls go.
     :param texts: everything that was written down, by where it stands.
     :param identities: names and numbers that may be in none of them.
     :param charged: calls the runs themselves say were charged; None if one of them could not say.
@@ -55,6 +56,7 @@ class Facts:
     retries: int = 0
     most_in_doubt: int = 0
     quota: int = 0
+    left: Sequence[float] = ()
     texts: Mapping[str, bytes] = field(default_factory=dict)
     identities: Sequence[str] = ()
     charged: int | None = None
@@ -84,11 +86,10 @@ def paid_once(facts: Facts) -> list[str]:
 
 
 def paced(facts: Facts) -> list[str]:
-    """I3: no second of the clock, and no other second, has more calls than the quota and one."""
+    """I3: no second has more calls than the quota, but for what the machine held up on the way."""
     if not facts.quota:
         return []
-    most = busiest_second(facts.calls)
-    return [f"{most} calls in one second"] if most > facts.quota + 1 else []
+    return too_fast(facts.quota, facts.left, [utc_seconds(call["at"]) for call in facts.calls])
 
 
 def nobody_told(facts: Facts) -> list[str]:
@@ -139,15 +140,6 @@ def hold(facts: Facts) -> None:
     """Assert all of them."""
     wrong = broken(facts)
     assert not wrong, wrong
-
-
-def busiest_second(calls: Calls) -> int:
-    """Return the most calls in any stretch of one second, wherever it begins."""
-    moments = sorted(round(utc_seconds(call["at"]) * 1000) for call in calls)
-    return max(
-        (index + 1 - bisect_left(moments, moment - 999) for index, moment in enumerate(moments)),
-        default=0,
-    )
 
 
 def likely(wanted: Sequence[Form], text: bytes) -> list[Form]:

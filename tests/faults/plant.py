@@ -17,13 +17,13 @@ from typing import Any
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
+from tests.patience import PATIENCE
 
 from .invariants import Facts, hold
 
 ACTION = "IdCardVerification"
 RATE = 400
 """Calls per second of all workers together, unless a test says otherwise."""
-MOST_SECONDS = 120
 MOST_STOPS = 20
 LATEST_TRY = """
     SELECT t.number, COUNT(c.call_key) FROM faceid_tries t LEFT JOIN faceid_calls c
@@ -82,7 +82,7 @@ class Worker:
 
     def wait(self) -> int:
         """Return the exit code when it has ended."""
-        end = time.monotonic() + MOST_SECONDS
+        end = time.monotonic() + PATIENCE
         while self.poll() is None and time.monotonic() < end:
             time.sleep(0.005)
         if self._code is None:
@@ -170,6 +170,7 @@ class Plant:
             "owner": owner,
             "rate": RATE,
             "log": str(self.folder / "log"),
+            "left": str(self.folder / "left"),
         }
         self._workers.append(Worker(self._zygote.ask, usual | job))
         return self._workers[-1]
@@ -192,11 +193,15 @@ class Plant:
         """Return what the service saw."""
         return list(self.server.account.ledger.rows())
 
+    def left(self) -> list[float]:
+        """Return when the pace let calls go, of all workers."""
+        return [float(line) for line in (self.folder / "left").read_text().split()]
+
     def called(self) -> Counter[str]:
         """Return calls by ID number."""
         return Counter(str(call["id_card"]) for call in self.calls())
 
-    def wait_for(self, holds: Callable[[], bool], seconds: float = 60) -> bool:
+    def wait_for(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
         """Wait until something holds; say whether it does."""
         end = time.monotonic() + seconds
         while not holds() and time.monotonic() < end:
@@ -240,7 +245,7 @@ class Plant:
         :param counted: whether every worker came to an end and could say what it paid.
         """
         self.held = True
-        calls = self.calls()
+        calls, left = self.calls(), self.left()
         charged = self.query("SELECT SUM(charged) FROM faceid_runs")[0][0] if counted else None
         assert self.finish("the last") == 0
         people = dict(self.query("SELECT id, id_card FROM people"))
@@ -253,6 +258,7 @@ class Plant:
             retries=retries,
             most_in_doubt=most_in_doubt,
             quota=quota,
+            left=left,
             texts=self.texts(),
             identities=sorted({*names, *people.values()}),
             charged=charged,

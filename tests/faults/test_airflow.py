@@ -17,17 +17,18 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
+from tests.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold
 from .plant import ACTION, RATE, Worker, Zygote
 
 ROWS = 200
-SECONDS = 120
 
 DAG = """
 from airflow.sdk import DAG
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+from tests.patience import UNHURRIED
 
 people = {"source_conn_id": "warehouse", "source": "people", "campaign": "campaign"}
 with DAG("verify") as dag:
@@ -87,7 +88,7 @@ class Home:
 
     def states(self, process: subprocess.Popen[str]) -> list[str]:
         """Wait for the end; return the states of run, check and verification."""
-        output, _ = process.communicate(timeout=SECONDS)
+        output, _ = process.communicate(timeout=PATIENCE)
         self.output += output
         assert "\nSTATES " in output, output[-3000:]
         return output.rpartition("\nSTATES ")[2].split()
@@ -145,6 +146,7 @@ class Home:
             "AIRFLOW_HOME": str(self.folder / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            **UNHURRIED,
             "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(faceid),
             "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -123,7 +123,7 @@ class Trial(Bench):
         """
         self.held = True
         charged = sum(manifest["charged"] for manifest in self.manifests)
-        before = self.calls()
+        before, left = self.calls(), list(self.left)
         self.server.faults.clear()
         again = self.run(*parts, **more)
         unanswered = [call for call in before if not call["answered"] and not call["error"]]
@@ -136,6 +136,7 @@ class Trial(Bench):
             retries=retries,
             most_in_doubt=len(unanswered),
             quota=quota,
+            left=left,
             texts=self.texts(),
             identities=self.identities(),
             charged=charged,

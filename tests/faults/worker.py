@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_faceid.batch.engine import Batch
@@ -17,13 +18,13 @@ from airflow_provider_faceid.service.actions import ACTIONS
 from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
 from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
+from tests.departures import NotedPace
 
 ACTION = "IdCardVerification"
 
@@ -49,6 +50,7 @@ def main(
     dies_loading: bool = False,
     largest_file: int = 0,
     lock_seconds: float = 0,
+    left: str = os.devnull,
 ) -> None:
     """
     Verify a table.
@@ -58,6 +60,7 @@ def main(
     :param dies_loading: whether it is killed when half of its answers are in the warehouse.
     :param largest_file: bytes a file may have, as on a full disk; 0 for any size.
     :param lock_seconds: how long to wait for the state store; 0 for as long as usual.
+    :param left: file for the moments at which the pace lets calls go.
     """
     logging.basicConfig(level=logging.INFO)
     if largest_file:
@@ -77,13 +80,16 @@ def main(
     tables = ResultsRepository(database(), Work(campaign, ACTION, owner), clock)
     if dies_loading:
         tables.write = dying_in(tables.write)
+    file = Path(left).open("a", buffering=1, encoding="ascii")  # noqa: SIM115 - while it lives
     batch = Batch(
         action=ACTIONS[ACTION],
         source=Source(database(), source, "id"),
         columns=Columns({"IdCard": "id_card", "Name": "name"}),
         store=tables,
         settings=Settings(Credentials("simulator-id", "simulator-key"), url=url),
-        pace=SlotPace(StoredRow(store, "account"), rate, clock),
+        pace=NotedPace(
+            StoredRow(store, "account"), rate, clock, note=lambda moment: file.write(f"{moment}\n")
+        ),
         ledger=Ledger(store, owner),
         max_in_flight=in_flight,
         clock=clock,

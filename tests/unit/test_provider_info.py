@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_faceid.get_provider_info import get_provider_info
+from tests.patience import PATIENCE
 
 INFO = get_provider_info()
 CONNECTION_TYPE = INFO["connection-types"][0]
@@ -26,7 +27,7 @@ def schema(name: str) -> dict:
 
 def python(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-
-START_SECONDS = 120
+from tests.patience import PATIENCE, UNHURRIED
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Airflow:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -86,6 +85,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            **UNHURRIED,
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(
@@ -131,7 +131,7 @@ def api_server(airflow: Airflow) -> Iterator[ApiServer]:
 
 
 def _wait(server: ApiServer, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + PATIENCE
     while not server.log_in():
         assert process.poll() is None, "the api-server ended"
         assert time.monotonic() < end, "the api-server does not answer"

@@ -23,13 +23,13 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
+from tests.departures import NotedPace
 from tests.integration.warehouse.conftest import Home, home, postgres
 
 __all__ = ["home", "postgres"]
@@ -52,12 +52,14 @@ class Bench:
     :ivar url: where calls go; the simulator unless a test says otherwise.
     :ivar state: the state store.
     :ivar clock: the engine's clock.
+    :ivar left: when the pace let calls go.
     """
 
     def __init__(self, server: SimulatorServer, home: Home, state: StateStore) -> None:
         self.server, self.home, self.url = server, home, server.url
         self.state = state
         self.clock: Clock = BriskClock()
+        self.left: list[float] = []
 
     @property
     def people(self) -> list[Person]:
@@ -139,7 +141,12 @@ class Bench:
             columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
             store=self.store(campaign, action, valid_for),
             settings=account,
-            pace=SlotPace(MemoryRow(self.clock), account.rate(action)),
+            pace=NotedPace(
+                MemoryRow(self.clock),
+                account.rate(action),
+                note=self.left.append,
+                now=self.clock.now,
+            ),
             ledger=Ledger(self.state, owner, reuse_within=reuse_within),
             clock=self.clock,
             log=LOG,

@@ -22,7 +22,7 @@ from airflow_provider_faceid.simulator.rule import Nth, Rule
 from airflow_provider_faceid.simulator.special import ID_CARD
 from tests.integration.credentials.cloud import METADATA, ROLE_ARN, Cloud
 from tests.integration.hook.conftest import HASH_SECRET
-from tests.patience import soon
+from tests.patience import PATIENCE, soon
 
 ROWS, IN_FLIGHT = 400, 16
 STEP_SECONDS = 60
@@ -124,14 +124,14 @@ def test_threads_and_coroutines_at_the_moment_of_expiry_ask_once(server, cloud):
     cloud.trouble = lambda _: cloud.stopping.wait(0.05)  # False: it answers a little later
 
     def one_thread() -> None:
-        at_once.wait(5)
+        at_once.wait(PATIENCE)
         got.append(keys.ready() or keys.wait("kyc"))
 
     async def coroutines() -> None:
         async def one() -> Credentials:
             return keys.ready() or await keys.wait_async("kyc")
 
-        at_once.wait(5)
+        at_once.wait(PATIENCE)
         got.extend(await asyncio.gather(*(one() for _ in range(200))))
 
     threads = [threading.Thread(target=one_thread) for _ in range(32)]
@@ -139,7 +139,7 @@ def test_threads_and_coroutines_at_the_moment_of_expiry_ask_once(server, cloud):
         thread.start()
     asyncio.run(coroutines())
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert {key.secret_id for key in got} == {"tmp-id-2"}
     assert (len(got), len(cloud.issued)) == (232, 2)
 
@@ -197,7 +197,7 @@ def test_an_origin_that_is_away_stops_the_run_only_when_the_key_expires(
     try:
         error, manifest = bench.fail(OutageError, settings=settings, max_in_flight=4)
     finally:
-        expiring.join(10)
+        expiring.join(PATIENCE)
     assert str(error).startswith("Connection 'faceid_default': no key. ")
     assert f"{settings['credentials'].name}: {cloud.url[7:]}" in str(error)
     assert "No new key; the old one is good for another" in caplog.text

@@ -18,6 +18,7 @@ from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person, expects
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from tests.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[3]
 DAGS = PROJECT / "example_dags"
@@ -46,7 +47,7 @@ for name, dag in bag.dags.items():
 day = datetime.now(UTC).replace(microsecond=0)
 for name in sys.argv[3:]:
     state = str(bag.dags[name].test(logical_date=day).state)
-    with urlopen(sys.argv[2] + "/_sim/ledger", timeout=30) as ledger:
+    with urlopen(sys.argv[2] + "/_sim/ledger", timeout=300) as ledger:
         facts["states"].append([name, state, len(json.load(ledger))])
 print("\\nFACTS " + json.dumps(facts))
 """
@@ -91,7 +92,7 @@ def story(tmp_path_factory) -> Story:
             env=_environment(home, server.url),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=PATIENCE,
             check=False,
             cwd=home,
         )
@@ -115,6 +116,7 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        **UNHURRIED,
         "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(faceid),
         "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(warehouse),
         "PYTHONDONTWRITEBYTECODE": "1",

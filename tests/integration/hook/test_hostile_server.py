@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
 from airflow_provider_faceid.service.envelope import MAX_ANSWER
-from tests.patience import SOON, soon
+from tests.patience import PATIENCE, SOON, soon
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -100,7 +100,7 @@ def test_memory_stays_small_while_a_server_sends_100_megabytes(client, serve, ma
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     told, grown_mb = done.stdout.splitlines()

@@ -17,6 +17,7 @@ from airflow_provider_faceid.client.aio import AsyncClient
 from airflow_provider_faceid.client.upload import PART_BYTES
 from airflow_provider_faceid.service import photo
 from airflow_provider_faceid.service.envelope import build_body
+from tests.patience import PATIENCE
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 PERSON = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -57,7 +58,7 @@ def serving(work: Callable[[socket.socket], None]) -> Iterator[str]:
         server.settimeout(10)
         done = thread.submit(work, server)
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        done.result(10)
+        done.result(PATIENCE)
 
 
 def accept(server: socket.socket) -> socket.socket:

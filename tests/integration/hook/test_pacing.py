@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
-from airflow_provider_faceid.clock import next_beijing_midnight
+from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import IdentityLimitError
+from airflow_provider_faceid.hooks import state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
+from tests.departures import NotedPace, too_fast
+from tests.patience import PATIENCE
 
 ID_CARD = "IdCardVerification"
 
@@ -18,6 +22,14 @@ ID_CARD = "IdCardVerification"
 @pytest.fixture
 def params(ordinary):
     return {"IdCard": ordinary.id_card, "Name": ordinary.name}
+
+
+@pytest.fixture
+def faults(monkeypatch, ledger):
+    """Return what is wrong with the pace, if so many calls a second are the quota."""
+    left: list[float] = []
+    monkeypatch.setattr(state, "SlotPace", partial(NotedPace, note=left.append))
+    return lambda quota: too_fast(quota, left, [utc_seconds(call["at"]) for call in ledger()])
 
 
 @pytest.mark.usefixtures("short_pauses")
@@ -33,30 +45,29 @@ def test_throttled_calls_are_answered_in_the_end(client, connect, simulator, par
     assert simulator.account.ledger.bill[ID_CARD] == 7
 
 
-def test_a_right_quota_is_never_exceeded(client, connect, simulator, params):
+def test_a_right_quota_is_never_exceeded(client, connect, simulator, params, faults):
     simulator.account.windows.quotas[ID_CARD] = 20
     hook = connect(simulator.url, id_card_verification_quota=20)
     client.ask_all(hook, [(ID_CARD, params)] * 25)
-    pace = simulator.account.windows.pace()[ID_CARD]
-    assert (pace["throttled"], pace["calls"]) == (0, 25)
-    assert pace["busiest_second"] <= 20
+    assert simulator.account.ledger.bill[ID_CARD] == 25
+    assert faults(20) == []
 
 
-def test_hooks_in_threads_keep_the_quota_together(connect, simulator, ordinary):
+def test_hooks_in_threads_keep_the_quota_together(connect, simulator, ordinary, faults):
     simulator.account.windows.quotas[ID_CARD] = 20
     connect(simulator.url, id_card_verification_quota=20)
     start = threading.Barrier(4)
 
     def work(_):
         hook = FaceIdHook("faceid_test")
-        start.wait(5)
+        start.wait(PATIENCE)
         return [hook.id_card_verification(ordinary.id_card, ordinary.name) for _ in range(6)]
 
     with ThreadPoolExecutor(4) as pool:
         verdicts = [verdict for done in pool.map(work, range(4)) for verdict in done]
     assert len(verdicts) == 24
     assert all(verdict.is_match for verdict in verdicts)
-    assert simulator.account.windows.pace()[ID_CARD]["throttled"] == 0
+    assert faults(20) == []
 
 
 def test_a_person_asked_about_too_often_is_not_asked_about_again(connect, simulator, ordinary):

@@ -25,6 +25,7 @@ from tests.integration.hook.conftest import (
     running,
     simulator,
 )
+from tests.patience import PATIENCE
 
 __all__ = [
     "_a_state_store_of_its_own",
@@ -46,7 +47,7 @@ AES, SM4, KMS = FORMS = ("AES-256-CBC", "SM4-GCM", "KMS")
 @pytest.fixture
 def encrypters(simulator):
     """Return one for each form, with the keys the control plane shows."""
-    keys = requests.get(f"{simulator.url}/_sim/keys", timeout=5).json()
+    keys = requests.get(f"{simulator.url}/_sim/keys", timeout=PATIENCE).json()
     return {
         AES: Encrypter(AES, keys[AES]),
         SM4: Encrypter(SM4, keys[SM4]),
@@ -165,6 +166,6 @@ def test_a_field_that_cannot_be_encrypted_is_named_by_a_code(hook, encrypters, o
 
 
 def test_keys_survive_a_reset(simulator, encrypters, hook, ordinary):
-    requests.post(f"{simulator.url}/_sim/reset", timeout=5).raise_for_status()
+    requests.post(f"{simulator.url}/_sim/reset", timeout=PATIENCE).raise_for_status()
     simulator.account.windows.quotas.update({ID_CARD: 0})
     assert hook.call(ID_CARD, params_of(encrypters[SM4], ordinary)).is_match

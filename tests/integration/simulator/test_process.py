@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_faceid.simulator.process import simulator
+from tests.patience import PATIENCE
 
 COMMAND = [sys.executable, "-m", "airflow_provider_faceid.simulator"]
 
@@ -27,9 +28,9 @@ def test_it_says_where_it_listens_and_stops_cleanly(stop):
         line = process.stdout.readline()
         found = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", line)
         assert found, line
-        assert len(requests.get(f"{found[1]}/_sim/people", timeout=5).json()) == 30
+        assert len(requests.get(f"{found[1]}/_sim/people", timeout=PATIENCE).json()) == 30
         process.send_signal(stop)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -37,7 +38,11 @@ def test_a_taken_port_is_said_in_one_line():
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().strip().rpartition(":")[2]
         second = subprocess.run(
-            [*COMMAND, "--port", port], capture_output=True, text=True, timeout=20, check=False
+            [*COMMAND, "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         process.terminate()
     assert second.returncode == 1
@@ -51,11 +56,11 @@ def test_it_starts_with_the_fault_rules_of_a_file(tmp_path):
         [*COMMAND, "--people", "20", "--faults", str(file)], stdout=subprocess.PIPE, text=True
     ) as process:
         url = process.stdout.readline().split()[-1]
-        rules = requests.get(f"{url}/_sim/faults", timeout=5).json()
+        rules = requests.get(f"{url}/_sim/faults", timeout=PATIENCE).json()
         assert [rule["effect"] for rule in rules] == ["drop_after"]
-        requests.delete(f"{url}/_sim/faults", timeout=5).raise_for_status()
-        requests.post(f"{url}/_sim/reset", timeout=5).raise_for_status()
-        assert requests.get(f"{url}/_sim/faults", timeout=5).json() == rules
+        requests.delete(f"{url}/_sim/faults", timeout=PATIENCE).raise_for_status()
+        requests.post(f"{url}/_sim/reset", timeout=PATIENCE).raise_for_status()
+        assert requests.get(f"{url}/_sim/faults", timeout=PATIENCE).json() == rules
         process.terminate()
 
 
@@ -67,9 +72,9 @@ def test_it_logs_requests_on_stderr_when_asked_to():
         text=True,
     ) as process:
         url = process.stdout.readline().split()[-1]
-        answer = requests.post(url, json={"Name": "Wei Xiaobao"}, timeout=5).json()
+        answer = requests.post(url, json={"Name": "Wei Xiaobao"}, timeout=PATIENCE).json()
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert out == ""
     assert re.fullmatch(rf"\S+ - - \w+ - free \d+ ms {answer['Response']['RequestId']}\n", err)
 
@@ -82,7 +87,7 @@ def test_as_a_context_manager_it_is_asked_and_stopped():
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
     with pytest.raises(requests.ConnectionError):
-        requests.get(process.url, timeout=5)
+        requests.get(process.url, timeout=PATIENCE)
 
 
 def test_as_a_context_manager_it_says_that_it_did_not_start(capfd):
@@ -107,7 +112,7 @@ def test_without_pillow_the_command_says_what_to_install():
         "sys.exit(main())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert "pip install 'airflow-provider-faceid[simulator]'" in done.stderr
@@ -117,7 +122,7 @@ def test_without_pillow_the_command_says_what_to_install():
 def test_without_pillow_the_class_says_what_to_install():
     code = WITHOUT_PILLOW + "from airflow_provider_faceid.simulator import SimulatorServer"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
@@ -129,4 +134,4 @@ def test_importing_the_package_is_light():
         "import sys, airflow_provider_faceid.simulator; "
         "assert not {'aiohttp', 'PIL', 'numpy', 'airflow'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 CONFTEST = 'pytest_plugins = ["airflow_provider_faceid.testing"]\n'
 
 TESTS = """
@@ -61,7 +63,7 @@ def run(folder, *options):
         cwd=folder,
         env=kept | {"AIRFLOW_HOME": str(folder / "home")},
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -81,7 +83,7 @@ def test_nobody_gets_the_fixtures_unasked(tmp_path):
 @pytest.mark.parametrize("module", ["airflow", "PIL", "aiohttp", "numpy"])
 def test_the_plugin_is_light(module):
     code = f"import sys, airflow_provider_faceid.testing; assert {module!r} not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
 def test_the_example_of_the_docs_runs(tmp_path):

@@ -21,6 +21,8 @@ __all__ = ["postgres"]
 
 SCHEMAS = count()
 START = 1000.0
+HOURLY = 1 / 3600
+"""A rate at which no slot passes while a test runs, however slow the machine is."""
 
 
 class SleepClock(Clock):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_faceid.clock import next_beijing_midnight
 from airflow_provider_faceid.exceptions import StateStoreError
 from airflow_provider_faceid.state.limits import IdentityCounts, Use
+from tests.patience import PATIENCE
 
 SOON, LATE = 1000.0, 2000.0
 
@@ -103,7 +104,7 @@ def test_workers_at_once_get_no_more_than_the_limit_together(url, stores):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(passed) == 4
     assert sum(passed, Counter()) == dict.fromkeys(range(20), 10)
 

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_faceid.state.pace import BLOCK_SLOTS, LATE_SECONDS, SlotPace
 from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
-from tests.patience import SOON
+from tests.patience import PATIENCE, SOON
 
 from .conftest import START, Place, SleepClock
 
@@ -63,7 +63,7 @@ def together(request) -> Callable[[SlotPace, int, int], None]:
         for thread in started:
             thread.start()
         for thread in started:
-            thread.join(10)
+            thread.join(PATIENCE)
         assert not any(thread.is_alive() for thread in started)
 
     def coroutines(pace: SlotPace, workers: int, times: int) -> None:

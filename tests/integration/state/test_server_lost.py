@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +19,20 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.limits import Use
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.store import LostError, StateStore
+from tests.patience import PATIENCE
 
-from .conftest import SleepClock
+from .conftest import HOURLY, SleepClock
 
 SOCKET = ".s.PGSQL.5432"
 KEYS = ["a" * 40, "b" * 40]
+
+
+class ShortClock(SleepClock):
+    """Its waits are short, and long enough for a server that is slow to see that a line broke."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(0.05)
+        super().sleep(seconds)
 
 
 class Line:
@@ -48,7 +58,7 @@ class Line:
         if self._socket.fileno() < 0:
             return
         self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._socket.close()
 
     def _accept(self) -> None:
@@ -76,10 +86,10 @@ class Line:
                 if ends:
                     break
             if ends and not self.before:
-                back.join(5)  # it ends with the server's answer
+                back.join(PATIENCE)  # it ends with the server's answer
             client.shutdown(socket.SHUT_RDWR)
             server.shutdown(socket.SHUT_RDWR)
-            back.join(5)
+            back.join(PATIENCE)
 
     def _carry_back(
         self, server: socket.socket, client: socket.socket, silent: threading.Event
@@ -104,7 +114,7 @@ def line(postgres, tmp_path_factory) -> Iterator[Line]:
 def store(line, postgres_url) -> Iterator[StateStore]:
     """A store at the other end of the line."""
     url = make_url(postgres_url).update_query_dict({"host": str(line.folder)})
-    made = StateStore(url, clock=SleepClock())
+    made = StateStore(url, clock=ShortClock())
     yield made
     made.close()
 
@@ -188,11 +198,11 @@ def test_a_try_begins_once(store, ask, break_at, before):
 @pytest.mark.parametrize("before", [True, False], ids=["before the end", "after the end"])
 def test_slots_are_taken_once(store, break_at, before):
     row = StoredRow(store, "account")
-    row.take(10.0, 2)
+    row.take(HOURLY, 2)
     line = break_at(b"COMMIT", before=before)
-    second = row.take(10.0, 2)
+    second = row.take(HOURLY, 2)
     assert line.broken == 1
-    assert row.take(10.0, 1).start - second.start == pytest.approx(0.2, abs=0.1)
+    assert row.take(HOURLY, 1).start - second.start == pytest.approx(2 / HOURLY, rel=0.1)
 
 
 def test_a_server_that_does_not_come_back_is_given_up(store, break_at):

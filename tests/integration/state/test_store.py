@@ -16,8 +16,9 @@ from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreErr
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.store import LOCK_SECONDS, StateStore, Survives
+from tests.patience import PATIENCE
 
-from .conftest import SleepClock
+from .conftest import HOURLY, SleepClock
 
 ALL_VERSIONS = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
 
@@ -25,7 +26,7 @@ ALL_VERSIONS = [(number,) for number in range(1, len(MIGRATIONS) + 1)]
 def take_one(url: str, barrier) -> None:
     """Open a store at the same time as others, in a process of its own."""
     store = StateStore(url)
-    barrier.wait(20)
+    barrier.wait(PATIENCE)
     StoredRow(store, "account").take(10, 1)
     store.close()
 
@@ -48,7 +49,7 @@ def test_six_processes_make_it_at_once(url, stores):
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join(20)
+            worker.join(PATIENCE)
         assert [worker.exitcode for worker in workers] == [0] * 6
     finally:
         for worker in workers:
@@ -169,19 +170,18 @@ def test_it_is_usable_after_a_fork(url, stores):
     """As the triggerer and the executors fork."""
     store = stores(url)
     row = StoredRow(store, "account")
-    row.take(1, 1)
+    row.take(HOURLY, 1)
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         child = os.fork()
     if child == 0:
         try:
-            row.take(1, 1)
+            row.take(HOURLY, 1)
         except BaseException:  # noqa: BLE001 - nothing of the tests' may go on in here
             os._exit(1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    third = row.take(1, 1)
-    now = row.take(1, 1)
-    assert now.start - third.start == pytest.approx(1, abs=0.1)
+    third, fourth = row.take(HOURLY, 1), row.take(HOURLY, 1)
+    assert fourth.start - third.start == pytest.approx(1 / HOURLY, rel=0.1)
     assert rows(store, "SELECT COUNT(*) FROM faceid_pace") == [(1,)]
 
 

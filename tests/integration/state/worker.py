@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
-from airflow_provider_faceid.state.pace import SlotPace
 from airflow_provider_faceid.state.rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from tests.departures import NotedPace
 
 url, rate, seconds, log = sys.argv[1:]
 store = StateStore(url)
@@ -15,13 +19,9 @@ with store.transaction():
     pass
 print("ready", flush=True)  # noqa: T201 - the test waits for it
 end = float(sys.stdin.readline()) + float(seconds)
-pace = SlotPace(StoredRow(store, "account"), float(rate))
 with open(log, "w", buffering=1) as file:  # noqa: PTH123 - a line at a time, should it be killed
-    while True:
+    row = StoredRow(store, "account")
+    pace = NotedPace(row, float(rate), note=lambda moment: file.write(f"{moment}\n"))
+    while time.time() < end:
         pace.wait()
-        now = time.time()
-        if now >= end:
-            break
-        file.write(f"{now}\n")
-    file.write(f"cpu {time.process_time()}\n")
 store.close()

@@ -13,6 +13,7 @@ from airflow_provider_faceid.warehouse.tables import (
     RUNS,
     select_by_keys,
 )
+from tests.patience import PATIENCE
 
 from .conftest import as_text, create, remove, upsert
 
@@ -84,7 +85,7 @@ def test_four_processes_create_the_same_tables_at_once(home):
         )
         for number in range(4)
     ]
-    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 4
+    assert [process.communicate(timeout=PATIENCE)[1] for process in processes] == [""] * 4
     assert all_results(home, "source_key") == [("0",), ("1",), ("2",), ("3",)]
 
 

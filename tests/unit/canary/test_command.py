@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from airflow_provider_faceid.canary.__main__ import main
+from tests.patience import PATIENCE
 from tests.unit.canary.conftest import NAME, found
 
 
@@ -34,7 +35,7 @@ def test_the_command_reads_what_is_piped_into_it(markers):
             input=text,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             env=os.environ | {"PYTHONUTF8": "1"},
         )

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_faceid.canary import Canary
 from airflow_provider_faceid.canary.search import CHUNK
+from tests.patience import PATIENCE
 from tests.unit.canary.conftest import MARKERS, NAME, NUMBER
 
 
@@ -99,6 +100,6 @@ def test_memory_does_not_grow_with_what_is_searched():
         "print(peak() - before)\n"
     )
     grown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert int(grown.stdout) < 8_000  # kilobytes, of 64 MB searched

@@ -17,6 +17,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.service import suites
 from airflow_provider_faceid.service.public_key import KNOWN
 from airflow_provider_faceid.service.suites import Algorithm
+from tests.patience import PATIENCE
 
 from .test_settings import DEFAULTS, parse, refusal
 
@@ -133,6 +134,6 @@ def test_who_does_not_encrypt_does_not_read_cryptography():
         "extra={}); print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert not [name for name in json.loads(done.stdout) if name.startswith("cryptography")]

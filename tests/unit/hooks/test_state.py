@@ -14,6 +14,7 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks import state
 from airflow_provider_faceid.hooks.state import DEFAULT_FILE, shared_pace, state_url
+from tests.patience import PATIENCE
 
 ACTION = "IdCardVerification"
 SECRET_ID = "AKIDsecretsecretsecret"
@@ -165,14 +166,14 @@ def test_threads_that_ask_at_once_share_a_pace():
             barrier = threading.Barrier(8)
 
             def ask(account=account, paces=paces, barrier=barrier):
-                barrier.wait(5)
+                barrier.wait(PATIENCE)
                 paces.append(shared_pace(account, ACTION))
 
             threads = [threading.Thread(target=ask) for _ in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(10)
+                thread.join(PATIENCE)
             assert len(paces) == 8
             assert len(set(map(id, paces))) == 1
     finally:

@@ -22,6 +22,7 @@ from airflow_provider_faceid.client.credentials.keeper import (
 from airflow_provider_faceid.client.credentials.key import Credentials, Issued
 from airflow_provider_faceid.client.credentials.keys import OneKey, keys_of, new_keys_of
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError, UnavailableError
+from tests.patience import PATIENCE
 from tests.unit.client.conftest import ManualClock
 
 HOUR = 3600
@@ -57,7 +58,7 @@ class Mint:
 
     def fetch(self, clock):
         self.asked += 1
-        assert self.open.wait(5)
+        assert self.open.wait(PATIENCE)
         if self.fails:
             raise self.fails.pop(0)
         return Issued(self.key(1 if self.same else self.asked), self, self.account, self.seconds)
@@ -85,7 +86,7 @@ def settled(keeper) -> None:
     """Wait until nobody fetches."""
     fetching = keeper._fetching
     if fetching is not None:
-        fetching.result(5)
+        fetching.result(PATIENCE)
 
 
 def test_nobody_is_asked_before_a_key_is_needed(keeper, mint):
@@ -271,14 +272,14 @@ def test_threads_and_coroutines_at_the_moment_of_expiry_make_one_fetch(keeper, m
     got, at_once = [], threading.Barrier(33)
 
     def one_thread():
-        at_once.wait(5)
+        at_once.wait(PATIENCE)
         got.append(keeper.ready() or keeper.wait("kyc"))
 
     async def one_coroutine():
         return keeper.ready() or await keeper.wait_async("kyc")
 
     async def loop():
-        at_once.wait(5)
+        at_once.wait(PATIENCE)
         work = asyncio.gather(*(one_coroutine() for _ in range(200)))
         await asyncio.sleep(0.05)
         ticks = asyncio.get_running_loop().time()
@@ -291,7 +292,7 @@ def test_threads_and_coroutines_at_the_moment_of_expiry_make_one_fetch(keeper, m
         thread.start()
     assert asyncio.run(loop()) < 2
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert got == [mint.key(2)] * 232
     assert mint.asked == 2
 
