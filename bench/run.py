@@ -22,6 +22,7 @@ SECTIONS = {
     "dag": "A whole DAG",
     "million": "A million rows",
     "unchanged": "A million rows of which none is due",
+    "validation": "A million rows through the validation",
     "simulator": "What the simulator keeps up with",
 }
 """Scripts in the order they are run."""

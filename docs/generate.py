@@ -16,8 +16,8 @@ import reach
 
 from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.client.retry import RULES
-from airflow_provider_faceid.service import id_card, name, photo
 from airflow_provider_faceid.service.actions import ACTIONS
+from airflow_provider_faceid.service.fields import FIELDS
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, CodeRow
 from airflow_provider_faceid.simulator.unknowns import Unknowns
 from airflow_provider_faceid.warehouse import tables
@@ -78,8 +78,14 @@ def fields() -> str:
 
 def rules() -> str:
     """Return a table of the input rules."""
-    listed = {**id_card.RULES, **name.RULES, **photo.RULES}
-    return table(("rule", "what it asks for"), ((f"`{r}`", text) for r, text in listed.items()))
+    return table(
+        ("rule", "what it asks for", "can be switched off"),
+        (
+            (f"`{rule.name}`", rule.asks, "yes" if rule.is_optional else "")
+            for field in FIELDS.values()
+            for rule in field.rules
+        ),
+    )
 
 
 def ways(of: Iterable[tuple[str, str]]) -> str:

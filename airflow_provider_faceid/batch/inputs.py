@@ -19,9 +19,9 @@ from ..exceptions import InvalidInputError
 from ..service import id_card
 from ..service.actions import Action, Kind
 from ..service.envelope import Fields
+from ..service.fields import InputRules
 from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
-from .prepare import InputRules, request_fields
 
 PAGE_ROWS = 500
 
@@ -63,12 +63,14 @@ class Columns:
     :param version: column that changes whenever the row does; empty for none.
     :param read_photo: turns the column's value into a picture, for photos by path; None for photos
         that are in the column.
+    :param skip_rules: names of the input rules that are not asked of the values.
     """
 
     by_field: Mapping[str, str]
     photo: str = ""
     read_photo: Callable[[Any], bytes] | None = None
     version: str = ""
+    skip_rules: frozenset[str] = frozenset()
 
     @property
     def paged(self) -> tuple[str, ...]:
@@ -128,12 +130,12 @@ class Inputs:
         photo = self._action.field_of(Kind.PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
-        return request_fields(self._action, values, self._rules())
+        return self._rules().request_fields(self._action, values)
 
     def broken_rule(self, values: tuple[Any, ...]) -> str | None:
         """Return the first rule that a row of a page breaks, its photo aside; None if it breaks none."""
         try:
-            request_fields(self._action, self._values(values), self._rules())
+            self._rules().request_fields(self._action, self._values(values))
         except InvalidInputError as error:
             return error.rule
         return None
@@ -165,7 +167,8 @@ class Inputs:
         return Fields(zip(self._fields, values[1 : 1 + len(self._fields)], strict=True))
 
     def _rules(self) -> InputRules:
-        return InputRules(beijing_date(self._clock.now()), self._settings.id_card_check)
+        today, check = beijing_date(self._clock.now()), self._settings.id_card_check
+        return InputRules(today, check, self._columns.skip_rules)
 
     async def close_source(self) -> None:
         """Close the connection, in the thread that opened it."""

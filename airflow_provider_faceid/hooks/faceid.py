@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -28,11 +28,9 @@ from ..exceptions import (
 )
 from ..frames import without_frames
 from ..get_provider_info import get_provider_info
-from ..service import id_card as id_card_rules
-from ..service import name as name_rules
-from ..service import photo as photo_rules
-from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Action
 from ..service.envelope import Fields
+from ..service.fields import InputRules, skipped_rules
 from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
@@ -116,7 +114,12 @@ class FaceIdHook(HttpHook):
 
     @without_frames
     def id_card_verification(
-        self, id_card: str, name: str, *, once: Once | None = ONCE_PER_DAG_RUN
+        self,
+        id_card: str,
+        name: str,
+        *,
+        once: Once | None = ONCE_PER_DAG_RUN,
+        skip_rules: Collection[str] = (),
     ) -> Verdict:
         """
         Ask whether a name and an ID number belong to the same person.
@@ -124,11 +127,14 @@ class FaceIdHook(HttpHook):
         :param id_card: ID number of 18 characters; full-width digits and a lower-case x are fine.
         :param name: the person's name.
         :param once: as for :meth:`call`.
+        :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
         :return: ``match``, ``mismatch``, ``not_found``, ``limit`` or ``invalid_input``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        return self.call(ID_CARD_VERIFICATION.name, self._identity(id_card, name), once)
+        values = Fields(IdCard=id_card, Name=name)
+        params = self._request_fields(ID_CARD_VERIFICATION, values, skip_rules)
+        return self.call(ID_CARD_VERIFICATION.name, params, once)
 
     @without_frames
     def image_recognition_v2(
@@ -139,6 +145,7 @@ class FaceIdHook(HttpHook):
         extra: str | None = None,
         *,
         once: Once | None = ONCE_PER_DAG_RUN,
+        skip_rules: Collection[str] = (),
     ) -> Verdict:
         """
         Ask whether a photo shows the person registered under an ID number.
@@ -148,12 +155,13 @@ class FaceIdHook(HttpHook):
         :param photo: a JPEG or PNG as bytes, or its Base64 text; at most 3 MB of text.
         :param extra: text of at most 10 characters, returned with the answer.
         :param once: as for :meth:`call`.
+        :param skip_rules: as for :meth:`id_card_verification`.
         :return: the outcome, with a similarity of 0-100 where photos were compared.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        params = self._identity(id_card, name)
-        params["ImageBase64"] = photo_rules.prepare(photo, IMAGE_RECOGNITION_V2.max_photo_base64)
+        values = Fields(IdCard=id_card, Name=name, ImageBase64=photo)
+        params = self._request_fields(IMAGE_RECOGNITION_V2, values, skip_rules)
         params["Extra"] = extra
         limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
         if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
@@ -343,12 +351,12 @@ class FaceIdHook(HttpHook):
     def _encrypt(self) -> Encrypt | None:
         return encrypt_of(self.settings)
 
-    def _identity(self, id_card: str, name: str) -> Fields:
-        today = beijing_date(SYSTEM_CLOCK.now())
-        return Fields(
-            IdCard=id_card_rules.prepare(id_card, today, self.settings.id_card_check),
-            Name=name_rules.prepare(name),
-        )
+    def _request_fields(
+        self, action: Action, values: Fields, skip_rules: Collection[str]
+    ) -> Fields:
+        today, check = beijing_date(SYSTEM_CLOCK.now()), self.settings.id_card_check
+        rules = InputRules(today, check, skipped_rules(skip_rules))
+        return rules.request_fields(action, values)
 
     def _auth(self, *_: Any) -> TC3Auth:
         return TC3Auth.of(self._keys, self.settings, self._clock)

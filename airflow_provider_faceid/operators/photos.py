@@ -18,7 +18,7 @@ from airflow.sdk import ObjectStoragePath
 
 from ..exceptions import ConfigurationError, InvalidInputError
 from ..service.actions import MAX_PHOTO_BASE64
-from ..service.photo import RULES
+from ..service.photo import RULES, path_of
 
 LARGEST = MAX_PHOTO_BASE64 // 4 * 3
 """Bytes of the largest picture the service takes; no more are read of any file."""
@@ -78,9 +78,7 @@ def _folder(root: str) -> Path:
 
 
 def _read(path: Any, *, folders: Sequence[Path], urls: Sequence[str]) -> bytes:
-    if not isinstance(path, str) or not path.strip():
-        raise _refusal("photo_missing")
-    name = path.strip()
+    name = path_of(path)
     if _STEPS_ASIDE.search(name):
         raise _refusal("photo_path")
     local = name.removeprefix("file://")

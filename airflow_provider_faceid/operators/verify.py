@@ -47,6 +47,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         not at all if not given. A reused answer is not charged.
     :param valid_for: for how long an answer of this campaign is good; for as long as the ledger keeps
         it (90 days by default) if not given.
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
@@ -75,6 +76,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
         valid_for: timedelta | None = None,
+        skip_rules: Sequence[str] = (),
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -88,6 +90,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
         self.valid_for = valid_for
+        self.skip_rules = skip_rules
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -109,7 +112,8 @@ class _VerifyOnePersonOperator(BaseOperator):
                 valid_for=self.valid_for,
             )
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
-            verdict = self._call(hook, once=once, **self._person())
+            asked = {**self._person(), "skip_rules": self.skip_rules}
+            verdict = self._call(hook, once=once, **asked)
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
             verdict.action,

@@ -75,6 +75,8 @@ class _VerifyTableOperator(BaseOperator):
     :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too few
         cannot keep the pace: it takes the rate times the seconds from claim to record, about 0.5 and
         the service's latency. As many as 2 seconds of the rate need if not given.
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
+        table in which somebody is called Null. Give the validation the same.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
     :return: through XCom, counts, money, rate and names of tables.
@@ -118,6 +120,7 @@ class _VerifyTableOperator(BaseOperator):
         reuse_within: timedelta | None = None,
         max_charged: int | None = None,
         max_in_flight: int | None = None,
+        skip_rules: Sequence[str] = (),
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -144,6 +147,7 @@ class _VerifyTableOperator(BaseOperator):
         self.reuse_within = reuse_within
         self.max_charged = max_charged
         self.max_in_flight = max_in_flight
+        self.skip_rules = skip_rules
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._batch: Batch | None = None
@@ -254,8 +258,13 @@ class _VerifyTableOperator(BaseOperator):
 
     def _source_columns(self) -> Columns:
         from ..batch.inputs import Columns  # noqa: PLC0415 - as above
+        from ..service.fields import skipped_rules  # noqa: PLC0415 - as above
 
-        return Columns(by_field=self.columns, version=self.version_column or "")
+        return Columns(
+            by_field=self.columns,
+            version=self.version_column or "",
+            skip_rules=skipped_rules(self.skip_rules),
+        )
 
 
 class IdCardVerificationBatchOperator(_VerifyTableOperator):
@@ -304,6 +313,7 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
 
     def _source_columns(self) -> Columns:
         from ..batch.inputs import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..service.fields import skipped_rules  # noqa: PLC0415 - the same
         from .photos import photo_reader  # noqa: PLC0415 - the same
 
         return Columns(
@@ -311,4 +321,5 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
             photo=self.photo_column,
             read_photo=photo_reader() if self.photo_is_path else None,
             version=self.version_column or "",
+            skip_rules=skipped_rules(self.skip_rules),
         )

@@ -1,84 +1,102 @@
-"""Our expectations for Great Expectations. Importing this module imports and registers them."""
+"""Our expectation for Great Expectations. Importing this module imports and registers it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
+from great_expectations.compatibility import pydantic
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import ColumnMapExpectation
 from great_expectations.expectations.metrics import (
     ColumnMapMetricProvider,
     column_condition_partial,
+    column_function_partial,
 )
+from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from ..clock import SYSTEM_CLOCK, beijing_date
-from . import rules
+from ..service.actions import Kind
+from ..service.fields import FIELDS, KIND_OF_RULE
+from ..service.rules import Rule
+from .seen import SeenPhoto
+
+_FIRST_BROKEN = "column_values.faceid_first_broken"
+_MAP, _CONDITION = f"{_FIRST_BROKEN}.map", f"{_FIRST_BROKEN}.is_not.condition"
 
 
-def _condition(judge: Callable[[Any], Any]) -> Any:
-    """Make a metric out of a function over a column."""
+class _FirstBrokenMetric(ColumnMapMetricProvider):
+    """
+    The first input rule each value of a column breaks, and whether it is another than a given one.
+
+    The first is asked for once per page and column, however many rules there are: all expectations of
+    the column depend on that metric, and Great Expectations computes a metric once.
+    """
+
+    function_metric_name = _FIRST_BROKEN
+    function_value_keys = ("kind", "skipped")
+    condition_metric_name = f"{_FIRST_BROKEN}.is_not"
+    condition_value_keys = ("rule", "skipped")
+    filter_column_isnull = False
+    """A value that is missing breaks a rule, too."""
+
+    @column_function_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas_function(cls, column: Any, kind: str, skipped: Any, **_: Any) -> Any:  # noqa: N805 - as there
+        return pd.Series(
+            _first_broken(Kind(kind), column, skipped or ()), index=column.index, dtype=object
+        )
 
     @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def condition(cls: Any, column: Any, **_: Any) -> Any:  # noqa: ARG001 - a class method to be
-        return pd.Series(judge(column), index=column.index)
+    def _pandas_condition(cls, column: Any, _metrics: Any, rule: str, **_: Any) -> Any:  # noqa: ARG002, N805 - as there
+        found, _domain, _accessor = _metrics[_MAP]
+        return found != rule
 
-    return condition
-
-
-class _CheckDigitMetric(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.faceid_check_digit"
-    _pandas = _condition(rules.check_digit_fits)
-
-
-class _BirthDateMetric(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.faceid_birth_date"
-    _pandas = _condition(
-        lambda column: rules.birth_date_fits(column, beijing_date(SYSTEM_CLOCK.now()))
-    )
-
-
-class _ProvinceMetric(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.faceid_province"
-    _pandas = _condition(rules.province_fits)
+    @classmethod
+    def _get_evaluation_dependencies(cls, metric: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        needed: dict[str, Any] = super()._get_evaluation_dependencies(metric, *args, **kwargs)
+        if metric.metric_name == _CONDITION:
+            given = metric.metric_value_kwargs
+            kind = KIND_OF_RULE[given["rule"]]
+            needed[_MAP] = MetricConfiguration(
+                metric_name=_MAP,
+                metric_domain_kwargs=metric.metric_domain_kwargs,
+                metric_value_kwargs={"kind": kind.value, "skipped": given["skipped"]},
+            )
+        return needed
 
 
-class _TextMetric(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.faceid_text"
-    _pandas = _condition(rules.is_text)
+class ExpectColumnValuesToKeepInputRule(ColumnMapExpectation):
+    """
+    Expect that the first input rule a value breaks is another than this, or none.
+
+    :param column: column of the values, which need not be ``id_card`` or ``name``.
+    :param rule: name of a rule of the table in the docs; it says of what kind the values are.
+    :param skipped: names of rules that are not asked.
+    """
+
+    rule: str
+    skipped: list[str] | None = None
+
+    map_metric = f"{_FIRST_BROKEN}.is_not"
+    success_keys = ("rule", "skipped", "mostly")
+    args_keys = ("column", "rule", "skipped")
+
+    @pydantic.validator("rule")  # type: ignore[untyped-decorator]
+    def _is_known(cls, rule: str) -> str:  # noqa: N805 - as pydantic wants it
+        if rule not in KIND_OF_RULE:
+            raise ValueError(f"no input rule is called {rule!r}")
+        return rule
 
 
-class _NameMetric(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.faceid_name"
-    _pandas = _condition(rules.name_fits)
+def _first_broken(kind: Kind, values: Any, skipped: Collection[str]) -> list[str]:
+    """Return the names of the rules; an empty one where none is broken."""
+    field, today, not_asked = FIELDS[kind], beijing_date(SYSTEM_CLOCK.now()), frozenset(skipped)
 
+    def name_of(value: object) -> str:
+        if isinstance(value, SeenPhoto):
+            return value.rule
+        broken: Rule | None = field.first_broken(value, today, not_asked)
+        return broken.name if broken else ""
 
-class ExpectColumnValuesToHaveIdCardCheckDigit(ColumnMapExpectation):
-    """Expect ID numbers to end in the check character of ISO 7064 MOD 11-2."""
-
-    map_metric = "column_values.faceid_check_digit"
-
-
-class ExpectColumnValuesToHaveIdCardBirthDate(ColumnMapExpectation):
-    """Expect ID numbers to carry a birth date from 1900 to today."""
-
-    map_metric = "column_values.faceid_birth_date"
-
-
-class ExpectColumnValuesToHaveIdCardProvince(ColumnMapExpectation):
-    """Expect ID numbers to start with the code of a province."""
-
-    map_metric = "column_values.faceid_province"
-
-
-class ExpectColumnValuesToBeText(ColumnMapExpectation):
-    """Expect values to be text: an ID number in a number column has lost its X and zeros."""
-
-    map_metric = "column_values.faceid_text"
-
-
-class ExpectColumnValuesToBePersonNames(ColumnMapExpectation):
-    """Expect values to hold a name's characters: letters, spaces, middle dots, hyphens."""
-
-    map_metric = "column_values.faceid_name"
+    return list(map(name_of, values))

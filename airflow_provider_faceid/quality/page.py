@@ -1,23 +1,28 @@
-"""Pages of a source as pandas frames, with photos cut down to their length and first bytes."""
+"""Pages of a source as pandas frames, each photo looked at and let go."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ConfigurationError
-from ..service import photo
+from ..exceptions import ConfigurationError, InvalidInputError
+from ..service import id_card, name, photo
+from ..service.actions import MAX_PHOTO_BASE64
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
-from .rules import normalised
+from .seen import SeenPhoto
 from .validator import KEY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HEAD_CHARACTERS = 12
+PHOTOS_AT_ONCE = 8
+"""Rows that are read at a time where a row has a photo; all but one line of each photo is let go."""
+
+_NO_TEXT = 0
+"""Stands for bytes, which an expectation cannot read as text; what it is breaks the same rule."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,9 @@ class Projection:
     :param name: source column of the name.
     :param photo: source column of the photo, empty if there is none.
     :param photo_path: whether that column holds paths.
+    :param read_photo: turns a path into the picture; None if paths are not followed.
     :param others: source columns for expectations of your own, under their own names.
+    :param max_base64: longest Base64 text of a photo.
     :raises ConfigurationError: (on selecting) another column goes by one of these names.
     """
 
@@ -38,27 +45,33 @@ class Projection:
     photo: str = ""
     photo_path: bool = False
     others: Sequence[str] = ()
+    read_photo: Callable[[Any], bytes] | None = None
+    max_base64: int = MAX_PHOTO_BASE64
 
     @property
     def source_columns(self) -> tuple[str, ...]:
         """Return every source column that is read."""
         return (self.id_card, self.name, *([self.photo] if self.photo else []), *self.others)
 
+    @property
+    def reads_photos(self) -> bool:
+        """Say whether each photo is read whole."""
+        return bool(self.photo) and (not self.photo_path or self.read_photo is not None)
+
     def select(self, dialect: Dialect) -> dict[str, str]:
-        """Return the SQL expression of every page column."""
+        """Return the SQL expression of every column that is read, by the page's name for it."""
         quote = dialect.quote
         columns = {"id_card": quote(self.id_card), "name": quote(self.name)}
-        if self.photo and self.photo_path:
-            columns["photo_path"] = quote(self.photo)
-        elif self.photo:
-            columns["photo_length"] = dialect.length.format(quote(self.photo))
-            columns["photo_head"] = dialect.head.format(quote(self.photo), HEAD_CHARACTERS)
+        if self.photo:
+            columns["photo_path" if self.photo_path else "photo"] = quote(self.photo)
+        taken = {*columns, *(["photo", "photo_length", "photo_head"] if self.photo else [])}
         for column in self.others:
-            if columns.setdefault(column, quote(column)) != quote(column):
+            if column in taken and columns.get(column) != quote(column):
                 raise ConfigurationError(
                     f"other_columns: '{column}' is the page's name for another column. Give yours "
                     "another name, with a SELECT as the source"
                 )
+            columns.setdefault(column, quote(column))
         return columns
 
 
@@ -66,34 +79,82 @@ def frames(source: Source, projection: Projection, size: int) -> Iterator[pd.Dat
     """
     Read a source as frames with the key in column :data:`~.validator.KEY`.
 
-    ID numbers and names are normalised first, so that what would be sent is what is judged.
+    ID numbers and names are normalised first, so that what would be sent is what is judged. Photos are
+    read whole, a few at a time, and judged at once: a frame of them would not fit into memory.
 
     :param size: rows per frame.
     """
+    select = projection.select(source.database.dialect)
+    expressions, look = list(select.values()), _looks_at_photos(projection, list(select))
+    if look is None:
+        for page in source.pages(expressions, size):
+            yield _frame([KEY, *select], page)
+        return
+    names = [KEY, *select, *(["photo"] if projection.photo_path else [])]
+    rows: list[tuple[Any, ...]] = []
+    at_once = min(size, PHOTOS_AT_ONCE) if projection.reads_photos else size
+    for page in source.pages(expressions, at_once):
+        rows += map(look, page)
+        while len(rows) >= size:
+            yield _frame(names, rows[:size])
+            del rows[:size]
+    if rows:
+        yield _frame(names, rows)
+
+
+def _looks_at_photos(
+    projection: Projection, selected: list[str]
+) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
+    """Return what puts a look at its photo into a row; None if there are no photos."""
+    if not projection.photo:
+        return None
+    if projection.photo_path:
+        at = 1 + selected.index("photo_path")
+        return lambda row: (*row, _seen_behind(row[at], projection))
+    at = 1 + selected.index("photo")
+    return lambda row: (*row[:at], _seen(row[at], projection.max_base64), *row[at + 1 :])
+
+
+def _seen_behind(path: Any, projection: Projection) -> SeenPhoto:
+    """Look at the photo behind a path, as far as paths are followed."""
+    try:
+        if projection.read_photo is None:
+            photo.path_of(path)
+            return SeenPhoto("")
+        # As in the batch: what has no path at all is missing, and asked no further.
+        picture = None if path is None else projection.read_photo(path)
+    except InvalidInputError as error:
+        return SeenPhoto(error.rule)
+    return _seen(picture, projection.max_base64)
+
+
+def _seen(value: Any, max_base64: int) -> SeenPhoto:
+    given = photo.Given(value, max_base64)
+    broken = photo.FIELD.first_broken_of(given, date.min)
+    return SeenPhoto(broken.name if broken else "", given.length, given.head)
+
+
+def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - heavy, and only validation needs it
 
-    select = projection.select(source.database.dialect)
-    for rows in source.pages(list(select.values()), size):
-        keys, *columns = zip(*rows, strict=True)
-        data = dict(zip(select, map(list, columns), strict=True))
-        for column in ("id_card", "name"):
-            data[column] = [normalised(column, value) for value in data[column]]
-        if "photo_head" in data:
-            data |= _photo_text(data["photo_length"], data["photo_head"])
-        frame = pd.DataFrame(
-            {name: pd.Series(column, dtype=object) for name, column in data.items()}
-        )
-        # Keys as objects too: a bigint must not become a float because one page has few rows.
-        frame[KEY] = pd.Series(list(keys), dtype=object)
-        yield frame
+    data = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    for column, normalise in _NORMALISE.items():
+        data[column] = [_normalised(value, normalise) for value in data[column]]
+    if "photo" in data:
+        data["photo_length"] = [seen.length for seen in data["photo"]]
+        data["photo_head"] = [seen.head for seen in data["photo"]]
+    # As objects, keys too: a bigint must not become a float because one page has few rows.
+    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in data.items()})
 
 
-def _photo_text(lengths: list[Any], heads: list[Any]) -> dict[str, list[Any]]:
-    """Describe pictures stored as bytes by the Base64 text they will be sent as."""
-    for row, head in enumerate(heads):
-        if isinstance(head, bytes | bytearray | memoryview) and photo.is_picture(bytes(head)):
-            lengths[row] = photo.base64_length(int(lengths[row]))
-            heads[row] = base64.b64encode(bytes(head)).decode()
-        elif isinstance(head, bytes | bytearray | memoryview):
-            heads[row] = bytes(head).decode("ascii", errors="replace")
-    return {"photo_length": lengths, "photo_head": heads}
+_NORMALISE: dict[str, Callable[[str], str]] = {
+    "id_card": id_card.normalise,
+    "name": name.normalise,
+}
+
+
+def _normalised(value: Any, normalise: Callable[[str], str]) -> Any:
+    """Return a value as it would be sent."""
+    if isinstance(value, str):
+        return normalise(value) or None
+    return _NO_TEXT if isinstance(value, bytes | bytearray | memoryview) else value

@@ -1,93 +1,49 @@
-"""The default suites: what an Action asks of its input, as plain data.
+"""The default suite of an Action: one expectation for each input rule, as plain data.
 
-Columns are those of the page the validation reads: ``id_card``, ``name``, and for photos
-``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``.
+The rules are those of :mod:`..service.fields`, which the batch asks too. Columns are those of the page
+the validation reads: ``id_card``, ``name``, and for photos ``photo``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..service import id_card, name
-from ..service.actions import MAX_PHOTO_BASE64, Action, Kind
+from ..service import photo
+from ..service.actions import Action
+from ..service.fields import FIELDS, InputRules
 
-PHOTO_HEADS = r"\A(?:/9j/|iVBORw0K)"
-"""Base64 of the first bytes of a JPEG or PNG."""
+INPUT_RULE = "expect_column_values_to_keep_input_rule"
 
 
-def expectation(rule: str, expectation_type: str, **kwargs: Any) -> dict[str, Any]:
+def expectation(rule: str, expectation_type: str, /, **kwargs: Any) -> dict[str, Any]:
     """Return an expectation as data: the rule is the name its bad rows are quarantined under."""
     return {"type": expectation_type, "kwargs": kwargs, "meta": {"rule": rule}}
 
 
-IDENTITY: list[dict[str, Any]] = [
-    expectation("id_card_missing", "expect_column_values_to_not_be_null", column="id_card"),
-    expectation("id_card_not_text", "expect_column_values_to_be_text", column="id_card"),
-    expectation(
-        "id_card_length",
-        "expect_column_value_lengths_to_equal",
-        column="id_card",
-        value=id_card.LENGTH,
-    ),
-    expectation(
-        "id_card_characters",
-        "expect_column_values_to_match_regex",
-        column="id_card",
-        regex=r"\A[0-9]*[0-9X]\Z",
-    ),
-    expectation("name_missing", "expect_column_values_to_not_be_null", column="name"),
-    expectation("name_not_text", "expect_column_values_to_be_text", column="name"),
-    expectation(
-        "name_length",
-        "expect_column_value_lengths_to_be_between",
-        column="name",
-        min_value=1,
-        max_value=name.MAX_LENGTH,
-    ),
-    expectation("name_characters", "expect_column_values_to_be_person_names", column="name"),
-]
-STRICT: list[dict[str, Any]] = [
-    expectation(
-        "id_card_province", "expect_column_values_to_have_id_card_province", column="id_card"
-    ),
-    expectation(
-        "id_card_birth_date", "expect_column_values_to_have_id_card_birth_date", column="id_card"
-    ),
-    expectation(
-        "id_card_check_digit", "expect_column_values_to_have_id_card_check_digit", column="id_card"
-    ),
-]
-PHOTO_TEXT: list[dict[str, Any]] = [
-    expectation("photo_missing", "expect_column_values_to_not_be_null", column="photo_length"),
-    expectation(
-        "photo_size",
-        "expect_column_values_to_be_between",
-        column="photo_length",
-        min_value=1,
-        max_value=MAX_PHOTO_BASE64,
-    ),
-    expectation(
-        "photo_format",
-        "expect_column_values_to_match_regex",
-        column="photo_head",
-        regex=PHOTO_HEADS,
-    ),
-]
-PHOTO_PATH: list[dict[str, Any]] = [
-    expectation("photo_missing", "expect_column_values_to_not_be_null", column="photo_path"),
-]
-
-
-def default_suite(action: Action, *, strict: bool, photo_path: bool) -> list[dict[str, Any]]:
+def default_suite(
+    action: Action, rules: InputRules, *, photo_path: bool = False, reads_photos: bool = True
+) -> list[dict[str, Any]]:
     """
     Return the expectations of an Action.
 
-    :param strict: whether ID numbers must carry a province, a birth date and a check digit.
+    :param rules: how values are read.
     :param photo_path: whether photos are given by path and not in the table.
+    :param reads_photos: whether each photo is read whole.
     """
-    photos = PHOTO_PATH if photo_path else PHOTO_TEXT
+    # Nothing on the page could break these.
+    unasked = set(photo.RULES) - {photo.MISSING.name} if photo_path and not reads_photos else set()
+    if not photo_path:
+        unasked |= set(photo.ON_READING)
     return [
-        *IDENTITY,
-        *(STRICT if strict else []),
-        *(photos if action.field_of(Kind.PHOTO) else []),
+        expectation(
+            rule.name,
+            INPUT_RULE,
+            column=kind.value,
+            rule=rule.name,
+            skipped=sorted(rules.not_asked),
+        )
+        for kind in (field.kind for field in action.fields)
+        if kind in FIELDS
+        for rule in rules.asked([kind])
+        if rule.name not in unasked
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError
+from .suites import INPUT_RULE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ class RuleCount:
     How one expectation fared over all pages.
 
     :param mostly: share of rows that must keep to it, 0-1.
-    :param evaluated: rows it was asked of; empty values are not.
+    :param evaluated: rows it was asked of. Empty values are not, but by input rules: one of them
+        is that there is a value.
     :param unexpected: rows that broke it.
     """
 
@@ -110,7 +112,8 @@ class Validator:
                     "Check its column and arguments"
                 )
             found = result.result
-            count.evaluated += found["element_count"] - found.get("missing_count", 0)
+            missing = 0 if count.type == INPUT_RULE else found.get("missing_count", 0)
+            count.evaluated += found["element_count"] - missing
             count.unexpected += found["unexpected_count"]
             for index in found.get("unexpected_index_list") or []:
                 bad += [(_plain(key), count.rule) for key in _keys(index)]

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from . import id_card, name
 from .actions import ACTIONS, Action, Kind
 from .envelope import Pieces
+from .text import without_invisible
 
 VERSION = "v2"
 """Version of what a question is, at the start of every hash of one. Version 1 had no mark."""
@@ -217,7 +219,9 @@ def _photo_digest(photo: object) -> str:
         for piece in photo:
             digest.update(piece)
     else:
-        text = photo if isinstance(photo, bytes) else str(photo).encode("utf-8", "surrogatepass")
+        if not isinstance(photo, bytes):
+            photo = without_invisible(str(photo)).encode("utf-8", "surrogatepass")
+        text = photo.removeprefix(BOM_UTF8)
         digest.update(b"".join(text.split()))  # line breaks mean nothing in Base64
     return digest.hexdigest()
 

@@ -1,39 +1,43 @@
-"""Validation and sending judge alike: the default suite finds exactly the rows that are refused."""
+"""Validation and batch judge alike: they refuse the same rows, under the same rules."""
 
 from __future__ import annotations
 
+import base64
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.batch.inputs import Columns, Inputs
+from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
-from airflow_provider_faceid.quality import rules
+from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.quality.page import Projection, frames
-from airflow_provider_faceid.quality.suites import (
-    IDENTITY,
-    PHOTO_PATH,
-    PHOTO_TEXT,
-    STRICT,
-    default_suite,
-)
+from airflow_provider_faceid.quality.suites import INPUT_RULE, default_suite, expectation
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.service import id_card, name, photo
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Kind
+from airflow_provider_faceid.service.fields import FIELDS, OPTIONAL, InputRules
 from airflow_provider_faceid.service.id_card import Check
 from airflow_provider_faceid.simulator.names import AREAS
 from airflow_provider_faceid.warehouse.database import SQLITE
 
-TODAY = date(2026, 11, 21)
+TODAY = beijing_date(SYSTEM_CLOCK.now())
 NUMBER, NAME = "11010519491231002X", "韦小宝"
-COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+JPEG = b"\xff\xd8\xff\xda" + bytes(range(200)) + b"\xff\xd9"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200)) + b"IEND\xaeB`\x82"
+GIF = b"GIF89a" + bytes(range(200))
+PEOPLE = Projection("id_card", "name")
+SMALL = 400
+"""Longest text of a photo in these tests, so that large ones are small."""
 A_FEW_PAGES = settings(
     max_examples=6,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a page takes 0.2 s: nothing is shrunk
-    **COMMON,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -50,6 +54,10 @@ class Rows:
             yield self.rows[start : start + size]
 
 
+MARKS = "\u200b\ufeff\u202d\u202c\u2066\u2069\u200e\u200d\u200c\u00ad\u00a0\t\n\0"
+MISSING = ["nan", "NaN", "None", "NULL", "<NA>", "NaT", "NA", "Null", "N/A", "undefined"]
+
+
 @st.composite
 def numbers(draw):
     """Numbers that fit, and such with a character changed, added or missing."""
@@ -58,7 +66,7 @@ def numbers(draw):
     head = f"{area}{day:%Y%m%d}{draw(st.integers(0, 999)):03}"
     number = head + id_card.check_character([int(digit) for digit in head])
     place = draw(st.integers(0, 17))
-    extra = draw(st.sampled_from("0123456789Xx ０Ⅹ٣\0\n-"))
+    extra = draw(st.sampled_from(f"0123456789Xx ０Ⅹ٣\0\n-{MARKS}"))
     return draw(
         st.sampled_from(
             [
@@ -71,6 +79,7 @@ def numbers(draw):
                 number[:place] + extra + number[place:],
                 number[:place],
                 number + extra,
+                extra + number,
             ]
         )
     )
@@ -85,12 +94,14 @@ odd = st.one_of(
     st.binary(max_size=18),
     st.decimals(allow_nan=False),
     st.dates(),
-    st.sampled_from(["", " ", "\u3000", "nan", "None", "\0", "0" * 18, Decimal("NaN")]),
+    st.sampled_from(["", " ", "\u3000", "\0", "0" * 18, Decimal("NaN"), float("nan"), *MISSING]),
     st.text(max_size=60),
     st.text("0123456789X", min_size=17, max_size=19),
+    st.text(MARKS, max_size=4),
 )
 names = st.one_of(
-    st.text("王小明阿依古丽·•. -'Abc\u3000\t7", max_size=12),
+    st.text(f"王小明阿依古丽·•ᐧ●．. -'Abc\u3000\t7{MARKS}", max_size=12),
+    st.text("नेपाली\u200d\u200cعلیǟＡé\u0301\uf92c", max_size=8),
     st.text("王·", min_size=45, max_size=55),
     st.text(
         st.characters(exclude_categories=["Cs"]), max_size=12
@@ -99,106 +110,180 @@ names = st.one_of(
 )
 
 
-@given(st.lists(st.one_of(numbers(), odd), max_size=30))
-@settings(max_examples=150, **COMMON)
-def test_the_vectorised_rules_are_those_of_the_service(values):
-    texts = [rules.normalised("id_card", value) for value in values]
-    formed = [isinstance(text, str) and id_card.well_formed(text) for text in texts]
-    for judge, rule in (
-        (rules.check_digit_fits, id_card.check_digit_fits),
-        (
-            lambda column: rules.birth_date_fits(column, TODAY),
-            lambda n: id_card.birth_date_fits(n, TODAY),
-        ),
-        (rules.province_fits, id_card.province_fits),
-    ):
-        expected = [not ok or rule(text) for ok, text in zip(formed, texts, strict=True)]
-        found = judge(texts)
-        assert found.dtype == np.bool_
-        assert found.tolist() == expected
+@st.composite
+def photos(draw):
+    """Pictures and their texts, whole and broken."""
+    picture = draw(st.sampled_from([JPEG, PNG, GIF, JPEG[:-2], PNG[:-4], JPEG + bytes(200), b""]))
+    text = base64.b64encode(picture).decode()
+    wrapped = base64.encodebytes(picture).decode()
+    place, extra = draw(st.integers(0, len(text))), draw(st.sampled_from(f"=-_ \r{MARKS}"))
+    return draw(
+        st.sampled_from(
+            [
+                picture,
+                memoryview(picture),
+                text,
+                text.encode(),
+                f"\n{text}",
+                wrapped,
+                wrapped.replace("\n", "\r\n"),
+                wrapped.replace("\n", "\r"),
+                f"\ufeff{text}",
+                b"\xef\xbb\xbf" + text.encode(),
+                extra + text + extra,
+                text[:place] + extra + text[place:],
+                text[:place],
+                f"data:image/jpeg;base64,{text}",
+            ]
+        )
+    )
 
 
-@pytest.mark.parametrize("check", Check)
-def test_the_suite_refuses_exactly_the_numbers_that_would_not_be_sent(check):
-    suite = default_suite(ID_CARD_VERIFICATION, strict=check is Check.STRICT, photo_path=False)
-    validator = Validator(suite)
-    today = beijing_date(SYSTEM_CLOCK.now())
-
-    @given(st.lists(st.one_of(numbers(), odd), min_size=100, max_size=150))
-    @A_FEW_PAGES
-    def judge_alike(values):
-        source = Rows([(key, value, NAME) for key, value in enumerate(values)])
-        expected = {
-            key for key, value in enumerate(values) if id_card.broken_rule(value, today, check)
-        }
-        differing = found_bad(validator, source) ^ expected
-        assert [values[key] for key in differing] == []
-
-    judge_alike()
+def batch_inputs(action, rules):
+    """Return what reads rows for the batch, and says which rule one breaks."""
+    settings_ = Settings(None, hash_secret="secret", id_card_check=rules.id_card_check)
+    columns = Columns({"IdCard": "id_card", "Name": "name"}, skip_rules=rules.skipped)
+    return Inputs(action, Rows([]), columns, settings_, SYSTEM_CLOCK)
 
 
-def test_the_suite_refuses_exactly_the_names_that_would_not_be_sent():
-    validator = Validator(IDENTITY)
-
-    @given(st.lists(names, min_size=100, max_size=150))
-    @A_FEW_PAGES
-    def judge_alike(values):
-        source = Rows([(key, NUMBER, value) for key, value in enumerate(values)])
-        expected = {key for key, value in enumerate(values) if name.broken_rule(value)}
-        differing = found_bad(validator, source) ^ expected
-        assert [values[key] for key in differing] == []
-
-    judge_alike()
-
-
-def found_bad(validator, source):
-    """Return the keys of bad rows."""
-    projection = Projection("id_card", "name")
-    return {
-        key for frame in frames(source, projection, 1000) for key, _ in validator.bad_rows(frame)
-    }
+def found_rules(validator, rows, projection=PEOPLE):
+    """Return the rules under which the validation refuses each row, by key."""
+    found = defaultdict(set)
+    for frame in frames(Rows(rows), projection, 1000):
+        for key, rule in validator.bad_rows(frame):
+            found[key].add(rule)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "rule"),
+    "rules",
     [
-        ("id_card", None, "id_card_missing"),
-        ("id_card", 110105194912310021, "id_card_not_text"),
-        ("id_card", NUMBER[:-1], "id_card_length"),
-        ("id_card", "A" + NUMBER[1:], "id_card_characters"),
-        ("id_card", "000105194912310025", "id_card_province"),
-        ("id_card", "110105194913310021", "id_card_birth_date"),
-        ("id_card", "110105194912310021", "id_card_check_digit"),
-        ("name", "", "name_missing"),
-        ("name", 7, "name_not_text"),
-        ("name", "王" * 51, "name_length"),
-        ("name", "王2", "name_characters"),
+        InputRules(TODAY),
+        InputRules(TODAY, Check.FORMAT),
+        InputRules(TODAY, skipped=frozenset({"name_missing_text", "id_card_province"})),
     ],
-    ids=lambda part: part if isinstance(part, str) and part.isascii() and "_" in part else "",
+    ids=["strict", "format", "two rules off"],
 )
-def test_a_bad_row_is_found_under_the_name_of_its_rule(column, value, rule):
-    row = (7, value, NAME) if column == "id_card" else (7, NUMBER, value)
-    validator = Validator([*IDENTITY, *STRICT])
-    (frame,) = frames(Rows([(1, NUMBER, NAME), row]), Projection("id_card", "name"), 10)
-    found = validator.bad_rows(frame)
-    assert (7, rule) in found
-    assert {key for key, _ in found} == {7}
+def test_validation_and_batch_refuse_the_same_rows_under_the_same_rules(rules):
+    validator = Validator(default_suite(ID_CARD_VERIFICATION, rules))
+    inputs = batch_inputs(ID_CARD_VERIFICATION, rules)
 
-
-def test_every_rule_of_the_suites_is_a_rule_of_the_service():
-    known = {*id_card.RULES, *name.RULES, *photo.RULES}
-    named = [e["meta"]["rule"] for e in [*IDENTITY, *STRICT, *PHOTO_TEXT, *PHOTO_PATH]]
-    assert set(named) <= known
-    assert {*id_card.RULES, *name.RULES} <= set(named)
-
-
-@pytest.mark.parametrize("photo_path", [True, False])
-def test_only_actions_with_photos_ask_for_photos(photo_path):
-    def columns(action):
-        suite = default_suite(action, strict=True, photo_path=photo_path)
-        return {e["kwargs"]["column"] for e in suite}
-
-    assert columns(ID_CARD_VERIFICATION) == {"id_card", "name"}
-    assert columns(IMAGE_RECOGNITION_V2) - columns(ID_CARD_VERIFICATION) == (
-        {"photo_path"} if photo_path else {"photo_length", "photo_head"}
+    @given(
+        st.lists(
+            st.one_of(
+                st.tuples(st.one_of(numbers(), odd), st.just(NAME)),
+                st.tuples(st.just(NUMBER), names),
+                st.tuples(numbers(), names),
+            ),
+            min_size=100,
+            max_size=150,
+        )
     )
+    @A_FEW_PAGES
+    def judge_alike(people):
+        rows = [(key, *person) for key, person in enumerate(people)]
+        found = found_rules(validator, rows)
+        for row in rows:
+            first = inputs.broken_rule(row)
+            each = {
+                rules.first_broken(Kind.ID_CARD, row[1]),
+                rules.first_broken(Kind.NAME, row[2]),
+            } - {None}
+            assert found[row[0]] == {rule.name for rule in each}, ascii(row)
+            assert (first in found[row[0]]) if first else not found[row[0]], ascii(row)
+
+    judge_alike()
+    inputs.close()
+
+
+def test_validation_and_batch_refuse_the_same_photos_under_the_same_rules():
+    validator = Validator(default_suite(IMAGE_RECOGNITION_V2, InputRules(TODAY)))
+    projection = Projection("id_card", "name", "photo", max_base64=SMALL)
+
+    @given(st.lists(st.one_of(photos(), odd), min_size=100, max_size=150))
+    @A_FEW_PAGES
+    def judge_alike(values):
+        found = found_rules(
+            validator,
+            [(key, NUMBER, NAME, value) for key, value in enumerate(values)],
+            projection,
+        )
+        for key, value in enumerate(values):
+            broken = photo.FIELD.first_broken_of(photo.Given(value, SMALL), TODAY)
+            assert found[key] == ({broken.name} if broken else set()), ascii(value)
+
+    judge_alike()
+
+
+ONE_OF_EACH = {
+    "id_card_missing": (None, NAME),
+    "id_card_not_text": (110105194912310021, NAME),
+    "id_card_length": (NUMBER[:-1], NAME),
+    "id_card_characters": ("A" + NUMBER[1:], NAME),
+    "id_card_province": ("000105194912310025", NAME),
+    "id_card_birth_date": ("110105194913310021", NAME),
+    "id_card_check_digit": ("110105194912310021", NAME),
+    "name_missing": (NUMBER, ""),
+    "name_not_text": (NUMBER, 7),
+    "name_missing_text": (NUMBER, "NULL"),
+    "name_length": (NUMBER, "王" * 51),
+    "name_characters": (NUMBER, "王2"),
+}
+
+
+@pytest.mark.parametrize("rule", ONE_OF_EACH)
+def test_a_bad_row_is_found_under_the_name_of_its_rule(rule):
+    validator = Validator(default_suite(ID_CARD_VERIFICATION, InputRules(TODAY)))
+    found = found_rules(validator, [(1, NUMBER, NAME), (7, *ONE_OF_EACH[rule])])
+    assert found == {7: {rule}}
+    counts = {count.rule: (count.evaluated, count.unexpected) for count in validator.counts}
+    assert counts == {one: (2, int(one == rule)) for one in ONE_OF_EACH}
+
+
+def test_every_rule_has_an_expectation_of_its_own_and_nothing_else_has():
+    suite = default_suite(ID_CARD_VERIFICATION, InputRules(TODAY))
+    assert [e["meta"]["rule"] for e in suite] == [*id_card.RULES, *name.RULES] == [*ONE_OF_EACH]
+    assert {e["type"] for e in suite} == {INPUT_RULE}
+    lenient = default_suite(ID_CARD_VERIFICATION, InputRules(TODAY, skipped=frozenset(OPTIONAL)))
+    assert {e["meta"]["rule"] for e in suite} - {e["meta"]["rule"] for e in lenient} == {*OPTIONAL}
+
+
+@pytest.mark.parametrize(
+    ("photo_path", "reads_photos", "asked"),
+    [
+        (False, True, set(photo.RULES) - set(photo.ON_READING)),
+        (True, False, {"photo_missing"}),
+        (True, True, set(photo.RULES)),
+    ],
+    ids=["in the column", "paths", "paths that are followed"],
+)
+def test_rules_of_photos_are_asked_where_there_is_something_to_ask(photo_path, reads_photos, asked):
+    suite = default_suite(
+        IMAGE_RECOGNITION_V2, InputRules(TODAY), photo_path=photo_path, reads_photos=reads_photos
+    )
+    named = {e["meta"]["rule"] for e in suite if e["kwargs"]["column"] == "photo"}
+    assert named == asked
+    assert len(suite) == len(named) + len(ONE_OF_EACH)
+
+
+def test_rules_of_the_suite_are_those_of_the_fields():
+    assert {rule.name for field in FIELDS.values() for rule in field.rules} == {
+        *id_card.RULES,
+        *name.RULES,
+        *photo.RULES,
+    }
+
+
+def test_an_input_rule_can_be_asked_of_a_column_of_ones_own():
+    guardian = expectation(
+        "guardian_number", INPUT_RULE, column="guardian", rule="id_card_check_digit"
+    )
+    validator = Validator([guardian])
+    projection = Projection("id_card", "name", others=["guardian"])
+    rows = [(1, NUMBER, NAME, NUMBER.lower()), (2, NUMBER, NAME, "110105194912310021")]
+    assert found_rules(validator, rows, projection) == {2: {"guardian_number"}}
+
+
+def test_an_input_rule_nobody_knows_is_an_error_of_the_configuration():
+    with pytest.raises(ConfigurationError, match="number 1 cannot be built"):
+        Validator([expectation("x", INPUT_RULE, column="name", rule="name_lenght")])

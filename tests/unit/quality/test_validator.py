@@ -6,10 +6,14 @@ import logging
 import pandas as pd
 import pytest
 
+from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.quality.suites import IDENTITY, STRICT, expectation
+from airflow_provider_faceid.quality.suites import default_suite, expectation
 from airflow_provider_faceid.quality.validator import KEY, RuleCount, Validator
+from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.service.fields import InputRules
 
+SUITE = default_suite(ID_CARD_VERIFICATION, InputRules(beijing_date(SYSTEM_CLOCK.now())))
 PLANTED = ("440305199505132562", "张三丰2")
 
 
@@ -69,8 +73,7 @@ def test_pages_of_any_size_give_the_same_rows_and_counts(size):
     numbers = ["11010519491231002X", "110105194912310021", "123", None, "x" * 18, 7] * 2
     called = ["王小明", "王2", "", None, "李", "张"] * 2
     whole = page(id_card=numbers, name=[text or None for text in called])
-    suite = [*IDENTITY, *STRICT]
-    at_once, by_pages = Validator(suite), Validator(suite)
+    at_once, by_pages = Validator(SUITE), Validator(SUITE)
     expected = at_once.bad_rows(whole)
     found = []
     for start in range(0, len(whole), size):
@@ -133,7 +136,7 @@ def test_comparing_what_cannot_be_compared_is_an_error_without_values():
 
 
 def test_no_value_is_in_any_result(caplog, capfd):
-    validator = Validator([*IDENTITY, *STRICT])
+    validator = Validator(SUITE)
     results = []
     run = validator._definition.run
 

@@ -92,6 +92,28 @@ def test_what_is_no_number_in_either_check(value, rule, check):
 
 
 @pytest.mark.parametrize(
+    "mark",
+    ["\u200b", "\ufeff", "\u202d", "\u202e", "\u2066", "\u200e", "\u200d", "\u00ad", "\u2060"],
+    ids=lambda mark: f"U+{ord(mark):04X}",
+)
+@pytest.mark.parametrize("form", ["{0}{1}", "{1}{0}", "{0}{1}{0}", " {0}{1} {0}", "{2}{0}{3}"])
+def test_an_invisible_mark_in_a_number_goes(mark, form):
+    given = form.format(mark, VALID, VALID[:6], VALID[6:])
+    assert id_card.prepare(given, TODAY) == VALID
+
+
+@pytest.mark.parametrize("mark", ["\0", "\x7f", "\x01"], ids=["NUL", "delete", "SOH"])
+def test_a_number_that_looks_long_enough_is_not_told_to_have_18_characters(mark):
+    assert id_card.broken_rule(VALID + mark, TODAY) == "id_card_characters"
+    assert id_card.broken_rule(VALID[:-1] + mark, TODAY) == "id_card_characters"
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "None", "NULL", "null", "<NA>", "NaT"])
+def test_the_text_of_a_missing_value_is_no_number(value):
+    assert id_card.broken_rule(value, TODAY) == "id_card_missing"
+
+
+@pytest.mark.parametrize(
     ("number", "rule"),
     [
         pytest.param(born("19950513", "000105"), "id_card_province", id="province 00"),

@@ -50,6 +50,17 @@ def broken_rule(value, **limits):
         ),
         pytest.param(lambda data: b"  " + base64.b64encode(data), id="blanks before"),
         pytest.param(lambda data: base64.b64encode(data) + b" \t", id="blanks after"),
+        pytest.param(lambda data: "\n" + base64.b64encode(data).decode(), id="line end before"),
+        pytest.param(
+            lambda data: base64.encodebytes(data).replace(b"\n", b"\r"), id="CR lines alone"
+        ),
+        pytest.param(lambda data: "\ufeff" + base64.b64encode(data).decode(), id="byte order mark"),
+        pytest.param(
+            lambda data: b"\xef\xbb\xbf" + base64.b64encode(data), id="byte order mark as bytes"
+        ),
+        pytest.param(
+            lambda data: f"\u200b{base64.b64encode(data).decode()}\u200b", id="zero-width spaces"
+        ),
     ],
 )
 def test_a_picture_is_sent_as_one_line_of_base64(picture, given_as):
@@ -98,7 +109,11 @@ def test_what_was_prepared_is_left_alone(appended, picture):
         pytest.param(TEXT[:20] + b" " + TEXT[20:], "photo_base64", id="blank inside"),
         pytest.param("_9j_" + TEXT[4:].decode(), "photo_base64", id="URL alphabet"),
         pytest.param("照片", "photo_base64", id="Chinese text"),
-        pytest.param("\ufeff" + TEXT.decode(), "photo_base64", id="byte order mark"),
+        pytest.param("nan", "photo_missing", id="text of a missing value"),
+        pytest.param(b"NULL", "photo_missing", id="the same as bytes"),
+        pytest.param(
+            b"\n" + TEXT[:20] + b" " + TEXT[20:], "photo_base64", id="blank inside, line end before"
+        ),
         pytest.param("photos/a.jpg", "photo_base64", id="a path"),
         pytest.param("https://example.com/a.jpg", "photo_base64", id="an address"),
         pytest.param(JPEG[:-2], "photo_truncated", id="JPEG cut off"),

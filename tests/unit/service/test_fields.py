@@ -5,14 +5,11 @@ from datetime import date
 
 import pytest
 
-from airflow_provider_faceid.batch.prepare import _PREPARE, InputRules, request_fields
-from airflow_provider_faceid.exceptions import InvalidInputError
-from airflow_provider_faceid.service.actions import (
-    ID_CARD_VERIFICATION,
-    IMAGE_RECOGNITION_V2,
-    Kind,
-)
+from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
+from airflow_provider_faceid.service import id_card
+from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
 from airflow_provider_faceid.service.envelope import Pieces
+from airflow_provider_faceid.service.fields import FIELDS, OPTIONAL, InputRules, skipped_rules
 from airflow_provider_faceid.service.id_card import Check
 
 STRICT = InputRules(date(2026, 11, 21), Check.STRICT)
@@ -27,8 +24,54 @@ def refused(action, values, rules=STRICT):
     return caught.value.rule
 
 
-def test_every_kind_of_field_is_prepared():
-    assert set(_PREPARE) == set(Kind)
+def request_fields(action, values, rules):
+    return rules.request_fields(action, values)
+
+
+def checked(head):
+    """Return 17 digits with their check character."""
+    return head + id_card.check_character([int(digit) for digit in head])
+
+
+def test_no_rule_stands_twice():
+    names = [rule.name for field in FIELDS.values() for rule in field.rules]
+    assert len(set(names)) == len(names)
+
+
+def test_only_rules_that_may_be_wrong_about_somebody_can_be_switched_off():
+    assert OPTIONAL == (
+        "id_card_province",
+        "id_card_birth_date",
+        "id_card_check_digit",
+        "name_missing_text",
+    )
+
+
+@pytest.mark.parametrize("rule", OPTIONAL)
+def test_a_rule_that_is_switched_off_is_not_asked(rule):
+    values = {
+        "id_card_province": {"IdCard": checked("00010519491231002"), "Name": NAME},
+        "id_card_birth_date": {"IdCard": checked("11010519491331002"), "Name": NAME},
+        "id_card_check_digit": {"IdCard": "110105194912310021", "Name": NAME},
+        "name_missing_text": {"IdCard": NUMBER, "Name": "Null"},
+    }[rule]
+    assert refused(ID_CARD_VERIFICATION, values) == rule
+    lenient = InputRules(STRICT.today, skipped=skipped_rules([rule]))
+    assert request_fields(ID_CARD_VERIFICATION, values, lenient) == values
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["name_missing_txt"], "Did you mean 'name_missing_text'"),
+        (["id_card_length"], "'id_card_length' is no rule that can be switched off"),
+        ("name_missing_text", "it is a list of names"),
+    ],
+    ids=["misspelt", "a rule the service needs", "no list"],
+)
+def test_what_cannot_be_switched_off_is_refused_by_name(names, told):
+    with pytest.raises(ConfigurationError, match=told):
+        skipped_rules(names)
 
 
 def test_fields_are_normalised_and_in_the_order_of_the_page():
