@@ -74,7 +74,7 @@ fuzz: .venv/test ## 5,000 malformed requests to the simulator (about a minute)
 	@echo "== 5,000 malformed requests"
 	@FUZZ_EXAMPLES=5000 $(BIN)/python $(PYTEST) tests/integration/simulator/test_fuzz.py
 
-test-browser: .venv/browser ## the simulator's page in Chromium
+test-browser: .venv/browser ## the simulator's page and the demo's Airflow in Chromium (three minutes)
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
 	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
 	@echo "== tests in a browser"

@@ -18,10 +18,11 @@ import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from applicants import fill, next_morning
-from home import HOME, LOG, WAREHOUSE, environment
+from home import HOME, LOG, WAREHOUSE, environment, relative
 
 from airflow_provider_faceid.simulator.process import simulator
 
@@ -43,12 +44,11 @@ class DemoLog(io.TextIOWrapper):
 def main() -> int:
     """Run the demo and return the exit code."""
     began = time.monotonic()
-    HOME.mkdir(exist_ok=True)
+    HOME.mkdir(parents=True, exist_ok=True)
     # Airflow's loggers keep the stream they find first: from here on that is the log file.
     sys.stdout = sys.stderr = DemoLog(LOG.open("wb"), encoding="utf-8", line_buffering=True)
-    # The ledger goes with the tables: it would answer in place of the service.
-    for file in (*HOME.glob("warehouse.sqlite*"), *HOME.glob("airflow/faceid_state.sqlite*")):
-        file.unlink()
+    if kept := keep_earlier():
+        say(f"earlier:   the last demo's warehouse and ledger are kept in {relative(kept)}")
     with simulator("--people", "2000", "--seed", "7") as service:
         url = service.url
         say(f"simulator: Face ID on {url}, 2,000 people")
@@ -84,6 +84,22 @@ def main() -> int:
         say(f"differs: {fault}")
     say(f"demo: {'FAIL' if faults else 'PASS'} ({time.monotonic() - began:.0f} s)")
     return 1 if faults else 0
+
+
+def keep_earlier() -> Path | None:
+    """
+    Move what an earlier demo left out of the way, and return where it is; None if there is nothing.
+
+    The ledger goes with the tables: it would answer in place of the service.
+    """
+    files = (*HOME.glob("warehouse.sqlite*"), *HOME.glob("airflow/faceid_state.sqlite*"))
+    if not files:
+        return None
+    kept = HOME / "earlier" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    kept.mkdir(parents=True)
+    for file in files:
+        file.rename(kept / file.name)
+    return kept
 
 
 def start_airflow() -> Any:
@@ -227,11 +243,6 @@ def print_table(rows: dict[str, Any]) -> None:
     width = max(LABEL, *map(len, rows))
     for name, value in rows.items():
         say(f"  {name:<{width}} {value:>8}")
-
-
-def relative(path: Any) -> str:
-    """Return a path as the user of make sees it."""
-    return str(path.relative_to(HOME.parent))
 
 
 def say(text: str) -> None:

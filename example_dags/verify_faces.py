@@ -19,6 +19,7 @@ column holds paths such as `s3://conn@bucket/photos/1.jpg` instead, below `[face
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from airflow.providers.common.sql.operators.sql import SQLTableCheckOperator
@@ -26,6 +27,8 @@ from airflow.sdk import DAG, Asset, task
 
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
+
+log = logging.getLogger("airflow.task")  # its lines are shown as they are written
 
 WAREHOUSE = "faceid_warehouse"
 APPLICANTS = {
@@ -52,7 +55,8 @@ def summarise(validation: dict, verification: dict) -> dict:
         "charged": verification["charged"],
         "calls/s": verification["calls_per_second"],
     }
-    print("\n".join(f"{name:<14} {count:>8}" for name, count in counts.items()))
+    for name, count in counts.items():
+        log.info("%-14s %8s", name, count)
     return counts
 
 

@@ -16,6 +16,7 @@ With `valid_for=timedelta(days=30)` it asks again about verdicts that are older.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from airflow.providers.common.sql.operators.sql import SQLTableCheckOperator
@@ -23,6 +24,8 @@ from airflow.sdk import DAG, Asset, task
 
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+
+log = logging.getLogger("airflow.task")  # its lines are shown as they are written
 
 WAREHOUSE = "faceid_warehouse"
 APPLICANTS = {"source_conn_id": WAREHOUSE, "source": "applicants", "key_column": "applicant_id"}
@@ -44,7 +47,8 @@ def summarise(validation: dict, verification: dict) -> dict:
         "charged": verification["charged"],
         "calls/s": verification["calls_per_second"],
     }
-    print("\n".join(f"{name:<14} {count:>8}" for name, count in counts.items()))
+    for name, count in counts.items():
+        log.info("%-14s %8s", name, count)
     return counts
 
 

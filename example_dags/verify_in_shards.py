@@ -18,6 +18,7 @@ Each run asks only about rows that are due: new ones, and those that ask somethi
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ from airflow.sdk import DAG, Asset, task
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+
+log = logging.getLogger("airflow.task")  # its lines are shown as they are written
 
 WAREHOUSE = "faceid_warehouse"
 APPLICANTS = {"source_conn_id": WAREHOUSE, "source": "applicants", "key_column": "applicant_id"}
@@ -44,7 +47,8 @@ def summarise(validation: dict, shards: Sequence[dict]) -> dict:
     for manifest in manifests:
         total.update(manifest["outcomes"])
         total.update({name: manifest[name] for name in SUMMED})
-    print("\n".join(f"{name:<14} {count:>8}" for name, count in total.items()))
+    for name, count in total.items():
+        log.info("%-14s %8s", name, count)
     return dict(total)
 
 

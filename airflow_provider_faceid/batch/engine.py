@@ -17,6 +17,7 @@ from ..client.aio import AsyncClient
 from ..client.flow import Pace
 from ..client.settings import Settings
 from ..clock import Clock
+from ..counting import counted
 from ..exceptions import (
     FaceIdError,
     PlanRefusedError,
@@ -184,10 +185,10 @@ class Batch:
                 raise UnavailableError("The run was stopped before its first call")
         plan.seconds = plan.calls / self._settings.rate(self._action.name)
         self._log.info(
-            "%s plan for campaign '%s', %d rows: %s",
+            "%s plan for campaign '%s', %s: %s",
             self._action.name,
             self._store.work.campaign,
-            self.manifest.rows_in,
+            counted(self.manifest.rows_in, "row"),
             plan.line(),
         )
 
@@ -210,8 +211,8 @@ class Batch:
             self._log.warning("%s", warning)
         if self._max_charged is not None and plan.calls > self._max_charged:
             self._log.warning(
-                "%d rows are due, and max_charged=%d: the run stops once so many calls are charged",
-                plan.calls,
+                "%s due, and max_charged=%d: the run stops once so many calls are charged",
+                counted(plan.calls, "row is", "rows are"),
                 self._max_charged,
             )
         try:
@@ -302,7 +303,7 @@ class Batch:
                 await asyncio.wait(tasks, timeout=1.0)
             else:
                 await self._clock.asleep(1.0)
-            self._progress.tick(self.manifest)
+            self._progress.tick(self.manifest, has_ended=self._halt.is_on)
 
     async def _rows_to_call(self) -> AsyncIterator[Row]:
         """Yield the rows that are due, and put those in order that need no call."""
@@ -320,7 +321,7 @@ class Batch:
                     adopted[row.key] = row.row_hash
             await self._in_store(self._store.drop, outdated)
             await self._in_store(self._store.adopt, adopted)
-            self._progress.tick(self.manifest)
+            self._progress.tick(self.manifest, has_ended=self._halt.is_on)
             if self._halt.is_on:
                 return
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
+from ..counting import counted
 from ..exceptions import PlanRefusedError
 from ..service.outcomes import Outcome
 from ..service.pseudonyms import is_current, is_same_row
@@ -205,7 +206,7 @@ class Plan:
             left += f", {self.offered} held"
         cost = "nothing to call"
         if self.calls:
-            cost = f"at most {_count(self.calls, 'call')} and {_count(self.calls, 'charge')}"
+            cost = f"at most {counted(self.calls, 'call')} and {counted(self.calls, 'charge')}"
             cost += f", about {self.seconds:.0f} s"
         return f"{self.calls} due ({due or 'none'}), {left}; {cost}"
 
@@ -295,7 +296,3 @@ class Background:
             "Was the table reloaded with other keys? If the changes are real, set max_changed higher "
             "for this run; if the keys name other people now, name another campaign"
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..clock import Clock
+from ..counting import counted
 from .manifest import Manifest
 
 EVERY_SECONDS = 5.0
@@ -35,14 +36,22 @@ class Progress:
         self._log = log
         self._clock = clock
         self._last = clock.monotonic()
+        self._said = ""
 
-    def tick(self, manifest: Manifest, *, final: bool = False) -> None:
-        """Write a line if it is time for one, or if it is the last."""
+    def tick(self, manifest: Manifest, *, final: bool = False, has_ended: bool = False) -> None:
+        """
+        Write a line if it is time for one, or if it is the last.
+
+        :param has_ended: whether no further call is made; true of the last line anyway.
+        """
         now = self._clock.monotonic()
         if not final and now - self._last < EVERY_SECONDS:
             return
         self._last = now
-        self._log.info("%s: %s", self._title, line(manifest))
+        text = line(manifest, has_ended=final or has_ended)
+        if text != self._said:  # the last one may have come a moment ago
+            self._said = text
+            self._log.info("%s: %s", self._title, text)
 
     def note(self, text: str, *numbers: int) -> None:
         """Write a line of other words, if it is time for one."""
@@ -52,16 +61,25 @@ class Progress:
             self._log.info(f"%s: {text}", self._title, *numbers)
 
 
-def line(manifest: Manifest) -> str:
-    """Return a progress line; the time left assumes one call for each row that is left."""
+def line(manifest: Manifest, *, has_ended: bool = False) -> str:
+    """
+    Return a progress line; the time left assumes one call for each row that is left.
+
+    :param has_ended: whether the run makes no further call, so that no time is left.
+    """
     rate = manifest.calls_per_second
     left = manifest.rows_in - manifest.done
-    eta = f"{left / rate:.0f} s left" if left and rate else "done" if not left else "waiting"
+    if not left:
+        eta = "done"
+    elif has_ended:
+        eta = f"ended with {counted(left, 'row')} left"
+    else:
+        eta = f"{left / rate:.0f} s left" if rate else "waiting"
     counts = dict(sorted(manifest.outcomes.items()))
     counts |= {"quarantined": manifest.quarantined.total()}
     counts |= {"postponed": manifest.postponed, "held": manifest.held}
     listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     return (
         f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} calls/s, {eta}; "
-        f"{manifest.calls} calls, {manifest.charged} charged; {listed or 'nothing yet'}"
+        f"{counted(manifest.calls, 'call')}, {manifest.charged} charged; {listed or 'nothing yet'}"
     )

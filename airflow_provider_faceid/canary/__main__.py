@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..counting import counted
 from .search import Canary
 
 PHOTO = "file:"
@@ -93,8 +94,9 @@ def _report(canary: Canary) -> int:
     for place in searched.missed:
         print(f"not searched: {place}", file=sys.stderr)  # noqa: T201 - the same
     print(  # noqa: T201 - the same
-        f"searched {searched.tables} tables with {searched.rows:,} rows, {searched.files:,} files, "
-        f"{searched.bytes / MEGABYTE:,.1f} MB: {sum(hit.times for hit in hits)} hits"
+        f"searched {counted(searched.tables, 'table')} with {counted(searched.rows, 'row')}, "
+        f"{counted(searched.files, 'file')}, "
+        f"{searched.bytes / MEGABYTE:,.1f} MB: {counted(sum(hit.times for hit in hits), 'hit')}"
     )
     if hits:
         return HITS

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
+from ..counting import counted
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..service.id_card import birth_date_fits, normalise, province_fits
@@ -67,7 +68,7 @@ class FaceIdShardsOperator(BaseOperator):
         """Cut the source and return its shards."""
         with airflow_errors():
             shards = self._plan()
-        self.log.info("Cut into %d shards", len(shards))
+        self.log.info("Cut into %s", counted(len(shards), "shard"))
         return shards
 
     def _plan(self) -> list[dict[str, Any]]:

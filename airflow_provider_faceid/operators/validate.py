@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
+from ..counting import counted
 from ..exceptions import ConfigurationError, DataQualityError
 from ..frames import without_frames
 from ..task_context import default_campaign
@@ -142,6 +143,7 @@ class FaceIdValidateOperator(BaseOperator):
                 source.database.close()
                 store.database.close()
             describe_outlets(context, self.outlets, report)
+            self.log.info("%s", self._summary(report))
             if not report["success"]:
                 # Pushed by hand: a task that fails returns nothing, and this says why it fails.
                 context["ti"].xcom_push(key="return_value", value=report)
@@ -182,12 +184,21 @@ class FaceIdValidateOperator(BaseOperator):
             "expectations": [count.as_dict() for count in validator.counts],
         }
 
+    def _summary(self, report: dict[str, Any]) -> str:
+        bad = counted(report["quarantined_rows"], "row is", "rows are")
+        return (
+            f"Campaign '{report['campaign']}': {report['good_rows']:,} of "
+            f"{counted(report['rows'], 'row')} may be asked about; {bad} in quarantine until mended: "
+            f"see rule and key in table '{self.quarantine_table}' of connection "
+            f"'{self.warehouse_conn_id}'"
+        )
+
     def _complaint(self, report: dict[str, Any]) -> str:
         worst = max(report["expectations"], key=lambda count: int(count["unexpected"]))
         return (
-            f"{report['quarantined_rows']} of {report['rows']} rows are bad "
+            f"{report['quarantined_rows']} of {counted(report['rows'], 'row is', 'rows are')} bad "
             f"({report['bad_fraction']:.1%}, allowed {self.max_bad_fraction:.1%}); most break "
-            f"rule '{worst['rule']}' ({worst['unexpected']} rows). See table "
+            f"rule '{worst['rule']}' ({counted(worst['unexpected'], 'row')}). See table "
             f"'{self.quarantine_table}' for their keys; nothing was sent"
         )
 

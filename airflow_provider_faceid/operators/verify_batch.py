@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
-from ..exceptions import ConfigurationError, IncompleteError
+from ..exceptions import ConfigurationError, DataQualityError, FaceIdError, IncompleteError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
 from .common import describe_outlets, shall_retry, work_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..batch.engine import Batch
     from ..batch.inputs import Columns
+    from ..batch.manifest import Manifest
 
 
 class _VerifyTableOperator(BaseOperator):
@@ -66,6 +67,8 @@ class _VerifyTableOperator(BaseOperator):
         try, and downstream tasks wait.
     :param on_incomplete: what to do at the end about rows that are held or still postponed:
         ``ignore`` them, ``warn`` in the log, or ``fail`` the task, whose manifest is in XCom then.
+        A source of which every row is in quarantine fails the task, too, unless this is ``ignore``;
+        a shard does not.
     :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
         (templated).
     :param reuse_within: for how long the answer of another campaign to the same question is good;
@@ -159,15 +162,22 @@ class _VerifyTableOperator(BaseOperator):
         with airflow_errors():
             self._check_parameters()
             self._batch = self._build(context, campaign)
-            counted = self._batch.run()
+            try:
+                counts = self._batch.run()
+            except FaceIdError:
+                if self._batch.manifest.rows_in:
+                    self.log.warning("%s", "\n".join(self._summary(self._batch.manifest, campaign)))
+                raise
         if (
             self.on_postponed == "reschedule"
-            and counted.not_before is not None
+            and counts.not_before is not None
             and not self.is_dry_run
         ):
-            self.log.info("%s rows may only be called later; coming back then", counted.postponed)
-            raise come_back(datetime.fromtimestamp(counted.not_before, UTC))
-        manifest = counted.as_dict()
+            moment = datetime.fromtimestamp(counts.not_before, UTC)
+            self.log.info("%s", "\n".join(self._summary(counts, campaign)))
+            self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
+            raise come_back(moment)
+        manifest = counts.as_dict()
         describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})
         result = {
             "campaign": campaign,
@@ -179,7 +189,7 @@ class _VerifyTableOperator(BaseOperator):
             **manifest,
         }
         with airflow_errors():
-            self._check_complete(context, result)
+            self._check_complete(context, result, self._summary(counts, campaign))
         return result
 
     def on_kill(self) -> None:
@@ -197,22 +207,47 @@ class _VerifyTableOperator(BaseOperator):
         if self.valid_for is not None and self.valid_for <= timedelta(0):
             raise ConfigurationError(f"valid_for={self.valid_for}: it is longer than nothing")
 
-    def _check_complete(self, context: Context, result: dict[str, Any]) -> None:
-        """Say, or fail because, rows are left without an answer."""
-        held, postponed = result["held"], result["postponed"]
-        if self.on_incomplete == "ignore" or not (held or postponed):
-            return
-        message = (
-            f"{held} rows are held and {postponed} postponed (the first until "
-            f"{result['not_before']}). Postponed rows are asked about by the next run from then on; "
-            "look held ones up in the bill, then release them with FaceIdReleaseOperator"
-        )
-        if self.on_incomplete == "warn":
-            self.log.warning("%s", message)
-            return
-        # Pushed by hand: a task that fails returns nothing, and this says why it fails.
+    def _check_complete(
+        self, context: Context, result: dict[str, Any], summary: Sequence[str]
+    ) -> None:
+        """
+        Say, or fail because, rows are left without an answer.
+
+        :raises DataQualityError: every row is in quarantine.
+        :raises IncompleteError: rows are held or postponed, and ``on_incomplete`` is ``fail``.
+        """
+        nothing_usable = 0 < result["rows_in"] == result["quarantined"] and self.shard is None
+        incomplete = bool(result["held"] or result["postponed"])
+        if self.on_incomplete == "ignore" or not (nothing_usable or incomplete):
+            self.log.info("%s", "\n".join(summary))
+        elif nothing_usable:
+            self._push(context, result)
+            raise DataQualityError(
+                f"Every row of the source is in quarantine, so the columns {self._columns_named()} "
+                f"are probably not what they are taken for. {'. '.join(summary)}. If this is nothing unusual, "
+                "set on_incomplete='ignore'"
+            )
+        elif self.on_incomplete == "warn":
+            self.log.warning("%s", "\n".join(summary))
+        else:
+            self._push(context, result)
+            raise IncompleteError(". ".join(summary))
+
+    @staticmethod
+    def _push(context: Context, result: dict[str, Any]) -> None:
+        """Push what a task that fails does not return, and that says why it fails."""
         context["ti"].xcom_push(key="return_value", value=result)
-        raise IncompleteError(message)
+
+    def _columns_named(self) -> str:
+        return " and ".join(f"{field}={column!r}" for field, column in self.columns.items())
+
+    def _summary(self, manifest: Manifest, campaign: str) -> list[str]:
+        from ..batch.summary import Tables, summary  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+        return summary(
+            manifest,
+            Tables(campaign, self.warehouse_conn_id, self.result_table, self.quarantine_table),
+        )
 
     def _build(self, context: Context, campaign: str) -> Batch:
         # Imported here: reading a DAG file must stay cheap.

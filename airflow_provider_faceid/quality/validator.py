@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 KEY = "faceid_key"
 """Column of a page that names the row."""
 
-_CHATTY = ("great_expectations._docs_decorators", "great_expectations.expectations.registry")
-"""Loggers that write over 200 lines while Great Expectations is imported."""
+_CHATTY = "great_expectations"
+"""Logger that writes over 200 lines on import, and of its own folders and settings afterwards."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -68,16 +68,17 @@ class Validator:
     """
 
     def __init__(self, expectations: Sequence[dict[str, Any]]) -> None:
-        for name in _CHATTY:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        if logging.getLogger(_CHATTY).level == logging.NOTSET:  # nobody has asked for its lines
+            logging.getLogger(_CHATTY).setLevel(logging.WARNING)
         # Takes seconds and memory, so it happens here and not when the DAG is read.
         import great_expectations as gx  # noqa: PLC0415
-        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+        from great_expectations.data_context.types import base  # noqa: PLC0415
 
         from . import expectations as _ours  # noqa: F401, PLC0415 - registers our expectations
 
+        base.logger.setLevel(logging.NOTSET)  # it has chosen INFO for itself
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        context.variables.progress_bars = base.ProgressBarsConfig(globally=False)
         batch = (
             context.data_sources.add_pandas("faceid")
             .add_dataframe_asset("page")

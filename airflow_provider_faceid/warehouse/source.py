@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..counting import counted
 from ..exceptions import ConfigurationError
 from .database import Database
 from .shard import Shard
@@ -82,13 +83,14 @@ class Source:
         )[0]
         if total < min_rows:
             raise ConfigurationError(
-                f"The source {self._title} has {total} rows, fewer than min_rows={min_rows}. Set "
+                f"The source {self._title} has {counted(total, 'row')}, fewer than min_rows={min_rows}. Set "
                 "min_rows=0 if an empty source is nothing unusual"
             )
         if keyed < total or distinct < keyed:
             raise ConfigurationError(
                 f"Column '{self._key_name}' of the source {self._title} is no key: "
-                f"{total - keyed} rows have none and {keyed - distinct} rows repeat another's. "
+                f"{counted(total - keyed, 'row has', 'rows have')} none and "
+                f"{counted(keyed - distinct, 'row repeats', 'rows repeat')} another's. "
                 "Nothing was sent; name a unique column or a query that makes one"
             )
         return int(total)

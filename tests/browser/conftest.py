@@ -1,13 +1,15 @@
-"""A real browser on a simulator's page."""
+"""A real browser, on a simulator's page and on the demo's Airflow."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 from airflow_provider_faceid.simulator import SimulatorServer
 
@@ -34,6 +36,38 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
         yield driver
     finally:
         driver.quit()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", metavar="FOLDER", help="where pictures of the demo are put")
+
+
+@pytest.fixture
+def screenshot(chromium, request) -> Callable[..., None]:
+    """Take a picture of the page, or of an element as long as it is, if a folder was named."""
+    folder = request.config.getoption("--screenshots")
+
+    def take(name: str, element: str = "", *, hide_tooltips: bool = False) -> None:
+        if not folder:
+            return
+        if hide_tooltips:
+            chromium.execute_script(
+                "document.querySelectorAll('[data-scope=tooltip][data-part=positioner]')"
+                ".forEach(one => one.remove())"
+            )
+        picture = Path(folder) / f"{name}.png"
+        if not element:
+            chromium.save_screenshot(str(picture))
+            return
+        before = chromium.get_window_size()
+        shown = [
+            one for one in chromium.find_elements(By.CSS_SELECTOR, element) if one.is_displayed()
+        ]
+        chromium.set_window_size(before["width"], shown[-1].size["height"] + 400)
+        shown[-1].screenshot(str(picture))
+        chromium.set_window_size(before["width"], before["height"])
+
+    return take
 
 
 @pytest.fixture(scope="session")

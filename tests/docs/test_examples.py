@@ -232,11 +232,17 @@ def test_make_targets_of_the_docs_exist():
 
 
 def test_make_demo_passes_and_says_where_things_are(world):
-    printed = world.run([sys.executable, "demo/run.py"])
+    home = world.home / "demo"
+    home.mkdir()
+    (home / "warehouse.sqlite").write_text("of an earlier demo")
+    here = replace(world, env=world.env | {"FACEID_DEMO_HOME": str(home)})
+    printed = here.run([sys.executable, "demo/run.py"])
 
     assert re.search(r"^demo: PASS", printed, re.MULTILINE)
-    assert ".demo/warehouse.sqlite" in printed
+    assert str(home / "warehouse.sqlite") in printed
     assert "make ui" in printed
+    kept = Path(re.search(r"are kept in (\S+)", printed)[1])
+    assert (kept / "warehouse.sqlite").read_text() == "of an earlier demo"
 
 
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.title) for b in blocks("ini")])

@@ -384,7 +384,7 @@ def test_keys_that_repeat_are_said_before_anything_is_sent(bench):
     person = bench.ordinary[0]
     bench.fill([(key, person.id_card, person.name) for key in (1, 1, 2, None)])
     error, _ = bench.fail(ConfigurationError)
-    assert "1 rows have none and 1 rows repeat" in str(error)
+    assert "1 row has none and 1 row repeats" in str(error)
     assert bench.calls() == []
 
 

@@ -101,8 +101,8 @@ def test_no_shard_at_all_is_refused(table, context, shards):
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("UPDATE people SET id = NULL WHERE id = 5", "1 rows have none"),
-        ("UPDATE people SET id = 4 WHERE id = 5", "1 rows repeat"),
+        ("UPDATE people SET id = NULL WHERE id = 5", "1 row has none"),
+        ("UPDATE people SET id = 4 WHERE id = 5", "1 row repeats"),
         ("ALTER TABLE people RENAME COLUMN id TO number", "no column 'id'"),
     ],
 )

@@ -97,7 +97,7 @@ def test_pages_of_any_size_give_the_same_report(table, context, page_size):
 def test_format_only_lets_a_wrong_check_digit_pass(bench, context):
     bench.fill([(1, "440305199505132562", "Li Si")])
     assert validate(context, id_card_check="format")["quarantined_rows"] == 0
-    with pytest.raises(AirflowFailException, match="rule 'id_card_check_digit' \\(1 rows\\)"):
+    with pytest.raises(AirflowFailException, match="rule 'id_card_check_digit' \\(1 row\\)"):
         validate(context)
 
 

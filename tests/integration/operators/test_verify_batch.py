@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import threading
@@ -260,12 +261,34 @@ def test_rows_without_an_answer_can_make_a_run_warn_or_fail(table, context, told
         task_id="t", on_incomplete=wish, **PEOPLE | {"source": "twice"}
     )
     if wish == "fail":
-        with pytest.raises(AirflowFailException, match="0 rows are held and 1 postponed"):
+        with pytest.raises(
+            AirflowFailException, match="1 row is postponed: the next run asks again"
+        ):
             operator.execute(context)
         assert context["ti"].pushed["return_value"]["postponed"] == 1
     else:
         assert operator.execute(context)["postponed"] == 1
-        assert ("1 postponed (the first until" in told()) is (wish == "warn")
+        said = told()
+        assert "Campaign 'dag': 1 of 2 rows answered, 1 call and 1 charge in this run" in said
+        assert "in table 'faceid_results' of connection 'warehouse'" in said
+        assert "1 row is postponed: the next run asks again from" in said
+        assert bool(re.search(r"(?i)warning\b.*Campaign 'dag': 1 of 2", said)) is (wish == "warn")
+
+
+@pytest.mark.parametrize("wish", ["warn", "ignore", "shard"])
+def test_a_source_of_which_every_row_is_in_quarantine_is_no_success(table, context, told, wish):
+    """Name and number are mixed up, for example: nothing is sent, and downstream tasks must not go on."""
+    table.query("CREATE TABLE mixed AS SELECT id, name AS id_card, id_card AS name FROM people")
+    more = {"shard": {"after": None, "until": None}} if wish == "shard" else {"on_incomplete": wish}
+    operator = IdCardVerificationBatchOperator(task_id="t", **PEOPLE | {"source": "mixed"}, **more)
+    if wish == "warn":
+        with pytest.raises(AirflowFailException, match="Every row of the source is in quarantine"):
+            operator.execute(context)
+        assert context["ti"].pushed["return_value"]["quarantined"] == 10
+    else:
+        assert operator.execute(context)["quarantined"] == 10
+        assert "10 rows are in quarantine until mended: see rule and key" in told()
+    assert table.calls == 0
 
 
 def test_a_new_version_of_a_photo_is_asked_about(table, context):

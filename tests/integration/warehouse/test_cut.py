@@ -166,7 +166,7 @@ def test_a_shard_is_as_if_the_other_rows_were_not_there(home):
         assert first.inspect(["name"]) == 1
         assert first.row(1, ["name"]) == ("x",)
         assert first.row(3, ["name"]) is None
-        with pytest.raises(ConfigurationError, match="has 1 rows, fewer than min_rows=2"):
+        with pytest.raises(ConfigurationError, match="has 1 row, fewer than min_rows=2"):
             first.inspect([], min_rows=2)
     assert count(home, Shard(1, 1)) == 0
     assert count(home, Shard(2)) == 1
@@ -174,9 +174,9 @@ def test_a_shard_is_as_if_the_other_rows_were_not_there(home):
 
 def test_a_key_that_does_not_name_each_row_is_found_before_the_cut_and_in_its_shard(home):
     people(home, "INTEGER", [1, 2, 2, 3, None])
-    with pytest.raises(ConfigurationError, match="1 rows have none and 1 rows repeat"):
+    with pytest.raises(ConfigurationError, match="1 row has none and 1 row repeats"):
         cut(home, 2)
-    with pytest.raises(ConfigurationError, match="0 rows have none and 1 rows repeat"):
+    with pytest.raises(ConfigurationError, match="0 rows have none and 1 row repeats"):
         count(home, Shard(1, 2))
 
 

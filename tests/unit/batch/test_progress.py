@@ -57,6 +57,23 @@ def test_a_line_says_how_far_how_fast_and_how_much(manifest, text):
     assert line(manifest) == text
 
 
+def test_a_run_that_has_ended_promises_no_time_and_counts_one_call_as_one():
+    ended = Manifest(rows_in=3, outcomes=Counter(match=1), calls=1, charged=1, seconds=1)
+    assert line(ended, has_ended=True) == (
+        "1/3 rows, 1.0 calls/s, ended with 2 rows left; 1 call, 1 charged; match 1"
+    )
+
+
+def test_the_last_line_is_not_written_twice():
+    clock, lines = ManualClock(), Lines()
+    progress = Progress("IdCardVerification", lines, clock)
+    done = Manifest(rows_in=1, outcomes=Counter(match=1), calls=1, charged=1, seconds=1)
+    clock.seconds += EVERY_SECONDS
+    progress.tick(done)
+    progress.tick(done, final=True)
+    assert lines == ["IdCardVerification: 1/1 rows, 1.0 calls/s, done; 1 call, 1 charged; match 1"]
+
+
 def test_a_line_comes_every_few_seconds_and_at_the_end():
     clock, lines = ManualClock(), Lines()
     progress = Progress("IdCardVerification", lines, clock)

@@ -21,9 +21,7 @@ def test_the_command_tells_places_and_nobodys_name(database, folder, markers, mo
     assert "airflow.db:all sorts.packed: line 3, JSON, 1x\n" in told
     assert "airflow.db:all sorts.photo: line 4, clear, 16x\n" in told
     assert f"{folder}/logs/old.log.gz (unpacked): line 1, clear, 1x\n" in told
-    assert told.splitlines()[-1].startswith(
-        "searched 1 tables with 1 rows, 3 files, 0.0 MB: 24 hits"
-    )
+    assert told.splitlines()[-1].startswith("searched 1 table with 1 row, 3 files, 0.0 MB: 24 hits")
     assert (found(told), errors) == (set(), "")
 
 
@@ -46,7 +44,7 @@ def test_the_command_reads_what_is_piped_into_it(markers):
         1,
         [
             "standard input: line 3, clear, 1x",
-            "searched 0 tables with 0 rows, 0 files, 0.0 MB: 1 hits",
+            "searched 0 tables with 0 rows, 0 files, 0.0 MB: 1 hit",
         ],
     )
 
