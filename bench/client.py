@@ -191,11 +191,11 @@ def people(service: Process, *, photos: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def large(jpeg: bytes) -> bytes:
-    """Return a picture grown to :data:`PHOTO_BYTES` by comments, which nobody who looks at it sees."""
+def large(jpeg: bytes, size: int = PHOTO_BYTES) -> bytes:
+    """Return a picture grown to so many bytes by comments, which nobody who looks at it sees."""
     length = 60_000
     comment = b"\xff\xfe" + (length - 2).to_bytes(2, "big")
-    count = (PHOTO_BYTES - len(jpeg)) // length
+    count = (size - len(jpeg)) // length
     return b"".join((jpeg[:2], *(comment + os.urandom(length - 4) for _ in range(count)), jpeg[2:]))
 
 

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from ..client.aio import AsyncClient
@@ -26,9 +26,10 @@ from ..exceptions import (
     UnavailableError,
 )
 from ..frames import told
-from ..service.actions import Action
+from ..service.actions import Action, Kind
 from ..service.pseudonyms import hash_key_id
 from ..state.ledger import Ledger
+from ..state.uplink_rows import MemoryUplink, UplinkRow
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
@@ -44,6 +45,7 @@ from .places import Places
 from .plan import MAX_CHANGED, Background
 from .planner import Planner
 from .progress import Log, Progress
+from .uploads import Uploads
 from .verification import Verification
 from .writer import Writer
 
@@ -72,6 +74,7 @@ class Batch:
     :param dry_run: whether to end with the plan, before the first call.
     :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt; 0 for
         as many as the rate needs.
+    :param uplink: of this host, shared by all that upload from it; this run's own if not given.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Batch:
         max_changed: float = MAX_CHANGED,
         dry_run: bool = False,
         max_in_flight: int = 0,
+        uplink: UplinkRow | None = None,
     ) -> None:
         self.manifest = Manifest()
         self._action, self._store = action, store
@@ -120,6 +124,10 @@ class Batch:
             retry_held=retry_held,
             valid_for=store.valid_for,
         )
+        self._uploads = None
+        if action.field_of(Kind.PHOTO) is not None:
+            rate = settings.rate(action.name)
+            self._uploads = Uploads(uplink or MemoryUplink(clock), rate, clock, log)
         self._progress = Progress(action.name, log, clock)
         self._hash_key_id, self._max_charged = hash_key_id(settings.hmac_key), ledger.max_charged
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
@@ -242,9 +250,10 @@ class Batch:
         writing = asyncio.create_task(writer.keep_writing(finished))
         completed = False
         try:
-            async with AsyncClient(
+            client = AsyncClient(
                 self._settings, self._gate.pace, self._clock, watch=self._health.saw
-            ) as client:
+            )
+            async with client, self._reporting():
                 await self._verify_rows(self._verification(client))
             completed = True
         finally:
@@ -257,6 +266,26 @@ class Batch:
             succeeded = completed and not self._halt.is_on
             await self._write_run(started, RunState.SUCCESS if succeeded else RunState.FAILED)
             self._progress.tick(self.manifest, final=True)
+
+    @asynccontextmanager
+    async def _reporting(self) -> AsyncIterator[None]:
+        """Report to people, and to others who upload from this host, while rows are verified."""
+
+        async def keep_ticking() -> None:
+            while True:
+                await self._clock.asleep(1.0)
+                self._tick()
+
+        ticking = asyncio.create_task(keep_ticking())
+        try:
+            async with nullcontext() if self._uploads is None else self._uploads.reporting():
+                yield
+        finally:
+            ticking.cancel()
+
+    def _tick(self) -> None:
+        note = "" if self._uploads is None else self._uploads.line()
+        self._progress.tick(self.manifest, note, has_ended=self._halt.is_on)
 
     def _verification(self, client: AsyncClient) -> Verification:
         return Verification(
@@ -271,6 +300,7 @@ class Batch:
             places=self._places,
             manifest=self.manifest,
             clock=self._clock,
+            uploads=self._uploads,
         )
 
     async def _verify_rows(self, verification: Verification) -> None:
@@ -303,7 +333,6 @@ class Batch:
                 await asyncio.wait(tasks, timeout=1.0)
             else:
                 await self._clock.asleep(1.0)
-            self._progress.tick(self.manifest, has_ended=self._halt.is_on)
 
     async def _rows_to_call(self) -> AsyncIterator[Row]:
         """Yield the rows that are due, and put those in order that need no call."""
@@ -321,7 +350,6 @@ class Batch:
                     adopted[row.key] = row.row_hash
             await self._in_store(self._store.drop, outdated)
             await self._in_store(self._store.adopt, adopted)
-            self._progress.tick(self.manifest, has_ended=self._halt.is_on)
             if self._halt.is_on:
                 return
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..client.flow import Attempt, Pace
 from .health import Health
+from .uploads import Place
 
 
 class Gate:
@@ -35,17 +36,25 @@ class Gate:
         self._halted = halted
         self._make_sure = make_sure
 
-    def for_attempt(self, attempt: Attempt) -> Pace:
-        """Return the pace of one attempt."""
-        return _AttemptPace(self, attempt)
+    def for_attempt(self, attempt: Attempt, place: Place | None = None) -> Pace:
+        """
+        Return the pace of one attempt.
 
-    async def wait(self, attempt: Attempt) -> None:
+        :param place: for its photo.
+        """
+        return _AttemptPace(self, attempt, place)
+
+    async def wait(self, attempt: Attempt, place: Place | None = None) -> None:
         """
         Wait until the next request of an attempt may leave.
+
+        :param place: for its photo; taken again where an upload has ended before.
 
         :raises OutageError: the run gives up.
         :raises asyncio.CancelledError: the run has halted, and nothing of this attempt was sent.
         """
+        if place is not None:
+            await place.take()
         while True:
             await self._health.turn(attempt)
             await self.pace.wait_async()
@@ -61,6 +70,7 @@ class _AttemptPace(NamedTuple):
 
     gate: Gate
     attempt: Attempt
+    place: Place | None
 
     def wait(self) -> None:
         """Block until the next call may leave."""
@@ -68,7 +78,7 @@ class _AttemptPace(NamedTuple):
 
     async def wait_async(self) -> None:
         """Wait until the next request may leave, see :meth:`Gate.wait`."""
-        await self.gate.wait(self.attempt)
+        await self.gate.wait(self.attempt, self.place)
 
     def slow_down(self) -> None:
         """Take note of a throttled answer."""

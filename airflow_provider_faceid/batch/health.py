@@ -18,6 +18,7 @@ from ..exceptions import (
     FatalError,
     NotSentError,
     OutageError,
+    SlowUploadError,
     ThrottledError,
     UnavailableError,
     UncertainError,
@@ -83,6 +84,8 @@ class Health:
             if self._failures >= FAILURES_IN_A_ROW:
                 self._log.info("The service answers again")
             self.answers, self._failures, self._pause = True, 0, FIRST_PAUSE
+        elif isinstance(problem, SlowUploadError):
+            pass  # the network goes on, and the service was not asked
         elif isinstance(problem, _TROUBLE):
             self._saw_trouble(problem, attempt)
         elif not isinstance(problem, FatalError):  # a fatal one ends the run, or is mended

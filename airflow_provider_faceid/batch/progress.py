@@ -38,17 +38,20 @@ class Progress:
         self._last = clock.monotonic()
         self._said = ""
 
-    def tick(self, manifest: Manifest, *, final: bool = False, has_ended: bool = False) -> None:
+    def tick(
+        self, manifest: Manifest, note: str = "", *, final: bool = False, has_ended: bool = False
+    ) -> None:
         """
         Write a line if it is time for one, or if it is the last.
 
+        :param note: what else there is to say.
         :param has_ended: whether no further call is made; true of the last line anyway.
         """
         now = self._clock.monotonic()
         if not final and now - self._last < EVERY_SECONDS:
             return
         self._last = now
-        text = line(manifest, has_ended=final or has_ended)
+        text = line(manifest, has_ended=final or has_ended) + (note and f"; {note}")
         if text != self._said:  # the last one may have come a moment ago
             self._said = text
             self._log.info("%s: %s", self._title, text)

@@ -13,6 +13,7 @@ from ..exceptions import (
     InvalidInputError,
     NotSentError,
     OutageError,
+    SlowUploadError,
     SupersededError,
     UnavailableError,
     UncertainError,
@@ -31,6 +32,7 @@ from .inputs import Inputs, Row
 from .later import Later
 from .manifest import Manifest
 from .places import Places
+from .uploads import Place, Uploads
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""
@@ -44,6 +46,9 @@ LIMIT_REACHED = "limit:counted"
 ON_ITS_WAY = "ledger:busy"
 """Likewise: the same question is on its way for another row or in another run."""
 
+SLOW_UPLOAD = "upload:slow"
+"""Likewise: the uplink is too slow for the photo."""
+
 AGAIN_SECONDS = 1.0
 """After which a row asks again that was busy, not sent, or over the budget for the time being."""
 
@@ -54,6 +59,7 @@ class Verification:
 
     :param client: makes the calls, through the gate.
     :param later: rows that wait within the run.
+    :param uploads: the places of photos; None for an Action without any.
     """
 
     def __init__(
@@ -70,11 +76,12 @@ class Verification:
         places: Places,
         manifest: Manifest,
         clock: Clock,
+        uploads: Uploads | None,
     ) -> None:
         self._action, self._client, self._inputs = action, client, inputs
         self._claims, self._gate, self._health, self._halt = claims, gate, health, halt
         self._later, self._places, self._manifest = later, places, manifest
-        self._clock = clock
+        self._clock, self._uploads = clock, uploads
         self._calling = self._ended = 0
         self._first_call = 0.0
 
@@ -82,8 +89,9 @@ class Verification:
         """Answer a row, or put it where it belongs without an answer."""
         if self._halt.is_on:
             return
+        place = None if self._uploads is None else self._uploads.place()
         try:
-            params = await self._inputs.request(row)
+            params = await self._request(row, place)
             claim = self._claims.claim_for(row, params)
             identity = self._inputs.identity(params)
             hashes: dict[str, str | None] = {
@@ -91,16 +99,32 @@ class Verification:
                 "row_hash": row.row_hash,
             }
             row = row._replace(identity={**identity, **hashes})
-            await self._ask(row, params, claim)
+            await self._ask(row, params, claim, place)
         except InvalidInputError as error:
             self._places.quarantine(row, error.rule, Stage.INPUT)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._halt.fail(error)
+        finally:
+            if place is not None:
+                place.give_back()
 
-    async def _ask(self, row: Row, params: dict[str, object], claim: Claim) -> None:
-        attempt = Attempt()
+    async def _request(self, row: Row, place: Place | None) -> dict[str, object]:
+        """Return the request of a row; one with a photo has its place by then."""
+        if self._uploads is None or place is None:
+            return await self._inputs.request(row)
+        async with self._uploads.ahead():
+            began = self._clock.monotonic()
+            params = await self._inputs.request(row)
+            self._uploads.has_read(self._clock.monotonic() - began)
+            await place.take()
+        return params
+
+    async def _ask(
+        self, row: Row, params: dict[str, object], claim: Claim, place: Place | None
+    ) -> None:
+        attempt = Attempt(traffic=place)
         try:
-            settled = await self._drive(paid_once(claim, attempt), params)
+            settled = await self._drive(paid_once(claim, attempt), params, place)
         except BaseException as error:
             if not attempt.ended:  # it was never ours to call
                 raise
@@ -110,7 +134,9 @@ class Verification:
         else:
             await self._settle(row, claim, settled)
 
-    async def _drive(self, protocol: Protocol, params: dict[str, object]) -> Settled:
+    async def _drive(
+        self, protocol: Protocol, params: dict[str, object], place: Place | None
+    ) -> Settled:
         """Drive the paid-once protocol of one row in this event loop."""
         step: Claim | Attempt | Record | Settled = next(protocol)
         while not isinstance(step, Settled):
@@ -121,7 +147,7 @@ class Verification:
                     case Claim():
                         answer = await self._claim(step)
                     case Attempt():
-                        answer = await self._send(params, step)
+                        answer = await self._send(params, step, place)
                     case Record():
                         await self._record(step)
             except BaseException as caught:  # noqa: BLE001 - the protocol records and raises it
@@ -138,12 +164,14 @@ class Verification:
                 return ruling
             await self._clock.asleep(AGAIN_SECONDS)  # a call on its way may turn out to be free
 
-    async def _send(self, params: dict[str, object], attempt: Attempt) -> Verdict:
+    async def _send(
+        self, params: dict[str, object], attempt: Attempt, place: Place | None
+    ) -> Verdict:
         self._first_call = self._first_call or self._clock.monotonic()
         self._calling += 1
         try:
             verdict = await self._client.call(
-                self._action.name, params, attempt, self._gate.for_attempt(attempt)
+                self._action.name, params, attempt, self._gate.for_attempt(attempt, place)
             )
         except FaceIdError as error:
             self._manifest.add_requests(error.requests, error.throttled)
@@ -225,6 +253,9 @@ class Verification:
         match error:
             case UncertainError():
                 self._places.hold(row, error.requests)
+            case SlowUploadError():
+                again = now + RETRY_UNAVAILABLE_AFTER
+                self._places.postpone(row, Outcome.UNAVAILABLE, again, code=SLOW_UPLOAD)
             case NotSentError() if not self._health.answers:
                 self._again(row, error)
             case UnavailableError() if not self._health.answers and row.rounds < MOST_ROUNDS:

@@ -46,14 +46,14 @@ class AbandonedError(Exception):
 class Traffic(Protocol):
     """Is told of uploads, to find out what the uplink carries."""
 
-    def began(self) -> None:
-        """Take note that an upload has begun."""
+    def began(self, size: int) -> None:
+        """Take note that an upload of so many bytes has begun."""
 
     def moved(self, count: int) -> None:
         """Take note of bytes the network has taken."""
 
-    def ended(self, *, is_complete: bool) -> None:
-        """Take note that an upload is over: the uplink is free for another."""
+    def ended(self) -> None:
+        """Take note that an upload is over, or was none: the uplink is free for another."""
 
 
 class Upload:
@@ -63,7 +63,7 @@ class Upload:
     :param body: of the request. A short one counts as sent from the beginning.
     :param timeout: seconds without progress, and after the last byte for the answer.
     :param now: the monotonic clock.
-    :param traffic: is told of a large body.
+    :param traffic: is told of it.
     :ivar is_large: whether its last byte is held back.
     :ivar is_complete: whether the service may have all of it.
     """
@@ -80,13 +80,15 @@ class Upload:
         self.is_complete = not self.is_large
         self.timeout = timeout
         self._body, self._now = body, now
-        self._traffic = traffic if self.is_large else None
+        self._traffic = traffic
         self._began = self._moved = now()
         self._handed = self._unsent = 0
         self._is_over = False
         self._ending = threading.Lock()
-        if self._traffic is not None:
-            self._traffic.began()
+        if traffic is not None and self.is_large:
+            traffic.began(self.length)
+        elif traffic is not None:
+            self._end()
 
     @property
     def end(self) -> float:
@@ -165,7 +167,7 @@ class Upload:
         """Say, once, that the uplink is free for another."""
         traffic, self._traffic = self._traffic, None
         if traffic is not None:
-            traffic.ended(is_complete=self.is_complete)
+            traffic.ended()
 
     def _progress(self, count: int) -> None:
         self._moved = self._now()

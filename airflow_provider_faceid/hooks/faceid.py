@@ -35,9 +35,10 @@ from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
+from ..state.uplink_rows import StoredUplink
 from .caution import warn_of
 from .once import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
-from .state import shared_counts, shared_ledger, shared_pace
+from .state import shared_counts, shared_ledger, shared_pace, shared_uplink
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -220,6 +221,15 @@ class FaceIdHook(HttpHook):
         :raises FaceIdError: the state store cannot be used.
         """
         return shared_counts(self.settings, self.state_conn_id)
+
+    @without_frames
+    def uplink(self) -> StoredUplink:
+        """
+        Return the uplink of this host, which all its tasks share.
+
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return shared_uplink(self.settings, self.state_conn_id)
 
     @without_frames
     def ledger(

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -24,6 +25,7 @@ from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
 from ..state.store import StateStore, Survives
+from ..state.uplink_rows import StoredUplink
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -52,6 +54,15 @@ def shared_pace(settings: Settings, action: str, state_conn_id: str | None = Non
         if key not in _paces:
             _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
         return _paces[key]
+
+
+def shared_uplink(settings: Settings, state_conn_id: str | None = None) -> StoredUplink:
+    """
+    Return the uplink of this host, which all its tasks share.
+
+    :param state_conn_id: as for :func:`shared_pace`.
+    """
+    return StoredUplink(_store(_url(settings, state_conn_id)), socket.gethostname()[:200])
 
 
 def shared_counts(settings: Settings, state_conn_id: str | None = None) -> IdentityCounts:

@@ -289,6 +289,7 @@ class _VerifyTableOperator(BaseOperator):
             max_changed=self.max_changed,
             dry_run=self.is_dry_run,
             max_in_flight=self.max_in_flight or 0,
+            uplink=hook.uplink(),
         )
 
     def _source_columns(self) -> Columns:

@@ -122,12 +122,13 @@ class Ledger:
             return self._claim(cursor, claims, now, charged) if claims else []
 
         process = self._store.process
-        process.end(record.key for record in records)
         process.begin(claim.key for claim in claims)
         rulings: list[Ruling] = []
         try:
             rulings = self._store.run(step, durable=True)
         finally:
+            # Not before it is written: another thread would take the call for one in doubt.
+            process.end(record.key for record in records)
             called = [ruling.decision is Decision.CALL for ruling in rulings]
             called = called or [False] * len(claims)  # nothing was written
             process.end(c.key for c, is_ours in zip(claims, called, strict=True) if not is_ours)

@@ -46,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # Keys of calls begin with their version from here on: workers of an earlier one would not find
     # the answers of later ones, and have to stop.
     (),
+    ("CREATE TABLE faceid_uplinks (host VARCHAR(200) PRIMARY KEY, state TEXT NOT NULL)",),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
 

@@ -63,7 +63,7 @@ def test_retries_of_a_call_that_was_sent_pass():
         async def call():
             attempt = Attempt()
             await gate.wait(attempt)
-            attempt.sent = True
+            attempt.sending = True
             first_sent.set()
             await go_on.wait()
             await asyncio.create_task(gate.wait(attempt))  # whichever task asks

@@ -43,14 +43,14 @@ class Seen:
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def began(self) -> None:
-        self.told.append("began")
+    def began(self, size: int) -> None:
+        self.told.append(f"{size} began")
 
     def moved(self, count: int) -> None:
         self.told.append(count)
 
-    def ended(self, *, is_complete: bool) -> None:
-        self.told.append(is_complete)
+    def ended(self) -> None:
+        self.told.append("ended")
 
 
 @pytest.fixture
@@ -161,9 +161,15 @@ def test_traffic_is_told_once_when_an_upload_ends(now, is_complete):
     upload.abandon()
     upload.abandon()
     first, *moved, last = seen.told
-    assert first == "began"
+    assert first == f"{PHOTO.length} began"
     assert sum(moved) == PHOTO.length - (not is_complete)
-    assert last is is_complete
+    assert last == "ended"
+
+
+def test_traffic_is_told_of_a_short_body_only_that_the_uplink_is_free(now):
+    seen = Seen()
+    Upload(Pieces([b"{}"]), TIMEOUT, now, seen)
+    assert seen.told == ["ended"]
 
 
 def test_what_has_not_left_is_looked_at_often_and_then_less():

@@ -43,7 +43,7 @@ def ending(outcome, *, sent=True):
     """Return a call that ends like this."""
 
     def call(attempt: Attempt):
-        attempt.sent = sent
+        attempt.sending = sent
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome

@@ -1,0 +1,190 @@
+"""
+How many photos a host uploads at once, as pure arithmetic on one small row.
+
+Each upload has its share of the uplink, so too many at once all take too long, and too few leave it
+idle where each is held back by its distance. The *window* therefore follows what was measured: it
+grows while more uploads at once carry more bytes a second, and shrinks until one takes no longer
+than :data:`LONGEST_UPLOAD`. Everybody who uploads from the host reports to the same row and takes a
+share of the window. Whoever holds the row, in memory or in a database, applies this in one step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+FIRST = 4
+"""Uploads at once before anything was measured."""
+LEAST, MOST = 2, 256
+LONGEST_UPLOAD = 30.0
+"""Seconds one upload should take at most; the service accepts a signature for 300 s."""
+
+SAMPLE_SECONDS, LONGEST_SAMPLE = 1.0, 8.0
+"""A measurement takes so long at least, and at most."""
+SAMPLE_BYTES = 2**20
+"""Bytes per upload at once a measurement takes at least: four times what the buffers on the way hold."""
+SETTLE_SECONDS = 0.5
+"""A measurement begins so long after the window has changed."""
+FULL = 0.7
+"""Share of the window in use from which it is what holds the uploads back."""
+GAIN = 0.2
+"""Share of a growth of the window that has to come back as bytes a second."""
+CALM_SAMPLES = 10
+"""Measurements without a change before a larger window is tried again."""
+FASTER, FURTHER = 2.0, 1.5
+"""Growth of the window while it is being found, and when it is tried again."""
+
+FORGOTTEN_SECONDS = 60.0
+"""A window that was not in use for so long is measured anew: the network may be another."""
+TURN_SECONDS = 20.0
+"""Where there are fewer uploads than members, each has a turn of so long."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """
+    A run that uploads from this host, or a single call.
+
+    :param demand: uploads it has under way or could begin.
+    :param until: when it is forgotten unless it reports again, in seconds of the holder's clock.
+    """
+
+    demand: int
+    until: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    What a member's uploads did since it last reported.
+
+    :param moved: bytes the network took.
+    :param upload_seconds: seconds of uploads under way, summed over all of them.
+    :param begun: uploads that began.
+    :param begun_bytes: what they have to carry.
+    """
+
+    moved: int = 0
+    upload_seconds: float = 0.0
+    begun: int = 0
+    begun_bytes: int = 0
+
+    def __add__(self, other: Report) -> Report:
+        """Add two reports up."""
+        return Report(
+            self.moved + other.moved,
+            self.upload_seconds + other.upload_seconds,
+            self.begun + other.begun,
+            self.begun_bytes + other.begun_bytes,
+        )
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """
+    The row.
+
+    :param window: uploads at once, of all members together.
+    :param proven: the largest window that was of use, 0 before the first measurement.
+    :param proven_rate: bytes a second it carried.
+    :param is_found: whether a larger one was found to be of no use.
+    :param calm: measurements since the window last changed.
+    :param rate: bytes a second of the last measurement in which the window was full; 0 if none was.
+    :param mean_bytes: of an upload; 0 before the first.
+    :param since: when the present measurement began.
+    :param seen_at: when somebody last reported.
+    :param sample: what was reported since it began.
+    :param members: by name.
+    """
+
+    window: int = FIRST
+    proven: int = 0
+    proven_rate: float = 0.0
+    is_found: bool = False
+    calm: int = 0
+    rate: float = 0.0
+    mean_bytes: float = 0.0
+    since: float = 0.0
+    seen_at: float = 0.0
+    sample: Report = field(default_factory=Report)
+    members: Mapping[str, Member] = field(default_factory=dict)
+
+
+def step(uplink: Uplink, now: float, name: str, member: Member, report: Report) -> Uplink:
+    """
+    Take a member's report.
+
+    :param name: the member's, unlike all others'.
+    :param member: what it wants now; one without demand is left out.
+    :param report: what its uploads did since its last one.
+    """
+    if not 0 <= now - uplink.seen_at <= FORGOTTEN_SECONDS:  # or the clock was put back
+        uplink = Uplink(since=now)
+    members = {n: m for n, m in uplink.members.items() if n != name and m.until > now}
+    if member.demand:
+        members[name] = member
+    uplink = replace(uplink, members=members, seen_at=now, mean_bytes=_mean(uplink, report))
+    if now < uplink.since:  # the window has just changed
+        return uplink
+    uplink = replace(uplink, sample=uplink.sample + report)
+    seconds = now - uplink.since
+    enough = uplink.sample.moved >= uplink.window * SAMPLE_BYTES
+    if seconds < SAMPLE_SECONDS or (seconds < LONGEST_SAMPLE and not enough):
+        return uplink
+    return _decide(uplink, now, seconds)
+
+
+def share(uplink: Uplink, name: str, now: float) -> int:
+    """
+    Return how many uploads a member may have at once.
+
+    Each gets what it wants or its equal share of the window, and an equal share of what is left.
+    """
+    names = sorted(uplink.members)
+    turn = int(now / TURN_SECONDS) % max(1, len(names))
+    names = names[turn:] + names[:turn]
+    left, shares = uplink.window, dict.fromkeys(names, 0)
+    wanting = names
+    while left and names:
+        wanting = [one for one in wanting if shares[one] < uplink.members[one].demand]
+        for one in (wanting or names)[:left]:
+            shares[one] += 1
+            left -= 1
+    return shares.get(name, 0)
+
+
+def _mean(uplink: Uplink, report: Report) -> float:
+    """Return what an upload carries on average, later ones counting more."""
+    if not report.begun:
+        return uplink.mean_bytes
+    mean = report.begun_bytes / report.begun
+    weight = min(0.5, report.begun / 10) if uplink.mean_bytes else 1.0
+    return uplink.mean_bytes + weight * (mean - uplink.mean_bytes)
+
+
+def _decide(uplink: Uplink, now: float, seconds: float) -> Uplink:
+    """Return the row after a measurement, with the window that follows from it."""
+    rate = uplink.sample.moved / seconds
+    is_full = uplink.sample.upload_seconds >= FULL * uplink.window * seconds
+    after = replace(uplink, sample=Report(), since=now, rate=rate if is_full else 0.0)
+    if is_full:
+        after = _grow(after, rate)
+        if uplink.mean_bytes:  # also where the link has become slower
+            most = max(LEAST, math.floor(rate * LONGEST_UPLOAD / uplink.mean_bytes))
+            after = replace(after, window=min(after.window, most, MOST))
+    if after.window != uplink.window:
+        return replace(after, since=now + SETTLE_SECONDS, calm=0)
+    return replace(after, calm=uplink.calm + 1)
+
+
+def _grow(uplink: Uplink, rate: float) -> Uplink:
+    window, proven = uplink.window, uplink.proven
+    if window <= proven:
+        grown = math.ceil(window * FURTHER) if uplink.calm >= CALM_SAMPLES else window
+        return replace(uplink, window=grown, proven=window, proven_rate=rate)
+    gained = not proven or rate >= uplink.proven_rate * (1 + GAIN * (window / proven - 1))
+    if not gained:
+        return replace(uplink, window=proven, is_found=True)
+    grown = math.ceil(window * (FURTHER if uplink.is_found else FASTER))
+    return replace(uplink, window=grown, proven=window, proven_rate=rate)
