@@ -15,9 +15,12 @@ BELOW := batch canary client quality service simulator state warehouse
 ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
 	$(addprefix --ignore=tests/unit/,$(BELOW)) $(addprefix --ignore=tests/integration/,$(BELOW))
 
+# Debian's is in a folder that is on root's path only.
+FIND_PGBOUNCER := PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null
+
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-unit test-integration faults test-faults test-canary test-docs test-oldest test-distributed \
-	test-browser conformance fuzz lint format simulator docs clean redis-server nodejs npm chromium chromium-driver
+	test-browser conformance fuzz lint format simulator docs clean redis-server pgbouncer nodejs npm chromium chromium-driver
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -38,14 +41,17 @@ test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/unit tests/contract
 
 test-integration: .venv/test ## simulator, real databases, real DAG runs
+	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== integration tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/integration
 
 test-faults: .venv/test ## everything that may go wrong does: paid once, nothing lost
+	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== fault tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/faults
 
 faults: .venv/test ## the same with 100 kills and full times (about ten minutes), as a table in docs/
+	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
@@ -151,8 +157,9 @@ clean: ## remove what make made
 	@$(PYTHON) -m venv .venv-oldest
 	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt -e '.[test]' && touch $@
 
-# The test starts a Redis of its own; the two variables keep Debian from starting one as a service.
-redis-server nodejs npm chromium chromium-driver:
+# The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
+# as services.
+redis-server pgbouncer nodejs npm chromium chromium-driver:
 	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || \
 		{ echo "$@ is not on the PATH; install it, on Debian: apt-get install $@"; exit 1; }
 	@echo "== installing $@ with apt-get"

@@ -10,13 +10,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
+from ..sqlstate import cause, ends_session, is_transient, refused_parameter
 from .schema import migrate
 
 if TYPE_CHECKING:
@@ -32,18 +33,25 @@ STATEMENTS_KEPT = 16
 """Of SQLite's prepared statements: those for many rows at once take hundreds of kilobytes each."""
 AGAIN_SECONDS = 0.5
 """Between two attempts to reach a server that is away."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+"""Seconds before a transaction that was rolled back is repeated; doubled for each further time."""
 
 _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
     # A plain BEGIN of SQLite that reads first and then writes fails at once while others write.
     (True, True): ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
     (True, False): ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
-    # A commit waits for the disk as the server is configured.
-    (False, True): ("BEGIN; SELECT pg_current_xact_id()::text",),
+    # A commit waits for the disk as the server is configured. The isolation is ours whatever a role's
+    # or database's default is: a stricter one would refuse steps that wait for each other.
+    (False, True): ("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()::text",),
     (False, False): (
-        "BEGIN; SET LOCAL synchronous_commit TO off; SELECT pg_current_xact_id()::text",
+        (
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off; "
+            "SELECT pg_current_xact_id()::text"
+        ),
     ),
 }
-"""How a transaction begins, by (is SQLite, waits for the disk at its end)."""
+"""How a transaction begins, by (is SQLite, waits for the disk at its end). Behind a pooler the next
+one has another session: whatever is set is set for the transaction."""
 _CLOCK = "extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -119,6 +127,10 @@ class LostError(StateStoreError):
         self.number = number
 
 
+class RolledBackError(StateStoreError):
+    """The server has rolled a transaction back for a reason that passes, such as a deadlock."""
+
+
 class StateStore:
     """
     A state database. Safe for threads, and for processes forked after it was made.
@@ -152,25 +164,14 @@ class StateStore:
 
     def run(self, work: Callable[[DBAPICursor], T], *, durable: bool = False) -> T:
         """
-        Do some work in one transaction, and again if the server goes away in the middle of it.
+        Do some work in one transaction, and again if the server goes away or rolls it back.
 
         :param work: what to do with a cursor of the driver. When it is called again nothing of what
             it did before is left.
         :param durable: as for :meth:`transaction`.
         :raises StateStoreError: the database cannot be used.
         """
-        end = self._clock.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                with self.transaction(durable=durable) as cursor:
-                    result = work(cursor)
-            except LostError as error:
-                if self._clock.monotonic() >= end:
-                    raise
-                if error.number and self._was_committed(error):
-                    return result
-            else:
-                return result
+        return self._repeat(self._engine(), work, durable=durable)
 
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
@@ -181,30 +182,11 @@ class StateStore:
 
         :param durable: whether it may not be forgotten: who loses the pace loses nothing.
         :raises LostError: the server has gone away.
+        :raises RolledBackError: nothing of it was done; the same may succeed a moment later.
         :raises StateStoreError: the database cannot be opened, read or written.
         """
-        is_lost, number = False, ""
-        try:
-            begun = self._begin(self._engine(), durable=durable)
-            try:
-                yield begun.cursor
-                number = begun.number
-                begun.cursor.execute("COMMIT")
-            except self._faults:
-                is_lost = bool(begun.number) and begun.is_lost
-                if is_lost:
-                    begun.connection.invalidate()
-                raise
-            finally:
-                begun.connection.close()  # rolls back what was not committed
-        except self._faults as error:
-            kind = type(getattr(error, "orig", error)).__name__
-            text = (
-                f"The state store {self._place} cannot be used ({kind}). Check "
-                "state_conn_id and the database; nothing is sent without it, because nobody would "
-                "know the pace"
-            )
-            raise (LostError(text, number) if is_lost else StateStoreError(text)) from None
+        with self._transaction(self._engine(), durable=durable) as cursor:
+            yield cursor
 
     def moment(self, now: float | None) -> Moment:
         """
@@ -230,17 +212,61 @@ class StateStore:
             if engine is None:
                 engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
                 try:
-                    begun = self._begin(engine, durable=True)
-                    with closing(begun.connection):
-                        migrate(begun.cursor, is_sqlite=self.is_sqlite)
-                        begun.cursor.execute("COMMIT")
+                    self._repeat(engine, self._migrate, durable=True)
                 except BaseException:
                     engine.dispose()
                     raise
                 self._engines[os.getpid()] = engine
         return engine
 
-    def _was_committed(self, lost: LostError) -> bool:
+    def _migrate(self, cursor: DBAPICursor) -> None:
+        migrate(cursor, is_sqlite=self.is_sqlite)
+
+    def _repeat(self, engine: Engine, work: Callable[[DBAPICursor], T], *, durable: bool) -> T:
+        end, pause = self._clock.monotonic() + LOCK_SECONDS, FIRST_PAUSE
+        while True:
+            try:
+                with self._transaction(engine, durable=durable) as cursor:
+                    result = work(cursor)
+            except LostError as error:
+                if self._clock.monotonic() >= end:
+                    raise
+                if error.number and self._was_committed(engine, error):
+                    return result
+            except RolledBackError:
+                if self._clock.monotonic() >= end:
+                    raise
+                self._clock.sleep(pause * self._clock.jitter(0.5, 1.5))
+                pause = min(LONGEST_PAUSE, 2 * pause)
+            else:
+                return result
+
+    @contextmanager
+    def _transaction(self, engine: Engine, *, durable: bool) -> Iterator[DBAPICursor]:
+        is_lost, number = False, ""
+        try:
+            begun = self._begin(engine, durable=durable)
+            try:
+                yield begun.cursor
+                number = begun.number
+                begun.cursor.execute("COMMIT")
+            except self._faults as error:
+                is_lost = bool(begun.number) and (begun.is_lost or ends_session(error))
+                if is_lost:
+                    begun.connection.invalidate()
+                raise
+            finally:
+                begun.connection.close()  # rolls back what was not committed
+        except self._faults as error:
+            text = (
+                f"The state store {self._place} cannot be used ({cause(error)}). {_advice(error)}; "
+                "nothing is sent without it, because nobody would know the pace"
+            )
+            if is_lost:
+                raise LostError(text, number) from None
+            raise (RolledBackError if is_transient(error) else StateStoreError)(text) from None
+
+    def _was_committed(self, engine: Engine, lost: LostError) -> bool:
         """
         Ask the server what became of a transaction whose end we did not hear of.
 
@@ -249,7 +275,10 @@ class StateStore:
         end = self._clock.monotonic() + LOCK_SECONDS
         status = "in progress"
         while status == "in progress" and self._clock.monotonic() < end:
-            with suppress(LostError), self.transaction() as cursor:
+            with (
+                suppress(LostError, RolledBackError),
+                self._transaction(engine, durable=False) as cursor,
+            ):
                 cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (lost.number,))
                 status = cursor.fetchall()[0][0]
             if status == "in progress":
@@ -273,7 +302,9 @@ class StateStore:
             except BaseException as error:
                 if connection is not None:
                     connection.invalidate()
-                if not isinstance(error, self._faults) or self._clock.monotonic() >= end:
+                if not isinstance(error, self._faults) or refused_parameter(error):
+                    raise
+                if self._clock.monotonic() >= end:
                     raise
                 engine.dispose()  # a server that was restarted knows none of the connections
                 self._clock.sleep(AGAIN_SECONDS)
@@ -330,8 +361,22 @@ def _make_private(path: str | None) -> None:
 def _postgresql(url: URL) -> Engine:
     from sqlalchemy import create_engine  # noqa: PLC0415 - as above
 
-    # Transactions are begun by ourselves: the driver would begin each in a trip of its own.
-    return create_engine(url, isolation_level="AUTOCOMMIT")
+    # Transactions are begun by ourselves: the driver would begin each in a trip of its own. A prepared
+    # statement lives in a session of the server, and pgbouncer gives the next transaction another.
+    return create_engine(
+        url, isolation_level="AUTOCOMMIT", connect_args={"prepare_threshold": None}
+    )
+
+
+def _advice(error: BaseException) -> str:
+    """Say what to look at."""
+    parameter = refused_parameter(error)
+    if not parameter:
+        return "Check state_conn_id and the database"
+    return (
+        f"pgbouncer refuses the connection's parameter '{parameter}': take it out of the Extra of "
+        "state_conn_id, and set what it says for the role (ALTER ROLE ... SET)"
+    )
 
 
 def _last_result(cursor: Any) -> str:

@@ -100,6 +100,13 @@ class Place:
             store.close()
 
 
+def connect(url: str, **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to a state store as somebody else would."""
+    parts = make_url(url)
+    options = {name: str(value) for name, value in parts.query.items()}
+    return psycopg.connect(dbname=parts.database, user=parts.username, **options, **more)
+
+
 @pytest.fixture
 def clock() -> SleepClock:
     return SleepClock()

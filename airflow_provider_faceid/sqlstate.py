@@ -1,0 +1,65 @@
+"""SQLSTATEs: which errors of a database undo a transaction that may succeed a moment later."""
+
+from __future__ import annotations
+
+TRANSIENT: dict[str, str] = {
+    "25006": "read only: a standby that is not promoted yet",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "53200": "out of memory",
+    "53300": "too many connections",
+    "55P03": "lock not available, or lock_timeout",
+    "57014": "statement cancelled, or statement_timeout",
+    "57P01": "the server is being shut down",
+    "57P02": "the server crashed",
+    "57P03": "the server is starting",
+    "57P05": "idle_session_timeout",
+}
+"""Meaning by SQLSTATE (PostgreSQL's manual, appendix A). Whoever repeats sets a limit."""
+
+_CONNECTION = "08"
+"""Class of what goes wrong with a connection; pgbouncer reports a lost server like this, too."""
+
+_ENDS_SESSION = frozenset({"25P03", "25P04", "57P01", "57P02", "57P05"})
+"""Those with which a server closes the connection."""
+
+_UNSUPPORTED = "unsupported startup parameter"
+"""What pgbouncer says of a setting that it cannot keep for a session: its words in any language."""
+
+
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of a driver's error, or of the one it was made of; empty if it has none."""
+    original = getattr(error, "orig", None) or error
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    return str(state or "")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether the same transaction may succeed a moment later."""
+    state = sqlstate(error)
+    return state in TRANSIENT or state.startswith(_CONNECTION)
+
+
+def ends_session(error: BaseException) -> bool:
+    """Say whether the connection is lost with the transaction."""
+    state = sqlstate(error)
+    return state in _ENDS_SESSION or state.startswith(_CONNECTION)
+
+
+def cause(error: BaseException) -> str:
+    """Name an error by its class and SQLSTATE, which never hold anybody's data."""
+    original = getattr(error, "orig", None) or error
+    state = sqlstate(original)
+    if not state:
+        return type(original).__name__
+    meaning = TRANSIENT.get(state)
+    return f"{type(original).__name__}, SQLSTATE {state}" + (f": {meaning}" if meaning else "")
+
+
+def refused_parameter(error: BaseException) -> str:
+    """Return the startup parameter for which pgbouncer refused a connection; empty if it did not."""
+    _, found, rest = str(error).partition(_UNSUPPORTED)
+    words = rest.replace("in options", "").strip(" :\n").split()
+    return words[0] if found and words else ""
