@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..client.settings import Settings
 from ..clock import Clock
+from ..exceptions import StateStoreError
 from ..service.actions import Action
 from ..state.calls import Claim, Decision, Record, Ruling, State
 from ..state.idempotency import claim_of
 from ..state.ledger import Ledger
 from .inputs import Row
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
 """Claims in one step; SQLite takes 32,766 values in a statement."""
@@ -24,6 +28,9 @@ be in flight: a step costs much the same for one and for many."""
 
 HEARTBEAT_SECONDS = 20.0
 """Heartbeat interval: a step at least so often; it must stay well below ``LEASE_SECONDS``."""
+
+HOUSEKEEPING_PAUSE = 0.1
+"""Seconds between two steps of housekeeping: the store is the calls' first of all."""
 
 STALE_SECONDS = 2.0
 """After a longer silence nothing is sent before a step: we may have been stopped, and replaced."""
@@ -65,6 +72,7 @@ class Claims:
         self._campaign, self._clock = campaign, clock
         self._asked: list[_Asked] = []
         self._told: list[_Told] = []
+        self._unwritten: list[Record] = []
         self._stepping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._enough = min(MOST_GATHERED, in_flight // 2)
@@ -93,6 +101,15 @@ class Claims:
         while self._stepping is not None and not self._stepping.done():
             await asyncio.wait({self._stepping})
         await self._step()
+
+    async def keep_house(self) -> None:
+        """Delete the store's expired rows beside the calls, in small steps, if it is our turn."""
+        steps = self._ledger.housekeeping().steps()
+        try:
+            while await asyncio.to_thread(next, steps, None) is not None:
+                await self._clock.asleep(HOUSEKEEPING_PAUSE)
+        except StateStoreError as error:
+            log.warning("The state store was not cleaned up, which a later run will do: %s", error)
 
     def claim_for(self, row: Row, params: Mapping[str, object]) -> Claim:
         """
@@ -172,12 +189,17 @@ class Claims:
         waiting = [one for one in self._asked if not one.ruling.done()]  # the others have gone
         asked, self._asked = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
         told, self._told = self._told, []
+        records = [*self._unwritten, *(one.record for one in told)]
+        self._unwritten = []
         self._mark()
         try:
             rulings = await asyncio.to_thread(
-                self._ledger.step, [one.record for one in told], [one.claim for one in asked]
+                self._ledger.step, records, [one.claim for one in asked]
             )
-        except Exception as error:  # whatever it is, nobody may wait for ever
+        except BaseException as error:  # whatever it is, nobody may wait for ever
+            if isinstance(error, StateStoreError):
+                # For a later step, the last one at least.
+                self._unwritten = [*records, *self._unwritten]
             for one in asked:
                 _fail(one.ruling, error)
             for record in told:
@@ -201,7 +223,7 @@ class Claims:
                 await self._step()
 
 
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()  # seen: nobody may be waiting for it any more

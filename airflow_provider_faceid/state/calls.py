@@ -135,7 +135,7 @@ class Call:
     :param answer: what :func:`write_answer` wrote.
     :param attempt: number of the attempt that claimed it.
     :param is_current: whether no later try of its work has begun.
-    :param seen_at: when its worker was last heard of, in Unix seconds.
+    :param seen_at: when its worker was last heard of, in Unix seconds; 0 if that is forgotten.
     :param changed_at: when it came to its state.
     """
 

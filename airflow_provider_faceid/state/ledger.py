@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from ..clock import SECONDS_PER_DAY
 from ..exceptions import SupersededError
 from ..service.outcomes import Outcome, Step
 from ..service.pseudonyms import VERSION
+from .call_table import CallTable, Holder
 from .calls import (
     Call,
     Claim,
@@ -28,8 +28,8 @@ from .calls import (
     State,
     question_of,
     read_answer,
-    write_answer,
 )
+from .housekeeping import Housekeeping, hour_of
 from .limits import IdentityCounts, Use
 from .store import StateStore
 
@@ -46,8 +46,6 @@ LEASE_SECONDS = 120.0
 
 KEEP_SECONDS = 90.0 * SECONDS_PER_DAY
 """How long answers are kept, unless told otherwise."""
-_SLICES, _SLICES_PER_TRY = 256, 16
-"""Each try looks for old lines in some slices of the table, so that it never takes long."""
 
 
 class Ledger:
@@ -72,7 +70,7 @@ class Ledger:
     ) -> None:
         self._store, self._owner = store, _short(owner)
         self.max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
-        self._counts = IdentityCounts(store)
+        self._counts, self._calls = IdentityCounts(store), CallTable(store)
         self._attempt = 0
         self.has_earlier_keys = False
 
@@ -83,9 +81,7 @@ class Ledger:
         :param now: Unix seconds.
         :raises StateStoreError: the database cannot be used.
         """
-        self._counts.forget(now)
-        self._forget(now)
-        self._store.run(self._begin, durable=True)
+        self._store.run(partial(self._begin, now=now), durable=True)
         begun = self._attempt, self.has_earlier_keys
         self._store.process.attempts[os.getpid(), self._owner] = begun
 
@@ -116,10 +112,15 @@ class Ledger:
         """
 
         def step(cursor: DBAPICursor) -> list[Ruling]:
-            free = sum(record.is_free for record in records)
-            now, charged = self._heartbeat(cursor, given_back=free)
-            self._record(cursor, records, now)
-            return self._claim(cursor, claims, now, charged) if claims else []
+            now, charged = self._heartbeat(cursor)
+            keys = {record.key for record in records} | {claim.key for claim in claims}
+            self._calls.lock(cursor, keys)
+            free, unused = self._calls.record(cursor, self._holder, records, now)
+            self._charge(cursor, -free)
+            if claims:
+                return self._claim(cursor, claims, now, charged - free, unused)
+            self._counts.uncount(cursor, unused)
+            return []
 
         process = self._store.process
         process.begin(claim.key for claim in claims)
@@ -134,41 +135,46 @@ class Ledger:
             process.end(c.key for c, is_ours in zip(claims, called, strict=True) if not is_ours)
         return rulings
 
+    def housekeeping(self) -> Housekeeping:
+        """Return what deletes the store's expired rows, if it is our turn."""
+        return Housekeeping(self._store, self._owner, self._keep)
+
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""
         return self._counts.after_refusal(uses, now)
 
-    def _begin(self, cursor: DBAPICursor) -> None:
+    def _begin(self, cursor: DBAPICursor, now: float) -> None:
+        # The first token is the hour, above every one of a row that has expired meanwhile.
+        hour = hour_of(now)
         cursor.execute(
             self._sql(
-                "INSERT INTO faceid_tries (owner, number, seen_at) VALUES (?, 1, 0) "
-                "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1 "
-                "RETURNING number"
+                "INSERT INTO faceid_tries (owner, number, seen_at, begun_hour) VALUES (?, ?, 0, ?) "
+                "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1, "
+                "begun_hour = excluded.begun_hour RETURNING number"
             ),
-            (self._owner,),
+            (self._owner, hour, hour),
         )
         self._attempt = int(cursor.fetchall()[0][0])
-        self._heartbeat(cursor, given_back=0)
+        self._heartbeat(cursor)
         cursor.execute(
             self._sql("SELECT EXISTS (SELECT 1 FROM faceid_calls WHERE call_key < ?)"), (VERSION,)
         )
         self.has_earlier_keys = bool(cursor.fetchall()[0][0])
 
-    def _heartbeat(self, cursor: DBAPICursor, given_back: int) -> tuple[float, int]:
+    def _heartbeat(self, cursor: DBAPICursor) -> tuple[float, int]:
         """
         Renew the lease of this attempt, and check its fencing token: the attempt's number.
 
-        :param given_back: calls that turned out to be free.
         :return: the time, and the calls that were or may yet be charged.
         :raises SupersededError: a later attempt has begun.
         """
         here = self._store.moment(None).now
         cursor.execute(
             self._sql(
-                f"UPDATE faceid_tries SET seen_at = COALESCE({self._store.now_sql}, ?), "
-                "charged = charged - ? WHERE owner = ? AND number = ? RETURNING seen_at, charged"
+                f"UPDATE faceid_tries SET seen_at = COALESCE({self._store.now_sql}, ?) "
+                "WHERE owner = ? AND number = ? RETURNING seen_at, charged"
             ),
-            (here, given_back, self._owner, self._attempt),
+            (here, self._owner, self._attempt),
         )
         found = cursor.fetchall()
         if not found:
@@ -179,35 +185,19 @@ class Ledger:
         seen_at, charged = found[0]
         return float(seen_at), int(charged)
 
-    def _record(self, cursor: DBAPICursor, records: Sequence[Record], now: float) -> None:
-        if not records:
-            return
-        cursor.executemany(
-            self._sql(
-                "UPDATE faceid_calls SET state = ?, changed_at = ?, answer = ? "
-                "WHERE call_key = ? AND owner = ? AND try_number = ?"
-            ),
-            [
-                (
-                    record.state.value,
-                    now,
-                    write_answer(record.verdict) if record.verdict else None,
-                    record.key,
-                    self._owner,
-                    self._attempt,
-                )
-                for record in records
-            ],
-        )
-        self._counts.uncount(cursor, [record.unused for record in records])
-
     def _claim(
-        self, cursor: DBAPICursor, claims: Sequence[Claim], now: float, charged: int
+        self,
+        cursor: DBAPICursor,
+        claims: Sequence[Claim],
+        now: float,
+        charged: int,
+        unused: Sequence[Sequence[Use]],
     ) -> list[Ruling]:
-        known = self._known(cursor, sorted({claim.key for claim in claims}))
-        known |= self._found_under_earlier_keys(cursor, claims, known)
+        known = self._calls.known(cursor, sorted({claim.key for claim in claims}))
+        known |= self._calls.found_under_earlier_keys(cursor, claims, known)
         rulings: dict[int, Ruling] = {}
         wanted: dict[str, int] = {}
+        doubtful = set()
         for number, claim in enumerate(claims):
             call = known.get(claim.key)
             ruling = self._rule(claim, call, now, claims)
@@ -218,63 +208,50 @@ class Ledger:
             else:
                 rulings[number] = ruling
                 if ruling.decision is Decision.HOLD and call and call.state is State.SENT:
-                    self._doubt(cursor, claim.key)
+                    doubtful.add(claim.key)
+        self._calls.doubt(cursor, sorted(doubtful))
         fresh = {key: claims[number].answered_since for key, number in wanted.items()}
         for key, ruling in self._reuse(cursor, fresh, now).items():
             rulings[wanted.pop(key)] = ruling
         for key in self._over_budget(wanted, charged):
             rulings[wanted.pop(key)] = Ruling(Decision.STOP)
-        waits = self._counts.count(cursor, [claims[number].uses for number in wanted.values()])
-        allowed = []
-        for number, wait in zip(wanted.values(), waits, strict=True):
-            if wait is None:
-                allowed.append(claims[number])
-            else:
-                rulings[number] = Ruling(Decision.WAIT, wait)
-        won = self._take(cursor, allowed, known, now)
-        lost = [claim for claim in allowed if claim.key not in won]
-        self._counts.uncount(cursor, [claim.uses for claim in lost])
-        rulings |= {wanted[claim.key]: Ruling(Decision.BUSY) for claim in lost}
+        wishes = [claims[number] for number in wanted.values()]
+        for key, ruling in self._call(cursor, wishes, known, now, unused).items():
+            rulings[wanted[key]] = ruling
         return [rulings.get(n, Ruling(Decision.CALL)) for n in range(len(claims))]
 
-    def _known(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, Call]:
-        cursor.execute(
-            self._sql(
-                "SELECT c.call_key, c.source_key, c.state, c.answer, c.owner, "
-                "c.try_number, c.try_number = t.number, t.seen_at, c.changed_at "
-                "FROM faceid_calls c JOIN faceid_tries t ON t.owner = c.owner "
-                f"WHERE c.call_key IN ({', '.join('?' * len(keys))})"
-            ),
-            keys,
-        )
-        return {
-            key: Call(row, State(state), answer, owner, attempt, bool(current), seen_at, changed_at)
-            for key, row, state, answer, owner, attempt, current, seen_at, changed_at in (
-                cursor.fetchall()
-            )
-        }
+    def _call(
+        self,
+        cursor: DBAPICursor,
+        wishes: Sequence[Claim],
+        known: Mapping[str, Call],
+        now: float,
+        unused: Sequence[Sequence[Use]],
+    ) -> dict[str, Ruling]:
+        """
+        Write down that calls are sent, as far as the limits per identity allow.
 
-    def _found_under_earlier_keys(
-        self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call]
-    ) -> dict[str, Call]:
-        """Return calls of claims that are known under a key of an earlier version, renamed."""
-        today = {
-            earlier: claim.key
-            for claim in claims
-            if claim.key not in known
-            for earlier in claim.earlier_keys
+        :param wishes: claims that may call, each of another question.
+        :return: by key, what is to be done in place of a call.
+        """
+        won = self._calls.insert(
+            cursor, self._holder, [w for w in wishes if w.key not in known], now
+        )
+        ours = [wish for wish in wishes if wish.key in won or wish.key in known]
+        waits = self._counts.count(cursor, [wish.uses for wish in ours], unused)
+        refused = {
+            wish.key: Ruling(Decision.WAIT, wait)
+            for wish, wait in zip(ours, waits, strict=True)
+            if wait is not None
         }
-        found = self._known(cursor, sorted(today)) if today else {}
-        for earlier in found:
-            cursor.execute(
-                self._sql(
-                    "INSERT INTO faceid_calls SELECT ?, source_key, owner, try_number, state, "
-                    "changed_at, answer FROM faceid_calls WHERE call_key = ? ON CONFLICT DO NOTHING"
-                ),
-                (today[earlier], earlier),
-            )
-            cursor.execute(self._sql("DELETE FROM faceid_calls WHERE call_key = ?"), (earlier,))
-        return {today[earlier]: call for earlier, call in found.items()}
+        self._calls.delete(cursor, sorted(won & refused.keys()))
+        again = [wish for wish in ours if wish.key not in won | refused.keys()]
+        retaken = self._calls.retake(cursor, self._holder, again, known, now)
+        self._counts.uncount(cursor, [wish.uses for wish in again if wish.key not in retaken])
+        called = won - refused.keys() | retaken
+        self._charge(cursor, len(called))
+        lost = {wish.key for wish in wishes} - called - refused.keys()
+        return refused | dict.fromkeys(lost, Ruling(Decision.BUSY))
 
     def _rule(
         self, claim: Claim, call: Call | None, now: float, claims: Sequence[Claim]
@@ -343,69 +320,17 @@ class Ledger:
             return []
         return list(keys)[max(0, self.max_charged - charged) :]
 
-    def _take(
-        self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call], now: float
-    ) -> set[str]:
-        """Write down that calls are sent; return the keys nobody else was faster with."""
-        won: set[str] = set()
-        new = sorted((claim.key, claim.row) for claim in claims if claim.key not in known)
-        if new:
-            one = "(?, ?, ?, ?, 'sent', ?, NULL)"
-            cursor.execute(
-                self._sql(
-                    f"INSERT INTO faceid_calls VALUES {', '.join([one] * len(new))} "
-                    "ON CONFLICT (call_key) DO NOTHING RETURNING call_key"
-                ),
-                [
-                    value
-                    for key, row in new
-                    for value in (key, row, self._owner, self._attempt, now)
-                ],
-            )
-            won.update(key for (key,) in cursor.fetchall())
-        for key, row in sorted((claim.key, claim.row) for claim in claims if claim.key in known):
-            call = known[key]
-            cursor.execute(
-                self._sql(
-                    "UPDATE faceid_calls SET source_key = ?, owner = ?, try_number = ?, "
-                    "state = 'sent', changed_at = ? "
-                    "WHERE call_key = ? AND state = ? AND owner = ?"
-                ),
-                (row, self._owner, self._attempt, now, key, call.state.value, call.owner),
-            )
-            if cursor.rowcount == 1:
-                won.add(key)
-        if won:
+    @property
+    def _holder(self) -> Holder:
+        return Holder(self._owner, self._attempt)
+
+    def _charge(self, cursor: DBAPICursor, count: int) -> None:
+        """Count calls that may be charged; a negative number of them may not after all."""
+        if count:
             cursor.execute(
                 self._sql("UPDATE faceid_tries SET charged = charged + ? WHERE owner = ?"),
-                (len(won), self._owner),
+                (count, self._owner),
             )
-        return won
-
-    def _doubt(self, cursor: DBAPICursor, key: str) -> None:
-        cursor.execute(
-            self._sql(
-                "UPDATE faceid_calls SET state = 'in_doubt' WHERE call_key = ? AND state = 'sent'"
-            ),
-            (key,),
-        )
-
-    def _forget(self, now: float) -> None:
-        """Delete old answers in some slices of the table; what is in doubt stays for good."""
-        before = now - self._keep
-        for number in random.sample(range(_SLICES), _SLICES_PER_TRY):
-            for prefix in (VERSION, ""):  # the keys of version 1 had no mark
-                start = f"{prefix}{number:02x}"
-                self._store.run(partial(self._forget_slice, start=start, before=before))
-
-    def _forget_slice(self, cursor: DBAPICursor, start: str, before: float) -> None:
-        cursor.execute(
-            self._sql(
-                "DELETE FROM faceid_calls WHERE call_key >= ? AND call_key < ? "
-                "AND state IN ('done', 'free') AND changed_at < ?"
-            ),
-            (start, f"{start}g", before),
-        )
 
     def _sql(self, text: str) -> str:
         return text.replace("?", self._store.marker)

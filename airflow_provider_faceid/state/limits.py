@@ -21,7 +21,6 @@ from .store import StateStore
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
-FORGET_AT_ONCE = 20_000
 _COUNTER_BYTES = 8
 _PURPOSE = b"faceid identity counters"
 
@@ -115,14 +114,27 @@ class IdentityCounts:
             return [None] * len(calls)
         return self._store.run(lambda cursor: self.count(cursor, calls))
 
-    def count(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> list[float | None]:
-        """Do the same in a transaction of the caller's."""
+    def count(
+        self,
+        cursor: DBAPICursor,
+        calls: Sequence[Sequence[Use]],
+        unused: Sequence[Sequence[Use]] = (),
+    ) -> list[float | None]:
+        """
+        Do the same in a transaction of the caller's.
+
+        All counters the transaction changes are changed here at first, by their net change and in
+        one order for everybody: no two workers wait for each other.
+
+        :param unused: uses of calls that were counted earlier and not made.
+        """
         wanted = Counter(use.counter for call in calls for use in call)
         if not wanted:
+            self.uncount(cursor, unused)
             return [None] * len(calls)
-        ends = {use.counter: use.ends for call in calls for use in call}
-        # In one order for everybody, so that no two workers wait for each other.
-        rows = [(counter, wanted[counter], ends[counter]) for counter in sorted(wanted)]
+        back = Counter(use.counter for call in unused for use in call)
+        ends = {use.counter: use.ends for call in (*calls, *unused) for use in call}
+        rows = [(one, wanted[one] - back[one], ends[one]) for one in sorted(ends)]
         cursor.execute(
             f"INSERT INTO faceid_identity_uses VALUES {self._markers(rows)} "
             "ON CONFLICT (counter) DO UPDATE SET "
@@ -175,18 +187,6 @@ class IdentityCounts:
         used = self._store.run(select) if counters else {}
         repeated = (use.ends for use in uses if used.get(use.counter, 0) > 1)
         return next(repeated, next_beijing_midnight(now))
-
-    def forget(self, now: float) -> None:
-        """Delete the counters of windows that are over, in portions that keep nobody waiting."""
-        over = f"SELECT counter FROM faceid_identity_uses WHERE ends <= {self._store.marker}"
-        some = f"DELETE FROM faceid_identity_uses WHERE counter IN ({over} LIMIT {FORGET_AT_ONCE})"
-
-        def delete(cursor: DBAPICursor) -> int:
-            cursor.execute(some, (now,))
-            return cursor.rowcount
-
-        while self._store.run(delete) == FORGET_AT_ONCE:
-            pass
 
     def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:
         one = f"({', '.join([self._store.marker] * len(rows[0]))})"

@@ -34,7 +34,13 @@ LATEST_TRY = """
 def contents(url: str) -> dict[str, bytes]:
     """Return everything a state store holds: its tables, and the files of SQLite."""
     store = StateStore(url)
-    tables = ("faceid_calls", "faceid_tries", "faceid_identity_uses", "faceid_pace")
+    tables = (
+        "faceid_calls",
+        "faceid_tries",
+        "faceid_identity_uses",
+        "faceid_pace",
+        "faceid_housekeeping",
+    )
     with store.transaction() as cursor:
         held = {}
         for table in tables:

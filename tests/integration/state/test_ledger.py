@@ -292,18 +292,3 @@ class TestReuse:
         ledger = self.reusing(workers, 60)
         claims = [Claim(self.key("autumn", Name=str(n)), str(n)) for n in range(500)]
         assert {ruling.decision for ruling in ledger.step([], claims)} == {Decision.CALL}
-
-
-def test_old_answers_are_forgotten_and_what_is_in_doubt_is_not(workers):
-    one = workers.start("one")
-    keys = {state: f"{number:x}" * 40 for number, state in enumerate(State)}
-    for state, key in keys.items():
-        ask(one, key)
-        if state is not State.SENT:
-            tell(one, state, key, VERDICT if state is State.DONE else None)
-    workers.clock.seconds += 1000
-    for _ in range(200):  # each try looks at a part of the table
-        Ledger(workers.store, "two", keep=900.0).begin(workers.clock.now())
-    with workers.store.transaction() as cursor:
-        cursor.execute("SELECT state FROM faceid_calls")
-        assert {state for (state,) in cursor.fetchall()} == {"sent", "in_doubt"}

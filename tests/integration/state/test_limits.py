@@ -74,13 +74,6 @@ def test_after_the_refusal_of_a_first_call_it_is_the_day(counts):
     assert counts.after_refusal(uses, 0) == next_beijing_midnight(0)
 
 
-def test_windows_that_are_over_are_forgotten(counts):
-    old, new = (Use(1, 1, SOON),), (Use(2, 1, LATE),)
-    counts.reserve([old, new])
-    counts.forget(SOON)
-    assert counts.reserve([old, new]) == [None, LATE]
-
-
 def test_the_largest_group_fits_into_a_statement(counts):
     calls = [tuple(Use(4 * call + n, 1, LATE) for n in range(4)) for call in range(500)]
     assert counts.reserve(calls) == [None] * 500
@@ -119,7 +112,7 @@ def test_workers_at_once_get_no_more_than_the_limit_together(url, stores):
     limits=st.lists(st.integers(1, 4), min_size=5, max_size=5),
 )
 def test_no_counter_goes_over_its_limit_and_no_call_waits_without_need(counts, groups, limits):
-    counts.forget(LATE)
+    counts._store.run(lambda cursor: cursor.execute("DELETE FROM faceid_identity_uses"))
     used = Counter[int]()
     for group in groups:
         calls = [tuple(Use(n, limits[n], SOON) for n in call) for call in group]

@@ -1,0 +1,202 @@
+"""Housekeeping of the state store: expired rows are deleted, in small steps, by whoever runs a table.
+
+Starting a task deletes nothing. A run of a table takes the turn if nobody had it for an hour, and
+works through what has expired beside its calls: a few hundred rows in a transaction, found by an
+index, so that nobody waits for it. Single calls never do.
+
+Rows of calls and tries carry the hour they are from, which changes only when they begin anew: an index
+over moments that change with each step would make every step write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from .store import StateStore
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPICursor
+
+TURN_SECONDS = float(SECONDS_PER_HOUR)
+"""Nobody takes the turn so soon after another."""
+ROWS_AT_ONCE = 500
+"""Rows of one step, which takes a few milliseconds."""
+MOST_STEPS = 4_000
+"""Steps of one turn: two million rows an hour, far more than an account's quota can add."""
+WALK_AFTER_SECONDS = float(SECONDS_PER_DAY)
+"""Workers of the version before may still add rows without an hour for so long."""
+OVER_SECONDS = float(SECONDS_PER_HOUR)
+"""Counters stay for so long after their window, for workers whose clock is behind."""
+
+TURN = "turn"
+"""Name of the row that says who had the turn, and when it began."""
+
+
+class _Ageing(NamedTuple):
+    """A table whose rows carry an hour."""
+
+    name: str
+    key: str
+    hour: str
+    moment: str
+
+
+CALLS = _Ageing("faceid_calls", "call_key", "claimed_hour", "changed_at")
+TRIES = _Ageing("faceid_tries", "owner", "begun_hour", "seen_at")
+
+
+def hour_of(moment: float) -> int:
+    """Return the hour of a moment, counted from 1970."""
+    return int(moment // SECONDS_PER_HOUR)
+
+
+class Housekeeping:
+    """
+    One turn of housekeeping.
+
+    :param store: shared by all workers.
+    :param owner: who takes the turn, for whoever looks into the store.
+    :param keep: seconds for which answers are kept, and what is known of a task.
+    """
+
+    def __init__(self, store: StateStore, owner: str, keep: float) -> None:
+        self._store, self._owner, self._keep = store, owner, keep
+        self._skip_locked = "" if store.is_sqlite else " FOR UPDATE SKIP LOCKED"
+
+    def steps(self) -> Iterator[int]:
+        """
+        Yield after each step the number of rows it was about; nothing if it is not our turn.
+
+        :raises StateStoreError: the database cannot be used.
+        """
+        if not self._store.run(self._take_turn):
+            return
+        left = MOST_STEPS
+        for chore in self._chores():
+            seen = ROWS_AT_ONCE
+            while seen >= ROWS_AT_ONCE and left > 0:
+                seen, left = self._store.run(chore), left - 1
+                yield seen
+
+    def _chores(self) -> tuple[Callable[[DBAPICursor], int], ...]:
+        return (
+            self._delete_counters,
+            lambda cursor: self._delete_old(cursor, CALLS),
+            lambda cursor: self._delete_old(cursor, TRIES),
+            lambda cursor: self._walk(cursor, CALLS),
+            lambda cursor: self._walk(cursor, TRIES),
+        )
+
+    def _take_turn(self, cursor: DBAPICursor) -> bool:
+        now = self._now(cursor)
+        cursor.execute(
+            self._sql(
+                "UPDATE faceid_housekeeping SET began_at = ?, owner = ? WHERE name = ? "
+                "AND NOT began_at BETWEEN ? AND ?"  # later than now: the clock was put back
+            ),
+            (now, self._owner, TURN, now - TURN_SECONDS, now + TURN_SECONDS),
+        )
+        return cursor.rowcount == 1
+
+    def _delete_counters(self, cursor: DBAPICursor) -> int:
+        """Delete counters of windows that are over."""
+        cursor.execute(
+            self._sql(
+                "DELETE FROM faceid_identity_uses WHERE counter IN (SELECT counter "
+                f"FROM faceid_identity_uses WHERE ends < ? LIMIT {ROWS_AT_ONCE}{self._skip_locked})"
+            ),
+            (self._now(cursor) - OVER_SECONDS,),
+        )
+        return int(cursor.rowcount)
+
+    def _delete_old(self, cursor: DBAPICursor, table: _Ageing) -> int:
+        """
+        Delete rows nothing was heard of for longer than answers are kept.
+
+        A call that is in doubt, or was never heard of again, stays for good and loses its hour, so
+        that nobody comes across it again.
+        """
+        before = self._now(cursor) - self._keep
+        state = "state" if table is CALLS else "'done'"
+        cursor.execute(
+            self._sql(
+                f"SELECT {table.key}, {table.moment}, {state} FROM {table.name} "
+                f"WHERE {table.hour} < ? ORDER BY {table.hour} "
+                f"LIMIT {ROWS_AT_ONCE}{self._skip_locked}"
+            ),
+            (hour_of(before),),
+        )
+        found = cursor.fetchall()
+        kept = {key for key, _, state in found if state not in {"done", "free"}}
+        younger = {key: hour_of(at) for key, at, _ in found if at >= before and key not in kept}
+        hours: dict[str, int | None] = {**dict.fromkeys(kept), **younger}
+        self._set_hours(cursor, table, hours)
+        old = [key for key, _, _ in found if key not in kept and key not in younger]
+        if old:
+            cursor.execute(
+                f"DELETE FROM {table.name} WHERE {table.key} IN ({self._markers(old)})", old
+            )
+        return len(found)
+
+    def _walk(self, cursor: DBAPICursor, table: _Ageing) -> int:
+        """Give rows of earlier versions their hour, in order of their keys, once."""
+        cursor.execute(
+            self._sql("SELECT began_at, walked_to FROM faceid_housekeeping WHERE name = ?"),
+            (table.name,),
+        )
+        walk = cursor.fetchall()
+        if not walk:
+            return 0
+        (began_at, walked_to), now = walk[0], self._now(cursor)
+        if not began_at:
+            self._note_walk(cursor, table, now, "")
+        if not began_at or now < began_at + WALK_AFTER_SECONDS:
+            return 0
+        cursor.execute(
+            self._sql(
+                f"SELECT {table.key}, {table.moment}, {table.hour} FROM {table.name} "
+                f"WHERE {table.key} > ? ORDER BY {table.key} LIMIT {ROWS_AT_ONCE}"
+            ),
+            (walked_to,),
+        )
+        found = cursor.fetchall()
+        hours: dict[str, int | None] = {key: hour_of(at) for key, at, hour in found if hour is None}
+        self._set_hours(cursor, table, hours)
+        if found:
+            self._note_walk(cursor, table, began_at, found[-1][0])
+        if len(found) < ROWS_AT_ONCE:
+            cursor.execute(
+                self._sql("DELETE FROM faceid_housekeeping WHERE name = ?"), (table.name,)
+            )
+        return len(found)
+
+    def _note_walk(
+        self, cursor: DBAPICursor, table: _Ageing, began_at: float, walked_to: str
+    ) -> None:
+        cursor.execute(
+            self._sql(
+                "UPDATE faceid_housekeeping SET began_at = ?, owner = ?, walked_to = ? "
+                "WHERE name = ?"
+            ),
+            (began_at, self._owner, walked_to, table.name),
+        )
+
+    def _set_hours(self, cursor: DBAPICursor, table: _Ageing, hours: dict[str, int | None]) -> None:
+        if hours:
+            cursor.executemany(
+                self._sql(f"UPDATE {table.name} SET {table.hour} = ? WHERE {table.key} = ?"),
+                [(hour, key) for key, hour in sorted(hours.items())],
+            )
+
+    def _now(self, cursor: DBAPICursor) -> float:
+        """Return the time all workers agree on."""
+        cursor.execute(f"SELECT {self._store.now_sql}")
+        return self._store.moment(cursor.fetchall()[0][0]).now
+
+    def _markers(self, values: Sequence[object]) -> str:
+        return ", ".join([self._store.marker] * len(values))
+
+    def _sql(self, text: str) -> str:
+        return text.replace("?", self._store.marker)
