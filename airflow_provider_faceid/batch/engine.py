@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from ..client.aio import AsyncClient
@@ -247,7 +247,8 @@ class Batch:
             self._store, self._in_store, self._halt.fail, clock=self._clock, log=self._log
         )
         finished = asyncio.Event()
-        writing = asyncio.create_task(writer.keep_writing(finished))
+        writing = self._beside(writer.keep_writing(finished))
+        keeping = self._beside(self._claims.keep_house())
         completed = False
         try:
             client = AsyncClient(
@@ -258,11 +259,9 @@ class Batch:
             completed = True
         finally:
             finished.set()
-            with suppress(asyncio.CancelledError):
-                await writing
-            await writer.write()  # what came in while it wrote for the last time
-            with suppress(StateStoreError, SupersededError):  # what is not written is in doubt
-                await self._claims.close()
+            keeping.cancel()
+            await asyncio.wait({writing, keeping})
+            await self._come_to_an_end(writer)
             succeeded = completed and not self._halt.is_on
             await self._write_run(started, RunState.SUCCESS if succeeded else RunState.FAILED)
             self._progress.tick(self.manifest, final=True)
@@ -276,7 +275,7 @@ class Batch:
                 await self._clock.asleep(1.0)
                 self._tick()
 
-        ticking = asyncio.create_task(keep_ticking())
+        ticking = self._beside(keep_ticking())
         try:
             async with nullcontext() if self._uploads is None else self._uploads.reporting():
                 yield
@@ -286,6 +285,32 @@ class Batch:
     def _tick(self) -> None:
         note = "" if self._uploads is None else self._uploads.line()
         self._progress.tick(self.manifest, note, has_ended=self._halt.is_on)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside the rows; if it dies, of whatever, no further row is called for."""
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._halt.fail(error)
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(done)
+        return task
+
+    async def _come_to_an_end(self, writer: Writer) -> None:
+        """Write what is left, each part of it whatever became of the others."""
+        try:
+            await writer.write()  # what came in while it wrote for the last time
+        except Exception as error:  # noqa: BLE001 - raised at the end, and the ledger comes first
+            self._halt.fail(error)
+        try:
+            await self._claims.close()
+        except (StateStoreError, SupersededError) as error:
+            self._log.warning(
+                "The ledger's last step failed; calls it was about are in doubt: %s", error
+            )
+        except Exception as error:  # noqa: BLE001 - the same
+            self._halt.fail(error)
 
     def _verification(self, client: AsyncClient) -> Verification:
         return Verification(
@@ -310,6 +335,7 @@ class Batch:
         def done(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
             permits.release()
+            self._note_end(task)
 
         async def start(row: Row) -> None:
             await permits.acquire()
@@ -333,6 +359,17 @@ class Batch:
                 await asyncio.wait(tasks, timeout=1.0)
             else:
                 await self._clock.asleep(1.0)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        """Take note of a row that ended in no place: no run is a success without it."""
+        if self._halt.is_on:
+            return
+        if task.cancelled():
+            self._halt.fail(
+                UnavailableError("A row was given up; run it again for the remaining rows")
+            )
+        elif (error := task.exception()) is not None:
+            self._halt.fail(error)
 
     async def _rows_to_call(self) -> AsyncIterator[Row]:
         """Yield the rows that are due, and put those in order that need no call."""

@@ -83,6 +83,7 @@ class Housekeeping:
     def _chores(self) -> tuple[Callable[[DBAPICursor], int], ...]:
         return (
             self._delete_counters,
+            self._delete_uplinks,
             lambda cursor: self._delete_old(cursor, CALLS),
             lambda cursor: self._delete_old(cursor, TRIES),
             lambda cursor: self._walk(cursor, CALLS),
@@ -108,6 +109,17 @@ class Housekeeping:
                 f"FROM faceid_identity_uses WHERE ends < ? LIMIT {ROWS_AT_ONCE}{self._skip_locked})"
             ),
             (self._now(cursor) - OVER_SECONDS,),
+        )
+        return int(cursor.rowcount)
+
+    def _delete_uplinks(self, cursor: DBAPICursor) -> int:
+        """Delete what was measured of hosts that were not seen for a day."""
+        cursor.execute(
+            self._sql(
+                "DELETE FROM faceid_uplinks WHERE host IN (SELECT host FROM faceid_uplinks "
+                f"WHERE seen_hour < ? LIMIT {ROWS_AT_ONCE}{self._skip_locked})"
+            ),
+            (hour_of(self._now(cursor) - SECONDS_PER_DAY),),
         )
         return int(cursor.rowcount)
 

@@ -61,6 +61,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             "CREATE INDEX faceid_tries_by_hour ON faceid_tries (begun_hour) "
             "WHERE begun_hour IS NOT NULL"
         ),
+        # Hosts come and go: a container is a new one each time.
+        "ALTER TABLE faceid_uplinks ADD COLUMN seen_hour INTEGER",
+        "CREATE INDEX faceid_uplinks_by_hour ON faceid_uplinks (seen_hour)",
         "CREATE INDEX faceid_identity_uses_by_end ON faceid_identity_uses (ends)",
         """CREATE TABLE faceid_housekeeping (
             name VARCHAR(50) PRIMARY KEY,

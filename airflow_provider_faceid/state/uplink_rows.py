@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..clock import SYSTEM_CLOCK, Clock
 from . import uplink as arithmetic
+from .housekeeping import hour_of
 from .store import StateStore
 from .uplink import Member, Report, Uplink
 
@@ -69,8 +70,10 @@ class StoredUplink:
             f"WITH held AS (SELECT state FROM faceid_uplinks WHERE host = {marker}{lock}) "
             f"SELECT held.state, {store.now_sql} FROM held"
         )
-        self._insert = f"INSERT INTO faceid_uplinks VALUES ({marker}, '') ON CONFLICT DO NOTHING"
-        self._update = f"UPDATE faceid_uplinks SET state = {marker} WHERE host = {marker}"
+        self._insert = (
+            f"INSERT INTO faceid_uplinks (host, state) VALUES ({marker}, '') ON CONFLICT DO NOTHING"
+        )
+        self._update = f"UPDATE faceid_uplinks SET state = {marker}, seen_hour = {marker} WHERE host = {marker}"
 
     def step(self, name: str, demand: int, seconds: float, report: Report) -> tuple[Uplink, int]:
         """
@@ -83,7 +86,7 @@ class StoredUplink:
             state, now = self._held(cursor)
             member = Member(demand, now + seconds)
             after = arithmetic.step(read(state), now, name, member, report)
-            cursor.execute(self._update, (json.dumps(asdict(after)), self._host))
+            cursor.execute(self._update, (json.dumps(asdict(after)), hour_of(now), self._host))
             return after, arithmetic.share(after, name, now)
 
         return self._store.run(step)
