@@ -16,6 +16,8 @@ from airflow_provider_faceid.state.calls import Claim, Decision, Record, State
 from airflow_provider_faceid.state.housekeeping import ROWS_AT_ONCE, Housekeeping, hour_of
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.limits import IdentityCounts, Use
+from airflow_provider_faceid.state.uplink import Report
+from airflow_provider_faceid.state.uplink_rows import StoredUplink
 
 from .conftest import SleepClock, StoreOnClock, connect
 
@@ -283,3 +285,13 @@ def test_starting_and_housekeeping_find_all_rows_by_an_index(store, clock, monke
     assert started == 3
     assert len(plans.plans) > 12
     assert plans.scans() == []
+
+
+def test_hosts_that_were_not_seen_for_a_day_are_forgotten(store, clock):
+    """Each container is another host."""
+    for host in ("gone", "here"):
+        StoredUplink(store, host).step("one", 1, 60.0, Report())
+        clock.seconds += SECONDS_PER_DAY + SECONDS_PER_HOUR
+    keep_house(store)
+    StoredUplink(store, "here").step("one", 1, 60.0, Report())
+    assert ask(store, "SELECT host FROM faceid_uplinks") == [("here",)]
