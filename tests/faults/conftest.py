@@ -42,7 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Collect what the tests find."""
-    config.pluginmanager.register(Findings(config.getoption("--faults-table", default=None)))
+    page = config.getoption("--faults-table", default=None)
+    if page and (config.getoption("numprocesses", default=None) or hasattr(config, "workerinput")):
+        raise pytest.UsageError("--faults-table measures: its tests run one by one, without -n")
+    config.pluginmanager.register(Findings(page))
 
 
 @pytest.fixture(scope="session")
