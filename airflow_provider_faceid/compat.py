@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
@@ -26,6 +26,11 @@ def come_back(moment: datetime) -> Exception:
         from airflow.exceptions import AirflowRescheduleException  # noqa: PLC0415
     error: Exception = AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
     return error
+
+
+def is_come_back(error: BaseException) -> bool:
+    """Say whether an exception is one of :func:`come_back`, with which a task does not fail."""
+    return isinstance(error, type(come_back(datetime.now(UTC))))
 
 
 def exception_policy(

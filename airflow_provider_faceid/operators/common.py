@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from ..compat import is_come_back
 from ..exceptions import ConfigurationError
+from ..frames import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,3 +47,22 @@ def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[st
     """Attach counts to the asset events of a task's outlets; nothing per row."""
     for outlet in outlets:
         context["outlet_events"][outlet].extra = dict(facts)
+
+
+@contextmanager
+def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """
+    Push what a task would have returned, and why it did not, if it fails.
+
+    A task that fails returns nothing; one after it with ``trigger_rule="all_done"`` would meet None.
+
+    :param manifest: returns the counts so far.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_come_back(error):
+            failed = {**manifest(), "success": False, "error": told(error)}
+            with suppress(Exception):  # why the task fails says more
+                context["ti"].xcom_push(key="return_value", value=failed)
+        raise

@@ -13,7 +13,7 @@ from ..counting import counted
 from ..exceptions import ConfigurationError, DataQualityError
 from ..frames import without_frames
 from ..task_context import default_campaign
-from .common import describe_outlets, work_of
+from .common import describe_outlets, manifest_on_failure, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FaceIdValidateOperator(BaseOperator):
     :param page_size: rows per page; a page of 50,000 takes about half a second and 50 MB.
     :param faceid_conn_id: connection of type ``faceid``, which need not be there: it is asked for
         nothing but ``id_card_check``.
-    :return: through XCom, counts per rule.
+    :return: through XCom, counts per rule, ``success`` and ``error``; of a task that fails likewise.
     """
 
     template_fields: Sequence[str] = (
@@ -135,20 +135,19 @@ class FaceIdValidateOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the table and return the counts."""
         campaign = self.campaign or default_campaign(context)
-        with airflow_errors():
+        report = {"campaign": campaign, **self._report(0, 0)}
+        with manifest_on_failure(context, lambda: report), airflow_errors():
             source, store = self._tables(work_of(context, campaign, self.action))
             try:
-                report = {"campaign": campaign, **self._validate(source, store)}
+                report |= self._validate(source, store)
             finally:
                 source.database.close()
                 store.database.close()
             describe_outlets(context, self.outlets, report)
             self.log.info("%s", self._summary(report))
             if not report["success"]:
-                # Pushed by hand: a task that fails returns nothing, and this says why it fails.
-                context["ti"].xcom_push(key="return_value", value=report)
                 raise DataQualityError(self._complaint(report))
-        return report
+        return {**report, "error": ""}
 
     def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
         from ..quality.page import frames  # noqa: PLC0415 - keeps reading a DAG file cheap
@@ -167,9 +166,11 @@ class FaceIdValidateOperator(BaseOperator):
             bad_rows += len({key for key, _ in bad})
             self.log.info("Validated: %d/%d rows, %d to quarantine", rows, total, bad_rows)
         store.forget_validation_before(started)
-        return self._report(validator, rows, bad_rows)
+        return self._report(rows, bad_rows, validator)
 
-    def _report(self, validator: Validator, rows: int, bad_rows: int) -> dict[str, Any]:
+    def _report(
+        self, rows: int, bad_rows: int, validator: Validator | None = None
+    ) -> dict[str, Any]:
         fraction = bad_rows / rows if rows else 0.0
         return {
             "action": self.action,
@@ -180,8 +181,8 @@ class FaceIdValidateOperator(BaseOperator):
             "bad_fraction": round(fraction, 6),
             "max_bad_fraction": self.max_bad_fraction,
             "quarantine_table": self.quarantine_table,
-            "gx_version": validator.version,
-            "expectations": [count.as_dict() for count in validator.counts],
+            "gx_version": validator.version if validator else "",
+            "expectations": [count.as_dict() for count in validator.counts] if validator else [],
         }
 
     def _summary(self, report: dict[str, Any]) -> str:

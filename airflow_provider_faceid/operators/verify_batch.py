@@ -13,7 +13,7 @@ from ..compat import come_back
 from ..exceptions import ConfigurationError, DataQualityError, FaceIdError, IncompleteError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
-from .common import describe_outlets, shall_retry, work_of
+from .common import describe_outlets, manifest_on_failure, shall_retry, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class _VerifyTableOperator(BaseOperator):
         table in which somebody is called Null. Give the validation the same.
     :param faceid_conn_id: connection of type ``faceid``.
     :param state_conn_id: connection of the database in which all workers keep the pace.
-    :return: through XCom, counts, money, rate and names of tables.
+    :return: through XCom, counts, money, rate and names of tables, ``success`` and ``error``. A task
+        that fails pushes the same under the same key, with the counts so far and why it fails.
     """
 
     template_fields: Sequence[str] = (
@@ -159,38 +160,47 @@ class _VerifyTableOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
         campaign = self.campaign or default_campaign(context)
-        with airflow_errors():
+        with manifest_on_failure(context, lambda: self._manifest(campaign)), airflow_errors():
             self._check_parameters()
             self._batch = self._build(context, campaign)
-            try:
-                counts = self._batch.run()
-            except FaceIdError:
-                if self._batch.manifest.rows_in:
-                    self.log.warning("%s", "\n".join(self._summary(self._batch.manifest, campaign)))
-                raise
-        if (
-            self.on_postponed == "reschedule"
-            and counts.not_before is not None
-            and not self.is_dry_run
-        ):
-            moment = datetime.fromtimestamp(counts.not_before, UTC)
-            self.log.info("%s", "\n".join(self._summary(counts, campaign)))
-            self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
-            raise come_back(moment)
-        manifest = counts.as_dict()
-        describe_outlets(context, self.outlets, {"campaign": campaign, **manifest})
-        result = {
+            counts = self._run(self._batch, campaign)
+            if (
+                self.on_postponed == "reschedule"
+                and counts.not_before is not None
+                and not self.is_dry_run
+            ):
+                moment = datetime.fromtimestamp(counts.not_before, UTC)
+                self.log.info("%s", "\n".join(self._summary(counts, campaign)))
+                self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
+                raise come_back(moment)
+            facts = {"campaign": campaign, **counts.as_dict()}
+            describe_outlets(context, self.outlets, facts)
+            self._check_complete(facts, self._summary(counts, campaign))
+            return {**self._manifest(campaign), "success": True, "error": ""}
+
+    def _run(self, batch: Batch, campaign: str) -> Manifest:
+        """Run, and sum up what was done if that fails."""
+        try:
+            return batch.run()
+        except FaceIdError:
+            if batch.manifest.rows_in:
+                self.log.warning("%s", "\n".join(self._summary(batch.manifest, campaign)))
+            raise
+
+    def _manifest(self, campaign: str) -> dict[str, Any]:
+        """Return what became of the rows so far."""
+        from ..batch.manifest import Manifest  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+        counts = self._batch.manifest if self._batch is not None else Manifest()
+        return {
             "campaign": campaign,
             "action": self.action,
             "warehouse_conn_id": self.warehouse_conn_id,
             "result_table": self.result_table,
             "quarantine_table": self.quarantine_table,
             "dry_run": self.is_dry_run,
-            **manifest,
+            **counts.as_dict(),
         }
-        with airflow_errors():
-            self._check_complete(context, result, self._summary(counts, campaign))
-        return result
 
     def on_kill(self) -> None:
         """Call for no further rows; those in flight are waited for and written."""
@@ -207,9 +217,7 @@ class _VerifyTableOperator(BaseOperator):
         if self.valid_for is not None and self.valid_for <= timedelta(0):
             raise ConfigurationError(f"valid_for={self.valid_for}: it is longer than nothing")
 
-    def _check_complete(
-        self, context: Context, result: dict[str, Any], summary: Sequence[str]
-    ) -> None:
+    def _check_complete(self, result: dict[str, Any], summary: Sequence[str]) -> None:
         """
         Say, or fail because, rows are left without an answer.
 
@@ -221,7 +229,6 @@ class _VerifyTableOperator(BaseOperator):
         if self.on_incomplete == "ignore" or not (nothing_usable or incomplete):
             self.log.info("%s", "\n".join(summary))
         elif nothing_usable:
-            self._push(context, result)
             raise DataQualityError(
                 f"Every row of the source is in quarantine, so the columns {self._columns_named()} "
                 f"are probably not what they are taken for. {'. '.join(summary)}. If this is nothing unusual, "
@@ -230,13 +237,7 @@ class _VerifyTableOperator(BaseOperator):
         elif self.on_incomplete == "warn":
             self.log.warning("%s", "\n".join(summary))
         else:
-            self._push(context, result)
             raise IncompleteError(". ".join(summary))
-
-    @staticmethod
-    def _push(context: Context, result: dict[str, Any]) -> None:
-        """Push what a task that fails does not return, and that says why it fails."""
-        context["ti"].xcom_push(key="return_value", value=result)
 
     def _columns_named(self) -> str:
         return " and ".join(f"{field}={column!r}" for field, column in self.columns.items())

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.effects import Code
+from airflow_provider_faceid.simulator.rule import Nth, Rule
 from tests.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold
@@ -34,6 +36,23 @@ people = {"source_conn_id": "warehouse", "source": "people", "campaign": "campai
 with DAG("verify") as dag:
     check = FaceIdValidateOperator(task_id="check", max_bad_fraction=0.01, **people)
     check >> IdCardVerificationBatchOperator(task_id="verify", **people)
+"""
+FAILING = """
+from airflow.sdk import DAG, task
+from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
+from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+
+people = {"source_conn_id": "warehouse", "source": "people", "campaign": "campaign"}
+
+@task(trigger_rule="all_done")
+def tell(check, verify):
+    import json
+    print("\\nTOLD", json.dumps({"check": check, "verify": verify}))
+
+with DAG("verify"):
+    check = FaceIdValidateOperator(task_id="check", max_bad_fraction=0, **people)
+    verify = IdCardVerificationBatchOperator(task_id="verify", **people)
+    tell(check=check.output, verify=verify.output)
 """
 DRIVER = """
 import sys, warnings
@@ -67,6 +86,10 @@ class Home:
         self.query("CREATE TABLE people (id INTEGER PRIMARY KEY, id_card TEXT, name TEXT)")
         for key, person in enumerate(self.people):
             self.query("INSERT INTO people VALUES (?, ?, ?)", key, person.id_card, person.name)
+
+    def write(self, dag: str) -> None:
+        """Put another DAG of the same name in place of ours."""
+        (self.folder / "dags" / "verify.py").write_text(dag)
 
     def query(self, sql: str, *values: Any, file: str = "warehouse") -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse, or in another file."""
@@ -191,3 +214,25 @@ def test_a_check_that_fails_keeps_what_comes_after_from_running(home, measured):
     assert len(home.server.account.ledger) == ROWS - bad
     home.hold()
     measured(f"{bad} of {ROWS} rows bad: {called} calls, the values in no log")
+
+
+@pytest.mark.fault(17)
+def test_a_task_after_one_that_failed_meets_its_manifest(home, measured):
+    home.write(FAILING)
+    home.query("UPDATE people SET name = 'R2D2' WHERE id = 0")
+    late = Nth(first=ROWS // 2, last=None)
+    home.server.faults.add(Rule(Code("UnauthorizedOperation.Arrears", "error"), nth=late))
+    _, *states = home.states(home.start())
+    assert states == ["failed", "failed"]
+    told = json.loads(home.output.partition("\nTOLD ")[2].splitlines()[0])
+    check, verify = told["check"], told["verify"]
+    assert (check["success"], check["quarantined_rows"]) == (False, 1)
+    assert check["error"].startswith(f"1 of {ROWS} rows are bad")
+    assert not verify["success"]
+    assert "arrears" in verify["error"]
+    charged = home.server.account.ledger.bill[ACTION]
+    assert verify["charged"] == verify["answered"] == charged == ROWS // 2 - 1
+    home.server.faults.clear()
+    assert home.finish() == 0
+    home.hold()
+    measured(f"a failed task's manifest says why, and {charged} charges")

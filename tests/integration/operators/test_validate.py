@@ -56,6 +56,13 @@ def test_too_many_bad_rows_fail_at_once_after_the_counts_were_pushed(table, cont
     assert table.calls == 0
 
 
+def test_a_validation_that_cannot_be_made_leaves_a_report_that_says_why(table, context):
+    with pytest.raises(AirflowFailException) as error:
+        validate(context, min_rows=11)
+    pushed = context["ti"].pushed["return_value"]
+    assert (pushed["success"], pushed["rows"], pushed["error"]) == (False, 0, str(error.value))
+
+
 def test_results_hold_counts_only(table, context, told):
     outlet = Asset("people")
     report = validate(context, max_bad_fraction=1, outlets=[outlet])

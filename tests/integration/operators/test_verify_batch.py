@@ -265,7 +265,9 @@ def test_rows_without_an_answer_can_make_a_run_warn_or_fail(table, context, told
             AirflowFailException, match="1 row is postponed: the next run asks again"
         ):
             operator.execute(context)
-        assert context["ti"].pushed["return_value"]["postponed"] == 1
+        pushed = context["ti"].pushed["return_value"]
+        assert (pushed["postponed"], pushed["success"]) == (1, False)
+        assert "1 row is postponed" in pushed["error"]
     else:
         assert operator.execute(context)["postponed"] == 1
         said = told()
@@ -312,6 +314,36 @@ def test_a_new_version_of_a_photo_is_asked_about(table, context):
     assert (third["due_changed"], third["calls"], third["reused"]) == (2, 1, 1)
     assert third["outcomes"] == {"match": 8, "mismatch": 1}
     assert table.server.account.ledger.bill[FACE] == 10
+
+
+@pytest.mark.parametrize(
+    "fault", [{"min_rows": 11}, {"on_incomplete": "perhaps"}, {"faceid_conn_id": "none"}]
+)
+def test_a_task_that_fails_leaves_a_manifest_that_says_why(table, context, fault):
+    with pytest.raises(Exception) as error:
+        IdCardVerificationBatchOperator(task_id="t", **PEOPLE | fault).execute(context)
+    pushed = context["ti"].pushed["return_value"]
+    assert (pushed["success"], pushed["error"]) == (False, str(error.value))
+    assert (pushed["answered"], pushed["charged"], pushed["campaign"]) == (0, 0, "dag")
+    assert table.calls == 0
+
+
+def test_a_task_that_succeeds_says_so(table, context):
+    manifest = IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
+    assert (manifest["success"], manifest["error"]) == (True, "")
+    assert context["ti"].pushed == {}
+
+
+def test_a_task_that_comes_back_later_leaves_no_manifest(table, context):
+    table.faceid(extra={"identity_limits": {ID_CARD: {"name_per_day": 1}}})
+    one, two = table.ordinary[:2]
+    table.fill([(1, one.id_card, one.name), (2, two.id_card, one.name)], "twice")
+    operator = IdCardVerificationBatchOperator(
+        task_id="t", on_postponed="reschedule", **PEOPLE | {"source": "twice"}
+    )
+    with pytest.raises(type(come_back(datetime.now(UTC)))):
+        operator.execute(context)
+    assert context["ti"].pushed == {}
 
 
 def test_too_few_rows_fail_at_once(table, context):
