@@ -40,7 +40,8 @@ from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
 )
-from airflow_provider_faceid.service import id_card, name, photo
+from airflow_provider_faceid.service import photo
+from airflow_provider_faceid.service.rules import InputField
 
 SERVICE, WAREHOUSE, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 GOOD, BAD = 3, 59
@@ -216,11 +217,11 @@ def planted(module: Any, function: str) -> Iterator[None]:
     """Let a function of ours fail on what it is given, and say it."""
     usual = getattr(module, function)
 
-    def fail(value: object, *rest: object, **more: object) -> None:
+    def fail(*given: object, **more: object) -> None:
         with (FOLDER / "faulthandler").open("a") as file:
             faulthandler.dump_traceback(file)
-        held = {"value": value, "rest": rest, "more": more}
-        raise KeyError(str(value), held)
+        held = {"given": given, "more": more}
+        raise KeyError(*map(str, given), held)
 
     setattr(module, function, fail)
     try:
@@ -246,11 +247,7 @@ def time_limit(seconds: float = 0.7) -> Iterator[None]:
 
 DAG = Dag()
 NO_LIMIT = contextlib.nullcontext
-NUMBER, CALLED, PICTURE = (
-    (planted, id_card, "prepare"),
-    (planted, name, "prepare"),
-    (planted, photo, "prepare"),
-)
+VALUE, PICTURE = (planted, InputField, "prepare"), (planted, photo, "prepare")
 JUDGED = (planted, flow, "judge")
 BROKEN = {
     "expectations": [
@@ -292,9 +289,9 @@ CASES: dict[str, tuple[list[dict[str, object]], tuple[Any, ...], Callable[[], No
     "endpoint away, raw": ([], (), DAG.hook_run),
     "a column that is not there": ([], (), lambda: DAG.table(id_card_column="nowhere")),
     "a table that is not there": ([], (), lambda: DAG.single(source="nowhere")),
-    "fault of ours on a number, table": ([], NUMBER, DAG.table),
-    "fault of ours on a name, single": ([], CALLED, DAG.single),
-    "fault of ours on a name, hook": ([], CALLED, DAG.hook),
+    "fault of ours on a number, table": ([], VALUE, DAG.table),
+    "fault of ours on a name, single": ([], VALUE, DAG.single),
+    "fault of ours on a name, hook": ([], VALUE, DAG.hook),
     "fault of ours on a photo, table": ([], PICTURE, DAG.faces),
     "fault of ours on a photo, hook": ([], PICTURE, DAG.hook_face),
     "fault of ours on an answer, table": ([], JUDGED, lambda: DAG.table(campaign="j")),

@@ -64,7 +64,7 @@ STAYS = {
     "bad input, single": ["InvalidInputError", "rule id_card_check_digit"],
     "no answer, hook": ["UncertainError", "timeout of"],
     "time limit, table": ["AirflowTaskTimeout", "time is up"],
-    "fault of ours on a name, hook": ["InternalError", "KeyError at", "faceid.py:"],
+    "fault of ours on a name, hook": ["InternalError", "KeyError at airflow_provider_faceid/"],
     "validation, too many bad rows": ["DataQualityError", "4 of 60 rows are bad"],
 }
 """What must not be lost, by case: type, message and place."""
@@ -85,7 +85,7 @@ def test_an_error_tracker_or_a_traceback_with_locals_shows_nobody(seen, measured
             text = (folder / f"{case}.{onlooker}").read_text()
             assert [word for word in words if word not in text] == [], (case, onlooker)
     output = (folder / "output").read_text()
-    assert "KeyError at airflow_provider_faceid/batch/prepare.py:" in output
+    assert "KeyError at airflow_provider_faceid/service/" in output
     assert "params = await self._inputs.request(row)" in output
     measured(f"{len({file.stem for file in failures})} failures: 0 hits")
 
