@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.http.hooks.http import HttpHook
 
@@ -20,6 +20,7 @@ from ..client.extra import form_fields, refuse_no_object
 from ..client.flow import Attempt
 from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, parse_settings
+from ..client.upload import LARGE_BYTES
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..exceptions import (
     ConfigurationError,
@@ -35,7 +36,7 @@ from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import MemoryRow
-from ..state.uplink_rows import StoredUplink
+from ..state.uplink_rows import StoredUplink, UploadTurn
 from .caution import warn_of
 from .once import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
 from .state import shared_counts, shared_ledger, shared_pace, shared_uplink
@@ -337,17 +338,25 @@ class FaceIdHook(HttpHook):
         keys: Keys,
         attempt: Attempt | None = None,
     ) -> Verdict:
-        return blocking_call(
+        attempt = attempt or Attempt()
+        call = partial(
+            blocking_call,
             action,
             params,
             session=self._session,
             settings=settings,
-            pace=pace,
             clock=self._clock,
             keys=keys,
             encrypt=self._encrypt,
             attempt=attempt,
         )
+        if not any(isinstance(v, bytes | str) and len(v) > LARGE_BYTES for v in params.values()):
+            return call(pace=pace)
+        attempt.traffic = turn = UploadTurn(self.uplink())
+        try:
+            return call(pace=UploadPace(turn, pace))
+        finally:
+            turn.ended()
 
     @cached_property
     def _session(self) -> Session:
@@ -388,6 +397,26 @@ class FaceIdHook(HttpHook):
         # A redirect would take a signed request elsewhere, also one that the user's own code makes.
         session.get_redirect_target = _nowhere  # type: ignore[method-assign]
         return session
+
+
+class UploadPace(NamedTuple):
+    """The pace of a call with a photo: first it waits for its turn on the uplink."""
+
+    turn: UploadTurn
+    pace: SlotPace
+
+    def wait(self) -> None:
+        """Block until the next request may leave."""
+        self.turn.take()
+        self.pace.wait()
+
+    async def wait_async(self) -> None:
+        """Wait until the next call may leave."""
+        await self.pace.wait_async()
+
+    def slow_down(self) -> None:
+        """Take note of a throttled answer."""
+        self.pace.slow_down()
 
 
 def _nowhere(resp: Response) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 PIECE_BYTES = 2**14
 """Bytes that pass at a time; smaller than what a connection sends at once, so that all take turns."""
-RECEIVED_BYTES = 2**16
+RECEIVED_BYTES = 2**14
 """What the relay's kernel takes of a connection before it has passed, as a router would."""
 
 LATE_SECONDS = 0.1

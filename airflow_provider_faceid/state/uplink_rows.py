@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from ..clock import SYSTEM_CLOCK, Clock
+from ..exceptions import StateStoreError
 from . import uplink as arithmetic
 from .housekeeping import hour_of
 from .store import StateStore
@@ -16,6 +18,11 @@ from .uplink import Member, Report, Uplink
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
+
+TURN_POLL_SECONDS, TURN_REPORT_SECONDS = 0.25, 1.0
+"""Between two looks of a single call whether it is its turn, and two reports of its upload."""
+TURN_LEASE_SECONDS = 30.0
+"""After which a single call that was killed is forgotten."""
 
 
 class UplinkRow(Protocol):
@@ -110,3 +117,58 @@ def read(state: str) -> Uplink:
         return Uplink(**fields | {"sample": Report(**fields["sample"]), "members": members})
     except (ValueError, TypeError, KeyError, AttributeError):
         return Uplink()
+
+
+class UploadTurn:
+    """
+    The upload of a single call: it waits for its turn among all that upload from this host.
+
+    It is safe to leave it without an upload, and to take another turn for a repetition.
+
+    :param row: the uplink of this host.
+    """
+
+    def __init__(self, row: UplinkRow, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._row, self._clock = row, clock
+        self._name = ""
+        self._report = Report()
+        self._stepped = 0.0
+        self._is_moving = False
+
+    def take(self) -> None:
+        """
+        Wait for a turn.
+
+        :raises StateStoreError: the state store cannot be used.
+        """
+        if self._name:
+            return
+        self._name = new_member()
+        while not self._step(demand=1):
+            self._clock.sleep(TURN_POLL_SECONDS)
+
+    def began(self, size: int) -> None:
+        """Take note that the upload has begun."""
+        self._is_moving = True
+        self._report = Report(begun=1, begun_bytes=size)
+
+    def moved(self, count: int) -> None:
+        """Take note of bytes the network has taken; tell the others every second."""
+        self._report += Report(moved=count)
+        if self._clock.monotonic() - self._stepped >= TURN_REPORT_SECONDS:
+            with suppress(StateStoreError):  # the upload goes on; the pace is the one to complain
+                self._step(demand=1)
+
+    def ended(self) -> None:
+        """Let others have the turn: the body has left, or never will."""
+        if self._name:
+            with suppress(StateStoreError):  # the others forget it in a while
+                self._step(demand=0)
+            self._name, self._is_moving = "", False
+
+    def _step(self, demand: int) -> int:
+        now = self._clock.monotonic()
+        if self._is_moving:
+            self._report += Report(upload_seconds=now - self._stepped)
+        report, self._report, self._stepped = self._report, Report(), now
+        return self._row.step(self._name, demand, TURN_LEASE_SECONDS, report)[1]

@@ -124,5 +124,13 @@ FAULTS: dict[int, Fault] = {
         "tables of an older version, with a column of the user; of a newer version",
         "brought up to date, the column kept; refused with what to do",
     ),
+    61: Fault(
+        "photos over a slow uplink: 20 Mbit/s, 200 ms, small buffers, shards",
+        "every row answered, none held, the bill the same later",
+    ),
+    62: Fault(
+        "uploads stall in the middle",
+        "not sent, connection reset, repeated; never billed afterwards",
+    ),
 }
 """The faults by number."""

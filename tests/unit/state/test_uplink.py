@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.state.uplink import (
     FIRST,
@@ -16,7 +16,12 @@ from airflow_provider_faceid.state.uplink import (
     share,
     step,
 )
-from airflow_provider_faceid.state.uplink_rows import MemoryUplink, StoredUplink, new_member
+from airflow_provider_faceid.state.uplink_rows import (
+    MemoryUplink,
+    StoredUplink,
+    UploadTurn,
+    new_member,
+)
 
 PHOTO = 2_500_000
 TICK = 0.05
@@ -164,3 +169,35 @@ def test_a_row_that_cannot_be_read_is_measured_anew(tmp_path):
         cursor.execute("UPDATE faceid_uplinks SET state = '{\"members\": 7}'")
     assert row.step("a", 1, 30, Report())[1] == FIRST
     store.close()
+
+
+class Halted(Exception):
+    """The caller would have waited."""
+
+
+class NoWaiting(Clock):
+    """A clock on which waiting is an error."""
+
+    def sleep(self, seconds: float) -> None:
+        raise Halted
+
+
+def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
+    turns = [UploadTurn(row, NoWaiting()) for _ in range(FIRST)]
+    for turn in turns:
+        turn.take()
+        turn.take()  # it has it already
+        turn.began(PHOTO)
+    late = UploadTurn(row, NoWaiting())
+    with pytest.raises(Halted):
+        late.take()
+    late.ended()
+    turns[0].moved(PHOTO)
+    turns[0].ended()
+    late.take()
+    late.ended()
+    for turn in turns:
+        turn.ended()
+    uplink, _ = row.step("looks", 0, 30, Report())
+    assert not uplink.members
+    assert uplink.mean_bytes == PHOTO
