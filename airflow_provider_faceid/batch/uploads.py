@@ -23,8 +23,6 @@ AHEAD, FURTHEST_AHEAD = 2, 32
 """Photos that are being read or wait for a place, at least and at most; each takes up to 4 MB."""
 STEP_SECONDS = 0.5
 """Between two reports."""
-LEASE_SECONDS = 30.0
-"""After which the others share out what a run that does not report any more had."""
 
 
 class Uploads:
@@ -159,7 +157,7 @@ class Uploads:
         report, self._report = self._report, Report()
         try:
             self._uplink, self._share = await asyncio.to_thread(
-                self._row.step, self._name, demand, LEASE_SECONDS, report
+                self._row.step, self._name, demand, self._taken, report
             )
         except FaceIdError as error:  # the share stays what it was
             self._report += report

@@ -35,6 +35,8 @@ CALM_SAMPLES = 10
 FASTER, FURTHER = 2.0, 1.5
 """Growth of the window while it is being found, and when it is tried again."""
 
+LEASE_SECONDS = 30.0
+"""A member that does not report for so long is forgotten, and the others share out what it had."""
 FORGOTTEN_SECONDS = 60.0
 """A window that was not in use for so long is measured anew: the network may be another."""
 TURN_SECONDS = 20.0
@@ -48,10 +50,12 @@ class Member:
 
     :param demand: uploads it has under way or could begin.
     :param until: when it is forgotten unless it reports again, in seconds of the holder's clock.
+    :param busy: uploads it has under way.
     """
 
     demand: int
     until: float
+    busy: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,11 @@ def share(uplink: Uplink, name: str, now: float) -> int:
     """
     Return how many uploads a member may have at once.
 
-    Each gets what it wants or its equal share of the window, and an equal share of what is left.
+    Each gets what it wants or its equal share of the window, and an equal share of what is left. It
+    may take that up as far as the others have ended what they had.
     """
+    if name not in uplink.members:
+        return 0
     names = sorted(uplink.members)
     turn = int(now / TURN_SECONDS) % max(1, len(names))
     names = names[turn:] + names[:turn]
@@ -151,7 +158,8 @@ def share(uplink: Uplink, name: str, now: float) -> int:
         for one in (wanting or names)[:left]:
             shares[one] += 1
             left -= 1
-    return shares.get(name, 0)
+    free = uplink.window - sum(member.busy for member in uplink.members.values())
+    return min(shares[name], uplink.members[name].busy + max(0, free))
 
 
 def _mean(uplink: Uplink, report: Report) -> float:

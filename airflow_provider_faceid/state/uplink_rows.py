@@ -14,27 +14,25 @@ from ..exceptions import StateStoreError
 from . import uplink as arithmetic
 from .housekeeping import hour_of
 from .store import StateStore
-from .uplink import Member, Report, Uplink
+from .uplink import LEASE_SECONDS, Member, Report, Uplink
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
 TURN_POLL_SECONDS, TURN_REPORT_SECONDS = 0.25, 1.0
 """Between two looks of a single call whether it is its turn, and two reports of its upload."""
-TURN_LEASE_SECONDS = 30.0
-"""After which a single call that was killed is forgotten."""
 
 
 class UplinkRow(Protocol):
     """The uplink of one host."""
 
-    def step(self, name: str, demand: int, seconds: float, report: Report) -> tuple[Uplink, int]:
+    def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """
         Take a member's report in one atomic step.
 
         :param name: the member's.
         :param demand: uploads it has under way or could begin; 0 takes it out.
-        :param seconds: after which it is forgotten unless it reports again.
+        :param busy: uploads it has under way.
         :param report: what its uploads did since its last one.
         :return: the uplink, and how many uploads the member may have at once.
         """
@@ -53,11 +51,11 @@ class MemoryUplink:
         self._lock = threading.Lock()
         self._uplink = Uplink()
 
-    def step(self, name: str, demand: int, seconds: float, report: Report) -> tuple[Uplink, int]:
+    def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """Take a member's report."""
         with self._lock:
             now = self._clock.monotonic()
-            member = Member(demand, now + seconds)
+            member = Member(demand, now + LEASE_SECONDS, busy)
             self._uplink = arithmetic.step(self._uplink, now, name, member, report)
             return self._uplink, arithmetic.share(self._uplink, name, now)
 
@@ -82,7 +80,7 @@ class StoredUplink:
         )
         self._update = f"UPDATE faceid_uplinks SET state = {marker}, seen_hour = {marker} WHERE host = {marker}"
 
-    def step(self, name: str, demand: int, seconds: float, report: Report) -> tuple[Uplink, int]:
+    def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """
         Take a member's report.
 
@@ -91,7 +89,7 @@ class StoredUplink:
 
         def step(cursor: DBAPICursor) -> tuple[Uplink, int]:
             state, now = self._held(cursor)
-            member = Member(demand, now + seconds)
+            member = Member(demand, now + LEASE_SECONDS, busy)
             after = arithmetic.step(read(state), now, name, member, report)
             cursor.execute(self._update, (json.dumps(asdict(after)), hour_of(now), self._host))
             return after, arithmetic.share(after, name, now)
@@ -144,8 +142,9 @@ class UploadTurn:
         if self._name:
             return
         self._name = new_member()
-        while not self._step(demand=1):
+        while not self._step(1, busy=0):
             self._clock.sleep(TURN_POLL_SECONDS)
+        self._step(1, busy=1)
 
     def began(self, size: int) -> None:
         """Take note that the upload has begun."""
@@ -157,18 +156,18 @@ class UploadTurn:
         self._report += Report(moved=count)
         if self._clock.monotonic() - self._stepped >= TURN_REPORT_SECONDS:
             with suppress(StateStoreError):  # the upload goes on; the pace is the one to complain
-                self._step(demand=1)
+                self._step(1, busy=1)
 
     def ended(self) -> None:
         """Let others have the turn: the body has left, or never will."""
         if self._name:
             with suppress(StateStoreError):  # the others forget it in a while
-                self._step(demand=0)
+                self._step(0, busy=0)
             self._name, self._is_moving = "", False
 
-    def _step(self, demand: int) -> int:
+    def _step(self, demand: int, busy: int) -> int:
         now = self._clock.monotonic()
         if self._is_moving:
             self._report += Report(upload_seconds=now - self._stepped)
         report, self._report, self._stepped = self._report, Report(), now
-        return self._row.step(self._name, demand, TURN_LEASE_SECONDS, report)[1]
+        return self._row.step(self._name, demand, busy, report)[1]

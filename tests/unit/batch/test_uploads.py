@@ -25,7 +25,7 @@ class Row:
         self.share, self.uplink = share, uplink or Uplink()
         self.told: list[tuple[int, Report]] = []
 
-    def step(self, name: str, demand: int, seconds: float, report: Report) -> tuple[Uplink, int]:
+    def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         self.told.append((demand, report))
         if self.share < 0:
             raise StateStoreError("away")

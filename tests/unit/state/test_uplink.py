@@ -131,6 +131,14 @@ def test_more_members_than_places_take_turns():
     assert {sum(turn[n] for turn in turns) for n in range(10)} == {FIRST}
 
 
+def test_a_share_is_taken_up_as_others_end_theirs():
+    uplink = step(Uplink(seen_at=1), 1, "a", Member(9, 100, busy=4), Report())
+    uplink = step(uplink, 1, "b", Member(9, 100), Report())
+    assert (share(uplink, "a", 1), share(uplink, "b", 1)) == (2, 0)
+    uplink = step(uplink, 1, "a", Member(9, 100, busy=3), Report())
+    assert (share(uplink, "a", 1), share(uplink, "b", 1)) == (2, 1)
+
+
 def test_a_member_that_does_not_report_any_more_is_forgotten():
     uplink = members(9, 9)
     later = step(uplink, 101, "0", Member(9, 200), Report())
@@ -153,10 +161,10 @@ def row(request, tmp_path):
 
 def test_runs_of_a_host_meet_in_one_row(row):
     first, second = new_member(), new_member()
-    assert row.step(first, 9, 30, Report())[1] == FIRST
-    assert row.step(second, 9, 30, Report())[1] == FIRST / 2
-    assert row.step(first, 9, 30, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
-    uplink, _ = row.step(second, 0, 30, Report())
+    assert row.step(first, 9, 0, Report())[1] == FIRST
+    assert row.step(second, 9, 0, Report())[1] == FIRST / 2
+    assert row.step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
+    uplink, _ = row.step(second, 0, 0, Report())
     assert uplink.mean_bytes == PHOTO
     assert uplink.members.keys() == {first}
 
@@ -164,14 +172,14 @@ def test_runs_of_a_host_meet_in_one_row(row):
 def test_a_row_that_cannot_be_read_is_measured_anew(tmp_path):
     store = StateStore(f"sqlite:///{tmp_path / 'state'}", SYSTEM_CLOCK)
     row = StoredUplink(store, "host")
-    row.step("a", 1, 30, Report())
+    row.step("a", 1, 0, Report())
     with store.transaction() as cursor:
         cursor.execute("UPDATE faceid_uplinks SET state = '{\"members\": 7}'")
-    assert row.step("a", 1, 30, Report())[1] == FIRST
+    assert row.step("a", 1, 0, Report())[1] == FIRST
     store.close()
 
 
-class Halted(Exception):
+class HaltedError(Exception):
     """The caller would have waited."""
 
 
@@ -179,7 +187,7 @@ class NoWaiting(Clock):
     """A clock on which waiting is an error."""
 
     def sleep(self, seconds: float) -> None:
-        raise Halted
+        raise HaltedError
 
 
 def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
@@ -189,7 +197,7 @@ def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
         turn.take()  # it has it already
         turn.began(PHOTO)
     late = UploadTurn(row, NoWaiting())
-    with pytest.raises(Halted):
+    with pytest.raises(HaltedError):
         late.take()
     late.ended()
     turns[0].moved(PHOTO)
@@ -198,6 +206,6 @@ def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
     late.ended()
     for turn in turns:
         turn.ended()
-    uplink, _ = row.step("looks", 0, 30, Report())
+    uplink, _ = row.step("looks", 0, 0, Report())
     assert not uplink.members
     assert uplink.mean_bytes == PHOTO
