@@ -7,8 +7,9 @@ OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
+# Those of a file run in one process, which so starts what they share once.
 WORKERS ?= 4
-TOGETHER := --numprocesses $(WORKERS) --dist loadgroup
+TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := batch canary client quality service simulator state warehouse
@@ -34,7 +35,9 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: test-unit test-integration test-faults test-canary test-docs ## all tests
+test: .venv/canary ## all tests
+	@echo "== all tests"
+	@$(BIN)/python $(PYTEST) $(TOGETHER)
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"

@@ -13,6 +13,8 @@ from tests.canary.conftest import IN_FLIGHT
 from tests.canary.home import DAGS, LINEAGE
 from tests.canary.people import APPLICANTS, BAD
 
+pytestmark = pytest.mark.long
+
 SUCCESS, FAILED, NOT_REACHED = {"success"}, {"failed"}, {"upstream_failed"}
 VERIFIED = dict.fromkeys(("validate", "verify", "check_results", "summarise"), SUCCESS)
 TASKS = {

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,30 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         _fill(world)
         world.run([sys.executable, "-m", "airflow", "db", "migrate"])
         yield world
+
+
+@pytest.fixture(scope="session")
+def run_example(world: World) -> Iterator[Callable[[str, str], str]]:
+    """Run an example of a title and a text; return what it printed."""
+    output = world.home / "printed"
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("zygote.py")],
+        env=world.env,
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def run(title: str, text: str) -> str:
+            job = {"title": title, "text": text, "output": str(output)}
+            print(json.dumps(job), file=process.stdin, flush=True)
+            code, printed = process.stdout.readline(), output.read_text(encoding="utf-8")
+            assert code == "0\n", printed[-4000:]
+            return printed
+
+        yield run
+        process.stdin.close()
 
 
 def _fill(world: World) -> None:

@@ -18,6 +18,8 @@ from airflow_provider_faceid.client.settings import parse_settings
 from airflow_provider_faceid.get_provider_info import get_provider_info
 from airflow_provider_faceid.simulator import SimulatorServer
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).parents[2]
 PAGES = [
     PROJECT / "README.md",
@@ -61,22 +63,6 @@ assert not bag.import_errors, bag.import_errors
 for dag_id in sys.argv[1:]:
     run = bag.dags[dag_id].test(logical_date=datetime(2026, 6, 1, tzinfo=timezone.utc))
     assert run.state == "success", (dag_id, run.state)
-"""
-RUN_TASKS = """
-import sys
-from collections import defaultdict
-from types import SimpleNamespace
-from airflow.sdk import BaseOperator
-scope = {}
-exec(compile(sys.stdin.read(), sys.argv[1], "exec"), scope)
-for task in [value for value in scope.values() if isinstance(value, BaseOperator)]:
-    if task.task_id == "verify_one":
-        task.key = 1  # what its template would render to
-    ti = SimpleNamespace(dag_id="docs", run_id="docs", task_id=task.task_id, map_index=-1)
-    print(task.execute({
-        "run_id": "docs", "ti": ti, "outlet_events": defaultdict(SimpleNamespace),
-        "dag_run": SimpleNamespace(dag_id="docs", logical_date=None, run_id=sys.argv[1]),
-    }))
 """
 
 
@@ -184,8 +170,8 @@ def test_the_first_dag_of_the_readme_pays_for_what_is_new_or_changed(world, tmp_
 
 
 @pytest.mark.parametrize("block", python_blocks(dags=False))
-def test_python_runs(world, block):
-    printed = world.run([sys.executable, "-c", RUN_TASKS, block.title], stdin=block.text)
+def test_python_runs(run_example, block):
+    printed = run_example(block.title, block.text)
     shows = printed.strip() or "\ndef " in block.text
     assert shows, "an example shows something: it prints, its task returns, or it is a function"
 

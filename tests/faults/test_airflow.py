@@ -24,6 +24,8 @@ from tests.patience import PATIENCE, UNHURRIED
 from .invariants import Facts, hold
 from .plant import ACTION, RATE, Worker, Zygote
 
+pytestmark = pytest.mark.long
+
 ROWS = 200
 
 DAG = """

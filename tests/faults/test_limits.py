@@ -23,6 +23,8 @@ from . import virtual_time
 from .plant import ACTION
 from .test_processes import QUOTA, three_workers
 
+pytestmark = pytest.mark.long
+
 RATE = 0.97 * QUOTA
 LATENCY = 0.05
 OF_A_DAY = 86_400

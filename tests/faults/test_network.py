@@ -29,6 +29,8 @@ from airflow_provider_faceid.simulator.transfers import (
 
 from .trial import Trial
 
+pytestmark = pytest.mark.long
+
 ROWS, HIT = 60, (6, 20, 33)
 """Rows of a table, and the places of those that get no answer."""
 PATIENT = 1.5

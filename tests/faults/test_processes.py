@@ -17,6 +17,8 @@ from tests.patience import SOON
 
 from .plant import Plant, Worker
 
+pytestmark = pytest.mark.long
+
 IN_FLIGHT = 32
 KILLS, MOST_KILLS = 24, 100
 """Kills in every test run, and when the table is made."""

@@ -28,6 +28,8 @@ from tests.patience import SOON, once
 
 from .plant import Plant
 
+pytestmark = pytest.mark.long
+
 IN_FLIGHT = 32
 DATABASES = count()
 Away = Callable[[], AbstractContextManager[None]]

@@ -9,7 +9,7 @@ from airflow_provider_faceid.get_provider_info import get_provider_info
 FORM = get_provider_info()["connection-types"][0]
 SECRET = "wrong-secret-key"
 
-pytestmark = pytest.mark.xdist_group("api-server")  # it is started once
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

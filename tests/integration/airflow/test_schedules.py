@@ -13,6 +13,8 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import ID_CARD
 from tests.canary.home import RUN_SECONDS, Home, Run
 
+pytestmark = pytest.mark.long
+
 PEOPLE, MISSED_DAYS, BACKFILLED = 30, 5, 3
 DAGS = {"tests": Path(__file__).with_name("dags")}
 RUNS = "/api/v2/dags/applicants/dagRuns"

@@ -17,6 +17,8 @@ from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.simulator.transfers import DropAfter
 from airflow_provider_faceid.warehouse.records import Stage
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def table(bench):

@@ -15,6 +15,8 @@ from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.departures import busiest_second, too_fast
 from tests.patience import in_some_try
 
+pytestmark = pytest.mark.long
+
 MANY = 20_000
 MAX_GROWTH_MB = 60
 

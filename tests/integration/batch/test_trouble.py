@@ -31,6 +31,8 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.patience import once, soon
 
+pytestmark = pytest.mark.long
+
 HTML = (b"<html>Not here, 440305199505132561</html>", 200, "text/html")
 
 

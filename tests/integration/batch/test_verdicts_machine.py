@@ -53,6 +53,8 @@ from tests.integration.warehouse.conftest import Home
 
 from .conftest import UNLIMITED, Bench
 
+pytestmark = pytest.mark.long
+
 KEYS = (1, 2, 3)
 SPARE = 40
 """People who take the place of others."""

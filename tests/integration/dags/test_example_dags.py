@@ -12,7 +12,7 @@ from airflow_provider_faceid.simulator.people import expects
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAGS, PHOTOS
 
-pytestmark = pytest.mark.xdist_group("example DAGs")  # they are run once
+pytestmark = pytest.mark.long
 
 EACH = pytest.mark.parametrize(("dag", "action"), ACTIONS.items())
 

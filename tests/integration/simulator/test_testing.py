@@ -12,6 +12,8 @@ import pytest
 
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.long
+
 CONFTEST = 'pytest_plugins = ["airflow_provider_faceid.testing"]\n'
 
 TESTS = """
