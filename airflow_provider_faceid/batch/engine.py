@@ -102,7 +102,6 @@ class Batch:
         self._min_rows, self._max_changed, self._dry_run = min_rows, max_changed, dry_run
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
         self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
-        self._inputs = Inputs(action, source, columns, settings, clock)
         self._claims = Claims(
             ledger,
             action,
@@ -113,6 +112,9 @@ class Batch:
             in_flight=self._max_in_flight,
         )
         self._halt = Halt(action.name, log)
+        self._inputs = Inputs(
+            action, source, columns, settings, clock, halted=lambda: self._halt.is_on
+        )
         self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)
         self._gate = Gate(pace, self._health, lambda: self._halt.is_on, self._claims.make_sure)
         self._later, self._places = Later(clock), Places(store, self.manifest)
@@ -277,7 +279,9 @@ class Batch:
 
         ticking = self._beside(keep_ticking())
         try:
-            async with nullcontext() if self._uploads is None else self._uploads.reporting():
+            async with (
+                nullcontext() if self._uploads is None else self._uploads.reporting(self._beside)
+            ):
                 yield
         finally:
             ticking.cancel()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from ..service.envelope import Fields
 from ..service.fields import InputRules
 from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
+from .threads import END_SECONDS, DaemonThreads, in_thread
 
 PAGE_ROWS = 500
 
@@ -91,18 +91,27 @@ class Inputs:
     :param source: where the people are.
     :param columns: where their values are.
     :param settings: say how strictly an ID number is read, and by which secret it is hashed.
+    :param halted: says whether the run has halted: whatever is being read is not waited for then.
     """
 
     def __init__(
-        self, action: Action, source: Source, columns: Columns, settings: Settings, clock: Clock
+        self,
+        action: Action,
+        source: Source,
+        columns: Columns,
+        settings: Settings,
+        clock: Clock,
+        *,
+        halted: Callable[[], bool] = bool,
     ) -> None:
+        self._halted = halted
         self._action, self._source, self._columns = action, source, columns
         self._settings, self._clock = settings, clock
         self._expressions = list(map(source.database.dialect.quote, columns.paged))
         self._fields = list(columns.by_field)
         self._hash_row = row_hasher(settings.hmac_key, action, self._fields)
-        self._source_thread = ThreadPoolExecutor(1, "faceid-source")
-        self._photo_threads = ThreadPoolExecutor(4, "faceid-photo")
+        self._source_thread = DaemonThreads(1, "faceid-source")
+        self._photo_threads = DaemonThreads(4, "faceid-photo")
 
     async def inspect(self, min_rows: int) -> int:
         """
@@ -171,13 +180,14 @@ class Inputs:
         return InputRules(today, check, self._columns.skip_rules)
 
     async def close_source(self) -> None:
-        """Close the connection, in the thread that opened it."""
-        await self._in_source(self._source.database.close)
+        """Close the connection, in the thread that opened it, unless that hangs."""
+        closing = self._source_thread.submit(self._source.database.close)
+        await asyncio.wait({asyncio.wrap_future(closing)}, timeout=END_SECONDS)
 
     def close(self) -> None:
         """Stop the threads."""
-        self._source_thread.shutdown()
-        self._photo_threads.shutdown()
+        self._source_thread.shutdown()  # it closes its connection, should it ever go on
+        self._photo_threads.shutdown(cancel_futures=True)
 
     async def _photo(self, key: Any) -> object:
         """Read one photo only now: a page of them would not fit into memory."""
@@ -186,7 +196,7 @@ class Inputs:
         read = self._columns.read_photo
         if read is None or value is None:
             return value
-        return await asyncio.get_running_loop().run_in_executor(self._photo_threads, read, value)
+        return await in_thread(self._photo_threads, self._halted, read, value)
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._source_thread, work, *args)
+        return await in_thread(self._source_thread, self._halted, work, *args)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from ..clock import Clock
 from ..exceptions import FaceIdError
@@ -46,9 +47,15 @@ class Uploads:
         self._may_read = asyncio.Condition()
 
     @asynccontextmanager
-    async def reporting(self) -> AsyncIterator[None]:
-        """Report to the others, as long as there is something to report."""
-        reporter = asyncio.create_task(self._keep_reporting())
+    async def reporting(
+        self, beside: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    ) -> AsyncIterator[None]:
+        """
+        Report to the others, as long as there is something to report.
+
+        :param beside: starts a task whose death is noticed.
+        """
+        reporter = beside(self._keep_reporting())
         try:
             yield
         finally:

@@ -1,0 +1,104 @@
+"""Threads for work that may never end: a photo on a mount that hangs, a query that waits for a lock.
+
+Python waits at its end for the threads of its own pools, whatever those wait for. These end with the
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from ..exceptions import UnavailableError
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.5
+"""How soon a halt is seen by whoever waits for a thread."""
+END_SECONDS = 2.0
+"""How long threads are waited for that should end."""
+
+_Job = tuple["Future[Any]", Callable[[], Any]]
+
+
+class DaemonThreads(Executor):
+    """
+    A pool of threads that keep nobody waiting.
+
+    :param most: threads at most; they are started as they are needed.
+    :param name: of the threads.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most, self._name = most, name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle = threading.Semaphore(0)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Do something in a thread."""
+        future: Future[T] = Future()
+        self._jobs.put((future, partial(fn, *args, **kwargs)))
+        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+            thread = threading.Thread(
+                target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def shutdown(
+        self,
+        wait: bool = True,  # noqa: FBT001, FBT002 - as the base class has it
+        *,
+        cancel_futures: bool = False,
+    ) -> None:
+        """
+        Let all threads end, and go on after :data:`END_SECONDS` if one does not.
+
+        :param cancel_futures: whether jobs that wait are dropped.
+        """
+        while cancel_futures and not self._jobs.empty():
+            if (job := self._jobs.get()) is not None:
+                job[0].cancel()
+        for _ in self._threads:
+            self._jobs.put(None)
+        end = time.monotonic() + (END_SECONDS if wait else 0.0)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, work = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+            del future, work, job  # a picture is not kept until the next one comes
+            self._idle.release()
+
+
+async def in_thread(
+    threads: Executor, halted: Callable[[], bool], work: Callable[..., T], *args: Any
+) -> T:
+    """
+    Await what is done in a thread, as long as the run goes on.
+
+    :param halted: says whether it has halted.
+    :raises UnavailableError: it has, and the thread is left to itself.
+    """
+    doing = asyncio.get_running_loop().run_in_executor(threads, partial(work, *args))
+    while not (await asyncio.wait({doing}, timeout=LOOK_SECONDS))[0]:
+        if halted():
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise UnavailableError("The run was stopped; run it again for the remaining rows")
+    return doing.result()
