@@ -114,7 +114,7 @@ def test_what_was_uploaded_is_reported_and_the_run_leaves():
 
     async def run() -> None:
         some = uploads(row)
-        async with some.reporting():
+        async with some.reporting(asyncio.create_task):
             place = some.place()
             await place.take()
             place.began(1000)
