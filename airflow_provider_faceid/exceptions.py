@@ -24,6 +24,7 @@
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
+     |- WarehouseError        the database of the source or of our tables refuses or fails
      |- UncertainError        sent without an answer: it may have been charged
      `- InternalError         a fault of this package; another try may not meet it
 
@@ -161,6 +162,27 @@ class InvalidInputError(QuarantineError):
 
 class DataQualityError(QuarantineError):
     """Too many rows of a table are bad. Nothing was sent."""
+
+
+class WarehouseError(FaceIdError):
+    """
+    The database of the source or of our tables refuses a statement, or fails.
+
+    :param reason: SQLSTATE, result code or error class, without a value of any row.
+    :param is_transient: whether the same statement may succeed in a while.
+    :param is_about_data: whether a value of some row is the cause, so that other rows may succeed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        is_transient: bool = False,
+        is_about_data: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.is_transient, self.is_about_data = reason, is_transient, is_about_data
 
 
 class UncertainError(FaceIdError):

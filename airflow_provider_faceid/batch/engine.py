@@ -246,7 +246,12 @@ class Batch:
 
     async def _verify_all(self, started: float) -> None:
         writer = Writer(
-            self._store, self._in_store, self._halt.fail, clock=self._clock, log=self._log
+            self._store,
+            self._in_store,
+            self._halt.fail,
+            self._places.refuse,
+            clock=self._clock,
+            log=self._log,
         )
         finished = asyncio.Event()
         writing = self._beside(writer.keep_writing(finished))

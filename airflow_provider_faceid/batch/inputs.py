@@ -7,7 +7,7 @@ read in a small pool.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from ..service.envelope import Fields
 from ..service.fields import InputRules
 from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
+from ..warehouse.unreadable import RULES, Unreadable, UnusableKey
 from .threads import END_SECONDS, DaemonThreads, in_thread
 
 PAGE_ROWS = 500
@@ -30,7 +31,8 @@ class Row(NamedTuple):
     """
     A row on its way. Printing it shows nobody.
 
-    :param values: its key, then the columns but for the photo.
+    :param key: as text; an :class:`~..warehouse.unreadable.UnusableKey` if it cannot be used.
+    :param values: the key's position, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
     :param may_call: whether to call for a question the ledger does not know.
     :param row_hash: as :meth:`Inputs.row_hash` returns it.
@@ -123,7 +125,12 @@ class Inputs:
         return count
 
     async def page(self, last: list[Any]) -> list[tuple[Any, ...]]:
-        """Return the rows after the last key, photos left out; an empty list at the end."""
+        """
+        Return the rows behind a key, photos left out; an empty list at the end.
+
+        :param last: the key's position.
+        :return: key, its position, values.
+        """
         rows: list[tuple[Any, ...]] = await self._in_source(
             self._source.page, self._expressions, PAGE_ROWS, last
         )
@@ -135,15 +142,17 @@ class Inputs:
 
         :raises InvalidInputError: a value breaks a rule.
         """
+        _refuse_unusable(row.key, row.values[1:])
         values = self._values(row.values)
         photo = self._action.field_of(Kind.PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
         return self._rules().request_fields(self._action, values)
 
-    def broken_rule(self, values: tuple[Any, ...]) -> str | None:
+    def broken_rule(self, key: str, values: tuple[Any, ...]) -> str | None:
         """Return the first rule that a row of a page breaks, its photo aside; None if it breaks none."""
         try:
+            _refuse_unusable(key, values[1:])
             self._rules().request_fields(self._action, self._values(values))
         except InvalidInputError as error:
             return error.rule
@@ -189,10 +198,15 @@ class Inputs:
         self._source_thread.shutdown()  # it closes its connection, should it ever go on
         self._photo_threads.shutdown(cancel_futures=True)
 
-    async def _photo(self, key: Any) -> object:
+    def earlier_keys(self, page: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+        """Return the keys of a page that an earlier version called otherwise, by that name."""
+        return self._source.earlier_keys(page)
+
+    async def _photo(self, position: Any) -> object:
         """Read one photo only now: a page of them would not fit into memory."""
-        row = await self._in_source(self._source.row, key, [self._columns.photo])
+        row = await self._in_source(self._source.row, position, [self._columns.photo])
         value = row[0] if row else None
+        _refuse_unusable("", row or ())
         read = self._columns.read_photo
         if read is None or value is None:
             return value
@@ -200,3 +214,16 @@ class Inputs:
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
         return await in_thread(self._source_thread, self._halted, work, *args)
+
+
+def _refuse_unusable(key: str, values: Iterable[Any]) -> None:
+    """
+    Refuse a row whose key cannot be used, or that could not be read.
+
+    :raises InvalidInputError: it names the rule.
+    """
+    if isinstance(key, UnusableKey):
+        raise InvalidInputError(key.rule, RULES[key.rule])
+    for value in values:
+        if isinstance(value, Unreadable):
+            raise InvalidInputError(value.rule, RULES[value.rule])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..service.outcomes import NO_ANSWER, Outcome, Step
 from ..service.verdict import Verdict
-from ..warehouse.records import Stage
+from ..warehouse.records import Refused, Stage, Status
 from ..warehouse.results import ResultsRepository
 from .inputs import Row
 from .manifest import Manifest
@@ -57,6 +58,21 @@ class Places:
         """Put a row where the answer of an earlier call belongs."""
         self._manifest.reused += 1
         self.settle(row, verdict, answered_at)
+
+    def refuse(self, refused: Iterable[Refused]) -> None:
+        """Count rows anew that the warehouse would not take: they are in quarantine."""
+        manifest = self._manifest
+        for row in refused:
+            for status, outcome in row.lines:
+                match status:
+                    case Status.ANSWERED:
+                        manifest.outcomes.subtract([outcome])
+                    case Status.POSTPONED:
+                        manifest.postponed -= 1
+                    case _:
+                        manifest.held -= 1
+            if row.lines:
+                manifest.quarantined[row.rule] += 1
 
     def clear(self) -> None:
         """Forget the counts of rows that were in their place before this run."""

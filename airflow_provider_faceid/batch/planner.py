@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..exceptions import WarehouseError
 from ..warehouse.records import Known, Refusal, Stage
 from ..warehouse.results import ResultsRepository
 from .inputs import Inputs, Row
@@ -55,16 +56,17 @@ class Planner:
         """
         last: list[Any] = []
         while page := await self._inputs.page(last):
-            last = [page[-1][0]]
-            keys = [str(values[0]) for values in page]
-            known, refusals = await self._in_thread(self._look_up, keys)
+            last = [page[-1][1]]
+            keys, known, refusals = await self._in_thread(
+                self._look_up, [row[0] for row in page], self._inputs.earlier_keys(page)
+            )
             policy = Policy(
                 self._clock.now(), self._valid_for, compares_photos=self._inputs.compares_photos
             )
             yield [
                 self._judge(
                     key,
-                    values,
+                    values[1:],
                     known.get(key),
                     refusals.get(key, ()),
                     policy,
@@ -86,8 +88,29 @@ class Planner:
         elif reason is not None and (reason is not Reason.HELD or self._retry_held):
             plan.due[reason] += 1
 
-    def _look_up(self, keys: list[str]) -> tuple[dict[str, Known], dict[str, list[Refusal]]]:
-        return self._repository.known(keys), self._repository.refusals(keys)
+    def _look_up(
+        self, keys: list[str], earlier: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, Known], dict[str, list[Refusal]]]:
+        """
+        Return what our tables know of some rows, with the names of the rows.
+
+        :param earlier: keys that an earlier version called otherwise, by that name.
+        """
+        repository = self._repository
+        try:
+            known, refusals = repository.known(keys), repository.refusals(keys)
+        except WarehouseError as error:
+            unusable = repository.unusable(keys)
+            if not error.is_about_data or not unusable:
+                raise
+            keys = [unusable.get(key, key) for key in keys]
+            known, refusals = repository.known(keys), repository.refusals(keys)
+        renamed = {
+            name: key for name, key in earlier.items() if key not in known and key not in refusals
+        }
+        if renamed and repository.rename(renamed):
+            known, refusals = repository.known(keys), repository.refusals(keys)
+        return keys, known, refusals
 
     def _judge(
         self,
@@ -112,7 +135,7 @@ class Planner:
         row = Row(key, values, retry, may_call, row_hash)
         broken = None
         if reason in _MAY_BE_BROKEN and (is_planning or refusals):
-            broken = inputs.broken_rule(values)
+            broken = inputs.broken_rule(key, values)
             if (
                 broken is not None
                 and known is None

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from ..clock import Clock
-from ..exceptions import FaceIdError
+from ..exceptions import FaceIdError, WarehouseError
+from ..warehouse.records import Refused
 from ..warehouse.results import ResultsRepository
 from .progress import Log
 
@@ -23,6 +24,7 @@ class Writer:
 
     :param in_thread: runs a function in the store's own thread.
     :param fail: takes note that the warehouse cannot be written to.
+    :param refused: takes note of rows the warehouse would not take.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class Writer:
         store: ResultsRepository,
         in_thread: Callable[..., Awaitable[Any]],
         fail: Callable[[Exception], None],
+        refused: Callable[[list[Refused]], None],
         *,
         clock: Clock,
         log: Log,
     ) -> None:
-        self._store, self._in_thread, self._fail = store, in_thread, fail
+        self._store, self._in_thread = store, in_thread
+        self._fail, self._refused = fail, refused
         self._clock, self._log = clock, log
 
     async def keep_writing(self, finished: asyncio.Event) -> None:
@@ -51,16 +55,28 @@ class Writer:
         try:
             for pause in (*PATIENCE, None):
                 try:
-                    await self._in_thread(self._store.write, *taken)
+                    refused = await self._in_thread(self._store.write, *taken)
                 except FaceIdError as error:
-                    if pause is None:
+                    if pause is None or (isinstance(error, WarehouseError) and error.is_about_data):
                         self._fail(error)
                         return
                     self._log.warning("%s; trying again in %g s", error, pause)
                     await self._clock.asleep(pause)
                 else:
                     written = True
+                    self._tell(refused)
                     return
         finally:
             if not written:
                 self._store.put_back(*taken)
+
+    def _tell(self, refused: list[Refused]) -> None:
+        if not refused:
+            return
+        self._log.warning(
+            "The warehouse refuses %d rows (%s). They are in quarantine, their answers in the ledger: "
+            "once it takes them, the next run writes them without a call",
+            len(refused),
+            ", ".join(sorted({row.rule for row in refused})),
+        )
+        self._refused(refused)

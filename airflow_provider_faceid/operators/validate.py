@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -150,7 +151,7 @@ class FaceIdValidateOperator(BaseOperator):
         return {**report, "error": ""}
 
     def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
-        from ..quality.page import frames  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..quality.page import pages  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..quality.validator import Validator  # noqa: PLC0415 - the same
 
         projection = self._projection()
@@ -158,18 +159,24 @@ class FaceIdValidateOperator(BaseOperator):
         store.open_quarantine()
         validator = Validator(self._suite(projection))
         started = SYSTEM_CLOCK.now()
+        unusable: Counter[str] = Counter()
         rows = bad_rows = 0
-        for frame in frames(source, projection, self.page_size):
-            bad = validator.bad_rows(frame)
+        for page in pages(source, projection, self.page_size):
+            bad = [*page.unusable, *(validator.bad_rows(page.frame) if len(page.frame) else [])]
             store.replace_validation((str(key), rule) for key, rule in bad)
-            rows += len(frame)
+            unusable.update(rule for _, rule in page.unusable)
+            rows += page.rows
             bad_rows += len({key for key, _ in bad})
             self.log.info("Validated: %d/%d rows, %d to quarantine", rows, total, bad_rows)
         store.forget_validation_before(started)
-        return self._report(rows, bad_rows, validator)
+        return self._report(rows, bad_rows, validator, unusable)
 
     def _report(
-        self, rows: int, bad_rows: int, validator: Validator | None = None
+        self,
+        rows: int,
+        bad_rows: int,
+        validator: Validator | None = None,
+        unusable: Counter[str] | None = None,
     ) -> dict[str, Any]:
         fraction = bad_rows / rows if rows else 0.0
         return {
@@ -178,6 +185,7 @@ class FaceIdValidateOperator(BaseOperator):
             "rows": rows,
             "good_rows": rows - bad_rows,
             "quarantined_rows": bad_rows,
+            "unusable_by_rule": dict(unusable or {}),
             "bad_fraction": round(fraction, 6),
             "max_bad_fraction": self.max_bad_fraction,
             "quarantine_table": self.quarantine_table,
@@ -195,11 +203,13 @@ class FaceIdValidateOperator(BaseOperator):
         )
 
     def _complaint(self, report: dict[str, Any]) -> str:
-        worst = max(report["expectations"], key=lambda count: int(count["unexpected"]))
+        broken = Counter(report["unusable_by_rule"])
+        broken.update({count["rule"]: count["unexpected"] for count in report["expectations"]})
+        ((worst, times),) = broken.most_common(1)
         return (
             f"{report['quarantined_rows']} of {counted(report['rows'], 'row is', 'rows are')} bad "
             f"({report['bad_fraction']:.1%}, allowed {self.max_bad_fraction:.1%}); most break "
-            f"rule '{worst['rule']}' ({counted(worst['unexpected'], 'row')}). See table "
+            f"rule '{worst}' ({counted(times, 'row')}). See table "
             f"'{self.quarantine_table}' for their keys; nothing was sent"
         )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import ConfigurationError, InvalidInputError
 from ..service import id_card, name, photo
 from ..service.actions import MAX_PHOTO_BASE64
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
+from ..warehouse.unreadable import Unreadable, UnusableKey
 from .seen import SeenPhoto
 from .validator import KEY
 
@@ -75,31 +76,50 @@ class Projection:
         return columns
 
 
-def frames(source: Source, projection: Projection, size: int) -> Iterator[pd.DataFrame]:
+class Page(NamedTuple):
     """
-    Read a source as frames with the key in column :data:`~.validator.KEY`.
+    Some rows of a source.
+
+    :param frame: rows to be judged, with the key in column :data:`~.validator.KEY`.
+    :param unusable: key and rule of the others, which cannot be read or named.
+    """
+
+    frame: pd.DataFrame
+    unusable: list[tuple[str, str]]
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there are."""
+        return len(self.frame) + len(self.unusable)
+
+
+def pages(source: Source, projection: Projection, size: int) -> Iterator[Page]:
+    """
+    Read a source in pages.
 
     ID numbers and names are normalised first, so that what would be sent is what is judged. Photos are
     read whole, a few at a time, and judged at once: a frame of them would not fit into memory.
 
-    :param size: rows per frame.
+    :param size: rows per page.
     """
     select = projection.select(source.database.dialect)
     expressions, look = list(select.values()), _looks_at_photos(projection, list(select))
-    if look is None:
-        for page in source.pages(expressions, size):
-            yield _frame([KEY, *select], page)
-        return
     names = [KEY, *select, *(["photo"] if projection.photo_path else [])]
     rows: list[tuple[Any, ...]] = []
+    unusable: list[tuple[str, str]] = []
     at_once = min(size, PHOTOS_AT_ONCE) if projection.reads_photos else size
-    for page in source.pages(expressions, at_once):
-        rows += map(look, page)
-        while len(rows) >= size:
-            yield _frame(names, rows[:size])
-            del rows[:size]
-    if rows:
-        yield _frame(names, rows)
+    for read in source.pages(expressions, at_once):
+        rules = {row[0]: rule for row in read if (rule := _broken_rule(row))}
+        usable = [row for row in read if row[0] not in rules] if rules else read
+        unusable += rules.items()
+        rows += map(look, usable) if look else usable
+        if len(rows) + len(unusable) >= size:
+            some = size - len(unusable)
+            yield Page(_frame(names, rows[:some]), unusable)
+            del rows[:some]
+            unusable = []
+    if rows or unusable:
+        yield Page(_frame(names, rows), unusable)
 
 
 def _looks_at_photos(
@@ -137,7 +157,8 @@ def _seen(value: Any, max_base64: int) -> SeenPhoto:
 def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - heavy, and only validation needs it
 
-    data = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
+    data = dict(zip(names, columns, strict=True))
     for column, normalise in _NORMALISE.items():
         data[column] = [_normalised(value, normalise) for value in data[column]]
     if "photo" in data:
@@ -145,6 +166,13 @@ def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
         data["photo_head"] = [seen.head for seen in data["photo"]]
     # As objects, keys too: a bigint must not become a float because one page has few rows.
     return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in data.items()})
+
+
+def _broken_rule(row: tuple[Any, ...]) -> str | None:
+    """Return the rule a row breaks before anything of it is looked at."""
+    if isinstance(row[0], UnusableKey):
+        return row[0].rule
+    return next((value.rule for value in row if isinstance(value, Unreadable)), None)
 
 
 _NORMALISE: dict[str, Callable[[str], str]] = {

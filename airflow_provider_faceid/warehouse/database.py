@@ -6,12 +6,21 @@ Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from ..exceptions import ConfigurationError, FaceIdError
+from ..clock import SYSTEM_CLOCK, Clock
+from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
+from .errors import warehouse_error
+from .unreadable import read_all_text, read_text_leniently
+
+T = TypeVar("T")
+
+AGAIN_AFTER = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Pauses in seconds before a read, or a write that may be repeated, is tried again."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,9 @@ class Dialect:
     :param lock: statement that makes transactions queue that change tables; empty where they do.
     :param length: expression for the length of a column ``{0}`` of text or bytes.
     :param head: expression for the first ``{1}`` characters or bytes of it.
+    :param key_type: query for type and kind of type of a column ``{0}`` of a source ``{1}``; empty
+        where each value has a type of its own.
+    :param raw_text: expression for text whose bytes are a parameter ``{0}``.
     """
 
     name: str
@@ -45,6 +57,8 @@ class Dialect:
     lock: str = ""
     length: str = "LENGTH({0})"
     head: str = "SUBSTR({0}, 1, {1})"
+    key_type: str = ""
+    raw_text: str = "CAST({0} AS VARCHAR)"
 
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
@@ -96,6 +110,12 @@ POSTGRESQL = Dialect(
     "to_regclass(COALESCE(quote_ident(%s::text) || '.', '') || quote_ident(%s)) "
     "AND attnum > 0 AND NOT attisdropped",
     lock="SELECT pg_advisory_xact_lock(16436253)",
+    # A domain is what it is based on, and may be based on another domain.
+    key_type="WITH RECURSIVE base AS (SELECT oid, typtype, typbasetype FROM pg_type WHERE oid = "
+    "pg_typeof((SELECT {0} FROM {1} WHERE 1 = 0)) UNION ALL SELECT t.oid, t.typtype, "
+    "t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd') "
+    "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
+    raw_text="convert_from({0}, getdatabaseencoding())",
 )
 DUCKDB = Dialect(
     name="duckdb",
@@ -115,6 +135,7 @@ DUCKDB = Dialect(
     # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
     length="OCTET_LENGTH(TRY_CAST({0} AS BLOB))",
     head="{0}[1:{1}]",
+    key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
 )
 
 
@@ -127,37 +148,59 @@ class Database:
     :param label: the Airflow connection, named in error messages.
     """
 
-    def __init__(self, connect: Callable[[], Any], dialect: Dialect, label: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        dialect: Dialect,
+        label: str,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._connect = connect
         self._connection: Any = None
+        self._was_open = False
+        self._clock = clock
         self.dialect = dialect
         self.label = label
 
     @contextmanager
-    def transaction(self, doing: str, *, shows_reason: bool = False) -> Iterator[Any]:
+    def transaction(self, doing: str) -> Iterator[Any]:
         """
         Give a cursor inside a transaction: committed at the end, rolled back on an error.
 
         :param doing: what is done, for the message.
-        :param shows_reason: whether the database's own words are part of it: only where no values of
-            rows are involved.
-        :raises FaceIdError: it could not be opened, or a statement failed; values are not part of
+        :raises WarehouseError: it could not be opened, or a statement failed; values are not part of
             the message.
         """
-        cursor = self._open().cursor()
+        cursor = self._cursor(self._open())
         try:
             if self.dialect.begin:
                 cursor.execute(self.dialect.begin)
             yield cursor
             self._end(cursor, "COMMIT")
         except Exception as error:
+            statement = getattr(cursor, "statement", "")
             with suppress(Exception):  # a lost connection, or a commit that failed, has no more
                 self._end(cursor, "ROLLBACK")
             if isinstance(error, FaceIdError):
                 raise
-            raise self._trouble(doing, error, harmless=shows_reason) from None
+            raise self._trouble(doing, error, statement) from None
         finally:
-            cursor.close()
+            with suppress(Exception):
+                cursor.close()
+
+    def run(self, doing: str, work: Callable[[Any], T]) -> T:
+        """
+        Do some work in a transaction, and again if the server goes away meanwhile.
+
+        :param work: what to do with a cursor; done twice it does no harm.
+        :raises WarehouseError: as for :meth:`transaction`.
+        """
+
+        def attempt() -> T:
+            with self.transaction(doing) as cursor:
+                return work(cursor)
+
+        return self._repeat(attempt)
 
     def prepare_to_write(self) -> None:
         """
@@ -167,26 +210,27 @@ class Database:
         """
         for statement in self.dialect.on_create:
             with suppress(FaceIdError):
-                self.rows(statement)
+                self._read(statement, ())
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """
-        Return all rows of a query.
+        Return all rows of a query; it is asked again if the server goes away meanwhile.
 
-        :raises FaceIdError: the query failed; parameters are not part of the message.
+        Text that is no text in its encoding comes as :class:`~.unreadable.Unreadable`.
+
+        :raises WarehouseError: the query failed; parameters are not part of the message.
         """
-        connection = self._open()
-        cursor = connection.cursor()
+        return self._repeat(lambda: self._read(sql, parameters))
+
+    def holds(self, text: str) -> bool:
+        """Say whether the database can hold a text: its encoding may not, nor may it hold NUL."""
         try:
-            cursor.execute(sql, tuple(parameters))
-            return [tuple(row) for row in cursor.fetchall()]
-        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-            raise self._trouble("reading", error) from None
-        finally:
-            if not self.dialect.begin:
-                with suppress(Exception):  # a lost connection has nothing open
-                    connection.rollback()  # nothing stays open between two pages
-            cursor.close()
+            self.rows(f"SELECT CAST({self.dialect.marker} AS VARCHAR)", [text])
+        except WarehouseError as error:
+            if not error.is_about_data:
+                raise
+            return False
+        return True
 
     def columns(self, name: str) -> set[str]:
         """
@@ -212,7 +256,7 @@ class Database:
         Run a query that returns no rows, to see whether its tables and columns exist.
 
         :param what: the thing that is wrong if it fails, for the message.
-        :raises ConfigurationError: it fails; no data was involved, so the reason is given.
+        :raises ConfigurationError: it fails.
         """
         try:
             self.rows(sql)
@@ -225,6 +269,39 @@ class Database:
             self._connection.close()
             self._connection = None
 
+    def _read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        connection = self._open()
+        cursor = self._cursor(connection)
+        try:
+            try:
+                cursor.execute(sql, tuple(parameters))
+                found = cursor.fetchall()
+            except Exception as error:
+                if not _is_no_text(error):
+                    raise
+                found = read_all_text(connection, sql, tuple(parameters))
+            return [tuple(row) for row in found]
+        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+            raise self._trouble("reading", error, sql) from None
+        finally:
+            if not self.dialect.begin:
+                with suppress(Exception):  # a lost connection has nothing open
+                    connection.rollback()  # nothing stays open between two pages
+            with suppress(Exception):
+                cursor.close()
+
+    def _repeat(self, attempt: Callable[[], T]) -> T:
+        """Do something again while the server is away; one that never was there is not waited for."""
+        for pause in AGAIN_AFTER:
+            try:
+                return attempt()
+            except WarehouseError as error:
+                is_lost = error.is_transient and self.dialect is POSTGRESQL
+                if not is_lost or not self._was_open:
+                    raise
+            self._clock.sleep(pause)
+        return attempt()
+
     def _open(self) -> Any:
         # A PostgreSQL connection the server cut says so; the next use opens another one.
         if self._connection is None or getattr(self._connection, "closed", False):
@@ -234,10 +311,15 @@ class Database:
                     connection.isolation_level = None  # transactions are ours to begin
                 for statement in self.dialect.on_open:
                     connection.execute(statement).close()
+                if self.dialect is POSTGRESQL:
+                    read_text_leniently(connection)
             except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-                raise self._trouble("opening", error, harmless=True) from None
-            self._connection = connection
+                raise self._trouble("opening", error) from None
+            self._connection, self._was_open = connection, True
         return self._connection
+
+    def _cursor(self, connection: Any) -> Any:
+        return connection.cursor(_Cursor) if self.dialect is SQLITE else connection.cursor()
 
     def _end(self, cursor: Any, word: str) -> None:
         if not self.dialect.begin:
@@ -245,24 +327,36 @@ class Database:
         elif word == "COMMIT" or self.dialect is not SQLITE or self._connection.in_transaction:
             cursor.execute(word)
 
-    def _trouble(self, doing: str, error: Exception, *, harmless: bool = False) -> FaceIdError:
-        shown = harmless or _is_about_schema(error)
-        first_line = str(error).strip().splitlines()[:1] if shown else []
-        reason = ": ".join([type(error).__name__, *first_line])
-        return FaceIdError(f"{doing} through connection '{self.label}' failed: {reason}")
+    def _trouble(self, doing: str, error: Exception, statement: str = "") -> WarehouseError:
+        return warehouse_error(doing, self.label, error, lambda: self._is_wrong(statement))
+
+    def _is_wrong(self, statement: str) -> bool:
+        """Say whether SQLite cannot even prepare a statement, which reads no row."""
+        try:
+            self._connection.execute(f"EXPLAIN {statement}").close()
+        except sqlite3.ProgrammingError:  # it was prepared, and lacks its parameters
+            return False
+        except sqlite3.Error as error:
+            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR
+        return False
 
 
-def _is_about_schema(error: Exception) -> bool:
-    """Say whether an error speaks of tables and columns; others may quote values."""
-    text = str(error).lower()
-    return any(
-        mark in text
-        for mark in (
-            "no such",
-            "not exist",
-            "syntax error",
-            "not found",
-            "not have",
-            "unable to open",
-        )
-    )
+class _Cursor(sqlite3.Cursor):
+    """A cursor that remembers its last statement."""
+
+    statement = ""
+
+    def execute(self, sql: str, parameters: Any = ()) -> _Cursor:
+        self.statement = sql
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any) -> _Cursor:
+        self.statement = sql
+        return super().executemany(sql, parameters)
+
+
+def _is_no_text(error: Exception) -> bool:
+    """Say whether a driver could not read the text of a row; SQLite itself has no code for it."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) is None
+    return isinstance(error, UnicodeDecodeError)

@@ -81,7 +81,7 @@ def prepare(database: Database, names: Names, *, only_quarantine: bool = False) 
         return
     database.prepare_to_write()
     try:
-        with database.transaction("bringing its tables up to date", shows_reason=True) as cursor:
+        with database.transaction("bringing its tables up to date") as cursor:
             _lock(cursor, database)
             migration = _Migration(cursor, database, names)
             for table, name in wanted:

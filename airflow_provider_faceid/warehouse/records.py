@@ -21,6 +21,8 @@ class Stage(StrEnum):
     VALIDATE = "validate"
     INPUT = "input"
     SERVICE = "service"
+    WAREHOUSE = "warehouse"
+    """The warehouse refused its answer, which is in the ledger; the next run tries to write it again."""
 
 
 class RunState(StrEnum):
@@ -60,6 +62,19 @@ class Known(NamedTuple):
     id_card_hash: str | None
     answered_at: float
     not_before: float
+
+
+class Refused(NamedTuple):
+    """
+    A row that the warehouse would not take.
+
+    :param rule: the one it is quarantined under: ``warehouse:`` and the SQLSTATE, result code or class.
+    :param lines: what was to be written into the result table: status and outcome of each line.
+    """
+
+    key: str
+    rule: str
+    lines: tuple[tuple[str, str], ...]
 
 
 class LastRun(NamedTuple):

@@ -8,11 +8,12 @@ from typing import Any
 
 from .. import __version__
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
+from ..exceptions import ConfigurationError, WarehouseError
 from ..service.outcomes import CodeRow
 from ..service.verdict import Verdict
 from .database import Database
 from .migrations import Names, prepare
-from .records import Known, LastRun, Refusal, RunState, Stage, Status, Work
+from .records import Known, LastRun, Refusal, Refused, RunState, Stage, Status, Work
 from .tables import (
     HISTORY,
     QUARANTINE,
@@ -22,10 +23,15 @@ from .tables import (
     delete,
     insert,
     portions,
+    rename_keys,
     select_by_keys,
     set_row_hashes,
     update,
 )
+from .unreadable import UnusableKey
+
+FEW_REFUSED = 20
+"""If so many rows, or more, are written and all of them refused, no row is the cause."""
 
 
 class ResultsRepository:
@@ -59,13 +65,44 @@ class ResultsRepository:
         """
         Make the tables and the view, or bring them up to date.
 
-        :raises ConfigurationError: they cannot be, or are of a newer version.
+        :raises ConfigurationError: they cannot be, are of a newer version, or cannot hold what each
+            row says of its run.
         """
+        self._check_work()
         prepare(self.database, self.names)
 
     def open_quarantine(self) -> None:
         """Do the same with the one table a validation writes."""
+        self._check_work()
         prepare(self.database, self.names, only_quarantine=True)
+
+    def unusable(self, keys: Sequence[str]) -> dict[str, UnusableKey]:
+        """Return which keys the warehouse cannot hold, with the names of their rows."""
+        return {
+            key: UnusableKey.named(key, "key_encoding")
+            for key in keys
+            if not self.database.holds(key)
+        }
+
+    def rename(self, earlier: Mapping[str, str]) -> bool:
+        """
+        Give rows that are known by the name an earlier version gave their key today's name.
+
+        :param earlier: key by its earlier name.
+        :return: whether there were any.
+        """
+        names = list(earlier)
+        found = self.known(names).keys() | self.refusals(names).keys()
+        if not found:
+            return False
+        keys = {name: earlier[name] for name in sorted(found)}
+
+        def work(cursor: Any) -> None:
+            for table in (self.names.results, self.names.history, self.names.quarantine):
+                rename_keys(cursor, self.database, table, self.work.scope, keys)
+
+        self.database.run("renaming keys", work)
+        return True
 
     def known(self, keys: list[str]) -> dict[str, Known]:
         """Return what the result table knows of some rows, by key."""
@@ -183,22 +220,26 @@ class ResultsRepository:
         """
         if not hashes:
             return
-        with self.database.transaction("adopting results") as cursor:
-            set_row_hashes(
+        self.database.run(
+            "adopting results",
+            lambda cursor: set_row_hashes(
                 cursor,
                 self.database,
                 self.names.results,
                 self.work.scope,
                 hashes,
                 source=self.work.source,
-            )
+            ),
+        )
 
     def drop(self, keys: Sequence[str]) -> None:
         """Delete result rows that are about another question than their source row's."""
         if not keys:
             return
-        with self.database.transaction("dropping outdated results") as cursor:
-            self._delete(cursor, self.names.results, keys)
+        self.database.run(
+            "dropping outdated results",
+            lambda cursor: self._delete(cursor, self.names.results, keys),
+        )
 
     def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return what was kept since the last time: result rows, quarantine rows."""
@@ -210,24 +251,40 @@ class ResultsRepository:
         """Keep again what could not be written, as older than what came meanwhile."""
         self._answers[:0], self._bad[:0] = answers, bad
 
-    def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
+    def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> list[Refused]:
         """
         Write rows in one transaction; the same rows again do no harm.
 
         Each final answer is appended to the history. A held or postponed row never replaces a valid
         answer to the same question: another run may have got it meanwhile.
+
+        If the warehouse refuses a value, rows are written one by one; those it refuses go to
+        quarantine. Their answers stay in the ledger.
+
+        :return: the rows that were refused.
+        :raises WarehouseError: nothing can be written, whatever the rows.
         """
         if not answers and not bad:
-            return
-        names, now = self.names, utc_text(self._clock.now())
+            return []
+        now = utc_text(self._clock.now())
         for row in (*answers, *bad):
             row["updated_at"] = now
+        try:
+            self._write(answers, bad)
+        except WarehouseError as error:
+            if not error.is_about_data:
+                raise
+            return self._write_row_by_row(answers, bad, error)
+        return []
+
+    def _write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
+        names = self.names
         refused = [row["source_key"] for row in bad if row["stage"] != Stage.VALIDATE]
         called = [*(row["source_key"] for row in answers), *refused]
         final = [row for row in answers if row["status"] == Status.ANSWERED]
         with self.database.transaction("writing results") as cursor:
             # A row is in one place only: what it was before it got here is forgotten.
-            for stage in (Stage.INPUT, Stage.SERVICE):
+            for stage in (Stage.INPUT, Stage.SERVICE, Stage.WAREHOUSE):
                 self._delete(cursor, names.quarantine, called, "stage", stage)
             insert(cursor, self.database, QUARANTINE, names.quarantine, bad)
             self._delete(cursor, names.results, refused)
@@ -235,6 +292,48 @@ class ResultsRepository:
             insert(
                 cursor, self.database, RESULTS, names.results, answers, replaces=self._replaces()
             )
+
+    def _write_row_by_row(
+        self, answers: list[dict[str, Any]], bad: list[dict[str, Any]], first: WarehouseError
+    ) -> list[Refused]:
+        """Write rows in halves, down to those that are refused, and put these into quarantine."""
+        rows: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+        for number, kind in enumerate((answers, bad)):
+            for row in kind:
+                rows.setdefault(row["source_key"], ([], []))[number].append(row)
+        refused: dict[str, WarehouseError] = {}
+        ahead = [list(rows)]
+        while ahead:
+            keys = ahead.pop()
+            try:
+                self._write(*([row for key in keys for row in rows[key][n]] for n in (0, 1)))
+            except WarehouseError as error:
+                if not error.is_about_data:
+                    raise
+                middle = len(keys) // 2
+                if middle:
+                    ahead += [keys[middle:], keys[:middle]]
+                else:
+                    refused[keys[0]] = error
+        if len(refused) == len(rows) >= FEW_REFUSED:
+            raise first
+        return [self._put_aside(key, *rows[key], error) for key, error in refused.items()]
+
+    def _put_aside(
+        self,
+        key: str,
+        answers: list[dict[str, Any]],
+        bad: list[dict[str, Any]],
+        error: WarehouseError,
+    ) -> Refused:
+        """Put a row into quarantine that the warehouse refuses."""
+        last = (*bad, *answers)[-1]
+        facts = ("question_hash", "row_hash", "request_id", "updated_at")
+        rule = f"warehouse:{error.reason}"
+        row = self._origin(key) | {fact: last.get(fact) for fact in facts}
+        row |= {"rule": rule, "stage": Stage.WAREHOUSE.value, "found_at": row["updated_at"]}
+        self._write([], [row])
+        return Refused(key, rule, tuple((line["status"], line["outcome"]) for line in answers))
 
     def write_run(self, numbers: Mapping[str, Any], started: float, state: RunState) -> None:
         """
@@ -259,33 +358,72 @@ class ResultsRepository:
             "updated_at": now,
         }
         names = self.names
-        with self.database.transaction(f"writing table '{names.runs}'") as cursor:
+
+        def work(cursor: Any) -> None:
             if state is RunState.RUNNING:
                 ours = (names.results, names.history, names.quarantine)
                 check_writable(cursor, self.database, ours)
             insert(cursor, self.database, RUNS, names.runs, [row])
+
+        self.database.run(f"writing table '{names.runs}'", work)
 
     def replace_validation(self, bad: Iterable[tuple[str, str]]) -> None:
         """Add what a validation found, pairs of source key and rule."""
         for key, rule in bad:
             self.quarantined(key, rule, Stage.VALIDATE)
         _, found = self.take()
-        with self.database.transaction(f"writing table '{self.names.quarantine}'") as cursor:
-            now = utc_text(self._clock.now())
-            rows = [row | {"updated_at": now} for row in found]
-            insert(cursor, self.database, QUARANTINE, self.names.quarantine, rows)
+        now = utc_text(self._clock.now())
+        rows = [row | {"updated_at": now} for row in found]
+        try:
+            self._insert_quarantine(rows)
+        except WarehouseError as error:
+            unusable = self.unusable([row["source_key"] for row in rows])
+            if not error.is_about_data or not unusable:
+                raise
+            for row in rows:
+                row["source_key"] = unusable.get(row["source_key"], row["source_key"])
+            self._insert_quarantine(rows)
 
     def forget_validation_before(self, moment: float) -> None:
         """Delete what earlier validations found and the one that began at a moment did not."""
         before = self.database.dialect.moment.format("?")
-        with self.database.transaction(f"cleaning table '{self.names.quarantine}'") as cursor:
-            delete(
+        self.database.run(
+            f"cleaning table '{self.names.quarantine}'",
+            lambda cursor: delete(
                 cursor,
                 self.database,
                 self.names.quarantine,
                 f"campaign = ? AND action = ? AND stage = ? AND found_at < {before}",
                 [*self.work.scope.values(), Stage.VALIDATE.value, utc_text(moment)],
-            )
+            ),
+        )
+
+    def _insert_quarantine(self, rows: list[dict[str, Any]]) -> None:
+        table = self.names.quarantine
+        self.database.run(
+            f"writing table '{table}'",
+            lambda cursor: insert(cursor, self.database, QUARANTINE, table, rows),
+        )
+
+    def _check_work(self) -> None:
+        """
+        Make sure that the warehouse can hold what each row says of its run.
+
+        :raises ConfigurationError: its encoding cannot hold one of the values, which is named.
+        """
+        values = {
+            name: getattr(self.work, name) for name in ("campaign", "dag_id", "run_id", "source")
+        }
+        values |= {f"{name} table": value for name, value in vars(self.names).items()}
+        if self.database.holds("".join(values.values())):
+            return
+        for name, value in values.items():
+            if not self.database.holds(value):
+                raise ConfigurationError(
+                    f"The {name} {value!r} cannot be written through connection "
+                    f"'{self.database.label}': the encoding of its database cannot hold it. Name "
+                    "another, or use a database in UTF-8"
+                )
 
     def _replaces(self) -> str:
         """

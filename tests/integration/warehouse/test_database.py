@@ -9,8 +9,14 @@ import time
 import psycopg
 import pytest
 
+from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.database import (
+    AGAIN_AFTER,
+    POSTGRESQL,
+    SQLITE,
+    Database,
+)
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
 
@@ -119,21 +125,76 @@ def test_a_database_that_cannot_be_opened_is_an_error_of_ours(tmp_path):
         create(database, RESULTS, "t")
 
 
-def test_a_connection_the_server_cut_is_opened_again(postgres):
-    database = Database(lambda: psycopg.connect(postgres), POSTGRESQL, "here")
-    for use in (lambda: database.rows("SELECT 1"), lambda: write_nothing(database)):
-        pid = database.rows("SELECT pg_backend_pid()")[0][0]
-        with psycopg.connect(postgres) as other:
-            other.execute("SELECT pg_terminate_backend(%s)", [pid])
-        with pytest.raises(FaceIdError, match="connection 'here' failed"):
-            use()
-        use()
-    database.close()
+class QuickClock(Clock):
+    """Pauses last no time, and are remembered."""
+
+    def __init__(self):
+        self.pauses = []
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
 
 
 def write_nothing(database):
     with database.transaction("writing") as cursor:
         cursor.execute("SELECT 1", ())
+
+
+@pytest.fixture
+def cut(postgres):
+    """A database, and a way to cut its connection from outside."""
+    clock = QuickClock()
+    database = Database(lambda: psycopg.connect(postgres), POSTGRESQL, "here", clock)
+
+    def cut():
+        pid = database.rows("SELECT pg_backend_pid()")[0][0]
+        with psycopg.connect(postgres) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    yield database, cut, clock
+    database.close()
+
+
+def test_a_connection_the_server_cut_is_opened_again(cut):
+    database, cut_it, _ = cut
+    cut_it()
+    with pytest.raises(FaceIdError, match=r"AdminShutdown: terminating .* \[SQLSTATE 57P01\]"):
+        write_nothing(database)
+    write_nothing(database)
+
+
+def test_a_read_and_a_write_that_may_be_repeated_survive_a_cut_connection(cut):
+    database, cut_it, clock = cut
+    for use in (
+        lambda: database.rows("SELECT 1"),
+        lambda: database.run("writing", lambda cursor: cursor.execute("SELECT 1", ())),
+    ):
+        cut_it()
+        use()
+    assert clock.pauses == [1.0, 1.0]
+
+
+def test_a_server_that_stays_away_is_not_waited_for_for_ever(postgres):
+    clock, there = QuickClock(), [True]
+
+    def connect():
+        return psycopg.connect(postgres if there else "host=127.0.0.1 port=1")
+
+    database = Database(connect, POSTGRESQL, "here", clock)
+    database.rows("SELECT 1")
+    there.clear()
+    database.close()
+    with pytest.raises(FaceIdError, match=r"OperationalError: connection failed: .*refused"):
+        database.rows("SELECT 1")
+    assert clock.pauses == list(AGAIN_AFTER)
+
+
+def test_a_server_that_was_never_there_is_not_waited_for():
+    clock = QuickClock()
+    away = Database(lambda: psycopg.connect("host=127.0.0.1 port=1"), POSTGRESQL, "here", clock)
+    with pytest.raises(FaceIdError, match="connection 'here' failed: OperationalError: "):
+        away.rows("SELECT 1")
+    assert clock.pauses == []
 
 
 def test_sqlite_writers_wait_for_each_other(tmp_path):

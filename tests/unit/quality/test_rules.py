@@ -15,7 +15,7 @@ from airflow_provider_faceid.batch.inputs import Columns, Inputs
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.quality.page import Projection, frames
+from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.suites import INPUT_RULE, default_suite, expectation
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.service import id_card, name, photo
@@ -149,8 +149,8 @@ def batch_inputs(action, rules):
 def found_rules(validator, rows, projection=PEOPLE):
     """Return the rules under which the validation refuses each row, by key."""
     found = defaultdict(set)
-    for frame in frames(Rows(rows), projection, 1000):
-        for key, rule in validator.bad_rows(frame):
+    for page in pages(Rows(rows), projection, 1000):
+        for key, rule in validator.bad_rows(page.frame):
             found[key].add(rule)
     return found
 
@@ -184,7 +184,7 @@ def test_validation_and_batch_refuse_the_same_rows_under_the_same_rules(rules):
         rows = [(key, *person) for key, person in enumerate(people)]
         found = found_rules(validator, rows)
         for row in rows:
-            first = inputs.broken_rule(row)
+            first = inputs.broken_rule("", row)
             each = {
                 rules.first_broken(Kind.ID_CARD, row[1]),
                 rules.first_broken(Kind.NAME, row[2]),

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
-from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS
 
 
@@ -46,29 +43,3 @@ def test_our_tables_fit_every_dialect_and_hold_no_personal_column(table):
         assert kinds <= dialect.types.keys()
     assert set(table.key) <= table.columns.keys()
     assert not {"name", "id_card", "photo"} & table.columns.keys()
-
-
-@pytest.mark.parametrize(
-    ("error", "shown"),
-    [
-        (sqlite3.OperationalError("no such column: x"), True),
-        (ValueError('relation "x" does not exist\nLINE 1: secret'), True),
-        (ValueError('invalid input syntax for type integer: "secret"'), False),
-        (ValueError("duplicate key\nDETAIL: Key (name)=(secret) already exists."), False),
-        (ValueError("Could not convert string 'secret' to INT32"), False),
-    ],
-)
-def test_only_errors_about_tables_and_columns_are_told_and_only_their_first_line(error, shown):
-    def statement(*_):
-        raise error
-
-    connection = sqlite3.connect(":memory:")
-    database = Database(lambda: connection, SQLITE, "here")
-    with pytest.raises(FaceIdError) as caught, database.transaction("writing"):
-        statement()
-    told = str(caught.value).removeprefix("writing through connection 'here' failed: ")
-    first_line = str(error).splitlines()[0]
-    kind = type(error).__name__
-    assert told == (f"{kind}: {first_line}" if shown else kind)
-    assert "secret" not in told
-    database.close()
