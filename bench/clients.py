@@ -113,6 +113,12 @@ def bare_aiohttp(url: str, work: Work) -> Iterator[Calls]:
 @contextmanager
 def official_sdk(url: str, work: Work) -> Iterator[Calls]:
     """Call through tencentcloud-sdk-python-intl-en, with connections kept open."""
+    with in_threads(sdk_call(url, work.action), work.at_once) as calls:
+        yield calls
+
+
+def sdk_call(url: str, action: str) -> Callable[[Row], str]:
+    """Return what makes one call through the official SDK."""
     from tencentcloud.common.credential import Credential
     from tencentcloud.common.profile.client_profile import ClientProfile
     from tencentcloud.common.profile.http_profile import HttpProfile
@@ -121,17 +127,16 @@ def official_sdk(url: str, work: Work) -> Iterator[Calls]:
 
     http = HttpProfile(protocol="http", endpoint=url.removeprefix("http://"), keepAlive=True)
     client = FaceidClient(Credential(*KEY.values()), "", ClientProfile(httpProfile=http))
-    request_class = getattr(models, f"{work.action}Request")
+    request_class = getattr(models, f"{action}Request")
 
     def call(row: Row) -> str:
         request = request_class()
         for name, value in row.items():
             text = b64encode(value).decode() if isinstance(value, bytes) else value
             setattr(request, name, text)
-        return str(getattr(client, work.action)(request).Result)
+        return str(getattr(client, action)(request).Result)
 
-    with in_threads(call, work.at_once) as calls:
-        yield calls
+    return call
 
 
 @contextmanager

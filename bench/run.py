@@ -23,6 +23,7 @@ SECTIONS = {
     "million": "A million rows",
     "unchanged": "A million rows of which none is due",
     "validation": "A million rows through the validation",
+    "uplink": "Photos over a slow uplink",
     "simulator": "What the simulator keeps up with",
 }
 """Scripts in the order they are run."""
