@@ -207,8 +207,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds for one request, the whole answer included; at most the "
-                        "deadline. Empty: 30, or the deadline if that is less.",
+                        "description": "Seconds for one request, the whole answer included; for a photo "
+                        "counted from its last byte, before which the network must take some of it every "
+                        "so many seconds. At most the deadline. Empty: 30, or the deadline if that is less.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 300},
                     },
                     "connect_timeout": {
@@ -220,7 +221,7 @@ def get_provider_info() -> dict[str, Any]:
                     "deadline": {
                         "label": "Deadline",
                         "description": "Seconds for one call with all its repetitions and pauses, "
-                        "counted from its first request. Empty: 120, or the timeout if that is more.",
+                        "counted from its first request; uploads of photos are left out. Empty: 120, or the timeout if that is more.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600},
                     },
                     "max_attempts": {

@@ -37,9 +37,11 @@ class Settings:
     :param quotas: calls per second by Action, where they differ from the documented ones.
     :param identity_limits: calls about one person by Action, where they differ likewise.
     :param pace_share: share of the quota to use, 0.01-1.
-    :param timeout: seconds for one request, from DNS to the last byte of the answer.
+    :param timeout: seconds for one request, from DNS to the last byte of the answer. For a photo they
+        begin anew with all that the network takes of it, and with its last byte.
     :param connect_timeout: seconds for DNS, connecting and TLS; never more than half of a request's.
-    :param deadline: seconds for one call with all its requests and pauses, from the first request.
+    :param deadline: seconds for one call with all its requests and pauses, from the first request;
+        uploads of photos are left out.
     :param max_attempts: requests for one answer while the service is unavailable.
     :param outage_patience: seconds a run over a table waits while nobody is answered.
     :param throttle_patience: throttled answers one call puts up with, a second or so each.
