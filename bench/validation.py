@@ -23,7 +23,6 @@ from million import PATIENCE, ROWS, connections, fill
 from table import show
 
 TARGET_SECONDS, TARGET_MB = 15, 300
-PAGE = 50_000
 SLOWEST = 10_000
 """Rows per second below which something has gone wrong."""
 IMPORTED_LATE = (
@@ -45,13 +44,13 @@ def work(pipe: Connection) -> None:
     from airflow_provider_faceid.warehouse.source import Source
 
     operator = FaceIdValidateOperator(
-        task_id="validate", source_conn_id="warehouse", source="applicants", page_size=PAGE
+        task_id="validate", source_conn_id="warehouse", source="applicants"
     )
     task = SimpleNamespace(dag_id="bench", run_id="bench", task_id="validate", map_index=-1)
     source = Source(database("warehouse"), "applicants", "id")
     imports = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began, cpu = time.monotonic(), time.process_time()
-    for _ in source.pages(['"id_card"', '"name"'], PAGE):
+    for _ in source.pages(['"id_card"', '"name"'], operator.page_size):
         pass
     reading = time.monotonic() - began, time.process_time() - cpu
     source.database.close()
@@ -87,7 +86,7 @@ def main() -> int:
     show(("what", "seconds", "CPU us/row", "x reading"), _lines(rows, reading, running))
     print(f"{report['rows']:,} rows, {report['good_rows']:,} good")
     print(f"peak above the imports: {growth:.0f} MB")
-    faults = list(_faults(rows, running[0], growth, report))
+    faults = list(_faults(rows, running[1], growth, report))
     for fault in faults:
         print(f"differs: {fault}")
     return 1 if faults else 0
@@ -106,7 +105,7 @@ def _faults(rows: int, seconds: float, growth: float, report: dict[str, Any]) ->
     if growth > TARGET_MB:
         yield f"the peak is above {TARGET_MB} MB"
     if rows == ROWS and seconds > TARGET_SECONDS:
-        yield f"it takes more than {TARGET_SECONDS} s"
+        yield f"it takes more than {TARGET_SECONDS} s of CPU"
 
 
 if __name__ == "__main__":

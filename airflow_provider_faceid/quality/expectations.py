@@ -19,7 +19,6 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..service.actions import Kind
 from ..service.fields import FIELDS, KIND_OF_RULE
-from ..service.rules import Rule
 from .seen import SeenPhoto
 
 _FIRST_BROKEN = "column_values.faceid_first_broken"
@@ -91,12 +90,8 @@ class ExpectColumnValuesToKeepInputRule(ColumnMapExpectation):
 
 def _first_broken(kind: Kind, values: Any, skipped: Collection[str]) -> list[str]:
     """Return the names of the rules; an empty one where none is broken."""
-    field, today, not_asked = FIELDS[kind], beijing_date(SYSTEM_CLOCK.now()), frozenset(skipped)
-
-    def name_of(value: object) -> str:
-        if isinstance(value, SeenPhoto):
-            return value.rule
-        broken: Rule | None = field.first_broken(value, today, not_asked)
-        return broken.name if broken else ""
-
-    return list(map(name_of, values))
+    if kind is Kind.PHOTO and any(isinstance(value, SeenPhoto) for value in values.iloc[:1]):
+        return [seen.rule for seen in values]
+    today = beijing_date(SYSTEM_CLOCK.now())
+    broken = FIELDS[kind].first_broken_each(values, today, frozenset(skipped))
+    return [rule.name if rule else "" for rule in broken]

@@ -19,7 +19,7 @@ from .validator import KEY
 if TYPE_CHECKING:
     import pandas as pd
 
-PHOTOS_AT_ONCE = 8
+PHOTOS_AT_ONCE = 16
 """Rows that are read at a time where a row has a photo; all but one line of each photo is let go."""
 
 _NO_TEXT = 0

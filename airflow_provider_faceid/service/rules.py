@@ -6,7 +6,7 @@ simulator and the docs ask that table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -69,6 +69,19 @@ class InputField:
             if breaks(read, today) and rule.name not in skipped:
                 return rule
         return None
+
+    def first_broken_each(
+        self, values: Iterable[object], today: date, skipped: Collection[str] = NO_RULES
+    ) -> Iterator[Rule | None]:
+        """Yield the same for many values; a loop of its own, for there may be a million."""
+        for value in values:
+            read = self.read(value)
+            for breaks, rule in self._questions:
+                if breaks(read, today) and rule.name not in skipped:
+                    yield rule
+                    break
+            else:
+                yield None
 
     @cached_property
     def _questions(self) -> list[tuple[Callable[[Any, date], bool], Rule]]:

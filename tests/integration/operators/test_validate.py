@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from base64 import encodebytes
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Asset
 
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
-from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+from airflow_provider_faceid.operators.verify_batch import (
+    IdCardVerificationBatchOperator,
+    ImageRecognitionV2BatchOperator,
+)
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 
@@ -106,6 +110,85 @@ def test_format_only_lets_a_wrong_check_digit_pass(bench, context):
     assert validate(context, id_card_check="format")["quarantined_rows"] == 0
     with pytest.raises(AirflowFailException, match="rule 'id_card_check_digit' \\(1 row\\)"):
         validate(context)
+
+
+def test_the_validation_reads_numbers_as_strictly_as_the_connection_says(bench, context):
+    bench.fill([(1, "440305199505132562", "Li Si")])
+    bench.faceid(extra={"id_card_check": "format"})
+    assert validate(context)["quarantined_rows"] == 0
+    manifest = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
+    assert manifest["calls"] == 1  # the service refuses it, at no charge
+    strict = validate(context, id_card_check="strict", max_bad_fraction=1)
+    assert strict["quarantined_rows"] == 1
+
+
+def test_a_validation_needs_no_connection_to_the_service(table, context):
+    report = validate(context, faceid_conn_id="not_there", max_bad_fraction=1)
+    assert report["quarantined_rows"] == 2
+
+
+def test_somebody_called_null_is_asked_about_once_the_rule_is_switched_off(bench, context):
+    people = bench.ordinary[:4]
+    called = ["NULL", "nan", people[2].name, "<NA>"]
+    bench.fill([(n, p.id_card, called[n]) for n, p in enumerate(people)])
+    validate(context, max_bad_fraction=1)
+    found = "name_missing_text", "validate"
+    assert quarantine(bench) == [("0", *found), ("1", *found), ("3", *found)]
+    off = {"skip_rules": ["name_missing_text"]}
+    verify = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE)
+    assert verify.execute(context)["calls"] == 1
+    assert validate(context, max_bad_fraction=1, **off)["quarantined_rows"] == 1
+    assert quarantine(bench) == [("3", "name_characters", "validate")]
+    verify = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE, **off)
+    assert verify.execute(context)["answered"] == 3
+    assert bench.calls == 3
+
+
+def test_a_rule_that_cannot_be_switched_off_is_refused_before_anything_is_read(table, context):
+    for operator in (FaceIdValidateOperator, IdCardVerificationBatchOperator):
+        with pytest.raises(AirflowFailException, match="'name_length' is no rule that can be"):
+            operator(task_id="x", **PEOPLE, skip_rules=["name_length"]).execute(context)
+    assert table.calls == 0
+
+
+def test_names_numbers_and_photos_as_they_come_pass_the_validation_and_match(bench, context):
+    gallery = bench.server.account.gallery
+    people = [p for p in bench.ordinary if "·" in p.name][:2] + bench.ordinary[:2]
+    wrapped = encodebytes(gallery.submitted(people[1])).decode()
+    bench.fill(
+        [
+            (0, f"\ufeff{people[0].id_card}", people[0].name.replace("·", "\u1427"), wrapped),
+            (1, f"\u202d{people[1].id_card}\u202c", f"\u200b{people[1].name}", f"\n{wrapped}"),
+            (2, people[2].id_card, people[2].name, None),
+            (3, people[3].id_card, people[3].name, wrapped[: len(wrapped) // 8 * 4]),
+        ]
+    )
+    report = validate(context, action="ImageRecognitionV2", max_bad_fraction=1)
+    found = [("2", "photo_missing", "validate"), ("3", "photo_truncated", "validate")]
+    assert (report["quarantined_rows"], quarantine(bench)) == (2, found)
+    verify = ImageRecognitionV2BatchOperator(task_id="verify", **PEOPLE)
+    assert verify.execute(context)["calls"] == 2
+    outcomes = bench.query("SELECT source_key, outcome FROM faceid_results ORDER BY 1")
+    assert outcomes[1] == ("1", "match")
+
+
+def test_photos_behind_paths_are_judged_whole_if_asked_for(bench, context, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
+    people = bench.ordinary[:4]
+    good = bench.server.account.gallery.submitted(people[0])
+    for name, photo in {"good.jpg": good, "half.jpg": good[: len(good) // 2]}.items():
+        (tmp_path / name).write_bytes(photo)
+    paths = [f"{tmp_path}/good.jpg", f"{tmp_path}/half.jpg", "/etc/hostname", "NULL"]
+    bench.fill([(n, p.id_card, p.name, paths[n]) for n, p in enumerate(people)])
+    by_path = {"action": "ImageRecognitionV2", "photo_is_path": True, "max_bad_fraction": 1}
+    assert validate(context, **by_path)["quarantined_rows"] == 1
+    assert quarantine(bench) == [("3", "photo_missing", "validate")]
+    validate(context, **by_path, read_photos=True)
+    assert [(key, rule) for key, rule, _ in quarantine(bench)] == [
+        ("1", "photo_truncated"),
+        ("2", "photo_path"),
+        ("3", "photo_missing"),
+    ]
 
 
 def test_expectations_of_your_own_are_asked_too(table, context):
