@@ -12,6 +12,7 @@ from ..exceptions import ConfigurationError
 from ..service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..service.id_card import Check
 from ..service.verdict import DEFAULT_THRESHOLD
+from ..spelling import unknown
 from .address import url_of
 from .credentials.choice import origin_of
 from .credentials.key import Credentials, Origin
@@ -206,11 +207,13 @@ def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, Identi
     names = {limit.name for limit in fields(IdentityLimits)}
     found = {}
     for action, limits in given.items():
-        if (
-            action not in ACTIONS
-            or not isinstance(limits, dict)
-            or not limits.keys() <= names
-            or not all(type(limit) is int and limit >= 0 for limit in limits.values())
+        given_names = list(limits) if isinstance(limits, dict) else []
+        if words := unknown([action], ACTIONS.keys()) or unknown(given_names, names):
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field 'identity_limits' has the unknown name {words}"
+            )
+        if not isinstance(limits, dict) or not all(
+            type(limit) is int and limit >= 0 for limit in limits.values()
         ):
             raise ConfigurationError(
                 f"Connection '{conn_id}': extra field 'identity_limits' must be an object such as "

@@ -14,8 +14,9 @@ from airflow.sdk import get_current_context
 
 from ..client.flow import Attempt
 from ..client.settings import Settings
-from ..clock import SYSTEM_CLOCK, Clock, utc_text
+from ..clock import SECONDS_PER_DAY, SYSTEM_CLOCK, Clock, utc_text
 from ..exceptions import (
+    ConfigurationError,
     FaceIdError,
     IdentityLimitError,
     StateStoreError,
@@ -102,8 +103,15 @@ def call_once(
     A question that is on its way elsewhere is waited for, as long as a call may take.
 
     :param call: makes the call.
+    :raises ConfigurationError: answers are not kept for as long as they are to be good.
     :raises FaceIdError: there is no answer.
     """
+    valid_for = once.valid_for.total_seconds() if once.valid_for else None
+    if valid_for is not None and valid_for > ledger.keep:
+        raise ConfigurationError(
+            f"valid_for of {valid_for / SECONDS_PER_DAY:g} days: answers are kept for "
+            f"{ledger.keep / SECONDS_PER_DAY:g} days, see [faceid] keep_answers_days"
+        )
     ledger.join(clock.now())
     claim = claim_of(
         settings,
@@ -113,7 +121,7 @@ def call_once(
         row=once.row,
         now=clock.now(),
         retry=once.retry,
-        valid_for=once.valid_for.total_seconds() if once.valid_for else None,
+        valid_for=valid_for,
         with_earlier_keys=ledger.has_earlier_keys,
     )
     end = clock.monotonic() + settings.deadline

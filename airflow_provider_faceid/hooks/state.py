@@ -17,25 +17,43 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
 from ..client.credentials.keys import keys_of
+from ..client.extra import refuse_no_object
 from ..client.settings import Settings
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import ConfigurationError
+from ..spelling import unknown
 from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
 from ..state.pace import SlotPace
 from ..state.rows import StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink_rows import StoredUplink
+from .options import option
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 DEFAULT_FILE = "faceid_state.sqlite"
-KEEP_DAYS = 90
 STORES = ("sqlite", "postgres")
 """Connection types that lead to a state store."""
 ONE_HOST = frozenset({"LocalExecutor", "SequentialExecutor"})
 """Executors whose tasks all run where the scheduler runs."""
+
+_OF_POSTGRES_HOOK = frozenset(
+    {
+        "aws_conn_id",
+        "azure_conn_id",
+        "cluster-identifier",
+        "cursor",
+        "iam",
+        "redshift",
+        "redshift-serverless",
+        "sqlalchemy_query",
+        "sqlalchemy_scheme",
+        "workgroup-name",
+    }
+)
+"""What Airflow's own hook reads in the Extra of a PostgreSQL connection."""
 
 log = logging.getLogger(__name__)
 _paces: dict[tuple[str, str, float], SlotPace] = {}
@@ -91,9 +109,14 @@ def shared_ledger(
     :param reuse_within: seconds for which the answer of another campaign is good.
     :raises ConfigurationError: answers are not kept for so long, or a number is out of range.
     """
-    days = conf.getint("faceid", "keep_answers_days", fallback=KEEP_DAYS)
+    written = option("keep_answers_days")
+    if not (written.isdecimal() and int(written)):
+        raise ConfigurationError(
+            f"[faceid] keep_answers_days is '{written}'; it is a number of days"
+        )
+    days = int(written)
     keep = days * SECONDS_PER_DAY
-    if days < 1 or not 0 <= reuse_within <= keep:
+    if not 0 <= reuse_within <= keep:
         raise ConfigurationError(
             f"reuse_within of {reuse_within / SECONDS_PER_DAY:g} days: answers are kept for "
             f"{days} days, see [faceid] keep_answers_days"
@@ -116,6 +139,7 @@ def state_url(state_conn_id: str) -> str:
     """
     if state_conn_id:
         connection = BaseHook.get_connection(state_conn_id)
+        refuse_no_object(state_conn_id, connection.extra)
         if connection.conn_type not in STORES:
             raise ConfigurationError(
                 f"Connection '{state_conn_id}' is of type '{connection.conn_type}'. The state store "
@@ -123,19 +147,21 @@ def state_url(state_conn_id: str) -> str:
             )
         host = connection.host or ""
         if connection.conn_type == "postgres" and host.startswith("/"):
-            return _by_socket(connection)
+            return _by_socket(state_conn_id, connection)
         if connection.conn_type == "sqlite" and "?" in host and not host.startswith("file:"):
             return _sqlite(host)
         url = str(BaseHook.get_hook(state_conn_id).get_uri())
         return (
-            url if connection.conn_type == "sqlite" else _postgresql(url, connection.extra_dejson)
+            url
+            if connection.conn_type == "sqlite"
+            else _postgresql(state_conn_id, url, connection.extra_dejson)
         )
     _warn_of_several_hosts()
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return _sqlite(str(home / DEFAULT_FILE))
 
 
-def _by_socket(connection: Connection) -> str:
+def _by_socket(conn_id: str, connection: Connection) -> str:
     """Return the URL of a server on this host whose socket is in a folder, the connection's host."""
     from sqlalchemy import URL  # noqa: PLC0415 - takes a while
 
@@ -147,7 +173,8 @@ def _by_socket(connection: Connection) -> str:
         database=connection.schema,
         query={"host": str(connection.host)},
     )
-    return _postgresql(url.render_as_string(hide_password=False), connection.extra_dejson)
+    shown = url.render_as_string(hide_password=False)
+    return _postgresql(conn_id, shown, connection.extra_dejson)
 
 
 def _sqlite(path: str) -> str:
@@ -156,7 +183,7 @@ def _sqlite(path: str) -> str:
     return URL.create("sqlite", database=path).render_as_string()
 
 
-def _postgresql(url: str, extra: Mapping[str, object]) -> str:
+def _postgresql(conn_id: str, url: str, extra: Mapping[str, object]) -> str:
     """
     Return the URL for our driver, with what the connection's Extra says to it.
 
@@ -167,6 +194,8 @@ def _postgresql(url: str, extra: Mapping[str, object]) -> str:
     from sqlalchemy import make_url  # noqa: PLC0415 - takes a while
 
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    if words := unknown(extra, known | _OF_POSTGRES_HOOK):
+        raise ConfigurationError(f"Connection '{conn_id}': unknown extra field {words}")
     said = {name: str(value) for name, value in extra.items() if name in known}
     found = make_url(url).set(drivername="postgresql+psycopg")
     return found.update_query_dict(said).render_as_string(hide_password=False)
@@ -187,12 +216,12 @@ def _name(settings: Settings, action: str) -> str:
 
 
 def _configured() -> str:
-    return str(conf.get("faceid", "state_conn_id", fallback="") or "")
+    return option("state_conn_id")
 
 
 @cache
 def _store(url: str) -> StateStore:
-    survives = conf.get("faceid", "ledger_survives", fallback=Survives.POWER_LOSS.value)
+    survives = option("ledger_survives") or Survives.POWER_LOSS.value
     if survives not in set(Survives):
         raise ConfigurationError(
             f"[faceid] ledger_survives is '{survives}'; it is {' or '.join(Survives)}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..compat import is_come_back
 from ..exceptions import ConfigurationError
 from ..frames import told
+from ..spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,9 +41,43 @@ def shall_retry(on_in_doubt: str) -> bool:
     :param on_in_doubt: the operator's parameter, rendered.
     :raises ConfigurationError: it is neither ``hold`` nor ``retry``.
     """
-    if on_in_doubt not in {"hold", "retry"}:
-        raise ConfigurationError(f"on_in_doubt={on_in_doubt!r}: it is 'hold' or 'retry'")
+    check_choice("on_in_doubt", on_in_doubt, ("hold", "retry"))
     return on_in_doubt == "retry"
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """
+    Refuse what is none of a parameter's values: a misspelt one would mean another one.
+
+    :raises ConfigurationError: it is none of them.
+    """
+    if value not in choices:
+        *others, last = map(repr, choices)
+        listed = f"{', '.join(others)} or {last}" if others else last
+        hint = nearest(str(value), choices)
+        near = f"; did you mean '{hint}'?" if hint else ""
+        raise ConfigurationError(f"{name}={value!r}: it is {listed}{near}")
+
+
+def check_bounds(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """
+    Refuse a number outside of a parameter's bounds.
+
+    :raises ConfigurationError: it is, or it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of {low:g} or more"
+        raise ConfigurationError(f"{name}={value!r}: it is a number {bounds}")
+
+
+def check_duration(name: str, value: timedelta | None) -> None:
+    """
+    Refuse a duration that is none.
+
+    :raises ConfigurationError: it is negative or nothing.
+    """
+    if value is not None and value <= timedelta(0):
+        raise ConfigurationError(f"{name}={value}: it is longer than nothing")
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:

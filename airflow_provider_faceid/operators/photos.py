@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import ObjectStoragePath
 
 from ..exceptions import ConfigurationError, InvalidInputError
+from ..hooks.options import option
 from ..service.actions import MAX_PHOTO_BASE64
 from ..service.photo import RULES, path_of
 
@@ -46,8 +46,7 @@ def photo_reader() -> Callable[[Any], bytes]:
 
     :raises ConfigurationError: no roots are configured, or one of them is none.
     """
-    given = conf.get("faceid", "photo_roots", fallback="") or ""
-    roots = [root for part in given.split(",") if (root := part.strip())]
+    roots = [root for part in option("photo_roots").split(",") if (root := part.strip())]
     if not roots:
         raise ConfigurationError(
             "Photos by path need [faceid] photo_roots in Airflow's configuration: the folders and "

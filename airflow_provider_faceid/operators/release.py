@@ -11,7 +11,7 @@ from ..clock import SYSTEM_CLOCK
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..task_context import default_campaign
-from .common import work_of
+from .common import check_choice, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -58,12 +58,14 @@ class FaceIdReleaseOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
         from ..hooks.sql import database  # noqa: PLC0415 - the same
+        from ..service.actions import ACTIONS  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
 
         campaign = self.campaign or default_campaign(context)
         keys = None if self.source_keys is None else list(map(str, self.source_keys))
         with airflow_errors():
+            check_choice("action", self.action, ACTIONS)
             warehouse = database(self.warehouse_conn_id)
             repository = ResultsRepository(
                 warehouse,

@@ -11,10 +11,10 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..counting import counted
-from ..exceptions import ConfigurationError, DataQualityError
+from ..exceptions import DataQualityError
 from ..frames import without_frames
 from ..task_context import default_campaign
-from .common import describe_outlets, manifest_on_failure, work_of
+from .common import check_bounds, check_choice, describe_outlets, manifest_on_failure, work_of
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class FaceIdValidateOperator(BaseOperator):
         campaign = self.campaign or default_campaign(context)
         report = {"campaign": campaign, **self._report(0, 0)}
         with manifest_on_failure(context, lambda: report), airflow_errors():
+            self._check_parameters()
             source, store = self._tables(work_of(context, campaign, self.action))
             try:
                 report |= self._validate(source, store)
@@ -150,6 +151,16 @@ class FaceIdValidateOperator(BaseOperator):
             if not report["success"]:
                 raise DataQualityError(self._complaint(report))
         return {**report, "error": ""}
+
+    def _check_parameters(self) -> None:
+        from ..service.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+        check_choice("action", self.action, ACTIONS)
+        if self.id_card_check is not None:
+            check_choice("id_card_check", self.id_card_check, ("strict", "format"))
+        check_bounds("max_bad_fraction", self.max_bad_fraction, 0, 1)
+        check_bounds("min_rows", self.min_rows, 0)
+        check_bounds("page_size", self.page_size, 1)
 
     def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
         from ..quality.page import pages  # noqa: PLC0415 - keeps reading a DAG file cheap
@@ -234,10 +245,6 @@ class FaceIdValidateOperator(BaseOperator):
         from ..service.id_card import Check  # noqa: PLC0415 - the same
 
         today = beijing_date(SYSTEM_CLOCK.now())
-        if self.id_card_check is not None and self.id_card_check not in list(Check):
-            raise ConfigurationError(
-                f"id_card_check={self.id_card_check!r}: it is {' or '.join(map(repr, map(str, Check)))}"
-            )
         check = Check(self.id_card_check) if self.id_card_check else self._check_of_connection()
         return InputRules(today, check, skipped_rules(self.skip_rules))
 

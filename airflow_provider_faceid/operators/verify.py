@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
-from .common import shall_retry
+from .common import check_duration, shall_retry
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         from ..hooks.once import Once  # noqa: PLC0415 - the same
 
         with airflow_errors():
+            check_duration("valid_for", self.valid_for)
             once = Once(
                 owner=task_instance(context),
                 campaign=self.campaign or default_campaign(context),

@@ -10,10 +10,18 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import come_back
-from ..exceptions import ConfigurationError, DataQualityError, FaceIdError, IncompleteError
+from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
-from .common import describe_outlets, manifest_on_failure, shall_retry, work_of
+from .common import (
+    check_bounds,
+    check_choice,
+    check_duration,
+    describe_outlets,
+    manifest_on_failure,
+    shall_retry,
+    work_of,
+)
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -208,14 +216,13 @@ class _VerifyTableOperator(BaseOperator):
             self._batch.stop()
 
     def _check_parameters(self) -> None:
-        if self.on_incomplete not in {"ignore", "warn", "fail"}:
-            raise ConfigurationError(
-                f"on_incomplete={self.on_incomplete!r}: it is 'ignore', 'warn' or 'fail'"
-            )
-        if not 0 <= self.max_changed <= 1:
-            raise ConfigurationError(f"max_changed={self.max_changed}: it is a share from 0 to 1")
-        if self.valid_for is not None and self.valid_for <= timedelta(0):
-            raise ConfigurationError(f"valid_for={self.valid_for}: it is longer than nothing")
+        check_choice("on_incomplete", self.on_incomplete, ("ignore", "warn", "fail"))
+        check_choice("on_postponed", self.on_postponed, ("leave", "reschedule"))
+        check_bounds("max_changed", self.max_changed, 0, 1)
+        check_bounds("min_rows", self.min_rows, 0)
+        if self.max_in_flight is not None:
+            check_bounds("max_in_flight", self.max_in_flight, 1)
+        check_duration("valid_for", self.valid_for)
 
     def _check_complete(self, result: dict[str, Any], summary: Sequence[str]) -> None:
         """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError
+from ..spelling import unknown
 from .suites import INPUT_RULE
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ KEY = "faceid_key"
 
 _CHATTY = "great_expectations"
 """Logger that writes over 200 lines on import, and of its own folders and settings afterwards."""
+
+_FIELDS = ("kwargs", "meta", "type")
+"""What an expectation may say."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -131,6 +135,10 @@ def _built(expectation: dict[str, Any], number: int) -> Any:
         ExpectationConfiguration,
     )
 
+    if words := unknown(expectation, _FIELDS):
+        raise ConfigurationError(f"Expectation number {number + 1} has the unknown field {words}")
+    if "type" not in expectation:
+        raise ConfigurationError(f"Expectation number {number + 1} has no type")
     meta = {**expectation.get("meta", {}), "faceid_number": number}
     try:
         built = ExpectationConfiguration(

@@ -69,7 +69,7 @@ class Ledger:
         keep: float = KEEP_SECONDS,
     ) -> None:
         self._store, self._owner = store, _short(owner)
-        self.max_charged, self._reuse_within, self._keep = max_charged, reuse_within, keep
+        self.max_charged, self._reuse_within, self.keep = max_charged, reuse_within, keep
         self._counts, self._calls = IdentityCounts(store), CallTable(store)
         self._attempt = 0
         self.has_earlier_keys = False
@@ -137,7 +137,7 @@ class Ledger:
 
     def housekeeping(self) -> Housekeeping:
         """Return what deletes the store's expired rows, if it is our turn."""
-        return Housekeeping(self._store, self._owner, self._keep)
+        return Housekeeping(self._store, self._owner, self.keep)
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""

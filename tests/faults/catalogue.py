@@ -120,6 +120,10 @@ FAULTS: dict[int, Fault] = {
         "an error tracker or a debugger prints the variables of every frame", "nobody is among them"
     ),
     57: Fault("the SecretKey is rotated and there is no hash key", "says so before the first call"),
+    58: Fault(
+        "a setting is misspelt: of a connection, of Airflow's configuration, of an operator",
+        "refused by name, with the nearest known one",
+    ),
     59: Fault(
         "tables of an older version, with a column of the user; of a newer version",
         "brought up to date, the column kept; refused with what to do",

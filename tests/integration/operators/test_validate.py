@@ -255,3 +255,20 @@ def test_no_template_field_holds_personal_data():
         "campaign",
         "expectations",
     }
+
+
+REGEX = {"type": "expect_column_values_to_match_regex"}
+
+
+@pytest.mark.parametrize(
+    ("expectation", "words"),
+    [
+        ({**REGEX, "kwarg": {}}, r"number 1 has the unknown field 'kwarg' \(did you mean 'kwargs'"),
+        ({"typ": "x", "kwargs": {}}, r"unknown field 'typ' \(did you mean 'type'"),
+        ({"kwargs": {}}, "number 1 has no type"),
+        ({**REGEX, "kwargs": {"column": "name", "regex": "x", "mosty": 0.9}}, "cannot be built"),
+    ],
+)
+def test_a_misspelt_expectation_is_refused(table, context, expectation, words):
+    with pytest.raises(AirflowFailException, match=words):
+        validate(context, expectations=[expectation], use_default_suite=False)

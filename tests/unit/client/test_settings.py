@@ -248,9 +248,7 @@ BAD = [
     ("image_recognition_v2_quota", -1, WHOLE),
     ("image_recognition_v2_quota", "20.5", WHOLE),
     ("identity_limits", 30, "a valid object"),
-    ("identity_limits", {"Unknown": {}}, LIMITS),
     ("identity_limits", {"ImageRecognitionV2": 30}, LIMITS),
-    ("identity_limits", {"ImageRecognitionV2": {"per_day": 30}}, LIMITS),
     ("identity_limits", {"ImageRecognitionV2": {"name_per_day": -1}}, LIMITS),
     ("identity_limits", {"ImageRecognitionV2": {"name_per_day": "30"}}, LIMITS),
     ("identity_limits", {"ImageRecognitionV2": {"name_per_day": True}}, LIMITS),
@@ -384,6 +382,24 @@ def test_a_field_that_resembles_none_is_refused_with_the_list():
     message = refusal(extra={"X-Custom": "1"})
     assert message.startswith("Connection 'kyc': unknown extra field 'X-Custom'; known are connect")
     assert message.endswith(", timeout, verify")
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"ImageRecognition": {}}, "'ImageRecognition' (did you mean 'ImageRecognitionV2'?)"),
+        ({"idcardverification": {}}, "(did you mean 'IdCardVerification'?)"),
+        ({"ImageRecognitionV2": {"per_day": 30}}, "'per_day' (did you mean 'name_per_day'?)"),
+        ({"ImageRecognitionV2": {"id_card_per_dya": 1}}, "(did you mean 'id_card_per_day'?)"),
+        ({"Unknown": {}}, "'Unknown'; known are IdCardVerification, ImageRecognitionV2"),
+    ],
+)
+def test_misspelt_limits_are_refused_with_the_nearest_name(limits, words):
+    message = refusal(extra={"identity_limits": limits})
+    assert message.startswith(
+        "Connection 'kyc': extra field 'identity_limits' has the unknown name"
+    )
+    assert message.endswith(words)
 
 
 @pytest.mark.parametrize(
