@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.distributed import host
+from tests.distributed import host, policy
 from tests.distributed.parts import Part, Parts, free_port
 from tests.integration.airflow.conftest import ApiServer
 from tests.patience import PATIENCE, UNHURRIED
@@ -52,6 +52,10 @@ class Cluster:
         self._begin(control, "api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
         self._begin(control, "scheduler")
         self._begin(control, "dag-processor")
+        for name in WORKERS:
+            (self.folder / name / "config").mkdir(parents=True)
+            settings = self.folder / name / "config" / "airflow_local_settings.py"
+            settings.write_text(policy.SETTINGS)
         options = ("--skip-serve-logs", "--concurrency", str(TASKS_PER_WORKER))
         workers = [
             self._begin(self._worker(name), "celery", "worker", *options, "--celery-hostname", name)
@@ -84,6 +88,11 @@ class Cluster:
         entry = f"taskInstances/{task_id}/xcomEntries/return_value?deserialize=true"
         return self.api.ask(f"{_path(run)}/{entry}")["value"]
 
+    def left(self) -> list[float]:
+        """Return when the workers let calls go, in seconds since 1970."""
+        files = (self.folder / name / "left" for name in WORKERS)
+        return [float(line) for file in files for line in file.read_text().split()]
+
     def _begin(self, env: dict[str, str], *command: str) -> Part:
         name = env[host.VARIABLE] if command[0] == "celery" else command[0]
         self.parts.append(Part(name, (*AIRFLOW, *command), self.folder, env))
@@ -111,7 +120,8 @@ class Cluster:
         }
 
     def _worker(self, name: str) -> dict[str, str]:
-        return self._environment(name) | self.connections
+        left = str(self.folder / name / "left")
+        return self._environment(name) | self.connections | {policy.VARIABLE: left}
 
     def _environment(self, name: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}

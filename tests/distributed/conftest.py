@@ -41,7 +41,7 @@ class Story:
     :ivar shards: its plan, from one key to another.
     :ivar calls: what the service saw in the first run.
     :ivar calls_again: how often it was called in the second one.
-    :ivar pace: how fast the calls came.
+    :ivar left: when the workers let them go.
     :ivar charged: calls on the service's bill.
     """
 
@@ -53,7 +53,7 @@ class Story:
     shards: list[dict[str, Any]]
     calls: list[dict[str, Any]]
     calls_again: int
-    pace: dict[str, int]
+    left: list[float]
     charged: int
 
     def query(self, sql: str, database: str = "warehouse") -> list[tuple[Any, ...]]:
@@ -106,7 +106,7 @@ def databases(postgres: str) -> dict[str, URL]:
 def story(redis: str, databases: dict[str, URL], tmp_path_factory: pytest.TempPathFactory) -> Story:
     addresses = {name: url.render_as_string(hide_password=False) for name, url in databases.items()}
     folder = tmp_path_factory.mktemp("cluster")
-    with SimulatorServer(people=PEOPLE, latency_ms=(50, 150)) as simulator:
+    with SimulatorServer(people=PEOPLE, latency_ms=(50, 150), quotas={ID_CARD: 0}) as simulator:
         account = simulator.account
         ordinary = [person for person in account.people.listed if not person.special]
         applicants = Applicants(ordinary[:APPLICANTS])
@@ -135,7 +135,7 @@ def story(redis: str, databases: dict[str, URL], tmp_path_factory: pytest.TempPa
             shards=shards,
             calls=calls,
             calls_again=len(account.ledger) - len(calls),
-            pace=account.windows.pace()[ID_CARD],
+            left=cluster.left(),
             charged=account.ledger.bill[ID_CARD],
         )
 
