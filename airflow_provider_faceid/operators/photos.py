@@ -20,8 +20,11 @@ from ..hooks.options import option
 from ..service.actions import MAX_PHOTO_BASE64
 from ..service.photo import RULES, path_of
 
-LARGEST = MAX_PHOTO_BASE64 // 4 * 3
-"""Bytes of the largest picture the service takes; no more are read of any file."""
+LARGEST = MAX_PHOTO_BASE64 // 76 * 78 + 1000
+"""
+Bytes of the largest file that may hold a photo the service takes: its Base64 text, with a line end
+after every 76 characters. No more are read of any file; how large the photo is, its rules find out.
+"""
 
 _STEPS_ASIDE = re.compile(
     r"[\x00-\x1f\x7f\\]|(?:^|/)\.\.?(?:/|$)|::|%(?:00|2[5ef]|5c)", re.IGNORECASE

@@ -81,10 +81,14 @@ FAULTS: dict[int, Fault] = {
     34: Fault("the ledger is damaged", "stops; it is never taken for an empty one"),
     35: Fault("the disk is full", "stops before the next paid call"),
     36: Fault(
-        "odd input: dots, wide digits, a small x, 1 or 50 characters, spaces",
+        "odd input: dots, wide and decomposed letters, invisible marks, joiners, texts of a missing "
+        "value, 1 or 50 characters, spaces",
         "brought into form or set aside; nothing charged for what is invalid",
     ),
-    37: Fault("a photo is missing, empty, 4 MB, a GIF, no Base64", "set aside before it is sent"),
+    37: Fault(
+        "a photo is missing, empty, 4 MB, a GIF, no Base64",
+        "set aside before it is sent; one in lines or behind a byte order mark is sent",
+    ),
     38: Fault("very many rows", "memory stays flat, below 300 MB"),
     39: Fault("the budget is used up", "stops before the charge that would exceed it"),
     40: Fault("the check of the data fails", "what comes after does not run; no value is shown"),

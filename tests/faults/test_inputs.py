@@ -88,6 +88,9 @@ def test_odd_input_is_brought_into_form_or_set_aside_at_no_charge(trial, measure
         (with_x.id_card.lower(), with_x.name),
         (plain.id_card.translate(WIDE), f"\u3000{plain.name} "),
         (dotted.id_card, dotted.name.replace(MIDDLE_DOT, " • ")),
+        (f"\u202d{dotted.id_card}\u202c", dotted.name.replace(MIDDLE_DOT, "\u1427")),
+        (f"\ufeff{dotted.id_card}", dotted.name.replace(MIDDLE_DOT, "\ufe52")),
+        (plain.id_card, f"\u200b{plain.name[0]}\u200d{plain.name[1]}\u00ad"),
         (f"\t{plain.id_card}\n", " ".join(plain.name)),
     ]
     third, fourth = (person.id_card for person in trial.ordinary[-3:-1])
@@ -98,6 +101,10 @@ def test_odd_input_is_brought_into_form_or_set_aside_at_no_charge(trial, measure
         (other, f" {MIDDLE_DOT} ", "name_characters"),
         (other, None, "name_missing"),
         (other, "  ", "name_missing"),
+        (other, "nan", "name_missing_text"),
+        (other, "NULL", "name_missing_text"),
+        ("None", plain.name, "id_card_missing"),
+        (f"{other}\x7f", plain.name, "id_card_characters"),
         (other[:17], plain.name, "id_card_length"),
         (f"{other}.0", plain.name, "id_card_length"),
         (f"{other[:17]}Z", plain.name, "id_card_characters"),
@@ -124,7 +131,7 @@ def test_odd_input_is_brought_into_form_or_set_aside_at_no_charge(trial, measure
 
 @pytest.mark.fault(37)
 def test_a_broken_photo_is_set_aside_before_it_is_sent(trial, measured):
-    people = trial.ordinary[:8]
+    people = trial.ordinary[:9]
     picture = trial.photo(people[0])
     photos = {
         None: "photo_missing",
@@ -133,13 +140,16 @@ def test_a_broken_photo_is_set_aside_before_it_is_sent(trial, measured):
         GIF: "photo_format",
         base64.b64encode(GIF): "photo_format",
         b"no Base64 at all!": "photo_base64",
+        b"NULL": "photo_missing",
         picture[: len(picture) // 2]: "photo_truncated",
     }
     rows = [
         (n, p.id_card, p.name, photo)
         for n, (p, photo) in enumerate(zip(people, photos, strict=False))
     ]
-    trial.fill([*rows, (100, people[-1].id_card, people[-1].name, trial.photo(people[-1]))], "BLOB")
+    # A line end in front, a byte order mark, lines: none of it counts, and none is sent.
+    text = b"\xef\xbb\xbf\n" + base64.encodebytes(trial.photo(people[-1]))
+    trial.fill([*rows, (100, people[-1].id_card, people[-1].name, text)], "BLOB")
     manifest = trial.run(FACE)
     assert [rule for _, rule, _ in trial.quarantine()] == list(photos.values())
     assert manifest["answered"] == len(trial.calls()) == 1

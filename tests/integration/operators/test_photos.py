@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import encodebytes
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -14,6 +15,8 @@ from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputE
 from airflow_provider_faceid.operators.photos import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
+from airflow_provider_faceid.service import photo
+from airflow_provider_faceid.service.actions import MAX_PHOTO_BASE64
 from tests.patience import SOON
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
@@ -167,6 +170,19 @@ def test_a_url_that_leads_elsewhere_or_to_another_connection_is_not_read(bucket,
     with pytest.raises(InvalidInputError) as error:
         photo_reader()(url)
     assert error.value.rule == "photo_path"
+
+
+@pytest.mark.parametrize("line_end", [b"", b"\n", b"\r\n"])
+def test_the_largest_photo_may_stand_in_a_file_as_text(tmp_path, monkeypatch, line_end):
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(tmp_path))
+    picture = b"\xff\xd8\xff\xda" + bytes(MAX_PHOTO_BASE64 // 4 * 3 - 6) + b"\xff\xd9"
+    text = encodebytes(picture).replace(b"\n", line_end)
+    (tmp_path / "largest.b64").write_bytes(text)
+    read = photo_reader()(f"{tmp_path}/largest.b64")
+    assert photo.prepare(read).length == MAX_PHOTO_BASE64
+    (tmp_path / "larger.jpg").write_bytes(picture + b"\0")
+    with pytest.raises(InvalidInputError, match="photo_size"):
+        photo.prepare(photo_reader()(f"{tmp_path}/larger.jpg"))
 
 
 def test_a_large_object_is_not_read(bucket, monkeypatch):
