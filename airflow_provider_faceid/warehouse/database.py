@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
 from .errors import warehouse_error
+from .session import settle
 from .unreadable import read_all_text, read_text_leniently
 
 T = TypeVar("T")
@@ -312,6 +313,7 @@ class Database:
                 for statement in self.dialect.on_open:
                     connection.execute(statement).close()
                 if self.dialect is POSTGRESQL:
+                    settle(connection)
                     read_text_leniently(connection)
             except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
                 raise self._trouble("opening", error) from None

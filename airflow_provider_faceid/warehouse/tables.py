@@ -163,7 +163,8 @@ def insert(
         the new row, ``old.`` the one that is there. Empty if it never does.
     """
     unique = {tuple(row[c] for c in table.key): row for row in rows}
-    values = [tuple(row.get(c) for c in table.columns) for row in unique.values()]
+    # In one order for everybody: two runs that write the same rows do not wait for each other.
+    values = [tuple(unique[key].get(c) for c in table.columns) for key in sorted(unique)]
     if not values:
         return
     dialect = database.dialect

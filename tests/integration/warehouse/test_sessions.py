@@ -1,0 +1,120 @@
+"""A PostgreSQL warehouse as other people set it up: behind pgbouncer, with a stricter isolation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+import psycopg
+import psycopg2
+import psycopg2.extras
+import pytest
+from sqlalchemy import make_url
+
+from airflow_provider_faceid.hooks import sql
+from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.tables import RESULTS
+from tests.bouncer import PgBouncer, pgbouncer
+
+from .conftest import upsert
+
+NUMBERS = count()
+WRITERS, ROUNDS, ROWS = 4, 8, 20
+
+
+@pytest.fixture(scope="module")
+def bouncer(postgres: str) -> Iterator[PgBouncer]:
+    with pgbouncer(postgres, pool=2) as one:
+        yield one
+
+
+@pytest.fixture
+def strict(postgres: str) -> str:
+    """A database whose transactions are serializable unless they say otherwise."""
+    name = f"strict_{next(NUMBERS)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+        )
+    return name
+
+
+Open = Callable[[], Database]
+
+
+@pytest.fixture(params=["psycopg", "psycopg2", "Airflow's hook"])
+def warehouse(
+    request: pytest.FixtureRequest,
+    bouncer: PgBouncer,
+    strict: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Open]:
+    """A way to open the same warehouse again and again, by each driver, always behind pgbouncer."""
+    address = bouncer.url(strict, "postgresql")
+    parts = make_url(address)
+    connection = {
+        "conn_type": "postgres",
+        "host": parts.host,
+        "port": parts.port,
+        "login": parts.username,
+        "schema": parts.database,
+        "extra": {"cursor": "dictcursor", "application_name": "of-the-extra"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_BOUNCED", json.dumps(connection))
+    opened: list[Database] = []
+
+    def connect() -> Any:
+        if request.param == "psycopg":
+            return psycopg.connect(address)
+        return psycopg2.connect(address, cursor_factory=psycopg2.extras.RealDictCursor)
+
+    def open_one() -> Database:
+        by_hook = request.param == "Airflow's hook"
+        one = sql.database("bounced") if by_hook else Database(connect, POSTGRESQL, "here")
+        opened.append(one)
+        return one
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+def rows(writer: int) -> list[dict[str, Any]]:
+    """Return result rows of the same keys for all writers, in an order of its own for each."""
+    numbers = range(ROWS) if writer % 2 else reversed(range(ROWS))
+    return [
+        {"campaign": "c", "action": "a", "source_key": str(number), "attempts": writer}
+        for number in numbers
+    ]
+
+
+def test_writers_of_the_same_rows_pass_a_pooler_and_a_strict_isolation(warehouse: Open):
+    """More of them than there are sessions, and each often enough for a driver to prepare."""
+    made = [warehouse() for _ in range(WRITERS)]
+    prepare(made[0], Names())
+
+    def write(number: int) -> int:
+        for _ in range(ROUNDS):
+            upsert(made[number], RESULTS, RESULTS.name, rows(number))
+            made[number].rows("SELECT source_key FROM faceid_results WHERE attempts = %s", [number])
+        return number
+
+    with ThreadPoolExecutor(WRITERS) as threads:
+        assert list(threads.map(write, range(WRITERS))) == list(range(WRITERS))
+    found = made[0].rows("SELECT COUNT(*), COUNT(DISTINCT attempts) FROM faceid_results")
+    assert found == [(ROWS, 1)]
+
+
+def test_a_transaction_says_its_isolation_and_rows_are_tuples(warehouse: Open):
+    one = warehouse()
+    with one.transaction("asking") as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        assert cursor.fetchall() == [("read committed",)]
+    assert one.rows("SHOW transaction_isolation") == [("read committed",)]
+    assert one.rows("SELECT 1 AS a, 'b' AS b") == [(1, "b")]
+    assert one.rows("SELECT COUNT(*) FROM pg_prepared_statements") == [(0,)]
