@@ -58,6 +58,14 @@ def cause(error: BaseException) -> str:
     return f"{type(original).__name__}, SQLSTATE {state}" + (f": {meaning}" if meaning else "")
 
 
+def advice_on(parameter: str) -> str:
+    """Say what to do about a startup parameter that pgbouncer refused."""
+    return (
+        f"pgbouncer refuses the parameter '{parameter}': take it out of the connection's Extra and set "
+        "what it says for the role (ALTER ROLE ... SET ...)"
+    )
+
+
 def refused_parameter(error: BaseException) -> str:
     """Return the startup parameter for which pgbouncer refused a connection; empty if it did not."""
     _, found, rest = str(error).partition(_UNSUPPORTED)

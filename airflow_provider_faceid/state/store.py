@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
-from ..sqlstate import cause, ends_session, is_transient, refused_parameter
+from ..sqlstate import advice_on, cause, ends_session, is_transient, refused_parameter
 from .schema import migrate
 
 if TYPE_CHECKING:
@@ -371,12 +371,7 @@ def _postgresql(url: URL) -> Engine:
 def _advice(error: BaseException) -> str:
     """Say what to look at."""
     parameter = refused_parameter(error)
-    if not parameter:
-        return "Check state_conn_id and the database"
-    return (
-        f"pgbouncer refuses the connection's parameter '{parameter}': take it out of the Extra of "
-        "state_conn_id, and set what it says for the role (ALTER ROLE ... SET)"
-    )
+    return advice_on(parameter) if parameter else "Check state_conn_id and the database"
 
 
 def _last_result(cursor: Any) -> str:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from ..exceptions import WarehouseError
+from ..sqlstate import advice_on, refused_parameter
 
 
 class About(Enum):
@@ -60,6 +61,9 @@ _SQLSTATES: dict[str, About] = {
     "P0": About.DATA,  # raised by a function or trigger of the user's
 }
 """By class of SQLSTATE (PostgreSQL, appendix A)."""
+
+_TIME_LIMITS = frozenset({"25P03", "25P04"})
+"""Sessions the server ended because a transaction was idle, or took too long."""
 
 _RESULT_CODES: dict[int, About] = {
     sqlite3.SQLITE_PERM: About.STATEMENT,
@@ -137,6 +141,8 @@ def _of_postgresql(error: Any, classes: dict[str, str]) -> Diagnosis:
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if code:
         name = getattr(getattr(error, "diag", None), "constraint_name", None)
+        if code in _TIME_LIMITS:
+            return Diagnosis(About.CONNECTION, code)
         return Diagnosis(_SQLSTATES.get(code[:2], About.OTHER), code, name or "")
     if "OperationalError" in classes or "InterfaceError" in classes:
         return Diagnosis(About.CONNECTION)  # in libpq's words: the server never spoke
@@ -162,6 +168,8 @@ def warehouse_error(
     facts = [code] if code else []
     facts += [f"constraint {diagnosis.name}"] if diagnosis.name else []
     marks = f" [{', '.join(facts)}]" if facts else ""
+    if parameter := refused_parameter(error):
+        marks += f". {advice_on(parameter)}"
     return WarehouseError(
         f"{doing} through connection '{label}' failed: {': '.join(words)}{marks}",
         reason=diagnosis.code or kind,

@@ -14,11 +14,14 @@ import psycopg2.extras
 import pytest
 from sqlalchemy import make_url
 
+from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import sql
+from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
-from airflow_provider_faceid.warehouse.tables import RESULTS
+from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 from tests.bouncer import PgBouncer, pgbouncer
+from tests.patience import once
 
 from .conftest import upsert
 
@@ -118,3 +121,34 @@ def test_a_transaction_says_its_isolation_and_rows_are_tuples(warehouse: Open):
     assert one.rows("SHOW transaction_isolation") == [("read committed",)]
     assert one.rows("SELECT 1 AS a, 'b' AS b") == [(1, "b")]
     assert one.rows("SELECT COUNT(*) FROM pg_prepared_statements") == [(0,)]
+
+
+def test_a_parameter_a_pooler_cannot_keep_is_named(bouncer: PgBouncer, strict: str):
+    address = f"{bouncer.url(strict, 'postgresql')}?options=-c%20search_path%3Dhere"
+    one = Database(lambda: psycopg.connect(address), POSTGRESQL, "here")
+    with pytest.raises(FaceIdError, match=r"refuses the parameter 'options': .*ALTER ROLE"):
+        one.rows("SELECT 1")
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
+def test_a_write_that_waits_longer_than_its_role_may_is_repeated(
+    warehouse: Open, postgres: str, strict: str, setting: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(database, "AGAIN_AFTER", (0.05,) * 200)
+    prepare(warehouse(), Names())
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {strict} SET {setting} = 100")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (strict,)
+        )
+    one, failed = warehouse(), []
+    with psycopg.connect(postgres, dbname=strict) as other:
+        other.execute("LOCK TABLE faceid_results")
+
+        def work(cursor: Any) -> None:
+            failed.append(1)
+            insert(cursor, one, RESULTS, RESULTS.name, rows(0))
+
+        with once(lambda: len(failed) > 1, other.rollback):
+            one.run("writing", work)
+    assert one.rows("SELECT COUNT(*) FROM faceid_results") == [(ROWS,)]
