@@ -53,7 +53,7 @@ _SPACE_BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}]) +(?=[{_HAN}])")
 _DOT_BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])\.(?=[{_HAN}])")
 _STOP, _STOP_OF_INITIAL = "\uff0e", re.compile(rf"(?<=[^\W\d_])(?<![{_HAN}])\uff0e")
 _CIRCLE_BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}][{_HAN}]) ?{BLACK_CIRCLE} ?(?=[{_HAN}][{_HAN}])")
-_SPACES_BY_DOT = re.compile(rf" ?{MIDDLE_DOT} ?")
+_SPACES_BY_DOT = re.compile(rf"(?: ?{MIDDLE_DOT})+ ?")
 _SYLLABICS = r"\u1400-\u1426\u1428-\u167f\u18b0-\u18ff"
 _SYLLABIC_DOT = re.compile(rf"(?<![{_SYLLABICS}]){SYLLABIC_DOT}(?![{_SYLLABICS}])")
 
@@ -120,7 +120,7 @@ def normalise(value: str) -> str:
     Return a name as the service wants it.
 
     Outer blanks go, inner ones become one space, or none between Han characters and around a middle
-    dot; look-alike dots become U+00B7. Marks that show nothing go, but for the joiners and selectors
+    dot; look-alike dots become U+00B7, several in a row one. Marks that show nothing go, but for the joiners and selectors
     that letters of Arabic, Indic and Mongolian scripts need. Letters are composed (NFC), and full-width
     and presentation forms become ordinary letters. No Han character is replaced by another one, not
     even a compatibility ideograph, which NFC would replace.

@@ -47,6 +47,11 @@ def test_every_dot_of_a_long_name_is_replaced(dot):
     assert name.prepare(dot.join(["甲甲", "乙乙", "丙丙"])) == "甲甲·乙乙·丙丙"
 
 
+@pytest.mark.parametrize("dots", ["··", " · · ", "•·", "\u2027\u2027"])
+def test_several_dots_in_a_row_are_one(dots):
+    assert name.prepare(MINORITY.replace("·", dots)) == MINORITY
+
+
 @pytest.mark.parametrize("value", ["张\u25cf明", "欧阳\u25cf\u25cf", "\u25cf\u25cf"])
 def test_a_black_circle_that_hides_a_character_is_no_dot(value):
     assert name.broken_rule(value) == "name_characters"
