@@ -33,6 +33,8 @@ def summary(manifest: Manifest, tables: Tables) -> list[str]:
         f"{manifest.answered:,} of {counted(manifest.rows_in, 'row')} answered, "
         f"{counted(manifest.calls, 'call')} and {counted(manifest.charged, 'charge')} in this run"
     )
+    if not manifest.rows_in:
+        counts = "the source has no rows"
     return [
         f"Campaign '{tables.campaign}': {counts}",
         f"verdicts are in table '{tables.results}' of connection '{tables.connection}'",

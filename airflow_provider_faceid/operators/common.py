@@ -1,17 +1,13 @@
-"""What the operators share: how parameters are read, asset events."""
+"""What the operators share: what our tables say of a task, asset events, the manifest of a failure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..compat import is_come_back
-from ..exceptions import ConfigurationError
 from ..frames import told
-from ..spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,52 +28,6 @@ def work_of(context: Context, campaign: str, action: str, source: str = "") -> W
     ti: Any = context["ti"]
     map_index = int(getattr(ti, "map_index", -1))
     return Work(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
-
-
-def shall_retry(on_in_doubt: str) -> bool:
-    """
-    Say whether calls that may have been charged without an answer are made again.
-
-    :param on_in_doubt: the operator's parameter, rendered.
-    :raises ConfigurationError: it is neither ``hold`` nor ``retry``.
-    """
-    check_choice("on_in_doubt", on_in_doubt, ("hold", "retry"))
-    return on_in_doubt == "retry"
-
-
-def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """
-    Refuse what is none of a parameter's values: a misspelt one would mean another one.
-
-    :raises ConfigurationError: it is none of them.
-    """
-    if value not in choices:
-        *others, last = map(repr, choices)
-        listed = f"{', '.join(others)} or {last}" if others else last
-        hint = nearest(str(value), choices)
-        near = f"; did you mean '{hint}'?" if hint else ""
-        raise ConfigurationError(f"{name}={value!r}: it is {listed}{near}")
-
-
-def check_bounds(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """
-    Refuse a number outside of a parameter's bounds.
-
-    :raises ConfigurationError: it is, or it is no number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of {low:g} or more"
-        raise ConfigurationError(f"{name}={value!r}: it is a number {bounds}")
-
-
-def check_duration(name: str, value: timedelta | None) -> None:
-    """
-    Refuse a duration that is none.
-
-    :raises ConfigurationError: it is negative or nothing.
-    """
-    if value is not None and value <= timedelta(0):
-        raise ConfigurationError(f"{name}={value}: it is longer than nothing")
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:

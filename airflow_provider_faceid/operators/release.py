@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
+from ..counting import counted
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..task_context import default_campaign
-from .common import check_choice, work_of
+from .common import work_of
+from .parameters import read_parameters
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -26,15 +28,26 @@ class FaceIdReleaseOperator(BaseOperator):
     them, whatever its ``on_in_doubt``. Nearly all held rows were charged, so this pays again for
     most of them; look up their moments in the bill first if that matters.
 
-    :param action: the API Action whose rows are meant.
-    :param warehouse_conn_id: connection of the result table.
+    :param action: the API Action whose rows are meant (templated).
+    :param warehouse_conn_id: connection of the result table (templated).
     :param result_table: the result table (templated).
     :param campaign: campaign of the rows (templated); the DAG id if not given.
     :param source_keys: keys of the rows to release (templated); all held ones if not given.
-    :return: through XCom, how many were released.
+    :param on_nothing_released: what to do if there is no such row: ``fail`` the task, because
+        campaign, Action or keys are probably not those of the held rows; ``warn`` in the log; or
+        ``ignore`` it. Rows that an earlier try has released count (templated).
+    :return: through XCom, how many were released, those of an earlier try included.
     """
 
-    template_fields: Sequence[str] = ("result_table", "campaign", "source_keys")
+    template_fields: Sequence[str] = (
+        "action",
+        "warehouse_conn_id",
+        "result_table",
+        "campaign",
+        "source_keys",
+        "on_nothing_released",
+    )
+    template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
 
     def __init__(
@@ -45,6 +58,7 @@ class FaceIdReleaseOperator(BaseOperator):
         result_table: str = "faceid_results",
         campaign: str | None = None,
         source_keys: Sequence[str | int] | None = None,
+        on_nothing_released: Literal["ignore", "warn", "fail"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,19 +67,19 @@ class FaceIdReleaseOperator(BaseOperator):
         self.result_table = result_table
         self.campaign = campaign
         self.source_keys = source_keys
+        self.on_nothing_released = on_nothing_released
 
     @without_frames
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
         from ..hooks.sql import database  # noqa: PLC0415 - the same
-        from ..service.actions import ACTIONS  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
 
-        campaign = self.campaign or default_campaign(context)
-        keys = None if self.source_keys is None else list(map(str, self.source_keys))
         with airflow_errors():
-            check_choice("action", self.action, ACTIONS)
+            read_parameters(self, "warehouse_conn_id")
+            campaign = self.campaign or default_campaign(context)
+            keys = None if self.source_keys is None else list(map(str, self.source_keys))
             warehouse = database(self.warehouse_conn_id)
             repository = ResultsRepository(
                 warehouse,
@@ -80,8 +94,29 @@ class FaceIdReleaseOperator(BaseOperator):
                         f"{self.result_table}. Name the result table of the batch operator"
                     )
                 repository.open()
-                released = repository.release(keys)
+                released = repository.release(keys) or repository.count_released(keys)
             finally:
                 warehouse.close()
-        self.log.info("Released %d held rows of campaign %s", released, campaign)
+            if not released:
+                self._say_nothing_released(campaign)
+        self.log.info("Released %s of campaign '%s'", counted(released, "held row"), campaign)
         return released
+
+    def _say_nothing_released(self, campaign: str) -> None:
+        """
+        Say, or fail because, there is no row to release.
+
+        :raises ConfigurationError: ``on_nothing_released`` is ``fail``.
+        """
+        asked = (
+            "" if self.source_keys is None else f" among {counted(len(self.source_keys), 'key')}"
+        )
+        message = (
+            f"Campaign '{campaign}' has no held row of {self.action} in table "
+            f"'{self.result_table}'{asked}, so nothing was released. Give campaign, action and "
+            "source_keys as that table has them, or on_nothing_released='ignore'"
+        )
+        if self.on_nothing_released == "fail":
+            raise ConfigurationError(message)
+        if self.on_nothing_released == "warn":
+            self.log.warning("%s", message)

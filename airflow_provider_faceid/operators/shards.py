@@ -14,6 +14,7 @@ from ..counting import counted
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..service.id_card import birth_date_fits, normalise, province_fits
+from .parameters import read_parameters
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -33,16 +34,25 @@ class FaceIdShardsOperator(BaseOperator):
     One shard per worker is enough, 2 to 8 in most cases: all of them share the account's pace, and
     one task alone can hold the quota. Only keys where shards meet go to XCom.
 
-    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
-    :param source: table, with a schema if there is a dot, or ``SELECT`` statement (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
     :param key_column: column that names a row: unique, never NULL, and nobody's ID number
         (templated).
-    :param shards: how many shards; a source of fewer rows has fewer.
-    :param min_rows: a source of fewer rows is an error. An empty one has one shard.
+    :param shards: how many shards; a source of fewer rows has fewer (templated).
+    :param min_rows: a source of fewer rows is an error (templated). With 0, the default, an empty
+        source has one shard.
     :return: through XCom, a list for ``.expand(shard=plan.output)`` of the batch operators.
     """
 
-    template_fields: Sequence[str] = ("source", "key_column")
+    template_fields: Sequence[str] = (
+        "source_conn_id",
+        "source",
+        "key_column",
+        "shards",
+        "min_rows",
+    )
+    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e6f4ea"
 
@@ -53,7 +63,7 @@ class FaceIdShardsOperator(BaseOperator):
         source: str,
         key_column: str = "id",
         shards: int = 4,
-        min_rows: int = 1,
+        min_rows: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +77,7 @@ class FaceIdShardsOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's form
         """Cut the source and return its shards."""
         with airflow_errors():
+            read_parameters(self, "source_conn_id", "source")
             shards = self._plan()
         self.log.info("Cut into %s", counted(len(shards), "shard"))
         return shards
@@ -75,8 +86,6 @@ class FaceIdShardsOperator(BaseOperator):
         from ..hooks.sql import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
-        if self.shards < 1:
-            raise ConfigurationError(f"shards={self.shards}: a source is at least one shard")
         source = Source(database(self.source_conn_id), self.source, self.key_column)
         try:
             shards = source.cut(source.inspect([], self.min_rows), self.shards)

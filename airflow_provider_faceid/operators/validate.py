@@ -14,7 +14,8 @@ from ..counting import counted
 from ..exceptions import DataQualityError
 from ..frames import without_frames
 from ..task_context import default_campaign
-from .common import check_bounds, check_choice, describe_outlets, manifest_on_failure, work_of
+from .common import describe_outlets, manifest_on_failure, work_of
+from .parameters import read_parameters
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -42,45 +43,65 @@ class FaceIdValidateOperator(BaseOperator):
     help. Mended rows leave the quarantine at the next validation of the campaign. Names and ID
     numbers appear in no result, log or message.
 
-    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
-    :param source: table, with a schema if there is a dot, or ``SELECT`` statement (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
-    :param action: the API Action the rows are meant for; it decides the default suite.
-    :param id_card_column: source column of the ID number; it must be text.
-    :param name_column: source column of the name.
-    :param photo_column: source column of the photo, for Actions that compare faces.
-    :param photo_is_path: whether that column holds paths.
-    :param read_photos: whether photos behind paths are read, and asked every rule of photos; else only
-        whether there is a path is asked. Photos in the column always are.
-    :param id_card_check: ``strict``, or ``format`` for length and characters only; if not given what
-        the Face ID connection says, so that validation and batch ask the same.
+    :param action: the API Action the rows are meant for; it decides the default suite (templated).
+    :param id_card_column: source column of the ID number; it must be text (templated).
+    :param name_column: source column of the name (templated).
+    :param photo_column: source column of the photo, for Actions that compare faces (templated).
+    :param photo_is_path: whether that column holds paths (templated).
+    :param read_photos: whether photos behind paths are read, and asked every rule of photos; else
+        only whether there is a path is asked. Photos in the column always are (templated).
+    :param id_card_check: ``strict``, or ``format`` for length and characters only; if not given
+        what the Face ID connection says, so that validation and batch ask the same (templated).
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
-        table in which somebody is called Null. Give the batch operator the same.
+        table in which somebody is called Null. Give the batch operator the same (templated).
     :param expectations: further expectations as dicts ``{"type": ..., "kwargs": {...}, "meta":
         {"rule": ...}}`` (templated); column map expectations only. The page's columns are
         ``id_card``, ``name``, ``photo_length`` and ``photo_head`` (of the Base64 text), ``photo_path``,
         and those of ``other_columns``.
-    :param other_columns: source columns for ``expectations``.
-    :param use_default_suite: whether to ask the default suite too.
-    :param max_bad_fraction: share of bad rows, 0-1, above which the task fails.
-    :param min_rows: a source of fewer rows is an error.
-    :param warehouse_conn_id: connection of the quarantine table; the source's if not given.
+    :param other_columns: source columns for ``expectations`` (templated).
+    :param use_default_suite: whether to ask the default suite too (templated).
+    :param max_bad_fraction: share of bad rows, 0-1, above which the task fails (templated).
+    :param min_rows: a source of fewer rows is an error (templated). With 0, the default, an empty
+        source has no bad rows.
+    :param warehouse_conn_id: connection of the quarantine table; the source's if not given
+        (templated).
     :param quarantine_table: where bad rows go (templated); made if it is not there.
     :param campaign: book in which verdicts are kept (templated); the DAG id if not given.
     :param page_size: rows per page; a page of 100,000 takes about a second and 100 MB. With photos
-        in the column, which are read a few at a time, larger pages only save time.
+        in the column, which are read a few at a time, larger pages only save time (templated).
     :param faceid_conn_id: connection of type ``faceid``, which need not be there: it is asked for
-        nothing but ``id_card_check``.
+        nothing but ``id_card_check`` (templated).
     :return: through XCom, counts per rule, ``success`` and ``error``; of a task that fails likewise.
     """
 
     template_fields: Sequence[str] = (
+        "source_conn_id",
         "source",
         "key_column",
+        "action",
+        "id_card_column",
+        "name_column",
+        "photo_column",
+        "photo_is_path",
+        "read_photos",
+        "id_card_check",
+        "skip_rules",
+        "expectations",
+        "other_columns",
+        "use_default_suite",
+        "max_bad_fraction",
+        "min_rows",
+        "warehouse_conn_id",
         "quarantine_table",
         "campaign",
-        "expectations",
+        "page_size",
+        "faceid_conn_id",
     )
+    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#fef7e0"
 
@@ -102,7 +123,7 @@ class FaceIdValidateOperator(BaseOperator):
         other_columns: Sequence[str] = (),
         use_default_suite: bool = True,
         max_bad_fraction: float = 0.1,
-        min_rows: int = 1,
+        min_rows: int = 0,
         warehouse_conn_id: str | None = None,
         quarantine_table: str = "faceid_quarantine",
         campaign: str | None = None,
@@ -136,10 +157,12 @@ class FaceIdValidateOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the table and return the counts."""
-        campaign = self.campaign or default_campaign(context)
-        report = {"campaign": campaign, **self._report(0, 0)}
+        report: dict[str, Any] = {"campaign": self.campaign or default_campaign(context)}
         with manifest_on_failure(context, lambda: report), airflow_errors():
-            self._check_parameters()
+            read_parameters(self, "source_conn_id", "source")
+            self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
+            campaign = self.campaign or default_campaign(context)
+            report |= {"campaign": campaign, **self._report(0, 0)}
             source, store = self._tables(work_of(context, campaign, self.action))
             try:
                 report |= self._validate(source, store)
@@ -151,16 +174,6 @@ class FaceIdValidateOperator(BaseOperator):
             if not report["success"]:
                 raise DataQualityError(self._complaint(report))
         return {**report, "error": ""}
-
-    def _check_parameters(self) -> None:
-        from ..service.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-        check_choice("action", self.action, ACTIONS)
-        if self.id_card_check is not None:
-            check_choice("id_card_check", self.id_card_check, ("strict", "format"))
-        check_bounds("max_bad_fraction", self.max_bad_fraction, 0, 1)
-        check_bounds("min_rows", self.min_rows, 0)
-        check_bounds("page_size", self.page_size, 1)
 
     def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
         from ..quality.page import pages  # noqa: PLC0415 - keeps reading a DAG file cheap

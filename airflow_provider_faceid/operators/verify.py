@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
-from .common import check_duration, shall_retry
+from .parameters import read_parameters
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -23,43 +23,24 @@ if TYPE_CHECKING:
 
 
 class _VerifyOnePersonOperator(BaseOperator):
-    """
-    Base of the operators for one person.
-
-    Give the person in one of two ways. As a reference (``source_conn_id``, ``source``, ``key``):
-    the row is read when the task runs, and no personal data reaches Airflow. Or literally, which
-    is for trying out: these parameters are not templated, so that they are not stored in Airflow's
-    database.
-
-    The call is made once in a campaign: a retry or a cleared task uses the answer that is known. If
-    it may have been charged without an answer, because there was none or the worker died, the task
-    fails at once, Airflow does not retry it, and it is not made again.
-
-    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
-    :param source: table or ``SELECT`` statement (templated).
-    :param key: value of the key column that names the person (templated).
-    :param key_column: the key column (templated).
-    :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
-        is asked about once in a campaign, unless the answer has expired.
-    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
-        (templated).
-    :param reuse_within: for how long the answer of another campaign to the same question is good;
-        not at all if not given. A reused answer is not charged.
-    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger keeps
-        it (90 days by default) if not given.
-    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
-    :param faceid_conn_id: connection of type ``faceid``.
-    :param state_conn_id: connection of the database in which all workers keep the pace.
-    :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
-    """
+    """Base of the operators for one person, which say what each parameter means."""
 
     template_fields: Sequence[str] = (
+        "source_conn_id",
         "source",
         "key",
         "key_column",
+        "id_card_column",
+        "name_column",
         "campaign",
         "on_in_doubt",
+        "reuse_within",
+        "valid_for",
+        "skip_rules",
+        "faceid_conn_id",
+        "state_conn_id",
     )
+    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e8f0fe"
 
@@ -67,11 +48,12 @@ class _VerifyOnePersonOperator(BaseOperator):
         self,
         *,
         values: dict[str, Any],
-        columns: dict[str, str],
         source_conn_id: str | None = None,
         source: str | None = None,
         key: str | int | None = None,
         key_column: str = "id",
+        id_card_column: str = "id_card",
+        name_column: str = "name",
         campaign: str | None = None,
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
@@ -86,6 +68,8 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.source = source
         self.key = key
         self.key_column = key_column
+        self.id_card_column = id_card_column
+        self.name_column = name_column
         self.campaign = campaign
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
@@ -94,7 +78,6 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
-        self._columns = columns
 
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
@@ -103,12 +86,12 @@ class _VerifyOnePersonOperator(BaseOperator):
         from ..hooks.once import Once  # noqa: PLC0415 - the same
 
         with airflow_errors():
-            check_duration("valid_for", self.valid_for)
+            read_parameters(self)
             once = Once(
                 owner=task_instance(context),
                 campaign=self.campaign or default_campaign(context),
                 row=str(self.key),
-                retry=shall_retry(self.on_in_doubt),
+                retry=self.on_in_doubt == "retry",
                 reuse_within=self.reuse_within,
                 valid_for=self.valid_for,
             )
@@ -132,6 +115,11 @@ class _VerifyOnePersonOperator(BaseOperator):
             "latency_ms": verdict.latency_ms,
         }
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the source column of each value."""
+        return {"id_card": self.id_card_column, "name": self.name_column}
+
     @abstractmethod
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
         """Make the call: each Action has a method of the hook."""
@@ -152,36 +140,87 @@ class _VerifyOnePersonOperator(BaseOperator):
 
         source = Source(database(str(self.source_conn_id)), str(self.source), self.key_column)
         try:
-            row = source.row(self.key, list(self._columns.values()))
+            row = source.row(self.key, list(self.columns.values()))
         finally:
             source.database.close()
         if row is None:
             raise ConfigurationError(f"Task '{self.task_id}': the source has no row with this key")
-        return dict(zip(self._columns, row, strict=True))
+        return dict(zip(self.columns, row, strict=True))
 
 
 class IdCardVerificationOperator(_VerifyOnePersonOperator):
     """
     Ask whether a name and an ID number belong to the same person.
 
+    Give the person in one of two ways. As a reference (``source_conn_id``, ``source``, ``key``):
+    the row is read when the task runs, and no personal data reaches Airflow. Or literally, which
+    is for trying out: these parameters are not templated, so that they are not stored in Airflow's
+    database.
+
+    The call is made once in a campaign: a retry or a cleared task uses the answer that is known. If
+    it may have been charged without an answer, because there was none or the worker died, the task
+    fails at once, Airflow does not retry it, and it is not made again.
+
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
+    :param key: value of the key column that names the person (templated).
+    :param key_column: the key column (templated).
+    :param id_card_column: column of the ID number in ``source`` (templated).
+    :param name_column: column of the name in ``source`` (templated).
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
+        is asked about once in a campaign, unless the answer has expired.
+    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged (templated).
+    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger
+        keeps it (90 days by default) if not given (templated).
     :param id_card: ID number, for trying out; not templated.
     :param name: name, for trying out; not templated.
-    :param id_card_column: column of the ID number in ``source``.
-    :param name_column: column of the name in ``source``.
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``
+        (templated).
+    :param faceid_conn_id: connection of type ``faceid`` (templated).
+    :param state_conn_id: connection of the database in which all workers keep the pace
+        (templated).
+    :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
 
     def __init__(
         self,
         *,
-        id_card: str | None = None,
-        name: str | None = None,
+        source_conn_id: str | None = None,
+        source: str | None = None,
+        key: str | int | None = None,
+        key_column: str = "id",
         id_card_column: str = "id_card",
         name_column: str = "name",
+        campaign: str | None = None,
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        valid_for: timedelta | None = None,
+        id_card: str | None = None,
+        name: str | None = None,
+        skip_rules: Sequence[str] = (),
+        faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             values={"id_card": id_card, "name": name},
-            columns={"id_card": id_card_column, "name": name_column},
+            source_conn_id=source_conn_id,
+            source=source,
+            key=key,
+            key_column=key_column,
+            id_card_column=id_card_column,
+            name_column=name_column,
+            campaign=campaign,
+            on_in_doubt=on_in_doubt,
+            reuse_within=reuse_within,
+            valid_for=valid_for,
+            skip_rules=skip_rules,
+            faceid_conn_id=faceid_conn_id,
+            state_conn_id=state_conn_id,
             **kwargs,
         )
 
@@ -193,35 +232,99 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
     """
     Ask whether a photo shows the person registered under an ID number.
 
+    Give the person in one of two ways. As a reference (``source_conn_id``, ``source``, ``key``):
+    the row is read when the task runs, and no personal data reaches Airflow. Or literally, which
+    is for trying out: these parameters are not templated, so that they are not stored in Airflow's
+    database.
+
+    The call is made once in a campaign: a retry or a cleared task uses the answer that is known. If
+    it may have been charged without an answer, because there was none or the worker died, the task
+    fails at once, Airflow does not retry it, and it is not made again.
+
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
+    :param key: value of the key column that names the person (templated).
+    :param key_column: the key column (templated).
+    :param id_card_column: column of the ID number in ``source`` (templated).
+    :param name_column: column of the name in ``source`` (templated).
+    :param photo_column: column of the photo in ``source`` (templated).
+    :param photo_is_path: whether that column holds such paths (templated).
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
+        is asked about once in a campaign, unless the answer has expired.
+    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged (templated).
+    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger
+        keeps it (90 days by default) if not given (templated).
     :param id_card: ID number, for trying out; not templated.
     :param name: name, for trying out; not templated.
     :param photo: a JPEG or PNG as bytes or Base64 text, for trying out; not templated.
-    :param photo_path: instead of ``photo``, a path or URL below one of ``[faceid] photo_roots``.
-    :param id_card_column: column of the ID number in ``source``.
-    :param name_column: column of the name in ``source``.
-    :param photo_column: column of the photo in ``source``.
-    :param photo_is_path: whether that column holds such paths.
+    :param photo_path: instead of ``photo``, a path or URL below one of ``[faceid] photo_roots``; not
+        templated.
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``
+        (templated).
+    :param faceid_conn_id: connection of type ``faceid`` (templated).
+    :param state_conn_id: connection of the database in which all workers keep the pace
+        (templated).
+    :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
+
+    template_fields: Sequence[str] = (
+        *_VerifyOnePersonOperator.template_fields,
+        "photo_column",
+        "photo_is_path",
+    )
 
     def __init__(
         self,
         *,
-        id_card: str | None = None,
-        name: str | None = None,
-        photo: bytes | str | None = None,
-        photo_path: str | None = None,
+        source_conn_id: str | None = None,
+        source: str | None = None,
+        key: str | int | None = None,
+        key_column: str = "id",
         id_card_column: str = "id_card",
         name_column: str = "name",
         photo_column: str = "photo",
         photo_is_path: bool = False,
+        campaign: str | None = None,
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        valid_for: timedelta | None = None,
+        id_card: str | None = None,
+        name: str | None = None,
+        photo: bytes | str | None = None,
+        photo_path: str | None = None,
+        skip_rules: Sequence[str] = (),
+        faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             values={"id_card": id_card, "name": name, "photo": photo or photo_path},
-            columns={"id_card": id_card_column, "name": name_column, "photo": photo_column},
+            source_conn_id=source_conn_id,
+            source=source,
+            key=key,
+            key_column=key_column,
+            id_card_column=id_card_column,
+            name_column=name_column,
+            campaign=campaign,
+            on_in_doubt=on_in_doubt,
+            reuse_within=reuse_within,
+            valid_for=valid_for,
+            skip_rules=skip_rules,
+            faceid_conn_id=faceid_conn_id,
+            state_conn_id=state_conn_id,
             **kwargs,
         )
+        self.photo_column = photo_column
         self.photo_is_path = photo_is_path or photo_path is not None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the source column of each value."""
+        return {**super().columns, "photo": self.photo_column}
 
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
         if self.photo_is_path:

@@ -13,15 +13,8 @@ from ..compat import come_back
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
-from .common import (
-    check_bounds,
-    check_choice,
-    check_duration,
-    describe_outlets,
-    manifest_on_failure,
-    shall_retry,
-    work_of,
-)
+from .common import describe_outlets, manifest_on_failure, work_of
+from .parameters import read_parameters
 from .recovery import airflow_errors
 
 if TYPE_CHECKING:
@@ -33,77 +26,35 @@ if TYPE_CHECKING:
 
 
 class _VerifyTableOperator(BaseOperator):
-    """
-    Base of the operators for a table.
-
-    The source is read in pages by its key. A row is due when it has no answer in the campaign, asks
-    something else than before, its answer has expired, its postponement is over, or it was released;
-    all others are left alone, and so are those the validation put into quarantine. Before the first
-    call the task says how many rows are due and why, and what they can cost. Then they are called at
-    the account's pace, and their answers are written as they come. Nothing per row goes to XCom.
-
-    When the task fails, what was answered is in the result table, and the next try or run calls
-    only for the rest. A row that was sent without an answer may have been charged: it is ``held``
-    and not called again unless ``on_in_doubt="retry"``.
-
-    :param source_conn_id: connection of the source table (SQLite, PostgreSQL or DuckDB).
-    :param source: table, with a schema if there is a dot, or ``SELECT`` statement (templated).
-    :param key_column: column that names a row: unique, never NULL (templated).
-    :param columns: source column by API field.
-    :param warehouse_conn_id: connection of the tables we write; the source's if not given.
-    :param result_table: current state of each row in a campaign (templated); made if it is not there.
-        History and view of latest verdicts are named after it: ``faceid_history`` and
-        ``faceid_latest`` beside ``faceid_results``.
-    :param quarantine_table: rows whose input has to be mended (templated); made likewise.
-    :param run_table: one row per run (templated); made likewise.
-    :param campaign: book in which verdicts are kept (templated); the DAG id if not given, so that a
-        daily DAG asks only about who is new, changed or expired.
-    :param valid_for: for how long an answer is good; for ever if not given.
-    :param version_column: source column that changes whenever the row does, such as the time of its
-        last update or an upload's number (templated). Without one a row counts as changed when its
-        ID number or name does, and a new photo alone is not noticed.
-    :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
-        stop the task before its first call: the table was probably reloaded with other keys. One row
-        alone never does, unless it is 0.
-    :param dry_run: whether to end before the first call, with the plan in log, XCom and run table.
-    :param min_rows: a source of fewer rows is an error; not asked of a shard.
-    :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
-        ``.expand(shard=plan.output)``. The whole source if not given.
-    :param on_postponed: what to do about rows that may only be called later, because their person
-        was asked about too often or the service could not answer. ``leave`` them to the next run,
-        or ``reschedule`` this task for the moment when the first of them may go; that uses up no
-        try, and downstream tasks wait.
-    :param on_incomplete: what to do at the end about rows that are held or still postponed:
-        ``ignore`` them, ``warn`` in the log, or ``fail`` the task, whose manifest is in XCom then.
-        A source of which every row is in quarantine fails the task, too, unless this is ``ignore``;
-        a shard does not.
-    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
-        (templated).
-    :param reuse_within: for how long the answer of another campaign to the same question is good;
-        not at all if not given. A reused answer is not charged and keeps its own date.
-    :param max_charged: calls this task may be charged for, over all its tries; each shard is a task
-        of its own. Before a call that might exceed it, the task fails and is not retried.
-    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too few
-        cannot keep the pace: it takes the rate times the seconds from claim to record, about 0.5 and
-        the service's latency. As many as 2 seconds of the rate need if not given.
-    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
-        table in which somebody is called Null. Give the validation the same.
-    :param faceid_conn_id: connection of type ``faceid``.
-    :param state_conn_id: connection of the database in which all workers keep the pace.
-    :return: through XCom, counts, money, rate and names of tables, ``success`` and ``error``. A task
-        that fails pushes the same under the same key, with the counts so far and why it fails.
-    """
+    """Base of the operators for a table, which say what each parameter means."""
 
     template_fields: Sequence[str] = (
+        "source_conn_id",
         "source",
         "key_column",
+        "id_card_column",
+        "name_column",
+        "warehouse_conn_id",
         "result_table",
         "quarantine_table",
         "run_table",
         "campaign",
+        "valid_for",
         "version_column",
+        "max_changed",
+        "is_dry_run",
+        "min_rows",
+        "on_postponed",
+        "on_incomplete",
         "on_in_doubt",
+        "reuse_within",
+        "max_charged",
+        "max_in_flight",
+        "skip_rules",
+        "faceid_conn_id",
+        "state_conn_id",
     )
+    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#d2e3fc"
     action: ClassVar[str]
@@ -113,8 +64,9 @@ class _VerifyTableOperator(BaseOperator):
         *,
         source_conn_id: str,
         source: str,
-        columns: dict[str, str],
         key_column: str = "id",
+        id_card_column: str = "id_card",
+        name_column: str = "name",
         warehouse_conn_id: str | None = None,
         result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
@@ -124,7 +76,7 @@ class _VerifyTableOperator(BaseOperator):
         version_column: str | None = None,
         max_changed: float = 0.2,
         dry_run: bool = False,
-        min_rows: int = 1,
+        min_rows: int = 0,
         shard: dict[str, Any] | None = None,
         on_postponed: Literal["leave", "reschedule"] = "leave",
         on_incomplete: Literal["ignore", "warn", "fail"] = "warn",
@@ -141,7 +93,8 @@ class _VerifyTableOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
-        self.columns = columns
+        self.id_card_column = id_card_column
+        self.name_column = name_column
         self.warehouse_conn_id = warehouse_conn_id or source_conn_id
         self.result_table = result_table
         self.quarantine_table = quarantine_table
@@ -167,9 +120,10 @@ class _VerifyTableOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
-        campaign = self.campaign or default_campaign(context)
-        with manifest_on_failure(context, lambda: self._manifest(campaign)), airflow_errors():
-            self._check_parameters()
+        with manifest_on_failure(context, lambda: self._manifest(context)), airflow_errors():
+            read_parameters(self, "source_conn_id", "source")
+            self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
+            campaign = self.campaign or default_campaign(context)
             self._batch = self._build(context, campaign)
             counts = self._run(self._batch, campaign)
             if (
@@ -184,7 +138,7 @@ class _VerifyTableOperator(BaseOperator):
             facts = {"campaign": campaign, **counts.as_dict()}
             describe_outlets(context, self.outlets, facts)
             self._check_complete(facts, self._summary(counts, campaign))
-            return {**self._manifest(campaign), "success": True, "error": ""}
+            return {**self._manifest(context), "success": True, "error": ""}
 
     def _run(self, batch: Batch, campaign: str) -> Manifest:
         """Run, and sum up what was done if that fails."""
@@ -195,13 +149,13 @@ class _VerifyTableOperator(BaseOperator):
                 self.log.warning("%s", "\n".join(self._summary(batch.manifest, campaign)))
             raise
 
-    def _manifest(self, campaign: str) -> dict[str, Any]:
+    def _manifest(self, context: Context) -> dict[str, Any]:
         """Return what became of the rows so far."""
         from ..batch.manifest import Manifest  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         counts = self._batch.manifest if self._batch is not None else Manifest()
         return {
-            "campaign": campaign,
+            "campaign": self.campaign or default_campaign(context),
             "action": self.action,
             "warehouse_conn_id": self.warehouse_conn_id,
             "result_table": self.result_table,
@@ -215,14 +169,10 @@ class _VerifyTableOperator(BaseOperator):
         if self._batch is not None:
             self._batch.stop()
 
-    def _check_parameters(self) -> None:
-        check_choice("on_incomplete", self.on_incomplete, ("ignore", "warn", "fail"))
-        check_choice("on_postponed", self.on_postponed, ("leave", "reschedule"))
-        check_bounds("max_changed", self.max_changed, 0, 1)
-        check_bounds("min_rows", self.min_rows, 0)
-        if self.max_in_flight is not None:
-            check_bounds("max_in_flight", self.max_in_flight, 1)
-        check_duration("valid_for", self.valid_for)
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the source column of each field."""
+        return {"IdCard": self.id_card_column, "Name": self.name_column}
 
     def _check_complete(self, result: dict[str, Any], summary: Sequence[str]) -> None:
         """
@@ -293,7 +243,7 @@ class _VerifyTableOperator(BaseOperator):
             clock=SYSTEM_CLOCK,
             log=self.log,
             min_rows=self.min_rows if self.shard is None else 0,
-            retry_held=shall_retry(self.on_in_doubt),
+            retry_held=self.on_in_doubt == "retry",
             max_changed=self.max_changed,
             dry_run=self.is_dry_run,
             max_in_flight=self.max_in_flight or 0,
@@ -315,16 +265,132 @@ class IdCardVerificationBatchOperator(_VerifyTableOperator):
     """
     Ask for every row of a table whether name and ID number belong to the same person.
 
-    :param id_card_column: source column of the ID number; it must be text.
-    :param name_column: source column of the name.
+    The source is read in pages by its key. A row is due when it has no answer in the campaign, asks
+    something else than before, its answer has expired, its postponement is over, or it was released;
+    all others are left alone, and so are those the validation put into quarantine. Before the first
+    call the task says how many rows are due and why, and what they can cost. Then they are called at
+    the account's pace, and their answers are written as they come. Nothing per row goes to XCom.
+
+    When the task fails, what was answered is in the result table, and the next try or run calls
+    only for the rest. A row that was sent without an answer may have been charged: it is ``held``
+    and not called again unless ``on_in_doubt="retry"``.
+
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
+    :param key_column: column that names a row: unique, never NULL (templated).
+    :param id_card_column: source column of the ID number; it must be text (templated).
+    :param name_column: source column of the name (templated).
+    :param warehouse_conn_id: connection of the tables we write; the source's if not given (templated).
+    :param result_table: current state of each row in a campaign (templated); made if it is not there.
+        History and view of latest verdicts are named after it: ``faceid_history`` and
+        ``faceid_latest`` beside ``faceid_results``.
+    :param quarantine_table: rows whose input has to be mended (templated); made likewise.
+    :param run_table: one row per run (templated); made likewise.
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given, so that a
+        daily DAG asks only about who is new, changed or expired.
+    :param valid_for: for how long an answer is good; for ever if not given (templated: text such as
+        ``P30D`` is a duration, too).
+    :param version_column: source column that changes whenever the row does, such as the time of its
+        last update or an upload's number (templated). Without one a row counts as changed when its
+        ID number or name does, and a new photo alone is not noticed.
+    :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
+        stop the task before its first call: the table was probably reloaded with other keys. One
+        row alone never does, unless it is 0 (templated).
+    :param dry_run: whether to end before the first call, with the plan in log, XCom and run table
+        (templated).
+    :param min_rows: a source of fewer rows is an error; not asked of a shard (templated). With 0, the
+        default, an empty source is a run without rows: nobody may have applied today.
+    :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
+        ``.expand(shard=plan.output)``. The whole source if not given.
+    :param on_postponed: what to do about rows that may only be called later, because their person
+        was asked about too often or the service could not answer. ``leave`` them to the next run,
+        or ``reschedule`` this task for the moment when the first of them may go; that uses up no
+        try, and downstream tasks wait (templated).
+    :param on_incomplete: what to do at the end about rows that are held or still postponed:
+        ``ignore`` them, ``warn`` in the log, or ``fail`` the task, whose manifest is in XCom then.
+        A source of which every row is in quarantine fails the task, too, unless this is
+        ``ignore``; a shard does not (templated).
+    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged and keeps its own date (templated).
+    :param max_charged: calls this task may be charged for, over all its tries; each shard is a
+        task of its own. Before a call that might exceed it, the task fails and is not retried
+        (templated).
+    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too
+        few cannot keep the pace: it takes the rate times the seconds from claim to record, about
+        0.5 and the service's latency. As many as 2 seconds of the rate need if not given
+        (templated).
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
+        table in which somebody is called Null. Give the validation the same (templated).
+    :param faceid_conn_id: connection of type ``faceid`` (templated).
+    :param state_conn_id: connection of the database in which all workers keep the pace
+        (templated).
+    :return: through XCom, counts, money, rate and names of tables, ``success`` and ``error``. A task
+        that fails pushes the same under the same key, with the counts so far and why it fails.
     """
 
     action = "IdCardVerification"
 
     def __init__(
-        self, *, id_card_column: str = "id_card", name_column: str = "name", **kwargs: Any
+        self,
+        *,
+        source_conn_id: str,
+        source: str,
+        key_column: str = "id",
+        id_card_column: str = "id_card",
+        name_column: str = "name",
+        warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
+        quarantine_table: str = "faceid_quarantine",
+        run_table: str = "faceid_runs",
+        campaign: str | None = None,
+        valid_for: timedelta | None = None,
+        version_column: str | None = None,
+        max_changed: float = 0.2,
+        dry_run: bool = False,
+        min_rows: int = 0,
+        shard: dict[str, Any] | None = None,
+        on_postponed: Literal["leave", "reschedule"] = "leave",
+        on_incomplete: Literal["ignore", "warn", "fail"] = "warn",
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        max_charged: int | None = None,
+        max_in_flight: int | None = None,
+        skip_rules: Sequence[str] = (),
+        faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(columns={"IdCard": id_card_column, "Name": name_column}, **kwargs)
+        super().__init__(
+            source_conn_id=source_conn_id,
+            source=source,
+            key_column=key_column,
+            id_card_column=id_card_column,
+            name_column=name_column,
+            warehouse_conn_id=warehouse_conn_id,
+            result_table=result_table,
+            quarantine_table=quarantine_table,
+            run_table=run_table,
+            campaign=campaign,
+            valid_for=valid_for,
+            version_column=version_column,
+            max_changed=max_changed,
+            dry_run=dry_run,
+            min_rows=min_rows,
+            shard=shard,
+            on_postponed=on_postponed,
+            on_incomplete=on_incomplete,
+            on_in_doubt=on_in_doubt,
+            reuse_within=reuse_within,
+            max_charged=max_charged,
+            max_in_flight=max_in_flight,
+            skip_rules=skip_rules,
+            faceid_conn_id=faceid_conn_id,
+            state_conn_id=state_conn_id,
+            **kwargs,
+        )
 
 
 class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
@@ -333,25 +399,142 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
 
     Photos are read one at a time, just before their call.
 
-    :param id_card_column: source column of the ID number; it must be text.
-    :param name_column: source column of the name.
-    :param photo_column: source column of the photo: Base64 text, or the picture as bytes.
+    The source is read in pages by its key. A row is due when it has no answer in the campaign, asks
+    something else than before, its answer has expired, its postponement is over, or it was released;
+    all others are left alone, and so are those the validation put into quarantine. Before the first
+    call the task says how many rows are due and why, and what they can cost. Then they are called at
+    the account's pace, and their answers are written as they come. Nothing per row goes to XCom.
+
+    When the task fails, what was answered is in the result table, and the next try or run calls
+    only for the rest. A row that was sent without an answer may have been charged: it is ``held``
+    and not called again unless ``on_in_doubt="retry"``.
+
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
+    :param key_column: column that names a row: unique, never NULL (templated).
+    :param id_card_column: source column of the ID number; it must be text (templated).
+    :param name_column: source column of the name (templated).
+    :param photo_column: source column of the photo: Base64 text, or the picture as bytes (templated).
     :param photo_is_path: whether that column holds paths or URLs instead, each below one of
-        ``[faceid] photo_roots``.
+        ``[faceid] photo_roots`` (templated).
+    :param warehouse_conn_id: connection of the tables we write; the source's if not given (templated).
+    :param result_table: current state of each row in a campaign (templated); made if it is not there.
+        History and view of latest verdicts are named after it: ``faceid_history`` and
+        ``faceid_latest`` beside ``faceid_results``.
+    :param quarantine_table: rows whose input has to be mended (templated); made likewise.
+    :param run_table: one row per run (templated); made likewise.
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given, so that a
+        daily DAG asks only about who is new, changed or expired.
+    :param valid_for: for how long an answer is good; for ever if not given (templated: text such as
+        ``P30D`` is a duration, too).
+    :param version_column: source column that changes whenever the row does, such as the time of its
+        last update or an upload's number (templated). Without one a row counts as changed when its
+        ID number or name does, and a new photo alone is not noticed.
+    :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
+        stop the task before its first call: the table was probably reloaded with other keys. One
+        row alone never does, unless it is 0 (templated).
+    :param dry_run: whether to end before the first call, with the plan in log, XCom and run table
+        (templated).
+    :param min_rows: a source of fewer rows is an error; not asked of a shard (templated). With 0, the
+        default, an empty source is a run without rows: nobody may have applied today.
+    :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
+        ``.expand(shard=plan.output)``. The whole source if not given.
+    :param on_postponed: what to do about rows that may only be called later, because their person
+        was asked about too often or the service could not answer. ``leave`` them to the next run,
+        or ``reschedule`` this task for the moment when the first of them may go; that uses up no
+        try, and downstream tasks wait (templated).
+    :param on_incomplete: what to do at the end about rows that are held or still postponed:
+        ``ignore`` them, ``warn`` in the log, or ``fail`` the task, whose manifest is in XCom then.
+        A source of which every row is in quarantine fails the task, too, unless this is
+        ``ignore``; a shard does not (templated).
+    :param on_in_doubt: ``hold`` or ``retry`` rows that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged and keeps its own date (templated).
+    :param max_charged: calls this task may be charged for, over all its tries; each shard is a
+        task of its own. Before a call that might exceed it, the task fails and is not retried
+        (templated).
+    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt. Too
+        few cannot keep the pace: it takes the rate times the seconds from claim to record, about
+        0.5 and the service's latency. As many as 2 seconds of the rate need if not given
+        (templated).
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
+        table in which somebody is called Null. Give the validation the same (templated).
+    :param faceid_conn_id: connection of type ``faceid`` (templated).
+    :param state_conn_id: connection of the database in which all workers keep the pace
+        (templated).
+    :return: through XCom, counts, money, rate and names of tables, ``success`` and ``error``. A task
+        that fails pushes the same under the same key, with the counts so far and why it fails.
     """
 
+    template_fields: Sequence[str] = (
+        *_VerifyTableOperator.template_fields,
+        "photo_column",
+        "photo_is_path",
+    )
     action = "ImageRecognitionV2"
 
     def __init__(
         self,
         *,
+        source_conn_id: str,
+        source: str,
+        key_column: str = "id",
         id_card_column: str = "id_card",
         name_column: str = "name",
         photo_column: str = "photo",
         photo_is_path: bool = False,
+        warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
+        quarantine_table: str = "faceid_quarantine",
+        run_table: str = "faceid_runs",
+        campaign: str | None = None,
+        valid_for: timedelta | None = None,
+        version_column: str | None = None,
+        max_changed: float = 0.2,
+        dry_run: bool = False,
+        min_rows: int = 0,
+        shard: dict[str, Any] | None = None,
+        on_postponed: Literal["leave", "reschedule"] = "leave",
+        on_incomplete: Literal["ignore", "warn", "fail"] = "warn",
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        max_charged: int | None = None,
+        max_in_flight: int | None = None,
+        skip_rules: Sequence[str] = (),
+        faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(columns={"IdCard": id_card_column, "Name": name_column}, **kwargs)
+        super().__init__(
+            source_conn_id=source_conn_id,
+            source=source,
+            key_column=key_column,
+            id_card_column=id_card_column,
+            name_column=name_column,
+            warehouse_conn_id=warehouse_conn_id,
+            result_table=result_table,
+            quarantine_table=quarantine_table,
+            run_table=run_table,
+            campaign=campaign,
+            valid_for=valid_for,
+            version_column=version_column,
+            max_changed=max_changed,
+            dry_run=dry_run,
+            min_rows=min_rows,
+            shard=shard,
+            on_postponed=on_postponed,
+            on_incomplete=on_incomplete,
+            on_in_doubt=on_in_doubt,
+            reuse_within=reuse_within,
+            max_charged=max_charged,
+            max_in_flight=max_in_flight,
+            skip_rules=skip_rules,
+            faceid_conn_id=faceid_conn_id,
+            state_conn_id=state_conn_id,
+            **kwargs,
+        )
         self.photo_column = photo_column
         self.photo_is_path = photo_is_path
 

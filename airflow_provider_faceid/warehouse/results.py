@@ -9,7 +9,7 @@ from typing import Any
 from .. import __version__
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
 from ..exceptions import ConfigurationError, WarehouseError
-from ..service.outcomes import CodeRow
+from ..service.outcomes import CodeRow, Outcome
 from ..service.verdict import Verdict
 from .database import Database
 from .migrations import Names, prepare
@@ -211,6 +211,26 @@ class ResultsRepository:
             condition = f"campaign = ? AND action = ? AND status = ?{these}"
             released += update(self.database, self.names.results, values, condition, [*held, *some])
         return released
+
+    def count_released(self, keys: Sequence[str] | None = None) -> int:
+        """
+        Return how many rows have been released and wait for the next run.
+
+        :param keys: of the rows; all of them if not given.
+        """
+        # Only a row that was held is postponed without a known outcome.
+        scope = [*self.work.scope.values(), Status.POSTPONED.value, Outcome.UNCERTAIN.value]
+        dialect, total = self.database.dialect, 0
+        for some in [[]] if keys is None else portions(keys):
+            markers = ", ".join([dialect.marker] * len(some))
+            these = f" AND source_key IN ({markers})" if some else ""
+            condition = " AND ".join(
+                f"{name} = {dialect.marker}" for name in ("campaign", "action", "status", "outcome")
+            )
+            table = dialect.quote_table(self.names.results)
+            sql = f"SELECT COUNT(*) FROM {table} WHERE {condition}{these}"
+            total += int(self.database.rows(sql, [*scope, *some])[0][0])
+        return total
 
     def adopt(self, hashes: Mapping[str, str]) -> None:
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from ..counting import counted
 from ..exceptions import ConfigurationError, WarehouseError
 from .database import SQLITE, Database
 from .keys import ACCEPTED, KeyKind, kind_of
+from .query import is_query, shape, statement
 from .shard import Shard
 from .unreadable import NotComputed, Unreadable, UnusableKey, usable_key
 
@@ -22,8 +22,6 @@ MOST_UNREADABLE = 100
 
 NO_TEXT_CODES = frozenset({"22021", "22P05"})
 """SQLSTATE of values that are no text in some encoding."""
-
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d[\d.]*\b")
 
 
 class Source:
@@ -55,13 +53,12 @@ class Source:
         """
         Return what names this source in our tables: its connection, then the table or query.
 
-        A query is named by a fingerprint of its text without the literals, which may hold a date that
+        A query is named by a fingerprint of its text without comments and literals, which may hold a date that
         changes every day, or a person.
         """
         named = self.relation
-        if _is_query(named):
-            shape = " ".join(_LITERAL.sub("?", named).split())
-            named = f"query-{hashlib.sha256(shape.encode()).hexdigest()[:8]}"
+        if is_query(named):
+            named = f"query-{hashlib.sha256(shape(named).encode()).hexdigest()[:8]}"
         return f"{self.database.label}:{named}"
 
     def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
@@ -325,19 +322,14 @@ class Source:
 
     @property
     def _title(self) -> str:
-        return "query" if _is_query(self.relation) else f"table '{self.relation}'"
-
-
-def _is_query(relation: str) -> bool:
-    return re.match(r"\s*(select|with)\s", relation, re.IGNORECASE) is not None
+        return "query" if is_query(self.relation) else f"table '{self.relation}'"
 
 
 def _from_clause(database: Database, relation: str) -> str:
     dialect = database.dialect
-    if _is_query(relation):
-        query = dialect.literal_percent(relation.strip().rstrip(";"))
-        return f"({query}\n) AS faceid_source"  # the query may end in a comment
-    return f"{dialect.quote_table(relation)} AS faceid_source"
+    if is_query(relation):
+        return f"({dialect.literal_percent(statement(relation))}\n) AS faceid_source"
+    return f"{dialect.quote_table(relation.strip())} AS faceid_source"
 
 
 def _stand_in(error: WarehouseError) -> Unreadable:

@@ -43,10 +43,12 @@ def test_held_rows_stay_held_until_they_are_released(held, context):
     assert held.calls == 8
     assert release(context) == 3
     assert held.query(HELD) == []
+    assert release(context) == 3  # another try of the task, whose first one died at its end
     assert held.calls == 8
     after = verify(context)
     assert (after["held"], after["answered"], after["calls"]) == (0, 8, 3)
-    assert release(context) == 0
+    with pytest.raises(AirflowFailException, match="no held row of IdCardVerification in table"):
+        release(context)
 
 
 def test_some_of_them_may_be_released(held, context):
@@ -58,9 +60,16 @@ def test_some_of_them_may_be_released(held, context):
 
 
 def test_another_campaigns_rows_are_left_alone(held, context):
-    assert release(context, campaign="another") == 0
-    assert release(context, source_keys=[]) == 0
+    for wrong in ({"campaign": "another"}, {"source_keys": []}, {"source_keys": ["99"]}):
+        with pytest.raises(AirflowFailException, match="so nothing was released"):
+            release(context, **wrong)
     assert len(held.query(HELD)) == 3
+
+
+@pytest.mark.parametrize("wish", ["warn", "ignore"])
+def test_that_there_is_nothing_to_release_may_be_nothing_unusual(held, context, told, wish):
+    assert release(context, campaign="another", on_nothing_released=wish) == 0
+    assert ("so nothing was released" in told()) is (wish == "warn")
 
 
 def test_a_table_that_is_not_there_is_said(bench, context):

@@ -121,17 +121,6 @@ def test_a_key_nobody_has_fails_at_once(bench, context):
         IdCardVerificationOperator(task_id="t", **REFERENCE).execute(context)
 
 
-@pytest.mark.parametrize("kind", [IdCardVerificationOperator, ImageRecognitionV2Operator])
-def test_personal_data_is_in_no_template_field(kind):
-    assert set(kind.template_fields) == {
-        "source",
-        "key",
-        "key_column",
-        "campaign",
-        "on_in_doubt",
-    }
-
-
 def test_bad_input_fails_at_once_by_the_name_of_its_rule(bench, context):
     operator = IdCardVerificationOperator(task_id="t", id_card="440305199505132562", name="Li Si")
     with pytest.raises(AirflowFailException, match="rule id_card_check_digit") as caught:

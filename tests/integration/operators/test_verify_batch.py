@@ -93,20 +93,6 @@ def test_photos_may_be_given_by_path(table, context, tmp_path, monkeypatch):
     assert result["outcomes"] == {"match": 1, "mismatch": 8}
 
 
-@pytest.mark.parametrize("kind", [IdCardVerificationBatchOperator, ImageRecognitionV2BatchOperator])
-def test_names_of_tables_are_templates_and_columns_are_not(kind):
-    assert set(kind.template_fields) == {
-        "source",
-        "key_column",
-        "result_table",
-        "quarantine_table",
-        "run_table",
-        "campaign",
-        "version_column",
-        "on_in_doubt",
-    }
-
-
 def test_the_campaign_is_the_dag_whatever_its_date(table, context):
     first = IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
     assert (first["campaign"], first["calls"]) == ("dag", 9)
@@ -202,8 +188,10 @@ def test_another_campaign_reuses_what_is_not_too_old(table, context):
     ("wrong", "message"),
     [
         ({"reuse_within": timedelta(days=91)}, "kept for 90 days"),
-        ({"max_charged": -1}, "it is 0 or more"),
+        ({"max_charged": -1}, "it is a whole number from 0"),
         ({"on_in_doubt": "maybe"}, "'hold' or 'retry'"),
+        ({"valid_for": timedelta(0)}, "a timedelta of more than nothing"),
+        ({"max_changed": 20}, "a share from 0 to 1"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_fails_before_anything_is_sent(
@@ -358,6 +346,15 @@ def test_a_wrong_key_fails_at_once(table, context):
     with pytest.raises(AirflowFailException, match="SecretKey is wrong"):
         IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
     assert table.server.account.ledger.bill[ID_CARD] == 0
+
+
+def test_a_table_that_is_empty_today_is_no_error_unless_it_is_said_to_be(table, context, told):
+    nobody = PEOPLE | {"source": "SELECT * FROM people WHERE id > 999"}
+    manifest = IdCardVerificationBatchOperator(task_id="t", **nobody).execute(context)
+    assert (manifest["rows_in"], manifest["calls"]) == (0, 0)
+    assert "Campaign 'dag': the source has no rows" in told()
+    with pytest.raises(AirflowFailException, match="has 0 rows, fewer than min_rows=1"):
+        IdCardVerificationBatchOperator(task_id="t", min_rows=1, **nobody).execute(context)
 
 
 def test_a_missing_column_fails_at_once(table, context):

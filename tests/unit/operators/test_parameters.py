@@ -1,0 +1,133 @@
+"""What a template renders to, as text or as a Python object, is the same parameter."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.operators import parameters
+from airflow_provider_faceid.operators.parameters import READERS, read_parameters
+from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+from tests.unit.operators.conftest import OPERATORS
+
+MONTH = timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("max_charged", 5000, 5000),
+        ("max_charged", "5000", 5000),
+        ("max_charged", " 5_000\n", 5000),
+        ("max_charged", "None", None),
+        ("max_charged", "", None),
+        ("max_charged", "0", 0),
+        ("max_changed", "0.5", 0.5),
+        ("max_changed", 1, 1.0),
+        ("min_rows", "1", 1),
+        ("is_dry_run", "False", False),
+        ("is_dry_run", "true", True),
+        ("is_dry_run", 0, False),
+        ("valid_for", MONTH, MONTH),
+        ("valid_for", str(MONTH), MONTH),
+        ("valid_for", "P30D", MONTH),
+        ("valid_for", "P1DT12H", timedelta(days=1, hours=12)),
+        ("valid_for", "30 days", MONTH),
+        ("valid_for", "1 day, 2:03:04", timedelta(days=1, hours=2, minutes=3, seconds=4)),
+        ("valid_for", "0:30:00", timedelta(minutes=30)),
+        ("valid_for", "None", None),
+        ("campaign", "None", None),
+        ("campaign", "", None),
+        ("campaign", 2026, "2026"),
+        ("source_keys", "['1', 2]", ["1", 2]),
+        ("source_keys", '["a", "b"]', ["a", "b"]),
+        ("source_keys", ("a", 3), ["a", 3]),
+        ("source_keys", None, None),
+        ("expectations", '[{"type": "x"}]', [{"type": "x"}]),
+        ("action", "IdCardVerification", "IdCardVerification"),
+        ("id_card_column", "id_card", "id_card"),
+        ("on_incomplete", "fail", "fail"),
+    ],
+)
+def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
+    found = READERS[name](given)
+    assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("max_charged", "many", "a whole number from 0"),
+        ("max_charged", -1, "a whole number from 0"),
+        ("max_charged", 2.5, "a whole number from 0"),
+        ("max_charged", True, "a whole number from 0"),
+        ("shards", "0", "a whole number from 1"),
+        ("max_changed", "20 %", "a share from 0 to 1"),
+        ("max_changed", 20, "a share from 0 to 1"),
+        ("max_changed", "nan", "a share from 0 to 1"),
+        ("valid_for", "30", "a timedelta"),
+        ("valid_for", 30, "a timedelta"),
+        ("valid_for", "P", "a timedelta"),
+        ("valid_for", "0:00:00", "a timedelta"),
+        ("valid_for", "-1 day, 0:00:00", "a timedelta"),
+        ("is_dry_run", "maybe", "True or False"),
+        ("is_dry_run", "", "True or False"),
+        ("id_card_column", "None", "must not be empty"),
+        ("id_card_column", 1.5, "it is text, not float"),
+        ("source_keys", "12", "it is a list"),
+        ("source_keys", "abc", "it is a list"),
+        ("expectations", "[1]", "a list of dicts"),
+        ("action", "IdCardVerfication", "did you mean 'IdCardVerification'"),
+        ("on_incomplete", "fial", "did you mean 'fail'"),
+    ],
+)
+def test_what_it_cannot_be_is_said(name, given, said):
+    with pytest.raises(ValueError, match=said):
+        READERS[name](given)
+
+
+def test_all_that_is_wrong_is_said_at_once_and_by_name():
+    task = IdCardVerificationBatchOperator(
+        task_id="verify",
+        source_conn_id="warehouse",
+        source="None",
+        max_charged="many",
+        dry_run="perhaps",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read_parameters(task, "source_conn_id", "source")
+    message = str(caught.value)
+    assert message.startswith("Task 'verify': ")
+    assert "max_charged='many': it is a whole number from 0" in message
+    assert "dry_run='perhaps': it is True or False" in message
+    assert "source='None': it is text, and must not be empty" in message
+
+
+def test_a_long_value_is_not_repeated_whole():
+    task = IdCardVerificationBatchOperator(
+        task_id="t", source_conn_id="w", source="people", max_charged="x" * 500
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read_parameters(task)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_whatever_is_templated_has_a_reader_and_no_person_is_templated(operator):
+    assert set(operator.template_fields) <= READERS.keys()
+    assert not {"id_card", "name", "photo", "photo_path"} & set(operator.template_fields)
+    assert operator.template_ext == (".sql",)
+
+
+def test_every_reader_is_used():
+    used = {name for operator in OPERATORS for name in operator.template_fields}
+    assert used == READERS.keys()
+
+
+def test_readers_are_functions_of_a_value():
+    for reader in READERS.values():
+        inner = reader.func if isinstance(reader, partial) else reader
+        assert getattr(parameters, inner.__name__) is inner
