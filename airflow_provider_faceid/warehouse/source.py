@@ -225,7 +225,8 @@ class Source:
 
     def _count_keys(self) -> tuple[int, int, int]:
         """Return how many rows there are, how many have a key, and how many of those differ."""
-        key, (where, ends) = self._key, self._range()
+        kind, key = self._kind, self._key  # a type that cannot name rows is refused first
+        where, ends = self._range()
         counts = f"COUNT(*), COUNT({key}), COUNT(DISTINCT {key})"
         if self.database.dialect is not SQLITE:
             # Their text is turned back into keys: those that differ have texts that differ.
@@ -242,7 +243,7 @@ class Source:
         if numbers and texts:
             also = f"{where} AND" if where else " WHERE"
             (same,) = self.database.rows(
-                f"SELECT COUNT(*) - COUNT(DISTINCT {self._kind.text.format(key)}) FROM {self._from}"
+                f"SELECT COUNT(*) - COUNT(DISTINCT {kind.text.format(key)}) FROM {self._from}"
                 f"{also} typeof({key}) IN ('integer', 'text')",
                 ends,
             )[0]
