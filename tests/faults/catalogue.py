@@ -110,8 +110,21 @@ FAULTS: dict[int, Fault] = {
         "rows are mended after the service or the input rules refused them",
         "asked about in the next run; an unmended one is not",
     ),
+    47: Fault(
+        "keys that differ but have the same text; keys a driver rounds; keys of 9 kB, with NUL",
+        "refused by name, or set aside before a call; the run ends",
+    ),
+    48: Fault("text that is no UTF-8 in one row", "that row is set aside, all others answered"),
+    49: Fault(
+        "the warehouse refuses one answer of many",
+        "the others are written; it is set aside with its reason, and stays in the ledger",
+    ),
     50: Fault(
         "the warehouse can be read but not written to", "stops before the first call, says why"
+    ),
+    52: Fault(
+        "serializable, deadlocks, cancelled statements, a server restart while a page is read",
+        "repeated; no row is held that never left",
     ),
     53: Fault(
         "the clock is put back or forward by an hour, two runs of one campaign",

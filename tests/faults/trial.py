@@ -19,6 +19,7 @@ from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
+from airflow_provider_faceid.warehouse.unreadable import usable_key
 from tests.integration.batch.conftest import Bench
 from tests.integration.warehouse.conftest import Home
 
@@ -129,7 +130,9 @@ class Trial(Bench):
         unanswered = [call for call in before if not call["answered"] and not call["error"]]
         results, quarantine, _ = self.ours
         facts = Facts(
-            source={str(key): str(number) for key, number, *_ in self.rows(self.source)},
+            source={
+                usable_key(str(key), key): str(number) for key, number, *_ in self.rows(self.source)
+            },
             results=self.rows(results, "source_key, status"),
             quarantine=[key for (key,) in self.rows(quarantine, "source_key")],
             calls=before,
