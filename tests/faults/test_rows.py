@@ -179,10 +179,13 @@ def test_a_view_that_fails_for_one_row_costs_that_row_only(trials, home, measure
     measured(f"{home.dialect.name}, one row of a view: 59 of 60 answered, 1 set aside")
 
 
+TRIGGER = (
+    "CREATE TRIGGER refuse BEFORE INSERT ON faceid_results WHEN NEW.source_key = '7' "
+    "BEGIN SELECT RAISE(ABORT, 'not found, does not exist'); END"
+)
 REFUSE = {
     "sqlite": (
-        "CREATE TRIGGER refuse BEFORE INSERT ON faceid_results WHEN NEW.source_key = '7' BEGIN "
-         "SELECT RAISE(ABORT, 'not found, does not exist'); END",
+        TRIGGER,
         "DROP TRIGGER refuse",
         "warehouse:SQLITE_CONSTRAINT_TRIGGER",
     ),
