@@ -278,7 +278,7 @@ class Database:
                 cursor.execute(sql, tuple(parameters))
                 found = cursor.fetchall()
             except Exception as error:
-                if not _is_no_text(error):
+                if not _is_no_text(error, connection):
                     raise
                 found = read_all_text(connection, sql, tuple(parameters))
             return [tuple(row) for row in found]
@@ -357,8 +357,12 @@ class _Cursor(sqlite3.Cursor):
         return super().executemany(sql, parameters)
 
 
-def _is_no_text(error: Exception) -> bool:
-    """Say whether a driver could not read the text of a row; SQLite itself has no code for it."""
+def _is_no_text(error: Exception, connection: Any) -> bool:
+    """
+    Say whether a driver could not read the text of a row, and can be told to leave it alone.
+
+    SQLite itself has no code for it, and psycopg2 cannot be told.
+    """
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) is None
-    return isinstance(error, UnicodeDecodeError)
+    return isinstance(error, UnicodeDecodeError) and hasattr(connection, "adapters")

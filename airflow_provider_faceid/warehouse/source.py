@@ -20,8 +20,8 @@ EVERYTHING = Shard()
 MOST_UNREADABLE = 100
 """Rows in a row that may be unreadable one by one: if there are more, the query itself is wrong."""
 
-NO_TEXT_CODES = frozenset({"22021", "22P05"})
-"""SQLSTATE of values that are no text in some encoding."""
+NO_TEXT_CODES = frozenset({"22021", "22P05", "UnicodeDecodeError"})
+"""SQLSTATE, or class, of errors about values that are no text in some encoding."""
 
 
 class Source:
