@@ -16,6 +16,7 @@
      |   |- NotSentError          the request never left (DNS, connect)
      |   |   `- SlowUploadError       a photo took longer than a signature is good for
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
+     |   |- PhotoStoreError       folder or object store of the photos; nothing was sent for them
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
      |   `- OutageError           nobody has answered a run for long
@@ -107,6 +108,18 @@ class SlowUploadError(NotSentError):
 
 class StateStoreError(RetryError):
     """The database of the state all workers share is out of reach. Nothing was sent."""
+
+
+class PhotoStoreError(RetryError):
+    """
+    A folder or object store of photos is out of reach, or refuses. Nothing was sent for its rows.
+
+    :ivar is_refusal: whether it answers and refuses, so that waiting hardly helps.
+    :ivar is_outage: whether no photo could be read for so long that a run gives up.
+    """
+
+    is_refusal: bool = False
+    is_outage: bool = False
 
 
 class ThrottledError(RetryError):

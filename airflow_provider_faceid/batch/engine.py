@@ -41,6 +41,7 @@ from .health import Health
 from .inputs import Columns, Inputs, Row
 from .later import Later
 from .manifest import Manifest
+from .photos import PhotoReader
 from .places import Places
 from .plan import MAX_CHANGED, Background
 from .planner import Planner
@@ -112,8 +113,23 @@ class Batch:
             in_flight=self._max_in_flight,
         )
         self._halt = Halt(action.name, log)
+        self._photos = None
+        if columns.read_photo is not None:
+            self._photos = PhotoReader(
+                columns.read_photo,
+                patience=settings.outage_patience,
+                halted=lambda: self._halt.is_on,
+                clock=clock,
+                log=log,
+            )
         self._inputs = Inputs(
-            action, source, columns, settings, clock, halted=lambda: self._halt.is_on
+            action,
+            source,
+            columns,
+            settings,
+            clock,
+            halted=lambda: self._halt.is_on,
+            photos=self._photos,
         )
         self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)
         self._gate = Gate(pace, self._health, lambda: self._halt.is_on, self._claims.make_sure)
@@ -262,7 +278,10 @@ class Batch:
                 self._settings, self._gate.pace, self._clock, watch=self._health.saw
             )
             async with client, self._reporting():
-                await self._verify_rows(self._verification(client))
+                verification = self._verification(client)
+                await self._verify_rows(verification)
+            if (unread := verification.unread()) is not None and not self._halt.is_on:
+                self._halt.fail(unread)
             completed = True
         finally:
             finished.set()
@@ -335,6 +354,7 @@ class Batch:
             manifest=self.manifest,
             clock=self._clock,
             uploads=self._uploads,
+            photos=self._photos,
         )
 
     async def _verify_rows(self, verification: Verification) -> None:

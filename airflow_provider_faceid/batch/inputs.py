@@ -1,7 +1,7 @@
 """The source as the engine sees it: pages of rows, and the request of one row.
 
-The source has a thread of its own, so that a slow query never delays a call; photos by path are
-read in a small pool.
+The source has a thread of its own, so that a slow query never delays a call; photos by path have
+theirs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..service.fields import InputRules
 from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
 from ..warehouse.unreadable import RULES, Unreadable, UnusableKey
+from .photos import PhotoReader
 from .threads import END_SECONDS, DaemonThreads, in_thread
 
 PAGE_ROWS = 500
@@ -38,6 +39,8 @@ class Row(NamedTuple):
     :param row_hash: as :meth:`Inputs.row_hash` returns it.
     :param rounds: how often it used up its attempts while nobody was answered.
     :param identity: pseudonymous columns of the result table.
+    :param unread_since: when its photo could not be read for the first time, on the monotonic clock;
+        None if that never happened.
     """
 
     key: str
@@ -47,6 +50,7 @@ class Row(NamedTuple):
     row_hash: str | None = None
     rounds: int = 0
     identity: Mapping[str, str | None] = MappingProxyType({})
+    unread_since: float | None = None
 
     def __repr__(self) -> str:
         return f"<row {self.key}>"
@@ -94,6 +98,7 @@ class Inputs:
     :param columns: where their values are.
     :param settings: say how strictly an ID number is read, and by which secret it is hashed.
     :param halted: says whether the run has halted: whatever is being read is not waited for then.
+    :param photos: reads photos by path; None for photos that are in the column.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Inputs:
         clock: Clock,
         *,
         halted: Callable[[], bool] = bool,
+        photos: PhotoReader | None = None,
     ) -> None:
         self._halted = halted
         self._action, self._source, self._columns = action, source, columns
@@ -113,7 +119,7 @@ class Inputs:
         self._fields = list(columns.by_field)
         self._hash_row = row_hasher(settings.hmac_key, action, self._fields)
         self._source_thread = DaemonThreads(1, "faceid-source")
-        self._photo_threads = DaemonThreads(4, "faceid-photo")
+        self._photos = photos
 
     async def inspect(self, min_rows: int) -> int:
         """
@@ -196,7 +202,8 @@ class Inputs:
     def close(self) -> None:
         """Stop the threads."""
         self._source_thread.shutdown()  # it closes its connection, should it ever go on
-        self._photo_threads.shutdown(cancel_futures=True)
+        if self._photos is not None:
+            self._photos.close()
 
     def earlier_keys(self, page: Sequence[tuple[Any, ...]]) -> dict[str, str]:
         """Return the keys of a page that an earlier version called otherwise, by that name."""
@@ -207,10 +214,9 @@ class Inputs:
         row = await self._in_source(self._source.row, position, [self._columns.photo])
         value = row[0] if row else None
         _refuse_unusable("", row or ())
-        read = self._columns.read_photo
-        if read is None or value is None:
+        if self._photos is None or value is None:
             return value
-        return await in_thread(self._photo_threads, self._halted, read, value)
+        return await self._photos.read(value)
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
         return await in_thread(self._source_thread, self._halted, work, *args)

@@ -13,6 +13,7 @@ from ..exceptions import (
     InvalidInputError,
     NotSentError,
     OutageError,
+    PhotoStoreError,
     SlowUploadError,
     SupersededError,
     UnavailableError,
@@ -31,6 +32,7 @@ from .health import Health
 from .inputs import Inputs, Row
 from .later import Later
 from .manifest import Manifest
+from .photos import PhotoReader
 from .places import Places
 from .uploads import Place, Uploads
 
@@ -60,6 +62,7 @@ class Verification:
     :param client: makes the calls, through the gate.
     :param later: rows that wait within the run.
     :param uploads: the places of photos; None for an Action without any.
+    :param photos: reads photos by path; None if there are none.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Verification:
         manifest: Manifest,
         clock: Clock,
         uploads: Uploads | None,
+        photos: PhotoReader | None,
     ) -> None:
         self._action, self._client, self._inputs = action, client, inputs
         self._claims, self._gate, self._health, self._halt = claims, gate, health, halt
         self._later, self._places, self._manifest = later, places, manifest
-        self._clock, self._uploads = clock, uploads
+        self._clock, self._uploads, self._photos = clock, uploads, photos
+        self._unread, self._last_unread = 0, ""
         self._calling = self._ended = 0
         self._first_call = 0.0
 
@@ -102,11 +107,32 @@ class Verification:
             await self._ask(row, params, claim, place)
         except InvalidInputError as error:
             self._places.quarantine(row, error.rule, Stage.INPUT)
+        except PhotoStoreError as error:
+            self._settle_unread(row, error)
         except Exception as error:  # noqa: BLE001 - raised once the other answers are in
             self._halt.fail(error)
         finally:
             if place is not None:
                 place.give_back()
+
+    def unread(self) -> PhotoStoreError | None:
+        """Return why rows were left as they are; None if none was."""
+        if not self._unread:
+            return None
+        return PhotoStoreError(
+            f"{self._unread} rows were left as they are, all others are through. The last: "
+            f"{self._last_unread}"
+        )
+
+    def _settle_unread(self, row: Row, error: PhotoStoreError) -> None:
+        """Let a row go later whose photo cannot be read; in the end leave it as it is."""
+        if self._photos is None or error.is_outage:
+            self._halt.fail(error)
+            return
+        since = self._clock.monotonic() if row.unread_since is None else row.unread_since
+        pause = self._photos.pause_after(error, since)
+        if pause is None or not self._later.add(row._replace(unread_since=since), pause):
+            self._unread, self._last_unread = self._unread + 1, str(error)
 
     async def _request(self, row: Row, place: Place | None) -> dict[str, object]:
         """Return the request of a row; one with a photo has its place by then."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
+from ..clock import SYSTEM_CLOCK
 from ..exceptions import ConfigurationError
 from ..frames import without_frames
 from ..task_context import default_campaign, task_instance
@@ -328,7 +329,14 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
 
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
         if self.photo_is_path:
-            from .photos import photo_reader  # noqa: PLC0415 - keeps reading a DAG file cheap
+            from ..batch.photos import read_patiently  # noqa: PLC0415 - keeps reading a DAG file cheap
+            from .photos import photo_reader  # noqa: PLC0415 - the same
 
-            person["photo"] = photo_reader()(person["photo"])
+            person["photo"] = read_patiently(
+                photo_reader(),
+                person["photo"],
+                hook.settings.outage_patience,
+                SYSTEM_CLOCK,
+                self.log,
+            )
         return hook.image_recognition_v2(**person)

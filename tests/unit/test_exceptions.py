@@ -21,6 +21,7 @@ TREE = {
     "NotSentError": "RetryError",
     "SlowUploadError": "NotSentError",
     "StateStoreError": "RetryError",
+    "PhotoStoreError": "RetryError",
     "ThrottledError": "RetryError",
     "UnavailableError": "RetryError",
     "OutageError": "RetryError",

@@ -11,7 +11,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
+from airflow_provider_faceid.exceptions import (
+    ConfigurationError,
+    InvalidInputError,
+    PhotoStoreError,
+)
 from airflow_provider_faceid.operators.photos import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
@@ -238,7 +242,7 @@ def test_a_file_of_10_gigabytes_is_not_read(photos):
 def test_a_file_that_says_it_is_empty_and_is_not_is_bounded_too(photos, roots):
     """Those of /proc do; this one has 128 TB."""
     roots(photos, "/proc")
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(PhotoStoreError, match="EIO"):
         photo_reader()("/proc/self/mem")
 
 
