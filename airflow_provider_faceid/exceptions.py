@@ -45,10 +45,14 @@ class FaceIdError(Exception):
     :param request_id: the RequestId of the answer, empty if there was none.
     :ivar requests: requests made before giving up.
     :ivar throttled: how many of them were refused as too fast.
+    :ivar gateway_refusals: how many of them a gateway refused, which does not know what was charged.
+    :ivar retry_after: seconds after which the gateway asks to come back, 0 if it does not.
     """
 
     requests: int = 0
     throttled: int = 0
+    gateway_refusals: int = 0
+    retry_after: float = 0.0
 
     def __init__(self, message: str, *, code: str = "", request_id: str = "") -> None:
         self.code = code

@@ -230,6 +230,13 @@ def get_provider_info() -> dict[str, Any]:
                         "as the deadline allows. Calls that may have been charged are never repeated. Empty: 6.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
                     },
+                    "repeat_gateway_errors": {
+                        "label": "Repeat gateway errors",
+                        "description": "Only if the gateway in front of the service never forwards "
+                        "a call that it answers with HTTP 502 or 503: such calls are repeated then. "
+                        "Otherwise they may have been charged, and are held. Empty: no.",
+                        "schema": {"type": ["boolean", "null"], "default": False},
+                    },
                     "outage_patience": {
                         "label": "Outage patience",
                         "description": "Seconds a run over a table waits while the service "

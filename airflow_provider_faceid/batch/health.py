@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..client.flow import Attempt
+from ..client.retry import RETRY_AFTER_CAP
 from ..clock import Clock
 from ..exceptions import (
     FaceIdError,
@@ -108,7 +109,8 @@ class Health:
         elif not self.answers or self._failures < FAILURES_IN_A_ROW:
             return
         self.answers = False
-        self._next = now + self._pause * self._clock.jitter(0.5, 1.5)
+        pause = self._pause * self._clock.jitter(0.5, 1.5)
+        self._next = now + max(pause, min(problem.retry_after, RETRY_AFTER_CAP))
 
     def _check_patience(self) -> None:
         if self._halted():

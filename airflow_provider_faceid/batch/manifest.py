@@ -29,7 +29,9 @@ class Manifest:
     :param held: rows sent without an answer; they may have been charged.
     :param calls: requests made in this run, refused ones included.
     :param charged: calls of this run that are billed.
-    :param charge_unknown: answers of this run of which no page says whether they are billed.
+    :param charge_unknown: requests of this run that may be billed besides: those without an answer,
+        answers of which no page says, and what a gateway refused by its own word. The bill is never
+        above ``charged`` and this together.
     :param throttled: requests refused as too fast; none of them is billed.
     :param seconds: from the first request to the last answer.
     """
@@ -51,14 +53,15 @@ class Manifest:
 
     def add_verdict(self, verdict: Verdict) -> None:
         """Count the requests and the money of one answer."""
-        self.add_requests(verdict.attempts, verdict.throttled)
+        self.add_requests(verdict.attempts, verdict.throttled, verdict.gateway_refusals)
         self.charged += verdict.charged is True
         self.charge_unknown += verdict.charged is None
 
-    def add_requests(self, calls: int, throttled: int) -> None:
-        """Count requests."""
+    def add_requests(self, calls: int, throttled: int, charge_unknown: int = 0) -> None:
+        """Count requests; some of them may be billed."""
         self.calls += calls
         self.throttled += throttled
+        self.charge_unknown += charge_unknown
 
     def add_postponed(self, not_before: float) -> None:
         """Count a row that waits for a moment."""

@@ -82,7 +82,10 @@ def line(manifest: Manifest, *, has_ended: bool = False) -> str:
     counts |= {"quarantined": manifest.quarantined.total()}
     counts |= {"postponed": manifest.postponed, "held": manifest.held}
     listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    unknown = manifest.charge_unknown
+    perhaps = f" and {unknown} that may be" if unknown else ""
     return (
         f"{manifest.done}/{manifest.rows_in} rows, {rate:.1f} calls/s, {eta}; "
-        f"{counted(manifest.calls, 'call')}, {manifest.charged} charged; {listed or 'nothing yet'}"
+        f"{counted(manifest.calls, 'call')}, {manifest.charged} charged{perhaps}; "
+        f"{listed or 'nothing yet'}"
     )

@@ -200,7 +200,11 @@ class Verification:
                 self._action.name, params, attempt, self._gate.for_attempt(attempt, place)
             )
         except FaceIdError as error:
-            self._manifest.add_requests(error.requests, error.throttled)
+            in_doubt = error.gateway_refusals + isinstance(error, UncertainError)
+            self._manifest.add_requests(error.requests, error.throttled, in_doubt)
+            raise
+        except BaseException:
+            self._manifest.charge_unknown += attempt.sent  # it was cut off on its way
             raise
         finally:
             attempt.ended = True

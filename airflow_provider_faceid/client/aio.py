@@ -176,7 +176,7 @@ class AsyncClient:
                 body = bytearray()
                 while len(body) <= MAX_ANSWER and (part := await response.content.readany()):
                     body += part
-            return reply_of(send, response.status, body, response.headers)
+            return reply_of(send, response.status, body, response.headers, settings)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             problem = problem_of(send.action, error, handover, proxied=self._proxy is not None)
             raise of_upload(problem, upload, send.action) from None

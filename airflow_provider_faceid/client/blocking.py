@@ -110,7 +110,7 @@ def _send(
 
     try:
         response, body = until(lambda: upload.end, exchange)
-        return reply_of(send, response.status_code, body, response.headers)
+        return reply_of(send, response.status_code, body, response.headers, settings)
     except UncertainError as error:
         raise of_upload(error, upload, send.action) from None
     except (HTTPError, requests.RequestException) as error:

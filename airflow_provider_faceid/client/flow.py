@@ -24,7 +24,7 @@ from ..exceptions import (
     UnavailableError,
 )
 from ..service.envelope import Pieces, Reply, build_body
-from ..service.outcomes import Outcome
+from ..service.outcomes import PROOFS, Outcome
 from ..service.verdict import Verdict, judge
 from .credentials.key import Credentials
 from .encryption import Encrypt
@@ -161,6 +161,7 @@ _CHECK_ENCRYPTION = (
 _ADVICE = {
     "FailedOperation.DecryptSystemError": _CHECK_ENCRYPTION,
     "InvalidParameter.UnsupportEncryptField": _CHECK_ENCRYPTION,
+    **dict.fromkeys(PROOFS, "Try again later; by its own word the gateway did not forward it"),
 }
 """What to do about codes of which more is known than of their outcome."""
 
@@ -203,6 +204,7 @@ def call_flow(
         )
     except FaceIdError as error:
         error.requests, error.throttled = tries.requests, tries.throttled
+        error.gateway_refusals = tries.gateway_refusals
         raise
     finally:
         attempt.ended = True
@@ -237,6 +239,7 @@ def _requests(
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")
+            tries.gateway_refusals += reply.is_gateways
             verdict = judge(reply, settings.similarity_threshold)
             decision = decide(Fate.ANSWERED, verdict.outcome, verdict.code)
             if decision is Decision.ANSWER:
@@ -247,15 +250,17 @@ def _requests(
                     verdict,
                     attempts=tries.requests,
                     throttled=tries.throttled,
+                    gateway_refusals=tries.gateway_refusals,
                     latency_ms=latency_ms,
                 )
             expired = decision is Decision.SIGN_AGAIN
             ahead_s = clock.measure(reply.date) if expired else None
             problem = problem_of(verdict, decision, settings, ahead_s)
+            problem.retry_after = reply.retry_after
             decision = tries.mend(decision, ahead_s)
         tries.allow(attempt.upload_seconds - uploading)
         yield Seen(problem)
-        pause = tries.pause(decision)
+        pause = tries.pause(decision, problem.retry_after)
         if pause is None:
             raise problem
         if decision is Decision.RENEW_KEY:

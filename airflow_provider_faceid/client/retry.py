@@ -20,6 +20,9 @@ BACK_OFF_CAP = 20.0
 SPREAD = (0.5, 1.5)
 """Pauses are this many times as long, by chance, to keep workers out of step."""
 
+RETRY_AFTER_CAP = 60.0
+"""Seconds for which a gateway's ``Retry-After`` is obeyed; for longer ones a later call is tried."""
+
 LEAST_SECONDS = 1.0
 """What a repetition must have left before the deadline; with less it would end in doubt."""
 
@@ -101,11 +104,12 @@ class Tries:
     :param clock: the one requests are signed by.
     :ivar requests: all of them.
     :ivar throttled: those refused as too fast.
+    :ivar gateway_refusals: those a gateway refused in the service's place.
     :ivar sent_at: when the last of them left, on the monotonic clock.
     """
 
     def __init__(self, settings: Settings, clock: ServiceClock) -> None:
-        self.requests = self.throttled = 0
+        self.requests = self.throttled = self.gateway_refusals = 0
         self.sent_at = self._deadline = 0.0
         self._failures = 0
         self._signed_again = self._renewed = False
@@ -156,8 +160,12 @@ class Tries:
         self._renewed = True
         return Decision.RENEW_KEY
 
-    def pause(self, decision: Decision) -> float | None:
-        """Return the seconds to wait before the next request, None if there may not be one."""
+    def pause(self, decision: Decision, retry_after: float = 0.0) -> float | None:
+        """
+        Return the seconds to wait before the next request, None if there may not be one.
+
+        :param retry_after: seconds after which the gateway asks to come back.
+        """
         seconds = None
         match decision:
             case Decision.NEXT_SLOT:
@@ -171,6 +179,8 @@ class Tries:
                     seconds = back_off * self._clock.jitter(*SPREAD)
             case Decision.SIGN_AGAIN | Decision.RENEW_KEY:
                 seconds = 0.0
+        if seconds is not None:
+            seconds = max(seconds, min(retry_after, RETRY_AFTER_CAP))
         if seconds is None or self._too_late_at(self._clock.monotonic() + seconds):
             return None
         return seconds

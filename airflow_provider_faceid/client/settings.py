@@ -44,6 +44,8 @@ class Settings:
     :param deadline: seconds for one call with all its requests and pauses, from the first request;
         uploads of photos are left out.
     :param max_attempts: requests for one answer while the service is unavailable.
+    :param repeat_gateway_errors: whether calls that a gateway answers with HTTP 502 or 503 are
+        repeated: it never forwards a call that it fails.
     :param outage_patience: seconds a run over a table waits while nobody is answered.
     :param throttle_patience: throttled answers one call puts up with, a second or so each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
@@ -70,6 +72,7 @@ class Settings:
     connect_timeout: float = 5.0
     deadline: float = 120.0
     max_attempts: int = 6
+    repeat_gateway_errors: bool = False
     outage_patience: float = 900.0
     throttle_patience: int = 60
     similarity_threshold: float = DEFAULT_THRESHOLD

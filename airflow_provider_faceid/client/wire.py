@@ -29,11 +29,18 @@ def headers_of(send: Send, settings: Settings, clock: ServiceClock) -> dict[str,
     return {**signed, **UNPACKED}
 
 
-def reply_of(send: Send, status: int, body: bytes | bytearray, headers: Mapping[str, str]) -> Reply:
+def reply_of(
+    send: Send,
+    status: int,
+    body: bytes | bytearray,
+    headers: Mapping[str, str],
+    settings: Settings,
+) -> Reply:
     """
     Return what an answer says.
 
     :param headers: of the answer, whatever the case of their names.
+    :param settings: say what the gateway's statuses mean.
     :raises FaceIdError: it is no answer of the service.
     """
     return read_reply(
@@ -43,4 +50,6 @@ def reply_of(send: Send, status: int, body: bytes | bytearray, headers: Mapping[
         send.personal,
         date_header=headers.get("Date", ""),
         encoding=headers.get("Content-Encoding", ""),
+        retry_after_header=headers.get("Retry-After", ""),
+        never_forwards=settings.repeat_gateway_errors,
     )

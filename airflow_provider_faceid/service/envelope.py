@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from ..exceptions import UncertainError
-from .outcomes import NO_ANSWER, Outcome, look_up
+from .outcomes import PROOFS, Outcome, Proof, is_refusal, look_up
 
 MAX_ANSWER = 2**20
 """
@@ -41,6 +41,9 @@ LONG = 6
 
 _CODE = re.compile(r"-?[A-Za-z0-9_.]{1,120}|")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}|")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_GATEWAY = "http:"
+"""What the code of a gateway's answer begins with; no code of the service holds a colon."""
 _BRACKETS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
@@ -81,6 +84,7 @@ class Reply:
     :param request_id: ``RequestId``, empty if a gateway answered.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
     :param date_header: HTTP header ``Date`` as it came, empty if there was none.
+    :param retry_after_header: likewise, ``Retry-After``.
     """
 
     action: str
@@ -89,14 +93,22 @@ class Reply:
     request_id: str = ""
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     date_header: str = ""
+    retry_after_header: str = ""
 
     @property
     def date(self) -> float | None:
         """Return when the answer was written, in Unix seconds, None if it does not say."""
-        try:
-            return float(timegm(parsedate_to_datetime(self.date_header).utctimetuple()))
-        except (ValueError, OverflowError):
-            return None
+        return _http_date(self.date_header)
+
+    @property
+    def retry_after(self) -> float:
+        """Return the seconds after which to come back, 0 if it does not say."""
+        return _retry_after(self.retry_after_header, self.date) or 0.0
+
+    @property
+    def is_gateways(self) -> bool:
+        """Say whether a gateway answered in the service's place: it does not know what was charged."""
+        return self.code.startswith(_GATEWAY)
 
 
 class Fields(dict[str, object]):
@@ -143,6 +155,8 @@ def read_reply(
     *,
     date_header: str = "",
     encoding: str = "",
+    retry_after_header: str = "",
+    never_forwards: bool = False,
 ) -> Reply:
     """
     Read an answer.
@@ -157,14 +171,26 @@ def read_reply(
     :param personal: values of the request; nothing that is told of the answer holds one.
     :param date_header: HTTP header ``Date``, empty if there is none.
     :param encoding: HTTP header ``Content-Encoding``, empty if there is none.
+    :param retry_after_header: HTTP header ``Retry-After``, empty if there is none.
+    :param never_forwards: whether the gateway is known never to forward a call that it fails.
     :raises UncertainError: the request was sent, but this is no answer to it.
     """
     response = _response(unpack(body, encoding))
     if response is None:
-        code = f"http:{status}"
-        if look_up(action, code) is NO_ANSWER:
+        code, proofs = f"{_GATEWAY}{status}", []
+        if _retry_after(retry_after_header, _http_date(date_header)) is not None:
+            proofs.append(Proof.RETRY_AFTER)
+        if never_forwards:
+            proofs.append(Proof.CONNECTION)
+        if not is_refusal(code, *proofs):
             raise UncertainError(_unreadable(action, status, body, encoding))
-        return Reply(action, code, f"HTTP {status} from a gateway")
+        return Reply(
+            action,
+            code,
+            f"HTTP {status} from a gateway",
+            date_header=date_header,
+            retry_after_header=retry_after_header,
+        )
     error = response.get("Error")
     if error is not None:  # also a malformed one: what follows it is no answer
         error = error if isinstance(error, dict) else {}
@@ -236,6 +262,23 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _http_date(text: str) -> float | None:
+    try:
+        return float(timegm(parsedate_to_datetime(text).utctimetuple()))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _retry_after(text: str, now: float | None) -> float | None:
+    """Return the seconds a header ``Retry-After`` asks for, None if it is none."""
+    if _SECONDS.fullmatch(text.strip()):
+        return float(text)
+    moment = _http_date(text)
+    if moment is None:
+        return None
+    return 0.0 if now is None else max(0.0, moment - now)
+
+
 def _response(body: bytes | None) -> dict[str, object] | None:
     if body is None or _is_too_deep(body):
         return None
@@ -276,7 +319,10 @@ def _unreadable(action: str, status: int, body: bytes | bytearray, encoding: str
         told = f"more than {MAX_ANSWER} bytes, and no Face ID answer is so long"
     elif unpack(body, encoding) is None:
         told = f"{len(body)} bytes that do not unpack into {MAX_ANSWER} or fewer"
-    return (
-        f"{action}: HTTP {status} with {told}. The call may have been processed. If every call ends "
-        "so, the connection's Endpoint is not Face ID"
-    )
+    advice = "If every call ends so, the connection's Endpoint is not Face ID"
+    if f"{_GATEWAY}{status}" in PROOFS:
+        advice = (
+            "If your gateway never forwards a call that it answers so, say it in the connection's "
+            "extra field 'repeat_gateway_errors'"
+        )
+    return f"{action}: HTTP {status} with {told}. The call may have been processed. {advice}"

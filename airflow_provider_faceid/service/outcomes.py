@@ -186,6 +186,30 @@ http:503                                          unavailable    no      retry  
 """)
 """Codes any Action may answer with, and HTTP statuses that carry no answer (``http:NNN``)."""
 
+
+class Proof(StrEnum):
+    """What proves that a gateway refused a call before the service processed it."""
+
+    RETRY_AFTER = "Retry-After"
+    """The header: it says when the call may be made."""
+    CONNECTION = "connection"
+    """The connection says that its gateway never forwards a call that it fails."""
+
+
+PROOFS: dict[str, frozenset[Proof]] = {
+    "http:502": frozenset({Proof.CONNECTION}),
+    "http:503": frozenset({Proof.CONNECTION, Proof.RETRY_AFTER}),
+}
+"""Statuses that are refusals only with one of these. Otherwise they are no answer, as any status is
+that :data:`COMMON` does not list: a gateway answers 502 as well when it lost the service's answer."""
+
+
+def is_refusal(code: str, *proofs: Proof) -> bool:
+    """Say whether a gateway's status means that the service did not process the call."""
+    needed = PROOFS.get(code)
+    return code in COMMON and (needed is None or not needed.isdisjoint(proofs))
+
+
 UNKNOWN_CODE = CodeRow(
     "", Outcome.ERROR, Charged.UNKNOWN, Step.RECORD, "a code this version does not know"
 )

@@ -31,6 +31,8 @@ class Verdict:
     :param meaning: our text for the code.
     :param attempts: requests made for this answer, throttled ones included.
     :param throttled: how many of them were refused as too fast.
+    :param gateway_refusals: how many of them a gateway refused in the service's place. It says that
+        they were not processed; whether they were charged, only the service's bill says.
     :param latency_ms: milliseconds from sending to the whole answer, waits excluded.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
     """
@@ -46,6 +48,7 @@ class Verdict:
     meaning: str
     attempts: int = 1
     throttled: int = 0
+    gateway_refusals: int = 0
     latency_ms: int = 0
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 

@@ -146,13 +146,17 @@ class Status(Transfer):
     name: ClassVar[str] = "status"
     processed: ClassVar[bool] = False
     status: int
+    retry_after: int | None = None
+    """Seconds of a header ``Retry-After``; None for no such header."""
 
     def __post_init__(self) -> None:
         checked.whole("status", self.status, 300, 599)
+        if self.retry_after is not None:
+            checked.whole("retry_after", self.retry_after, 0)
 
     async def send(self, wire: Wire) -> None:
         """Send the gateway's page."""
-        await wire.page(self.status)
+        await wire.page(self.status, self.retry_after)
 
 
 class StatusAfter(Status):

@@ -78,12 +78,13 @@ class Wire:
         if close:
             self.close()
 
-    async def page(self, status: int) -> None:
-        """Send a page of HTML in place of the answer."""
+    async def page(self, status: int, retry_after: int | None = None) -> None:
+        """Send a page of HTML in place of the answer, with the seconds of a ``Retry-After`` if given."""
         body = _PAGE.format(f"{status} {responses.get(status, '')}".strip())
-        self.response = web.Response(
-            status=status, body=body.encode(), headers=self._headers("text/html")
-        )
+        headers = self._headers("text/html")
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+        self.response = web.Response(status=status, body=body.encode(), headers=headers)
         await self.response.prepare(self._request)
         await self.response.write_eof()
 

@@ -24,9 +24,12 @@ CAMPAIGN_DIGITS = 16
 """Digits of a call's key behind those of its question."""
 
 _KEPT = tuple(
-    field.name for field in fields(Verdict) if field.name not in {"fields", "description"}
+    field.name
+    for field in fields(Verdict)
+    if field.name not in {"fields", "description", "gateway_refusals"}
 )
-"""Parts of a verdict but for those that may hold what the service said about a person."""
+"""Parts of a verdict but for those that may hold what the service said about a person, and what is
+counted by the run that made the call."""
 
 
 class State(StrEnum):
@@ -111,12 +114,14 @@ class Record:
 
     :param verdict: for ``DONE``, the answer.
     :param unused: what it did not use up of the limits per identity, because it was not sent.
+    :param gateway_refusals: requests of it that a gateway refused and that may be charged besides.
     """
 
     key: str
     state: State
     verdict: Verdict | None = None
     unused: tuple[Use, ...] = ()
+    gateway_refusals: int = 0
 
     @property
     def is_free(self) -> bool:

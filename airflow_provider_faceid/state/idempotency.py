@@ -88,12 +88,14 @@ def record_of(claim: Claim, attempt: Attempt, outcome: Verdict | BaseException) 
     unused = () if attempt.sent else claim.uses
     if isinstance(outcome, Verdict):
         state = State.FREE if outcome.step is Step.POSTPONE else State.DONE
-        return Record(claim.key, state, outcome)
+        return Record(claim.key, state, outcome, gateway_refusals=outcome.gateway_refusals)
+    refusals = 0
     if isinstance(outcome, FaceIdError):
-        is_in_doubt = isinstance(outcome, UncertainError)
+        is_in_doubt, refusals = isinstance(outcome, UncertainError), outcome.gateway_refusals
     else:
         is_in_doubt = attempt.sent
-    return Record(claim.key, State.IN_DOUBT if is_in_doubt else State.FREE, unused=unused)
+    state = State.IN_DOUBT if is_in_doubt else State.FREE
+    return Record(claim.key, state, unused=unused, gateway_refusals=refusals)
 
 
 def resume(

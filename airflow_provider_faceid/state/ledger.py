@@ -116,6 +116,7 @@ class Ledger:
             keys = {record.key for record in records} | {claim.key for claim in claims}
             self._calls.lock(cursor, keys)
             free, unused = self._calls.record(cursor, self._holder, records, now)
+            free -= sum(record.gateway_refusals for record in records)
             self._charge(cursor, -free)
             if claims:
                 return self._claim(cursor, claims, now, charged - free, unused)

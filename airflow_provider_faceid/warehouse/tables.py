@@ -133,7 +133,7 @@ RUNS = _table(
     reused            integer   rows answered without a call: their question was answered before
     calls             integer   requests made in this run
     charged           integer   calls of this run that are billed
-    charge_unknown    integer   answers of which no page says whether they are billed
+    charge_unknown    integer   requests that may be billed besides: without an answer, of a code no page is clear about, or refused by a gateway
     throttled         integer   requests refused as too fast; not billed
     seconds           real      from the first request to the last answer
     calls_per_second  real      requests per second over those seconds

@@ -162,7 +162,9 @@ def test_a_gateway_without_a_service_postpones_rows(sqlite_bench, stub, monkeypa
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:3])
     bench.url = stub(b"<html>Bad gateway</html>", status, "text/html").url
-    manifest = bench.run(settings={"max_attempts": 2, "outage_patience": 60.0})
+    account = {"max_attempts": 2, "outage_patience": 60.0, "repeat_gateway_errors": True}
+    manifest = bench.run(settings=account)
+    assert (manifest["charged"], manifest["charge_unknown"]) == (0, 12)
     assert (manifest["postponed"], manifest["calls"]) == (3, 12)  # two rounds
     assert set(bench.results().values()) == {("postponed", "unavailable")}
 

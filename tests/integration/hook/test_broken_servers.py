@@ -148,7 +148,17 @@ def test_an_answer_that_cannot_be_read_leaves_doubt(ask, serve, body):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", ["500 Oops", "504 Gateway Timeout", "303 See Other", "418 Tea"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "500 Oops",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+        "303 See Other",
+        "418 Tea",
+    ],
+)
 def test_a_status_that_proves_nothing_leaves_doubt(ask, serve, status):
     server = serve(lambda line: line.say(b"<html>", status))
     uncertain(ask, server.url)
@@ -171,22 +181,45 @@ def test_an_answer_that_cannot_be_unpacked_leaves_doubt(ask, serve):
     uncertain(ask, server.url)
 
 
+REFUSED = {
+    "503 with Retry-After": ("503 Service Unavailable\r\nRetry-After: 0", {}),
+    "502, and the connection says it": ("502 Bad Gateway", {"repeat_gateway_errors": True}),
+    "503, and the connection says it": ("503 Unavailable", {"repeat_gateway_errors": True}),
+}
+
+
 @pytest.mark.usefixtures("short_pauses")
-@pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Service Unavailable"])
+@pytest.mark.parametrize(("status", "fields"), REFUSED.values(), ids=REFUSED)
 class TestGateways:
-    def test_one_that_did_not_reach_the_service_is_asked_again(self, ask, serve, match, status):
+    def test_one_that_did_not_forward_the_call_is_asked_again(
+        self, ask, serve, match, status, fields
+    ):
         def answer(line):
             missed = len(line.server.requests) < 3
             line.say(b"<html>" if missed else match, status if missed else "200 OK")
 
-        verdict = ask(serve(answer).url)
-        assert (verdict.is_match, verdict.attempts) == (True, 3)
+        verdict = ask(serve(answer).url, **fields)
+        assert (verdict.is_match, verdict.attempts, verdict.gateway_refusals) == (True, 3, 2)
 
-    def test_one_that_never_does_is_given_up(self, ask, serve, status):
+    def test_one_that_never_does_is_given_up(self, ask, serve, status, fields):
         server = serve(lambda line: line.say(b"<html>", status))
         with pytest.raises(UnavailableError, match=f"code http:{status[:3]}") as error:
-            ask(server.url, max_attempts=4)
+            ask(server.url, max_attempts=4, **fields)
         assert error.value.requests == len(server.requests) == 4
+        assert error.value.gateway_refusals == 4
+
+
+def test_a_gateway_is_not_asked_before_the_moment_it_names(ask, serve, match):
+    came = []
+
+    def answer(line):
+        came.append(time.monotonic())
+        first = len(came) == 1
+        status = "503 Unavailable\r\nRetry-After: 2" if first else "200 OK"
+        line.say(b"" if first else match, status)
+
+    assert ask(serve(answer).url).is_match
+    assert came[1] - came[0] >= 2
 
 
 @pytest.mark.usefixtures("short_pauses")

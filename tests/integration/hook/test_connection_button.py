@@ -127,7 +127,7 @@ def test_a_port_nobody_listens_on_is_unreachable(press):
         ("200 OK", "200 with 21 bytes that are no Face ID answer"),
         ("404 Not Found", "nothing answers at this address"),
         ("302 Found", "the endpoint sends elsewhere"),
-        ("503 Service Unavailable", "the gateway has no service to pass it to"),
+        ("503 Service Unavailable", "If your gateway never forwards a call that it answers so"),
         ("500 Oops", "If every call ends so, the connection's Endpoint is not Face ID"),
     ],
 )

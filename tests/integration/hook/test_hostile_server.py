@@ -130,7 +130,7 @@ def test_a_gateway_that_says_it_is_away_is_believed_whatever_it_writes(
 ):
     def answer(line):
         if len(line.server.requests) == 1:
-            line.send(b"HTTP/1.1 503 Away\r\nContent-Length: %d\r\n\r\n" % (100 * 2**20))
+            line.send(b"HTTP/1.1 503 Away\r\nRetry-After: 0\r\nContent-Length: %d\r\n\r\n" % 10**8)
             return flood(line, MB)
         return line.say(match)
 

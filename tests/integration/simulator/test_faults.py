@@ -54,6 +54,7 @@ class Seen:
     body: bytes = b""
     seconds: float = 0.0
     date: str = ""
+    retry_after: str | None = None
 
     @property
     def result(self) -> str:
@@ -103,7 +104,15 @@ class Client:
             except ConnectionError as broken:
                 return Seen(type(broken).__name__, seconds=time.monotonic() - start)
         seconds, headers = time.monotonic() - start, answer.headers
-        return Seen(error, answer.status, headers["Content-Type"], read, seconds, headers["Date"])
+        return Seen(
+            error,
+            answer.status,
+            headers["Content-Type"],
+            read,
+            seconds,
+            headers["Date"],
+            headers["Retry-After"],
+        )
 
     def ask_and_leave(self) -> None:
         """Call, and hang up when the service has the call."""
@@ -161,6 +170,11 @@ CASES: list[tuple[Effect, Callable[[Seen], bool], tuple[bool, bool, bool]]] = [
     (HtmlAfter(), lambda seen: seen.status == 200 and page(seen), LOST),
     (Status(502), lambda seen: seen.status == 502 and page(seen), NOTHING),
     (Status(307), lambda seen: seen.status == 307 and page(seen), NOTHING),
+    (
+        Status(503, retry_after=7),
+        lambda seen: seen.retry_after == "7" and page(seen),
+        NOTHING,
+    ),
     (Status(599), lambda seen: seen.status == 599 and page(seen), NOTHING),
     (StatusAfter(504), lambda seen: seen.status == 504 and page(seen), LOST),
     (Code("-1"), lambda seen: seen.result == "-1", ALL),

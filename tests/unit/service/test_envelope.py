@@ -207,23 +207,68 @@ class TestReadReply:
             "nested too deep",
         ],
     )
-    @pytest.mark.parametrize("status", [200, 500, 504])
+    @pytest.mark.parametrize("status", [200, 500, 502, 503, 504])
     def test_anything_else_leaves_the_call_uncertain(self, status, body):
         with pytest.raises(
             UncertainError, match=rf"{ACTION}: HTTP {status} with {len(body)} bytes"
         ):
             read_reply(ACTION, status, body)
 
-    @pytest.mark.parametrize("status", [404, 413, 429, 502, 503])
+    @pytest.mark.parametrize(
+        ("status", "proof"),
+        [
+            (404, {}),
+            (413, {}),
+            (429, {}),
+            (503, {"retry_after_header": "5"}),
+            (503, {"never_forwards": True}),
+            (502, {"never_forwards": True}),
+        ],
+    )
     @pytest.mark.parametrize(
         "body", [b"", b"<html>gateway</html>", b"{}"], ids=["empty", "HTML", "JSON"]
     )
-    def test_a_gateway_that_did_not_pass_the_call_on_is_an_answer(self, status, body):
-        reply = read_reply(ACTION, status, body)
+    def test_a_gateway_that_did_not_pass_the_call_on_is_an_answer(self, status, proof, body):
+        reply = read_reply(ACTION, status, body, **proof)
+        assert reply.is_gateways
         assert reply.code == f"http:{status}"
         assert reply.description == f"HTTP {status} from a gateway"
         assert reply.request_id == ""
         assert look_up(ACTION, reply.code) is not NO_ANSWER
+
+    @pytest.mark.parametrize(
+        ("status", "proof"),
+        [
+            (500, {"retry_after_header": "5", "never_forwards": True}),
+            (504, {"retry_after_header": "5", "never_forwards": True}),
+            (502, {"retry_after_header": "5"}),
+            (503, {"retry_after_header": "soon"}),
+            (503, {"retry_after_header": "-1"}),
+            (503, {"retry_after_header": ""}),
+        ],
+    )
+    def test_a_gateway_that_proves_nothing_is_no_answer(self, status, proof):
+        with pytest.raises(UncertainError, match=f"HTTP {status}"):
+            read_reply(ACTION, status, b"<html>", **proof)
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            ("0", 0.0),
+            (" 120 ", 120.0),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", 60.0),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", 0.0),
+        ],
+    )
+    def test_when_to_come_back_is_read_in_seconds(self, header, seconds):
+        reply = read_reply(
+            ACTION,
+            503,
+            b"",
+            retry_after_header=header,
+            date_header="Sun, 06 Nov 1994 08:49:37 GMT",
+        )
+        assert reply.retry_after == seconds
 
     def test_the_name_and_number_are_struck_out_of_the_description(self):
         body = answer(Result="-1", Description=f"{NAME} is not {NUMBER}; {NAME}!")

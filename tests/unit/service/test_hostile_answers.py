@@ -86,7 +86,7 @@ class TestLength:
             ask(ANSWER + b" " * (MAX_ANSWER - len(ANSWER) + 1))
 
     def test_a_status_that_says_enough_says_it_whatever_follows(self):
-        assert read_reply(ID_CARD, 503, b" " * (MAX_ANSWER + 1)).code == "http:503"
+        assert read_reply(ID_CARD, 429, b" " * (MAX_ANSWER + 1)).code == "http:429"
 
 
 class TestUnpacking:
