@@ -32,7 +32,10 @@ FAULTS: dict[int, Fault] = {
     7: Fault("the connection breaks before the answer", "as without an answer"),
     8: Fault("half an answer, a page of HTML, an empty answer", "the same; the body is in no log"),
     9: Fault("the answer dribbles in", "the time limit is for the whole answer"),
-    10: Fault("the gateway answers 502, 503, 504", "pauses; at most 10 % more calls"),
+    10: Fault(
+        "the gateway answers 502, 503, 504, before and after the call was processed",
+        "pauses; nobody paid twice: few rows held, all of them counted; what it refused is repeated",
+    ),
     11: Fault(
         "somebody else uses the quota",
         "every worker slows down within 1 s; 95 % of the pace 60 s after it ends",
@@ -129,6 +132,11 @@ FAULTS: dict[int, Fault] = {
     53: Fault(
         "the clock is put back or forward by an hour, two runs of one campaign",
         "nobody waits an hour; an answered row stays answered",
+    ),
+    54: Fault(
+        "a proxy closes, resets or talks something else; TLS is ended in the handshake; a connection "
+        "is forgotten",
+        "not sent: repeated, never held",
     ),
     55: Fault(
         "the state store takes 3 s for a step while the service throttles", "the event loop goes on"

@@ -46,6 +46,7 @@ class Facts:
     :param texts: everything that was written down, by where it stands.
     :param identities: names and numbers that may be in none of them.
     :param charged: calls the runs themselves say were charged; None if one of them could not say.
+    :param charge_unknown: calls the runs say may be charged besides; None likewise.
     :param calls_again: calls of one more run, after everything had ended.
     """
 
@@ -60,6 +61,7 @@ class Facts:
     texts: Mapping[str, bytes] = field(default_factory=dict)
     identities: Sequence[str] = ()
     charged: int | None = None
+    charge_unknown: int | None = None
     calls_again: int = 0
 
 
@@ -110,9 +112,13 @@ def billed_as_counted(facts: Facts) -> list[str]:
     if facts.charged is None:
         return []
     billed = sum(call["charged"] and call["answered"] for call in facts.calls)
-    if facts.charged == billed:
-        return []
-    return [f"{facts.charged} calls were counted as charged, and {billed} were billed"]
+    bill = sum(call["charged"] for call in facts.calls)
+    wrong = []
+    if facts.charged != billed:
+        wrong.append(f"{facts.charged} calls were counted as charged, and {billed} were billed")
+    if facts.charge_unknown is not None and facts.charged + facts.charge_unknown < bill:
+        wrong.append(f"{bill} are on the bill, more than the counts say there may be")
+    return wrong
 
 
 def done_for_good(facts: Facts) -> list[str]:

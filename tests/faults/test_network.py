@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, OutageError
-from airflow_provider_faceid.simulator.rule import Nth, Rule
+from airflow_provider_faceid.simulator.rule import Nth, Rule, read_nth
 from airflow_provider_faceid.simulator.special import ID_CARD
 from airflow_provider_faceid.simulator.transfers import (
     Delay,
@@ -24,10 +24,12 @@ from airflow_provider_faceid.simulator.transfers import (
     ResetAfter,
     ResetBefore,
     Status,
+    StatusAfter,
     Truncate,
 )
 
 from .trial import Trial
+from .tunnels import FAILURES, Tunnels
 
 pytestmark = pytest.mark.long
 
@@ -206,22 +208,115 @@ def test_a_call_without_an_answer_is_held_and_repeated_only_on_request(trial, me
 
 FULL_SECONDS = {502: 10, 503: 30, 504: 10}
 """How long each lasts when the table is made."""
+OUTAGES = {
+    "before": Status,
+    "after": StatusAfter,
+}
 
 
 @pytest.mark.fault(10)
 @pytest.mark.parametrize("status", FULL_SECONDS)
-def test_a_gateway_in_trouble_is_not_pressed(trial, thorough, measured, status):
-    """What may have been processed is held as ever; the others are all answered."""
-    rows, away = 300, FULL_SECONDS[status] if thorough else 3
+@pytest.mark.parametrize("when", OUTAGES)
+def test_a_gateway_in_trouble_is_not_pressed(trial, thorough, measured, *, status, when):
+    """What may have been processed is held, few rows of it; the others are all answered."""
+    rows, away = (300, FULL_SECONDS[status]) if thorough else (150, 1)
     trial.fill_with(trial.ordinary[:rows])
-    trial.arm(Rule(Status(status), nth=Nth(100), lasts_s=away))
+    trial.arm(Rule(OUTAGES[when](status), nth=Nth(50), lasts_s=away))
     began = time.monotonic()
     manifest = trial.run(settings={"quotas": {ID_CARD: 100}})
     seconds, calls = time.monotonic() - began, len(trial.calls())
-    more = calls / rows - 1
     assert seconds > away
-    assert more <= 0.1
+    assert calls == rows
     assert manifest["answered"] + manifest["held"] == rows
-    assert (manifest["held"] > 0) is (status == 504)
+    assert 0 < manifest["held"] == manifest["charge_unknown"] <= 0.1 * rows
     trial.hold(quota=100)
-    measured(f"{status} for {away} s: {more:.0%} more calls, {manifest['held']} held")
+    paid = sum(call["charged"] and not call["answered"] for call in trial.calls())
+    measured(
+        f"{status} for {away} s, {when}: {manifest['held']} of {rows} held, {paid} of them paid"
+    )
+
+
+REFUSALS = {
+    "503 with Retry-After": (Status(503, retry_after=1), {}),
+    "502 of a gateway that never forwards": (Status(502), {"repeat_gateway_errors": True}),
+}
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(("effect", "more"), REFUSALS.values(), ids=REFUSALS)
+def test_a_gateway_that_refuses_is_asked_again_without_pressing(trial, measured, effect, more):
+    rows = 150
+    trial.fill_with(trial.ordinary[:rows])
+    trial.arm(Rule(effect, nth=Nth(50), lasts_s=1))
+    manifest = trial.run(settings={"quotas": {ID_CARD: 100}, **more})
+    repeated = len(trial.calls()) - rows
+    assert (manifest["answered"], manifest["held"]) == (rows, 0)
+    assert 0 < repeated == manifest["charge_unknown"] <= 0.1 * rows
+    trial.hold(quota=100)
+    measured(f"{effect.status} that refuses: {repeated / rows:.0%} more calls, 0 held")
+
+
+LOST = {
+    **{str(status): StatusAfter(status) for status in (500, 502, 503, 504)},
+    "a reset": ResetAfter(),
+}
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
+def test_a_gateway_that_loses_each_tenth_answer_pays_nobody_twice(trial, measured, effect):
+    rows = 200
+    trial.fill_with(trial.ordinary[:rows])
+    trial.arm(Rule(effect, nth=read_nth({"every": 10})))
+    manifest = trial.run()
+    bill = trial.server.account.ledger.bill[ID_CARD]
+    assert (manifest["answered"], manifest["held"]) == (rows - 20, 20)
+    assert max(trial.called().values()) == 1
+    assert (manifest["charged"], manifest["charge_unknown"]) == (rows - 20, 20)
+    assert bill == rows
+    trial.hold()
+    measured(f"{effect.name} for each tenth: {rows} billed, 0 twice, 20 held")
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize(
+    ("effect", "more"),
+    [
+        (StatusAfter(429), {}),
+        (StatusAfter(503, retry_after=0), {}),
+        (StatusAfter(502), {"repeat_gateway_errors": True}),
+    ],
+    ids=["429", "503 with Retry-After", "502, repeated"],
+)
+def test_a_gateway_that_refuses_what_it_forwarded_is_counted(trial, measured, effect, more):
+    """Its word is all there is, so the call is repeated; the counts are not below the bill."""
+    rows = 60
+    trial.fill_with(trial.ordinary[:rows])
+    trial.arm(Rule(effect, nth=read_nth({"every": 10})))
+    manifest = trial.run(settings=more)
+    bill = trial.server.account.ledger.bill[ID_CARD]
+    assert (manifest["answered"], manifest["held"], manifest["charged"]) == (rows, 0, rows)
+    assert manifest["charged"] + manifest["charge_unknown"] == bill > rows
+    (stored,) = trial.rows(trial.ours[2], "charged, charge_unknown")
+    assert sum(stored) == bill
+    trial.hold(retries=1)
+    measured(f"{effect.status} that lies: {bill - rows} billed besides, all counted")
+
+
+@pytest.mark.fault(54)
+def test_tunnels_and_handshakes_that_never_stood_have_sent_nothing(
+    trial, tls, measured, monkeypatch
+):
+    monkeypatch.setattr(trial.clock, "jitter", lambda low, _: low / 25)  # short pauses
+    rows = 40
+    trial.fill_with(trial.ordinary[:rows])
+    port = int(trial.url.rpartition(":")[2])
+    trial.url = "https://faceid.example"
+    with Tunnels(port, tls, FAILURES) as proxy:
+        account = {"proxies": {"https": proxy.url}, "verify": False}
+        manifest = trial.run(settings=account, max_in_flight=4)
+        trial.hold(settings=account, max_in_flight=4)
+    assert proxy.connections > len(FAILURES)
+    assert (manifest["answered"], manifest["held"]) == (rows, 0)
+    assert len(trial.calls()) == rows
+    measured(f"{len(FAILURES)} connections failed: {rows} of {rows} answered, 0 held")

@@ -124,6 +124,7 @@ class Trial(Bench):
         """
         self.held = True
         charged = sum(manifest["charged"] for manifest in self.manifests)
+        unknown = sum(manifest["charge_unknown"] for manifest in self.manifests)
         before, left = self.calls(), list(self.left)
         self.server.faults.clear()
         again = self.run(*parts, **more)
@@ -143,6 +144,7 @@ class Trial(Bench):
             texts=self.texts(),
             identities=self.identities(),
             charged=charged,
+            charge_unknown=unknown,
             calls_again=len(self.calls()) - len(before) or again["calls"],
         )
         hold(facts)
