@@ -180,10 +180,10 @@ def memory_mb(pid: int | None, what: str) -> float:
     raise SystemExit(f"The process {pid} has ended")
 
 
-def connections(folder: Path, url: str) -> None:
+def connections(folder: Path, url: str, warehouse: dict[str, str] | None = None) -> None:
     """Set the connections of processes to come."""
     fields_of = {
-        "warehouse": {"conn_type": "sqlite", "host": str(folder / "warehouse.sqlite")},
+        "warehouse": warehouse or {"conn_type": "sqlite", "host": str(folder / "warehouse.sqlite")},
         "faceid_default": {
             "conn_type": "faceid",
             "host": url,
@@ -198,9 +198,11 @@ def connections(folder: Path, url: str) -> None:
 
 
 @contextmanager
-def worker(folder: Path, url: str) -> Iterator[tuple[BaseProcess, Connection]]:
+def worker(
+    folder: Path, url: str, warehouse: dict[str, str] | None = None
+) -> Iterator[tuple[BaseProcess, Connection]]:
     """Start the operator's process, give it with its pipe once all is imported, stop it."""
-    connections(folder, url)
+    connections(folder, url, warehouse)
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=work, args=(there,))

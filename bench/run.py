@@ -21,6 +21,7 @@ SECTIONS = {
     "ledger": "What the ledger adds to a row",
     "dag": "A whole DAG",
     "million": "A million rows",
+    "bad_rows": "Many rows of which three are bad",
     "unchanged": "A million rows of which none is due",
     "validation": "A million rows through the validation",
     "uplink": "Photos over a slow uplink",

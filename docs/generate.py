@@ -21,6 +21,7 @@ from airflow_provider_faceid.service.fields import FIELDS
 from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, CodeRow
 from airflow_provider_faceid.simulator.unknowns import Unknowns
 from airflow_provider_faceid.warehouse import tables
+from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
 
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -127,6 +128,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "retry-decisions": decisions,
     "connection-fields": fields,
     "input-rules": rules,
+    "row-rules": lambda: table(
+        ("rule", "what it says"), ((f"`{rule}`", says) for rule, says in ROW_RULES.items())
+    ),
     "unknowns": unknowns,
     "ways-common": lambda: ways(reach.common_codes()),
     **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
