@@ -147,14 +147,20 @@ def next_morning(
 
 
 def _good_people(simulator: str) -> list[dict[str, Any]]:
-    return [person for person in _get(f"{simulator}/_sim/people") if not _stops_a_run(person)]
+    """Return the special people who do not end a run, then the ordinary ones."""
+    people = [
+        *_get(f"{simulator}/_sim/people?special=1"),
+        *_get(f"{simulator}/_sim/people?special=0"),
+    ]
+    return [person for person in people if not _stops_a_run(person)]
 
 
 def _applicants(simulator: str, chance: random.Random) -> list[Applicant]:
     people = _good_people(simulator)
     photos = {
         person["id_card"]: person["photo_base64"]
-        for person in _get(f"{simulator}/_sim/people?photo=1&limit={PHOTOS * 2}")
+        for kind in ("special=1", f"special=0&limit={PHOTOS * 2}")
+        for person in _get(f"{simulator}/_sim/people?photo=1&{kind}")
     }
     rows = [
         Applicant(p["name"], p["id_card"], photos.get(p["id_card"]), dict(p["expects"]))

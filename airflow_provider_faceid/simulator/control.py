@@ -63,10 +63,23 @@ class ControlPlane:
         )
 
     async def people(self, request: web.Request) -> web.StreamResponse:
-        """List people; ``?photo=1`` with the photo to send, ``?offset=`` and ``?limit=`` a part."""
+        """
+        List people, ordinary ones first; ``?special=0`` only those, ``?special=1`` only the others.
+
+        ``?photo=1`` adds the photo to send, ``?offset=`` and ``?limit=`` give a part.
+        """
         offset, limit = _part(request)
         end = None if limit is None else offset + limit
-        listed = islice(self.account.people.listed, offset, end)
+        wanted = _special(request)
+        listed = islice(
+            (
+                person
+                for person in self.account.people.listed
+                if wanted is None or (person.special is not None) is wanted
+            ),
+            offset,
+            end,
+        )
         if request.query.get("photo") == "1":
             return await _stream(request, map(self._with_photo, listed), PHOTOS_AT_ONCE)
         return await _stream(request, map(describe, listed))
@@ -121,6 +134,14 @@ def describe(person: Person) -> dict[str, object]:
     if person.special and person.special.how is How.AT_FIRST:
         described |= {"at_first": dict(person.special.codes), "calls": person.special.calls}
     return described
+
+
+def _special(request: web.Request) -> bool | None:
+    """Return which kind of people is asked for; None for both."""
+    asked = request.query.get("special")
+    if asked not in {None, "0", "1"}:
+        raise web.HTTPBadRequest(text="special is 0 for ordinary people, 1 for the special ones\n")
+    return None if asked is None else asked == "1"
 
 
 def _part(request: web.Request) -> tuple[int, int | None]:

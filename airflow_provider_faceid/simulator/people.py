@@ -1,7 +1,7 @@
 """The people the authority knows: fictional, made from a seed, the same every time.
 
-The first of them are special (:data:`special.SPECIAL`), all others match. Besides them the
-authority knows the two people of the API pages' samples, who are not listed.
+Ordinary people, who match, come first; the last are special (:data:`special.SPECIAL`), one for each
+code, some of which end a run over a table. Besides them the authority knows the two people of the API pages' samples, who are not listed.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ class People:
     """
     Everybody the authority knows.
 
-    :param count: how many to list; the special ones are always there.
+    :param count: how many to list; the special ones are always there, at the end.
     :param seed: decides everything about them.
     """
 
     def __init__(self, count: int = DEFAULT_PEOPLE, seed: int = DEFAULT_SEED) -> None:
         self.seed = seed
-        self.listed = tuple(_invent(max(count, len(SPECIAL)), seed))
+        invented = _invent(max(count, len(SPECIAL)), seed)
+        self.listed = tuple(sorted(invented, key=lambda person: person.special is not None))
+        self.special = tuple(person for person in self.listed if person.special is not None)
         self._by_number = {person.id_card: person for person in (*self.listed, *SAMPLES)}
 
     def find(self, number: str) -> Person | None:
@@ -73,7 +75,7 @@ def expects(person: Person) -> Mapping[str, str]:
 
 
 def _invent(count: int, seed: int) -> Iterator[Person]:
-    """Yield people with different numbers; a longer list begins like a shorter one."""
+    """Yield people with different numbers, special ones first; a longer list begins like a shorter."""
     chance = random.Random(seed)  # noqa: S311 - fiction, not secrets
     taken = {person.id_card for person in SAMPLES}
     for index in range(count):

@@ -85,7 +85,8 @@ class Source:
 def plant(server: SimulatorServer, file: Path) -> Source:
     """Give a simulator marked people, and write some of them into source tables."""
     server.account.people = MarkedPeople(APPLICANTS + 2 * len(CARELESS))
-    listed = [person for person in server.account.people.listed if not _stops_a_run(person)]
+    everybody = sorted(server.account.people.listed, key=lambda person: person.special is None)
+    listed = [person for person in everybody if not _stops_a_run(person)]
     source = Source(file, dict(enumerate(listed[:APPLICANTS], 1)))
     source.careless = dict(zip(CARELESS, listed[APPLICANTS:], strict=False))
     rows = [_row(server, key, person, source.markers) for key, person in source.people.items()]

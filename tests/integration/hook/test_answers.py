@@ -43,7 +43,7 @@ def test_an_ordinary_photo_matches(hook, ordinary, photo, ledger):
 
 
 def ask(hook, simulator, number, action):
-    person = simulator.account.people.listed[number]
+    person = simulator.account.people.special[number]
     if action == ID_CARD:
         return hook.id_card_verification(person.id_card, person.name)
     picture = simulator.account.gallery.submitted(person)
@@ -144,7 +144,7 @@ def test_a_missing_parameter_is_refused(client, hook):
 
 def test_an_account_that_may_not_is_told(client, hook, simulator):
     number = next(n for n in NUMBERS if "StsUnAuthErrError" in code_of(n, ID_CARD))
-    person = simulator.account.people.listed[number]
+    person = simulator.account.people.special[number]
     with pytest.raises(AccountError, match="Check the account and the key's policy"):
         client.ask(hook, ID_CARD, {"IdCard": person.id_card, "Name": person.name})
 
@@ -179,7 +179,7 @@ def test_descriptions_come_in_the_language_of_the_connection(connect, simulator,
 
 def test_the_threshold_of_the_connection_makes_a_match_a_review(connect, simulator):
     """The sample of the API page has a similarity of 89.88."""
-    picture = simulator.account.gallery.submitted(simulator.account.people.listed[-1])
+    picture = simulator.account.gallery.submitted(simulator.account.people.listed[0])
     sample = ("11204416541220243X", "Wei Xiaobao", picture)
     lenient = connect(simulator.url, id_card_check="format", similarity_threshold=89)
     assert lenient.image_recognition_v2(*sample).outcome is Outcome.MATCH

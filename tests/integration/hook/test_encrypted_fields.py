@@ -38,7 +38,7 @@ def test_both_clients_are_answered_and_billed(client, encrypting, ordinary, phot
 
 
 def test_a_fault_meets_the_person_it_is_about(client, encrypting, simulator, ledger):
-    somebody, unlucky = simulator.account.people.listed[-2:]
+    somebody, unlucky = simulator.account.people.listed[:2]
     simulator.faults.add(Rule(Code("-1"), person=unlucky.id_card, times=1))
     calls = [(ID_CARD, {"IdCard": one.id_card, "Name": one.name}) for one in (somebody, unlucky)]
     codes = [client.ask(encrypting, *call).code for call in calls]

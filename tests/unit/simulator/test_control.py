@@ -15,14 +15,30 @@ def test_people_are_listed_with_what_to_expect(caller, server):
     assert [person["id_card"] for person in people] == [
         person.id_card for person in server.account.people.listed
     ]
-    assert people[-1] == {
-        "id_card": server.account.people.listed[-1].id_card,
-        "name": server.account.people.listed[-1].name,
+    assert people[0] == {
+        "id_card": server.account.people.listed[0].id_card,
+        "name": server.account.people.listed[0].name,
         "expects": {ID_CARD: "0", FACE: "Success"},
         "special": False,
     }
-    assert people[0]["special"] is True
-    assert people[0]["expects"][ID_CARD] == "-1"
+    special = [person for person in people if person["special"]]
+    assert special == people[-18:]
+    assert special[0]["expects"][ID_CARD] == "-1"
+
+
+def test_a_table_made_of_the_first_people_meets_no_code_that_ends_a_run(caller):
+    first = caller.get("/_sim/people?limit=40")
+    assert len(first) == 40
+    assert {tuple(person["expects"].values()) for person in first} == {("0", "Success")}
+
+
+def test_one_kind_of_people_can_be_listed_alone(caller, server):
+    everybody = caller.get("/_sim/people")
+    ordinary, special = (caller.get(f"/_sim/people?special={kind}") for kind in (0, 1))
+    assert [*ordinary, *special] == everybody
+    assert {person["special"] for person in ordinary} == {False}
+    assert caller.get("/_sim/people?special=0&offset=5&limit=2") == ordinary[5:7]
+    assert requests.get(f"{server.url}/_sim/people?special=x", timeout=5).status_code == 400
 
 
 def test_transient_people_tell_what_comes_first(caller):
@@ -34,15 +50,15 @@ def test_transient_people_tell_what_comes_first(caller):
 
 def test_people_can_be_listed_in_parts_and_with_photos(caller, server):
     everybody = caller.get("/_sim/people")
-    part = caller.get("/_sim/people?photo=1&offset=50&limit=7")
-    assert [person["id_card"] for person in part] == [p["id_card"] for p in everybody[50:57]]
-    registered = server.account.gallery.registered(server.account.people.listed[50])
+    part = caller.get("/_sim/people?photo=1&offset=30&limit=7")
+    assert [person["id_card"] for person in part] == [p["id_card"] for p in everybody[30:37]]
+    registered = server.account.gallery.registered(server.account.people.listed[30])
     assert b64decode(part[0]["photo_base64"]) == registered
     assert caller.get("/_sim/people?offset=60") == []
 
 
 def test_the_listed_photo_leads_to_what_is_expected(caller):
-    person = caller.get("/_sim/people?photo=1&offset=40&limit=1")[0]
+    person = caller.get("/_sim/people?photo=1&offset=20&limit=1")[0]
     response = caller.face(person["id_card"], person["name"], person["photo_base64"])
     assert response["Result"] == person["expects"][FACE]
 
