@@ -21,6 +21,7 @@ from ..exceptions import (
     QuarantineError,
     RetryError,
     UncertainError,
+    WarehouseError,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ RECOVERIES = (
         OutageError, Reaction.RETRY, "the service, or what gives its keys, was away for long", 600.0
     ),
     Recovery(RetryError, Reaction.RETRY, "nothing was charged", 60.0),
+    Recovery(WarehouseError, Reaction.RETRY, "what was answered is kept", 60.0),
     Recovery(InternalError, Reaction.RETRY, "what was answered is kept, the rest is asked", 60.0),
 )
 """The first row that fits an error holds."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from base64 import encodebytes
+from collections import Counter
+from contextlib import closing
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -46,6 +49,29 @@ def test_bad_rows_go_to_quarantine_and_the_batch_skips_them(table, context):
     manifest = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
     assert (manifest["calls"], manifest["answered"], manifest["quarantined"]) == (8, 8, 2)
     assert table.calls == 8
+
+
+def test_rows_that_cannot_be_read_or_named_go_to_quarantine_and_the_batch_skips_them(
+    bench, context
+):
+    people = bench.ordinary[:6]
+    keys = ["1", "2", "'3'", "x" * 9000, "a\0b", "6"]
+    with closing(sqlite3.connect(bench.warehouse)) as connection, connection:
+        connection.execute("CREATE TABLE people (id TEXT, id_card TEXT, name TEXT)")
+        rows = [(key, p.id_card, p.name) for key, p in zip(keys, people, strict=True)]
+        connection.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
+    bench.query("UPDATE people SET name = CAST(x'D5C5C8FD' AS TEXT) WHERE id = '2'")
+    report = validate(context, max_bad_fraction=0.5, page_size=2)
+    rules = {"not_text": 1, "key_length": 1, "key_characters": 1}
+    assert report["unusable_by_rule"] == rules
+    assert (report["rows"], report["good_rows"], report["quarantined_rows"]) == (6, 3, 3)
+    found = quarantine(bench)
+    assert Counter(rule for _, rule, _ in found) == rules
+    manifest = IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
+    assert (manifest["answered"], manifest["quarantined_by_rule"]) == (3, rules)
+    assert quarantine(bench) == found
+    with pytest.raises(AirflowFailException, match=r"3 of 6 rows are bad .* \(1 row\)"):
+        validate(context, max_bad_fraction=0.4)
 
 
 def test_too_many_bad_rows_fail_at_once_after_the_counts_were_pushed(table, context):
