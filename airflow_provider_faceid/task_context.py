@@ -29,5 +29,10 @@ def task_instance(context: Context) -> str:
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
+def attempt_id(context: Context) -> str:
+    """Return what names one attempt of a task instance: Airflow gives each an id of its own."""
+    return str(getattr(_task_instance(context), "id", None) or "")
+
+
 def _task_instance(context: Context) -> Any:
     return context["ti"]

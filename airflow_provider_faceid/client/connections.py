@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from .. import forks
 from ..clock import SYSTEM_CLOCK
 from .delivery import Handover
 from .upload import Upload, polls, socket_options, unsent_bytes
@@ -136,7 +137,24 @@ class _TLSPool(_DropsIdle, HTTPSConnectionPool):
 
 
 class Connections(HTTPAdapter):
-    """Connections for uploads: they are kept alive, hold little back, and reset when they close."""
+    """
+    Connections for uploads: they are kept alive, hold little back, and reset when they close.
+
+    A forked child makes its own: two processes that read from one connection take each other's
+    answers.
+    """
+
+    def __init__(self) -> None:
+        self._of_parents: list[Any] = []
+        super().__init__()
+        forks.concerns(self)
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Leave the connections that are there to the parent, open as they are."""
+        if is_child:
+            self._of_parents += [self.poolmanager, self.proxy_manager]
+            self.proxy_manager = {}
+            self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the connections to the service."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -358,9 +359,17 @@ class FaceIdHook(HttpHook):
         finally:
             turn.ended()
 
-    @cached_property
+    @property
     def _session(self) -> Session:
-        return self.get_conn()
+        """Return this process's session: a forked child must not wait for its parent's locks."""
+        process = os.getpid()
+        if process not in self._sessions:
+            self._sessions[process] = self.get_conn()
+        return self._sessions[process]
+
+    @cached_property
+    def _sessions(self) -> dict[int, Session]:
+        return {}
 
     @cached_property
     def _keys(self) -> Keys:

@@ -28,7 +28,7 @@ from ..state.calls import Decision
 from ..state.idempotency import Settled, ask_once, claim_of, identity_uses
 from ..state.ledger import Ledger
 from ..state.limits import IdentityCounts
-from ..task_context import dag_run_campaign, task_instance
+from ..task_context import attempt_id, dag_run_campaign, task_instance
 
 BUSY_SECONDS = 0.5
 """Between two looks at a question that is on its way elsewhere."""
@@ -87,6 +87,15 @@ def _this_process() -> str:
     return _start_of(os.getpid())
 
 
+def running_attempt() -> str:
+    """Return what names this attempt of the running task, for all its processes; empty outside."""
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return ""
+    return attempt_id(context)
+
+
 def call_once(
     ledger: Ledger,
     settings: Settings,
@@ -112,7 +121,7 @@ def call_once(
             f"valid_for of {valid_for / SECONDS_PER_DAY:g} days: answers are kept for "
             f"{ledger.keep / SECONDS_PER_DAY:g} days, see [faceid] keep_answers_days"
         )
-    ledger.join(clock.now())
+    ledger.join(clock.now(), running_attempt())
     claim = claim_of(
         settings,
         action,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
+from .. import forks
 from ..client.credentials.keys import keys_of
 from ..client.extra import refuse_no_object
 from ..client.settings import Settings
@@ -57,7 +58,22 @@ _OF_POSTGRES_HOOK = frozenset(
 
 log = logging.getLogger(__name__)
 _paces: dict[tuple[str, str, float], SlotPace] = {}
-_making = threading.Lock()
+
+
+class _Making:
+    """Lets one thread at a time make what all of them share."""
+
+    def __init__(self) -> None:
+        self.after_fork(is_child=True)
+        forks.concerns(self)
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child make its own whatever its parent's threads were making."""
+        if is_child:
+            self.lock = threading.Lock()
+
+
+_MAKING = _Making()
 
 
 def shared_pace(settings: Settings, action: str, state_conn_id: str | None = None) -> SlotPace:
@@ -68,7 +84,7 @@ def shared_pace(settings: Settings, action: str, state_conn_id: str | None = Non
     """
     url = _url(settings, state_conn_id)
     key = (url, _name(settings, action), settings.rate(action))
-    with _making:  # threads that ask at once must not make one each
+    with _MAKING.lock:  # threads that ask at once must not make one each
         if key not in _paces:
             _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
         return _paces[key]

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .. import forks
 from ..clock import Clock
 
 
@@ -39,10 +40,16 @@ class Wrapped:
     ) -> None:
         self._make, self._max_uses, self._max_age_s = make, max_uses, max_age_s
         self._clock = clock
-        self._lock = threading.Lock()
-        self._held: DataKey | None = None
+        self.after_fork(is_child=True)
+        forks.concerns(self)
         self._uses = 0
         self._since = 0.0
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child make keys of its own: one may only be used so often."""
+        if is_child:
+            self._lock = threading.Lock()
+            self._held: DataKey | None = None
 
     def take(self) -> DataKey:
         """Return the key of one request."""

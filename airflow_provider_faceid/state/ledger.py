@@ -8,8 +8,6 @@ most as many as were allowed in flight, and nobody repeats them unasked.
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 LONGEST_OWNER = 500
 """Characters the table has room for."""
-
-_JOINING = threading.Lock()
 
 LEASE_SECONDS = 120.0
 """A worker not heard of for so long is dead, and what it had on its way is in doubt."""
@@ -81,25 +77,33 @@ class Ledger:
         :param now: Unix seconds.
         :raises StateStoreError: the database cannot be used.
         """
-        self._store.run(partial(self._begin, now=now), durable=True)
-        begun = self._attempt, self.has_earlier_keys
-        self._store.process.attempts[os.getpid(), self._owner] = begun
+        self._start(now, "")
 
-    def join(self, now: float) -> None:
+    def join(self, now: float, attempt_id: str = "") -> None:
         """
-        Go on with the attempt this process has begun for this work, or begin one.
+        Go on with the attempt that was begun for this work, or begin one.
 
-        Threads of one task share their attempt like this: none of them supersedes another.
+        Threads of one task share their attempt like this, and so do the processes of a pool: none of
+        them supersedes another.
 
         :param now: Unix seconds.
+        :param attempt_id: the same for all processes of an attempt, and for no other attempt; empty if
+            this process and its forks are all there are.
         :raises StateStoreError: the database cannot be used.
         """
-        with _JOINING:
-            begun = self._store.process.attempts.get((os.getpid(), self._owner))
-            if begun is None:
-                self.begin(now)
-            else:
+        process = self._store.process
+        with process.joining:
+            begun = process.attempts.get(self._owner)
+            if begun is not None:
                 self._attempt, self.has_earlier_keys = begun
+                return
+            self._start(now, attempt_id)
+            process.is_shared = process.is_shared or bool(attempt_id)
+
+    def _start(self, now: float, attempt_id: str) -> None:
+        begin = partial(self._begin, now=now, attempt_id=attempt_id or None)
+        self._store.run(begin, durable=True)
+        self._store.process.attempts[self._owner] = self._attempt, self.has_earlier_keys
 
     def step(self, records: Sequence[Record], claims: Sequence[Claim]) -> list[Ruling]:
         """
@@ -123,11 +127,13 @@ class Ledger:
             self._counts.uncount(cursor, unused)
             return []
 
-        process = self._store.process
+        process, recorded = self._store.process, {record.key for record in records}
         process.begin(claim.key for claim in claims)
+        process.unwritten |= recorded
         rulings: list[Ruling] = []
         try:
             rulings = self._store.run(step, durable=True)
+            process.unwritten -= recorded
         finally:
             # Not before it is written: another thread would take the call for one in doubt.
             process.end(record.key for record in records)
@@ -144,16 +150,18 @@ class Ledger:
         """Return when to call again, see :meth:`IdentityCounts.after_refusal`."""
         return self._counts.after_refusal(uses, now)
 
-    def _begin(self, cursor: DBAPICursor, now: float) -> None:
+    def _begin(self, cursor: DBAPICursor, now: float, attempt_id: str | None) -> None:
         # The first token is the hour, above every one of a row that has expired meanwhile.
         hour = hour_of(now)
         cursor.execute(
             self._sql(
-                "INSERT INTO faceid_tries (owner, number, seen_at, begun_hour) VALUES (?, ?, 0, ?) "
-                "ON CONFLICT (owner) DO UPDATE SET number = faceid_tries.number + 1, "
-                "begun_hour = excluded.begun_hour RETURNING number"
+                "INSERT INTO faceid_tries (owner, number, seen_at, begun_hour, attempt_id) "
+                "VALUES (?, ?, 0, ?, ?) ON CONFLICT (owner) DO UPDATE SET number = "
+                "CASE WHEN faceid_tries.attempt_id = excluded.attempt_id THEN faceid_tries.number "
+                "ELSE faceid_tries.number + 1 END, begun_hour = excluded.begun_hour, "
+                "attempt_id = excluded.attempt_id RETURNING number"
             ),
-            (self._owner, hour, hour),
+            (self._owner, hour, hour, attempt_id),
         )
         self._attempt = int(cursor.fetchall()[0][0])
         self._heartbeat(cursor)
@@ -280,8 +288,12 @@ class Ledger:
         if not call.is_current:
             return False
         if (call.owner, call.attempt) == (self._owner, self._attempt):
-            asking = sum(claim.key == key for claim in claims)
-            return self._store.process.calling.get(key, 0) > asking  # somebody makes the call
+            process, asking = self._store.process, sum(claim.key == key for claim in claims)
+            if process.calling.get(key, 0) > asking:  # somebody makes the call
+                return True
+            if not process.is_shared or key in process.unwritten:
+                return False
+            return now - call.changed_at < LEASE_SECONDS  # another process of this attempt may
         return now - call.seen_at < LEASE_SECONDS
 
     def _reuse(

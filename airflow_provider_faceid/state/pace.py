@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from weakref import WeakKeyDictionary
 
+from .. import forks
 from ..clock import SYSTEM_CLOCK, Clock
 from .rate import Slots
 from .rows import RateRow
@@ -43,10 +44,17 @@ class SlotPace:
     def __init__(self, row: RateRow, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._row, self._rate, self._clock = row, rate, clock
         self._most = max(1, min(BLOCK_SLOTS, round(rate * BLOCK_SECONDS)))
+        self._throttled = 0
+        self.after_fork(is_child=True)
+        forks.concerns(self)
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Leave the slots in hand to the parent: used twice, they would be a burst."""
+        if not is_child:
+            return
         self._block = 1
         self._block_ends = -math.inf
         self._slots: deque[float] = deque()
-        self._throttled = 0
         self._slots_lock = threading.Lock()  # never held while the row, a database, is asked
         self._stepping = threading.Lock()
         self._gate = threading.Lock()

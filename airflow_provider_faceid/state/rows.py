@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from .. import forks
 from ..clock import Clock
 from . import rate as arithmetic
 from .rate import Rate, Slots
@@ -43,8 +44,14 @@ class MemoryRow:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self.after_fork(is_child=True)
+        forks.concerns(self)
         self._row = Rate()
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child go on whatever its parent's threads were doing."""
+        if is_child:
+            self._lock = threading.Lock()
 
     def take(self, rate: float, count: int) -> Slots:
         """Take the next free slots."""

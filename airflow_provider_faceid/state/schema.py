@@ -81,6 +81,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             "WHERE EXISTS (SELECT 1 FROM faceid_tries)"
         ),
     ),
+    ("ALTER TABLE faceid_tries ADD COLUMN attempt_id VARCHAR(100)",),
 )
 """Statements that lead from one version of the tables to the next; only ever added to."""
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from .. import forks
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
 from ..sqlstate import advice_on, cause, ends_session, is_transient, refused_parameter
@@ -75,16 +76,28 @@ class Process:
     """
     What the ledgers of one process share.
 
-    :ivar attempts: those begun, by process id and owner: number, and whether there are keys of
-        earlier versions.
+    :ivar attempts: those begun, by owner: number, and whether there are keys of earlier versions. A
+        forked child goes on with those of its parent.
+    :ivar is_shared: whether other processes may go on with them, too.
     :ivar calling: how often each key is being claimed or called for.
+    :ivar unwritten: keys of calls that have ended here without being recorded.
     :ivar lock: guards both.
+    :ivar joining: held while an attempt is begun.
     """
 
     def __init__(self) -> None:
-        self.attempts: dict[tuple[int, str], tuple[int, bool]] = {}
-        self.calling: dict[str, int] = {}
-        self.lock = threading.Lock()
+        self.attempts: dict[str, tuple[int, bool]] = {}
+        self.is_shared = False
+        self.after_fork(is_child=True)
+        forks.concerns(self)
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Share the attempts that were begun; what a child calls for is its own."""
+        self.is_shared = self.is_shared or bool(self.attempts)
+        if is_child:
+            self.calling: dict[str, int] = {}
+            self.unwritten: set[str] = set()
+            self.lock, self.joining = threading.Lock(), threading.Lock()
 
     def begin(self, keys: Iterable[str]) -> None:
         """Take note of keys that will be claimed."""
@@ -153,6 +166,7 @@ class StateStore:
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
         self.process = Process()
+        forks.concerns(self)
         kind = self._url.get_backend_name()
         if kind not in {"sqlite", "postgresql"}:
             raise ConfigurationError(
@@ -161,6 +175,11 @@ class StateStore:
         self.is_sqlite = kind == "sqlite"
         self.marker = "?" if self.is_sqlite else "%s"
         self.now_sql = "NULL" if self.is_sqlite else _CLOCK
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child open the store whatever its parent's threads were doing with it."""
+        if is_child:
+            self._lock = threading.Lock()
 
     def run(self, work: Callable[[DBAPICursor], T], *, durable: bool = False) -> T:
         """

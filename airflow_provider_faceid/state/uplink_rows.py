@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
+from .. import forks
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import StateStoreError
 from . import uplink as arithmetic
@@ -48,8 +49,14 @@ class MemoryUplink:
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self.after_fork(is_child=True)
+        forks.concerns(self)
         self._uplink = Uplink()
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child go on whatever its parent's threads were doing."""
+        if is_child:
+            self._lock = threading.Lock()
 
     def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """Take a member's report."""
