@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
+# What the tests run on: the provider with its extras, and the tools of the dependency groups.
+EXTRAS := simulator,postgres,duckdb
+TESTED := -e '.[$(EXTRAS)]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 # Those of a file run in one process, which so starts what they share once.
@@ -115,25 +118,29 @@ clean: ## remove what make made
 	@echo "== making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv && touch $@
 
-.venv/demo: .venv/made pyproject.toml constraints.txt
-	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[demo]' && touch $@
+# The pip of Python 3.11 to 3.13 knows no dependency groups.
+.venv/pip: .venv/made
+	@$(BIN)/python $(PIP) --upgrade 'pip>=25.1' && touch $@
 
-.venv/test: .venv/made pyproject.toml constraints.txt
+.venv/demo: .venv/pip pyproject.toml constraints.txt
+	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' && touch $@
+
+.venv/test: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test]' && touch $@ .venv/demo
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) && touch $@ .venv/demo
 
 .venv/canary: .venv/test
 	@echo "== installing OpenLineage into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[canary]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[$(EXTRAS),openlineage]' --group test && touch $@
 
 .venv/distributed: .venv/test
 	@echo "== installing the Celery executor into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,distributed]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group distributed && touch $@
 
 .venv/conformance: .venv/test
 	@echo "== installing the service's official clients into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[conformance]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group conformance && touch $@
 
 .conformance/made: tests/conformance/package.json
 	@command -v node >/dev/null || $(MAKE) --no-print-directory nodejs
@@ -145,20 +152,20 @@ clean: ## remove what make made
 
 .venv/browser: .venv/test
 	@echo "== installing Selenium into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,browser]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group browser && touch $@
 
 .venv/bench: .venv/test
 	@echo "== installing what we are measured against into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,bench]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group bench && touch $@
 
 .venv/lint: .venv/test
 	@echo "== installing the linters into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[test,lint]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group lint && touch $@
 
 .venv-oldest/test: pyproject.toml constraints-oldest.txt
 	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
-	@$(PYTHON) -m venv .venv-oldest
-	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt -e '.[test]' && touch $@
+	@$(PYTHON) -m venv .venv-oldest && $(OLDEST)/python $(PIP) --upgrade 'pip>=25.1'
+	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED) && touch $@
 
 # The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
 # as services.

@@ -13,6 +13,7 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 
 import reach
+import reference_tables
 
 from airflow_provider_faceid.client.extra import form_fields
 from airflow_provider_faceid.client.retry import RULES
@@ -135,6 +136,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "ways-common": lambda: ways(reach.common_codes()),
     **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
     "codes-common": lambda: codes(COMMON),
+    "reference-operators": reference_tables.operator_sections,
+    "reference-hook": reference_tables.hook_sections,
+    "reference-config": reference_tables.options,
     "table-results": lambda: columns(tables.RESULTS),
     "table-history": lambda: columns(tables.HISTORY),
     "table-quarantine": lambda: columns(tables.QUARANTINE),

@@ -7,6 +7,7 @@ from airflow.sdk import BaseHook
 
 from ..exceptions import ConfigurationError
 from ..warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
+from .extras import missing_extra, require_extra
 
 DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB}
 """Dialect by connection type. Other databases are refused until they are tested."""
@@ -25,11 +26,10 @@ def database(conn_id: str) -> Database:
             f"Connection '{conn_id}' is of type '{conn_type}'. Tables can be read and written "
             f"through connections of type {', '.join(DIALECTS)}"
         )
+    require_extra(conn_id, conn_type)
     try:
         hook = BaseHook.get_hook(conn_id)
-    except (AirflowException, ImportError):
-        raise ConfigurationError(
-            f"Connection '{conn_id}' needs apache-airflow-providers-{conn_type}, which cannot be "
-            "imported here"
-        ) from None
+    except (AirflowException, ImportError) as error:
+        cause = f"its hook cannot be imported ({type(error).__name__})"
+        raise missing_extra(conn_id, conn_type, cause) from None
     return Database(hook.get_conn, DIALECTS[conn_type], conn_id)

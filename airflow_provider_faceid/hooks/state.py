@@ -29,6 +29,7 @@ from ..state.pace import SlotPace
 from ..state.rows import StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink_rows import StoredUplink
+from .extras import require_extra
 from .options import option
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def state_url(state_conn_id: str) -> str:
                 f"Connection '{state_conn_id}' is of type '{connection.conn_type}'. The state store "
                 f"needs one of type {' or '.join(STORES)}"
             )
+        require_extra(state_conn_id, connection.conn_type)
         host = connection.host or ""
         if connection.conn_type == "postgres" and host.startswith("/"):
             return _by_socket(state_conn_id, connection)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from airflow_provider_faceid.service.outcomes import Outcome, Step
 from tests.patience import PATIENCE
+from tests.unit.operators.conftest import OPERATORS
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 def test_generated_tables_are_current():
@@ -33,6 +36,38 @@ def test_links_between_pages_lead_somewhere():
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert dead == []
+
+
+def test_every_page_of_the_docs_is_in_the_readme():
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    pages = [page.name for page in (PROJECT / "docs").glob("*.md")]
+    assert [name for name in pages if f"(docs/{name})" not in readme] == []
+
+
+def test_every_operator_and_parameter_is_in_the_reference():
+    page = (PROJECT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for operator in OPERATORS:
+        section = page.split(f"### {operator.__name__}\n", 1)[1].split("\n### ", 1)[0]
+        for name in inspect.signature(operator).parameters:
+            assert f"| `{name}` | `" in section or name == "kwargs"
+
+
+def test_every_extra_is_on_the_install_page_and_is_for_users():
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(declared["project"]["optional-dependencies"])
+    page = (PROJECT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `\[(\w+)\]` \|", page, re.MULTILINE)) == extras
+    assert not extras & set(declared["dependency-groups"])
+
+
+def test_the_archive_holds_what_its_tests_need():
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = declared["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert [path for path in included if not (PROJECT / path.lstrip("/")).exists()] == []
+    tracked = {path.name for path in PROJECT.iterdir() if not path.name.startswith(".")}
+    always = {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO"}
+    made = {"build", "dist"}
+    assert tracked - always - made <= {path.lstrip("/") for path in included}
 
 
 def test_every_next_step_is_explained():

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.metadata import metadata
 
 import pytest
 from airflow.sdk import BaseHook
 
 from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.hooks.extras import EXTRAS
 from airflow_provider_faceid.hooks.sql import DIALECTS, database
+from airflow_provider_faceid.hooks.state import state_url
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
 
 
@@ -59,5 +63,41 @@ def test_a_provider_that_is_not_installed_is_named(connect, monkeypatch):
         raise ModuleNotFoundError("No module named 'duckdb'")
 
     monkeypatch.setattr(BaseHook, "get_hook", not_installed)
-    with pytest.raises(ConfigurationError, match=r"needs apache-airflow-providers-duckdb, which"):
+    with pytest.raises(
+        ConfigurationError, match=r"pip install 'airflow-provider-faceid\[duckdb\]'"
+    ):
         connect(conn_type="duckdb", host="x.duckdb")
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "module"),
+    [
+        ("duckdb", "duckdb"),
+        ("duckdb", "pytz"),
+        ("duckdb", "airflow.providers.duckdb"),
+        ("postgres", "psycopg"),
+        ("postgres", "airflow.providers.postgres"),
+    ],
+)
+def test_a_missing_module_leads_to_the_extra_that_has_it(connect, monkeypatch, conn_type, module):
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    for name in [name for name in sys.modules if name.startswith(f"{module}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    extra = rf"pip install 'airflow-provider-faceid\[{conn_type}\]'"
+    with pytest.raises(ConfigurationError, match=extra) as error:
+        connect(conn_type=conn_type, host="x")
+    assert module in str(error.value)
+
+
+def test_the_state_store_names_its_extra_too(monkeypatch):
+    connection = {"conn_type": "postgres", "host": "127.0.0.1", "schema": "state"}
+    monkeypatch.setenv("AIRFLOW_CONN_STATE", json.dumps(connection))
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    extra = r"'state' of type postgres needs .*'airflow-provider-faceid\[postgres\]'"
+    with pytest.raises(ConfigurationError, match=extra):
+        state_url("state")
+
+
+def test_every_extra_an_error_names_is_one_of_the_package():
+    declared = set(metadata("airflow-provider-faceid").get_all("Provides-Extra"))
+    assert {extra.name for extra in EXTRAS.values()} <= declared
