@@ -32,15 +32,27 @@ MAX_DESCRIPTION = 500
 """Characters of the service's descriptions that are kept."""
 MALFORMED = "(malformed)"
 """
-Stands for a code or RequestId of other characters than those have, or that says the person back.
+Stands for a code or RequestId of another form than those have, or that says the person back.
 
 No code of ours is called so.
 """
 LONG = 6
 """Characters of a value that no code and no RequestId holds by chance."""
+PIECE = 8
+"""Characters of a number that neither holds by chance, a date of birth among them."""
+LONGEST = 200
+"""Characters of a value that neither has room for."""
 
-_CODE = re.compile(r"-?[A-Za-z0-9_.]{1,120}|")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}|")
+_CODE = re.compile(
+    r"-?[0-9]{1,4}|(?!(?:[^0-9]*[0-9]){5})[A-Za-z][A-Za-z0-9_]{0,59}(?:\.[A-Za-z][A-Za-z0-9_]{0,59}){0,2}|"
+)
+"""A small number, or words like ``FailedOperation.UnKnown`` with fewer than five digits."""
+_REQUEST_ID = re.compile(
+    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    r"|[A-Za-z]{1,16}(?:-[A-Za-z]{1,16}){0,2}(?:-?[0-9]{1,4})?|"
+)
+"""A UUID, as the service gives them, or words and a small number, as test servers do."""
+_BETWEEN = re.compile(r"[^0-9A-Za-z]+")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _GATEWAY = "http:"
 """What the code of a gateway's answer begins with; no code of the service holds a colon."""
@@ -253,8 +265,26 @@ def on_one_line(text: str, length: int) -> str:
 
 def _plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
     """Return a text that may go to logs, errors and tables as it is."""
-    says_back = any(len(value) >= LONG and value in text for value in personal)
-    return text if form.fullmatch(text) and not says_back else MALFORMED
+    return text if form.fullmatch(text) and not _says_back(text, personal) else MALFORMED
+
+
+def _says_back(text: str, personal: Iterable[str]) -> bool:
+    """Say whether a text holds a value, or a piece of a number: with what is between, or in hex."""
+    bare = _BETWEEN.sub("", text).casefold()
+    for value in personal:
+        if len(value) > LONGEST:
+            continue
+        whole = _BETWEEN.sub("", value).casefold()
+        if len(whole) >= LONG and whole in bare:
+            return True
+        in_hex = value.encode("utf-8", "replace").hex()
+        if len(in_hex) >= 2 * LONG and in_hex in bare:
+            return True
+        if sum(map(str.isdigit, whole)) >= PIECE and any(
+            whole[at : at + PIECE] in bare for at in range(len(whole) - PIECE + 1)
+        ):
+            return True
+    return False
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:

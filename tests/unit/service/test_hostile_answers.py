@@ -196,6 +196,63 @@ def test_a_code_and_a_request_id_do_not_say_the_person_back(value):
         )
 
 
+NUMBER = "370102200305173681"
+IN_PIECES = {
+    "in three": "370102-20030517-3681",
+    "in three, in another order": "3681-20030517-370102",
+    "as a UUID": "37010220-0305-1736-81ab-cdefabcdefab",
+    "a part of it as a UUID": "abcdefab-2003-0517-abcd-efabcdefabcd",
+    "digit by digit": "3-7-0-1-0-2-2-0-0-3-0-5-1-7-3-6-8-1",
+    "between words": "r-370102-r-20030517",
+    "with letters between": "a370102b200305c173681",
+    "the name, in hex": "00000000-0000-0000-0000-e99fa6e5ae9d",
+}
+
+
+@pytest.mark.parametrize("text", IN_PIECES.values(), ids=IN_PIECES)
+def test_a_request_id_that_holds_the_person_in_pieces_is_not_told(text):
+    reply = ask(answer(Result="0", RequestId=text), personal=(NUMBER, "韦宝"))
+    assert reply.request_id == MALFORMED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FailedOperation.370102_20030517",
+        "FailedOperation.N370102.N20030517",
+        "370102",
+        "-20030517",
+        "A_3_7_0_1_0_2",
+        "Wang_Xiao_Ming",
+        "a.b.c.d",
+        ".FailedOperation",
+        "FailedOperation.",
+    ],
+)
+def test_a_code_of_another_form_is_an_unknown_one(text):
+    verdict = ask(answer(Result=text), personal=(NUMBER, "WangXiaoMing"))
+    assert (verdict.code, verdict.meaning) == (MALFORMED, UNKNOWN_CODE.meaning)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e4dc0a5f-8a3b-4c8e-9d0e-0b4a3c2d1e0f",
+        "E4DC0A5F-8A3B-4C8E-9D0E-0B4A3C2D1E0F",
+        "r-1",
+        "echo-12",
+        "",
+    ],
+)
+def test_a_request_id_of_a_known_form_is_told(text):
+    assert ask(answer(Result="0", RequestId=text), personal=(NUMBER, "韦宝")).request_id == text
+
+
+@pytest.mark.parametrize("text", ["-7", "1001", "SomethingNew", "FailedOperation.Id2Name_3", ""])
+def test_a_code_that_nobody_lists_is_told(text):
+    assert ask(answer(Result=text), personal=(NUMBER, "韦宝")).code == text
+
+
 def test_a_short_value_may_stand_in_a_code_or_request_id_by_chance():
     verdict = ask(
         answer(Result="AuthFailure.SignatureFailure", RequestId="a-beef-1"),
