@@ -300,7 +300,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "proxies": {
                         "label": "Proxies",
-                        "description": 'JSON, for example {"https": "http://proxy:3128"}.',
+                        "description": 'JSON, for example {"https": "http://proxy:3128"}. HTTP and '
+                        "HTTPS proxies only.",
                         "schema": {"type": ["object", "null"]},
                     },
                 },

@@ -181,8 +181,6 @@ http:405                                          refused        no      fatal  
 http:407                                          refused        no      fatal      the proxy asks for credentials
 http:413                                          invalid_input  no      quarantine the request is too large
 http:429                                          throttled      no      retry      a gateway asks for fewer requests
-http:502                                          unavailable    no      retry      the gateway did not reach the service
-http:503                                          unavailable    no      retry      the gateway has no service to pass it to
 """)
 """Codes any Action may answer with, and HTTP statuses that carry no answer (``http:NNN``)."""
 
@@ -196,18 +194,26 @@ class Proof(StrEnum):
     """The connection says that its gateway never forwards a call that it fails."""
 
 
+PROVEN: dict[str, CodeRow] = {
+    code: CodeRow(code, Outcome.UNAVAILABLE, Charged.NO, Step.RETRY, meaning)
+    for code, meaning in {
+        "http:502": "the gateway did not reach the service",
+        "http:503": "the gateway has no service to pass it to",
+    }.items()
+}
+"""Statuses that are refusals only with a proof. Otherwise they are no answer, as any status is that
+:data:`COMMON` does not list: a gateway answers 502 as well when it lost the service's answer."""
+
 PROOFS: dict[str, frozenset[Proof]] = {
     "http:502": frozenset({Proof.CONNECTION}),
     "http:503": frozenset({Proof.CONNECTION, Proof.RETRY_AFTER}),
 }
-"""Statuses that are refusals only with one of these. Otherwise they are no answer, as any status is
-that :data:`COMMON` does not list: a gateway answers 502 as well when it lost the service's answer."""
+"""What proves each of them."""
 
 
 def is_refusal(code: str, *proofs: Proof) -> bool:
     """Say whether a gateway's status means that the service did not process the call."""
-    needed = PROOFS.get(code)
-    return code in COMMON and (needed is None or not needed.isdisjoint(proofs))
+    return code in COMMON or not PROOFS.get(code, frozenset()).isdisjoint(proofs)
 
 
 UNKNOWN_CODE = CodeRow(
@@ -241,7 +247,7 @@ def look_up(action: str, code: str) -> CodeRow:
     its members have nothing in common, so an unlisted one is an unknown code.
     """
     own = RESULTS.get(action, {})
-    row = own.get(code) or COMMON.get(code)
+    row = own.get(code) or COMMON.get(code) or PROVEN.get(code)
     if row is None and "." in code and not code.startswith("FailedOperation."):
         row = COMMON.get(code.split(".", 1)[0])
     if row is None and code.startswith("http:"):

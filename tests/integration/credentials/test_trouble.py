@@ -376,6 +376,21 @@ class TestTls:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
         assert "no certificates to check its own against" in refusal(assumed(clouds(tls)))[0]
 
+    def test_a_handshake_that_is_ended_may_pass(self, refusal):
+        """A load balancer restarts: it is asked again later, and is no fault of a certificate."""
+        with socket.create_server(("127.0.0.1", 0)) as balancer:
+            url = f"https://127.0.0.1:{balancer.getsockname()[1]}"
+
+            def hang_up() -> None:
+                balancer.accept()[0].close()
+
+            hangs_up = threading.Thread(target=hang_up)
+            hangs_up.start()
+            origin = AssumedRole(KEY, ROLE_ARN, sts=Sts(url))
+            message, _ = refusal(origin, UnavailableError)
+            hangs_up.join(10)
+        assert "cannot be reached" in message
+
     @unverified
     def test_a_connection_that_checks_none_checks_none_here(self, clouds, tls):
         cloud = clouds(tls)

@@ -221,6 +221,8 @@ class TestBudget:
             (Record("a" * 40, State.DONE, FREE_ANSWER), "call"),
             (Record("a" * 40, State.DONE, VERDICT), "stop"),
             (Record("a" * 40, State.IN_DOUBT), "stop"),
+            (Record("a" * 40, State.FREE, gateway_refusals=1), "stop"),  # by a gateway's word only
+            (Record("a" * 40, State.DONE, FREE_ANSWER, gateway_refusals=1), "stop"),
         ],
     )
     def test_a_call_that_was_free_makes_room_for_another(self, workers, became, more):

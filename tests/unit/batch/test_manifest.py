@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,13 @@ def test_money_is_counted_from_verdicts():
         manifest.add_verdict(judge(Reply("IdCardVerification", code)))
     assert (manifest.calls, manifest.charged, manifest.charge_unknown) == (4, 2, 1)
     assert ID_CARD_RESULTS["-1"].charged.flag is True
+
+
+def test_what_a_gateway_refused_may_be_billed_and_is_counted():
+    manifest = Manifest()
+    manifest.add_verdict(replace(judge(Reply("IdCardVerification", "0")), gateway_refusals=2))
+    manifest.add_requests(6, 0, charge_unknown=6)
+    assert (manifest.charged, manifest.charge_unknown) == (1, 8)
 
 
 def test_refused_requests_count_as_calls():

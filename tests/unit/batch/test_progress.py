@@ -29,6 +29,10 @@ class Lines(list):
     ("manifest", "text"),
     [
         (Manifest(rows_in=10), "0/10 rows, 0.0 calls/s, waiting; 0 calls, 0 charged; nothing yet"),
+        (
+            Manifest(rows_in=1, held=1, calls=1, charge_unknown=1, seconds=1),
+            "1/1 rows, 1.0 calls/s, done; 1 call, 0 charged and 1 that may be; held 1",
+        ),
         (Manifest(), "0/0 rows, 0.0 calls/s, done; 0 calls, 0 charged; nothing yet"),
         (
             Manifest(
@@ -51,7 +55,7 @@ class Lines(list):
             "2/2 rows, 2.0 calls/s, done; 2 calls, 2 charged; match 2",
         ),
     ],
-    ids=["before", "empty", "middle", "end"],
+    ids=["before", "a call in doubt", "empty", "middle", "end"],
 )
 def test_a_line_says_how_far_how_fast_and_how_much(manifest, text):
     assert line(manifest) == text

@@ -20,7 +20,12 @@ from airflow_provider_faceid.client.flow import (
     TakeSlot,
     call_flow,
 )
-from airflow_provider_faceid.client.retry import BACK_OFF_BASE, BACK_OFF_CAP, LEAST_SECONDS
+from airflow_provider_faceid.client.retry import (
+    BACK_OFF_BASE,
+    BACK_OFF_CAP,
+    LEAST_SECONDS,
+    RETRY_AFTER_CAP,
+)
 from airflow_provider_faceid.client.service_clock import ServiceClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import (
@@ -78,6 +83,7 @@ class Driver:
 
     slot_s = 0.0
     ahead_s = None
+    retry_after = ""
     key, valid, has, given = KEY, True, 0, 0
 
     def __init__(
@@ -114,7 +120,12 @@ class Driver:
                 else:
                     status, body = on_the_wire(answer)
                     reply = read_reply(
-                        effect.action, status, body, effect.personal, date_header=self.date
+                        effect.action,
+                        status,
+                        body,
+                        effect.personal,
+                        date_header=self.date,
+                        retry_after_header=self.retry_after,
                     )
                     effect = flow.send(reply)
         except StopIteration as stop:
@@ -269,6 +280,31 @@ def test_throttled_and_failed_requests_are_told_apart_on_the_error(drive):
     with pytest.raises(UnavailableError) as error:
         drive(TOO_FAST, DOWN, TOO_FAST, TOO_FAST, DOWN, settings=settings).run()
     assert (error.value.requests, error.value.throttled) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "paused"),
+    [("0", 0.25), ("7", 7.0), ("900", RETRY_AFTER_CAP), ("soon", None), ("", None)],
+)
+def test_a_gateway_is_asked_again_when_it_says_within_reason(drive, clock, said, paused):
+    clock.chance = 0.0  # the shortest pause of our own is 0.25 s
+    driver = drive(result("http:503"), MATCH)
+    driver.retry_after = said
+    if paused is None:  # it does not say: it may have forwarded the call
+        with pytest.raises(UncertainError) as error:
+            driver.run()
+        assert error.value.gateway_refusals == 0
+        return
+    verdict = driver.run()
+    assert driver.pauses == [paused]
+    assert (verdict.attempts, verdict.gateway_refusals) == (2, 1)
+
+
+def test_each_request_a_gateway_refused_is_counted_on_the_error(drive):
+    driver = drive(*[result("http:429")] * 2, UncertainError("reset"))
+    with pytest.raises(UncertainError) as error:
+        driver.run()
+    assert (error.value.requests, error.value.gateway_refusals) == (3, 2)
 
 
 def test_patience_with_throttling_ends(drive):
