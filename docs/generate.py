@@ -135,7 +135,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "unknowns": unknowns,
     "ways-common": lambda: ways(reach.common_codes()),
     **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
-    "codes-common": lambda: codes(COMMON),
+    "codes-common": lambda: codes(COMMON | PROVEN),
     "reference-operators": reference_tables.operator_sections,
     "reference-hook": reference_tables.hook_sections,
     "reference-config": reference_tables.options,
