@@ -32,6 +32,7 @@ class Store:
     :ivar fault: decides about each request.
     :ivar latency: seconds each request takes longer.
     :ivar requests: method and key of all.
+    :ivar most_at_once: the most requests that were under way at any moment.
     """
 
     port: int
@@ -39,6 +40,8 @@ class Store:
     latency: float = 0.0
     requests: list[tuple[str, str]] = field(default_factory=list)
     sent: int = 0
+    under_way: int = 0
+    most_at_once: int = 0
 
     def connection(self, **extra: object) -> str:
         """Return an Airflow connection to it."""
@@ -50,7 +53,10 @@ class Store:
         """Pass a request on, or not."""
         key = unquote(request.path)
         self.requests.append((request.method, key))
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
         await asyncio.sleep(self.latency)
+        self.under_way -= 1
         if (refused := self.fault(key)) is not None:
             status, code = refused
             text = "" if request.method == "HEAD" else ERROR.format(code, key)

@@ -57,12 +57,13 @@ def read_patiently(
     :raises InvalidInputError: there is no such photo.
     :raises PhotoStoreError: its store is at fault, and stays so.
     """
-    began = clock.monotonic()
+    since: float | None = None
     while True:
         try:
             return read(value)
         except PhotoStoreError as error:
-            waited = clock.monotonic() - began
+            since = clock.monotonic() if since is None else since
+            waited = clock.monotonic() - since
             if waited >= patience_of(error, patience):
                 raise
             log.warning("%s. Trying again", error)

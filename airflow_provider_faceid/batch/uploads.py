@@ -22,6 +22,8 @@ from .progress import Log
 
 AHEAD, FURTHEST_AHEAD = 2, 32
 """Photos that are being read or wait for a place, at least and at most; each takes up to 4 MB."""
+AHEAD_AT_FIRST = 10
+"""Likewise before the first was read: at the quota, what leaves while a slow store gives the next."""
 STEP_SECONDS = 0.5
 """Between two reports."""
 
@@ -43,7 +45,7 @@ class Uploads:
         self._uplink: Uplink | None = None
         self._report, self._counted = Report(), 0.0
         self._has_told = False
-        self._ahead, self._reading, self._read_seconds = AHEAD, 0, 0.0
+        self._ahead, self._reading, self._read_seconds = AHEAD_AT_FIRST, 0, 0.0
         self._may_read = asyncio.Condition()
 
     @asynccontextmanager
@@ -79,7 +81,8 @@ class Uploads:
 
     def has_read(self, seconds: float) -> None:
         """Take note of how long it took to read a photo: the slower, the more are read at once."""
-        self._read_seconds += 0.2 * (seconds - self._read_seconds)
+        weight = 0.2 if self._read_seconds else 1.0
+        self._read_seconds += weight * (seconds - self._read_seconds)
         wanted = math.ceil(1.5 * self._rate * self._read_seconds)
         self._ahead = min(FURTHEST_AHEAD, max(AHEAD, wanted))
 

@@ -90,7 +90,8 @@ FAULTS: dict[int, Fault] = {
     ),
     37: Fault(
         "a photo is missing, empty, 4 MB, a GIF, no Base64",
-        "set aside before it is sent; one in lines or behind a byte order mark is sent",
+        "set aside before it is sent; one in lines or behind a byte order mark is sent; a folder or "
+        "store that is away sets nobody aside",
     ),
     38: Fault("very many rows", "memory stays flat, below 300 MB"),
     39: Fault("the budget is used up", "stops before the charge that would exceed it"),

@@ -6,7 +6,10 @@ import base64
 
 import pytest
 
+from airflow_provider_faceid.batch import photos as batch_photos
 from airflow_provider_faceid.batch.inputs import Columns
+from airflow_provider_faceid.exceptions import PhotoStoreError
+from airflow_provider_faceid.operators.photos import photo_reader
 from airflow_provider_faceid.service.name import MIDDLE_DOT
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.database import DUCKDB
@@ -155,6 +158,41 @@ def test_a_broken_photo_is_set_aside_before_it_is_sent(trial, measured):
     assert manifest["answered"] == len(trial.calls()) == 1
     trial.hold(FACE)
     measured(f"{len(photos)} broken photos: {len(trial.calls()) - 1} sent")
+
+
+@pytest.mark.fault(37)
+def test_a_folder_of_photos_that_goes_away_sets_nobody_aside(
+    trial, measured, tmp_path, monkeypatch
+):
+    """Its share is no longer mounted: the place is there, and empty."""
+    for name in ("STORE_SECONDS", "REFUSAL_SECONDS", "FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(batch_photos, name, 0.3)
+    folder, away = tmp_path / "photos", tmp_path / "away"
+    folder.mkdir()
+    people = trial.ordinary[:40]
+    for n, person in enumerate(people):
+        (folder / f"{n}.jpg").write_bytes(trial.photo(person))
+    trial.fill([(n, p.id_card, p.name, f"{folder}/{n}.jpg") for n, p in enumerate(people)])
+    monkeypatch.setenv("AIRFLOW__FACEID__PHOTO_ROOTS", str(folder))
+    columns = Columns({"IdCard": "id_card", "Name": "name"}, "photo", photo_reader())
+
+    def unmount() -> None:
+        folder.rename(away)
+        folder.mkdir()
+
+    quota = {"settings": {"quotas": {FACE: 20}}}  # slow enough that it happens in the middle
+    with once(lambda: len(trial.calls()) >= 5, unmount):
+        error, _ = trial.fail(PhotoStoreError, FACE, columns=columns, **quota)
+    assert "the folder is not there or empty" in str(error)
+    assert trial.quarantine() == []
+    asked = len(trial.calls())
+    assert set(trial.results().values()) == {("answered", "match")}
+    assert 5 <= len(trial.results()) == asked < len(people)
+    folder.rmdir()
+    away.rename(folder)
+    assert trial.run(FACE, columns=columns)["answered"] == len(trial.calls()) == len(people)
+    trial.hold(FACE, columns=columns)
+    measured("their folder gone in the middle of 40: 0 set aside, 0 called twice")
 
 
 HOSTILE = 'people "of" 表 😀; DROP TABLE select --'

@@ -8,7 +8,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from airflow_provider_faceid.batch.uploads import AHEAD, FURTHEST_AHEAD, Uploads
+from airflow_provider_faceid.batch.uploads import (
+    AHEAD,
+    AHEAD_AT_FIRST,
+    FURTHEST_AHEAD,
+    Uploads,
+)
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import StateStoreError
 from airflow_provider_faceid.state.uplink import FIRST, Report, Uplink
@@ -87,6 +92,20 @@ def test_a_row_gives_its_place_back_once_and_may_take_another():
         await place.take()
         assert (await taken(some, 1))[0] == 0
         place.ended()
+
+    asyncio.run(run())
+
+
+def test_the_first_photos_do_not_wait_for_each_other():
+    async def run() -> None:
+        some = uploads()
+        async with AsyncExitStack() as stack:
+            for _ in range(AHEAD_AT_FIRST):
+                await asyncio.wait_for(stack.enter_async_context(some.ahead()), 1)
+        some.has_read(0.5)
+        async with AsyncExitStack() as stack:
+            for _ in range(15):
+                await asyncio.wait_for(stack.enter_async_context(some.ahead()), 1)
 
     asyncio.run(run())
 
