@@ -31,7 +31,7 @@ LATE = Rule(
 )
 """Calls that are in flight when the worker is killed."""
 FATAL = Rule(Code("UnauthorizedOperation.Arrears", "error"), action=FACE, nth=Nth(4, 4))
-AWAY = Rule(Status(503, retry_after=1), action=ID_CARD)
+AWAY = Rule(Status(503, retry_after=0), action=ID_CARD)
 SERVICE = "canary-id"
 SECONDS = PATIENCE
 DONE = ENDED | {"up_for_reschedule"}
