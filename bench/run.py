@@ -19,6 +19,7 @@ SECTIONS = {
     "client": "What a signed call costs",
     "encryption": "What encrypted fields add to a call",
     "ledger": "What the ledger adds to a row",
+    "store": "A state store of ten million calls",
     "photos": "Photos from a store that is far away",
     "dag": "A whole DAG",
     "million": "A million rows",

@@ -126,6 +126,10 @@ FAULTS: dict[int, Fault] = {
     50: Fault(
         "the warehouse can be read but not written to", "stops before the first call, says why"
     ),
+    51: Fault(
+        "PostgreSQL behind pgbouncer in transaction mode, as state store and warehouse",
+        "works; a parameter that a pooler cannot keep is named",
+    ),
     52: Fault(
         "serializable, deadlocks, cancelled statements, a server restart while a page is read",
         "repeated; no row is held that never left",
@@ -153,6 +157,10 @@ FAULTS: dict[int, Fault] = {
     59: Fault(
         "tables of an older version, with a column of the user; of a newer version",
         "brought up to date, the column kept; refused with what to do",
+    ),
+    60: Fault(
+        "a ledger of very many calls, counters and tries",
+        "starting a task reads none of them; it grows as documented",
     ),
     61: Fault(
         "photos over a slow uplink: 20 Mbit/s, 200 ms, small buffers, shards",
