@@ -275,7 +275,7 @@ class Source:
         keys = self._select([], last, size)
         rows: list[tuple[Any, ...]] = []
         unreadable = 0
-        ahead = [keys]  # parts still to be read, the next one last
+        ahead = [keys] if keys else []  # parts still to be read, the next one last
         while ahead:
             part = ahead.pop()
             after = [rows[-1][1]] if rows else last
