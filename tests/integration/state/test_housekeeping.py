@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from airflow_provider_faceid.clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from airflow_provider_faceid.service.envelope import Reply
 from airflow_provider_faceid.service.verdict import judge
 from airflow_provider_faceid.state import housekeeping
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, State
+from airflow_provider_faceid.state.calls import Claim, Decision, Record, State, write_answer
 from airflow_provider_faceid.state.housekeeping import ROWS_AT_ONCE, Housekeeping, hour_of
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.limits import IdentityCounts, Use
+from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.uplink import Report
 from airflow_provider_faceid.state.uplink_rows import StoredUplink
 
@@ -295,3 +297,36 @@ def test_hosts_that_were_not_seen_for_a_day_are_forgotten(store, clock):
     keep_house(store)
     StoredUplink(store, "here").step("one", 1, 60.0, Report())
     assert ask(store, "SELECT host FROM faceid_uplinks") == [("here",)]
+
+
+def test_a_store_made_yesterday_keeps_its_calls_and_they_expire_in_their_time(url, clock):
+    """Version 5, before rows had an hour."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TABLE faceid_state_version (version INTEGER NOT NULL)")
+        for number, statements in enumerate(MIGRATIONS[:5], 1):
+            for statement in statements:
+                run(statement)
+            run(f"INSERT INTO faceid_state_version VALUES ({number})")
+        run("INSERT INTO faceid_tries VALUES ('one', 3, 5000, 7)")
+        answer = write_answer(VERDICT).replace("%", "%%")
+        run(
+            f"INSERT INTO faceid_calls VALUES ('{key(1)}', '1', 'one', 3, 'done', 6000, '{answer}')"
+        )
+        run(f"INSERT INTO faceid_calls VALUES ('{key(2)}', '2', 'one', 3, 'sent', 6000, NULL)")
+    engine.dispose()
+    store = StoreOnClock(url, clock)
+    try:
+        rulings = start(store).step([], [Claim(key(1), "1"), Claim(key(2), "2")])
+        assert [ruling.decision for ruling in rulings] == [Decision.USE, Decision.HOLD]
+        assert ask(store, "SELECT number, charged FROM faceid_tries") == [(4, 7)]
+        keep_house(store)
+        clock.seconds += SECONDS_PER_DAY + 1
+        keep_house(store)
+        assert len(ask(store, "SELECT * FROM faceid_calls")) == 2
+        clock.seconds += KEEP + SECONDS_PER_HOUR
+        keep_house(store)
+        assert ask(store, "SELECT state FROM faceid_calls") == [("in_doubt",)]
+    finally:
+        store.close()
