@@ -197,8 +197,10 @@ class WarehouseError(FaceIdError):
         reason: str = "",
         is_transient: bool = False,
         is_about_data: bool = False,
+        code: str = "",
+        request_id: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, code=code, request_id=request_id)
         self.reason, self.is_transient, self.is_about_data = reason, is_transient, is_about_data
 
 

@@ -30,6 +30,7 @@ TREE = {
     "QuarantineError": "FaceIdError",
     "InvalidInputError": "QuarantineError",
     "DataQualityError": "QuarantineError",
+    "WarehouseError": "FaceIdError",
     "UncertainError": "FaceIdError",
     "InternalError": "FaceIdError",
 }
