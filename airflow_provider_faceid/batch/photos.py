@@ -149,8 +149,8 @@ class PhotoReader:
         self._failures += 1
         if self._failures == 1:
             self._since = now
-        if now - self._warned.get(reason, -math.inf) >= WARN_EVERY:
-            self._warned[reason] = now
-            self._log.warning("%s. Trying again for up to %.0f s", reason, patience)
         in_a_row = self._failures >= FAILURES_IN_A_ROW
         error.is_outage = in_a_row and now - self._since >= patience
+        if not error.is_outage and now - self._warned.get(reason, -math.inf) >= WARN_EVERY:
+            self._warned[reason] = now
+            self._log.warning("%s. Trying again for up to %.0f s", reason, patience)
