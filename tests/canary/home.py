@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,10 @@ START_SECONDS = RUN_SECONDS = PATIENCE
 ENDED = {"success", "failed", "upstream_failed", "skipped"}
 
 LINEAGE = "lineage.jsonl"
+ERROR = re.compile(
+    r"\[(error|critical) *\]|\"level\": ?\"(error|critical)\"|^\w*(Error|Exception)\b"
+)
+LINES, WIDTH = 40, 600
 
 POLICY = """\
 from datetime import timedelta
@@ -105,8 +110,20 @@ class Home:
         self._migrate()
         port = self.api.url.rpartition(":")[2]
         self._begin("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
-        self._begin_scheduling()
+        # A task that begins before the api-server answers is lost.
         self.parts.wait_for("answer of the api-server", self.api.log_in, START_SECONDS)
+        self._begin_scheduling()
+
+    def errors(self) -> str:
+        """Return what went wrong, as its parts and tasks tell it."""
+        logs = [*self.folder.glob("*.log"), *(self.folder / "airflow" / "logs").rglob("*.log")]
+        lines = [
+            f"{log.name}: {line[:WIDTH]}"
+            for log in sorted(logs)
+            for line in log.read_text(errors="replace").splitlines()
+            if ERROR.search(line)
+        ]
+        return "\n".join(lines[-LINES:])
 
     def restart(self, **settings: str) -> None:
         """Start scheduler and DAG processor anew, with other settings."""
@@ -168,6 +185,8 @@ class Home:
             }
             for name, folder in self.bundles.items()
         ]
+        # Five seconds, as usual, are little for so many processes on one file and a busy machine.
+        database = f"sqlite:///{self.folder / 'airflow' / 'airflow.db'}?timeout={PATIENCE}"
         return (
             kept
             | {
@@ -179,6 +198,7 @@ class Home:
                 **UNHURRIED,
                 "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
                 "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
                 # As whoever looks for a mistake would set it.
                 "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",

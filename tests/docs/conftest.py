@@ -35,7 +35,7 @@ class World:
     def warehouse(self) -> Path:
         return self.home / "warehouse.sqlite"
 
-    def run(self, command: list[str], stdin: str = "", seconds: float = PATIENCE) -> str:
+    def run(self, command: list[str], stdin: str = "", seconds: float = 3 * PATIENCE) -> str:
         """Run a command and return what it printed; a failure shows it."""
         done = subprocess.run(
             command,

@@ -201,7 +201,7 @@ def test_a_stopped_worker_costs_the_others_no_pace_and_wakes_without_a_burst(
     left = sorted(plant.left())
     meanwhile = [moment for moment in left if began <= moment <= ended]
     held = list(plant.results().values()).count("held")
-    assert busiest_second(meanwhile) >= 0.97 * rate
+    assert busiest_second(meanwhile) >= 0.8 * rate  # two thirds, if its share were kept for it
     assert max(after - before for before, after in pairwise([began, *meanwhile, ended])) < STALE
     plant.hold(quota=QUOTA)
     kept, busiest = len(meanwhile) / stopped / rate, busiest_second(left)

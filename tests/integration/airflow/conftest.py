@@ -21,6 +21,8 @@ import pytest
 from airflow_provider_faceid.simulator import SimulatorServer
 from tests.patience import PATIENCE, UNHURRIED
 
+BUSY, BUSY_TIMES, BUSY_SECONDS = (500, 503), 20, 0.5
+
 
 @dataclass
 class Airflow:
@@ -51,13 +53,27 @@ class ApiServer:
     token: str = ""
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send a request and return the JSON answer."""
+        """
+        Send a request and return the JSON answer.
+
+        Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then.
+        """
+        for _ in range(BUSY_TIMES):
+            try:
+                return self._ask(path, body)
+            except urllib.error.HTTPError as error:
+                if error.code not in BUSY:
+                    raise
+            time.sleep(BUSY_SECONDS)
+        return self._ask(path, body)
+
+    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
         request = urllib.request.Request(
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return json.load(response)
 
     def has(self, path: str) -> bool:

@@ -63,7 +63,7 @@ def home(tmp_path, service):
 def runs_of(home: Home, kind: str) -> list[Run]:
     """Return the runs of a kind that have ended well."""
     found = home.api.ask(f"{RUNS}?limit=100&run_type={kind}")["dag_runs"]
-    assert not [run for run in found if run["state"] == "failed"], home.parts.last_words()
+    assert not [run for run in found if run["state"] == "failed"], home.errors()
     return [run for run in found if run["state"] == "success"]
 
 

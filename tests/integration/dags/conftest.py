@@ -92,7 +92,7 @@ def story(tmp_path_factory) -> Story:
             env=_environment(home, server.url),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=3 * PATIENCE,
             check=False,
             cwd=home,
         )
