@@ -18,7 +18,7 @@ from airflow_provider_faceid.operators.verify import (
     ImageRecognitionV2Operator,
 )
 from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.state.ledger import Ledger
+from airflow_provider_faceid.state.call_table import CallTable
 
 REFERENCE = {"source_conn_id": "warehouse", "source": "people", "key": 7}
 
@@ -225,15 +225,15 @@ def test_an_answer_the_ledger_cannot_take_is_returned_and_not_asked_for_again(
 ):
     person = bench.ordinary[0]
     one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
-    write = Ledger._record
+    write = CallTable.record
 
-    def full(ledger, cursor, records, now):
+    def full(table, cursor, holder, records, now):
         if records:
             raise StateStoreError("the disk is full")
-        write(ledger, cursor, records, now)
+        return write(table, cursor, holder, records, now)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Ledger, "_record", full)
+        broken.setattr(CallTable, "record", full)
         assert IdCardVerificationOperator(**one).execute(context)["outcome"] == "match"
     with pytest.raises(AirflowFailException, match="may have been charged"):
         IdCardVerificationOperator(**one).execute(context)
