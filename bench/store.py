@@ -48,7 +48,7 @@ POSTGRESQL = {
     "calls": "INSERT INTO faceid_calls SELECT k, i, "
     "'dag/scheduled__2026-11-28T00:00:00+00:00/verify/' || i % 1000, 1, 'done', "
     "{now} - 2 * {keep} * i / {calls}, '{answer}' FROM (SELECT 'v2' || left(md5(i::text) || "
-    "md5((-i)::text), 38) AS k, i FROM generate_series(1, {calls}) AS i) AS n",
+    "md5((-i)::text), 38) AS k, i FROM generate_series(1, {calls}) AS i) AS n ORDER BY k",
     "counters": "INSERT INTO faceid_identity_uses SELECT ('x' || md5(i::text))::bit(63)::bigint, 1, "
     "{now} - i FROM generate_series(1, {counters}) AS i",
     "size": "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN "
