@@ -42,9 +42,14 @@ Limited = Callable[..., Bench]
 
 
 @pytest.fixture
-def limited(home, state) -> Iterator[Limited]:
-    """Make a bench whose service has limits; the engine is told of those in ``known``."""
+def limited(home, tmp_path) -> Iterator[Limited]:
+    """
+    Make a bench whose service has limits; the engine is told of those in ``known``.
+
+    All live at the same time: in a state store of today, the counts of that day would be old.
+    """
     servers: list[SimulatorServer] = []
+    stores: list[StateStore] = []
 
     def make(action: str, limits: IdentityLimits, *, at: float = NOON) -> Bench:
         clock = MovedClock(at)
@@ -54,13 +59,16 @@ def limited(home, state) -> Iterator[Limited]:
                 people=60, quotas=unlimited, identity_limits={action: limits}, clock=clock
             ).__enter__()
         )
-        bench = Bench(servers[-1], home, state)
+        stores.append(StateStore(f"sqlite:///{tmp_path / 'state.sqlite'}", clock))
+        bench = Bench(servers[-1], home, stores[-1])
         bench.clock = clock
         return bench
 
     yield make
     for server in servers:
         server.__exit__(None, None, None)
+    for store in stores:
+        store.close()
 
 
 def known(limits: IdentityLimits) -> dict[str, object]:
