@@ -39,6 +39,7 @@ simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
 test: .venv/canary ## all tests
+	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== all tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER)
 

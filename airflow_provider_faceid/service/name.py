@@ -62,7 +62,7 @@ _COMPATIBILITY_HAN = re.compile(r"([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 _MONGOLIAN = "\u180b-\u180f"
 """Variation selectors and the vowel separator: they show nothing and change the letter before them."""
 _STACKING = (
-    r"\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af\u1a20-\u1cff\ua840-\uabff"
+    r"\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u180a\u1810-\u18af\u1a20-\u1cff\ua840-\uabff"
     r"\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff\U0001e900-\U0001e95f"
 )
 """Scripts whose letters join or stack, from Arabic and the Indic ones to Mongolian."""
@@ -71,7 +71,8 @@ _MARKS_WITHIN = f"[{JOINERS}{_MONGOLIAN}]"
 _JOINED = re.compile(f"{_MARKS_WITHIN}")
 _REPEATED_JOINER = re.compile(f"([{JOINERS}])[{JOINERS}]+")
 _JOINER_WITHOUT_USE = re.compile(
-    f"(?<![{_STACKING}])[{JOINERS}{_MONGOLIAN}]|(?<![{_VIRAMAS}])[{JOINERS}](?![{_STACKING}])"
+    f"(?<![{_STACKING}{JOINERS}{_MONGOLIAN}])[{JOINERS}{_MONGOLIAN}]+"
+    f"|(?<![{_VIRAMAS}])[{JOINERS}](?![{_STACKING}])"
 )
 
 _FOLDED = frozenset(
@@ -127,7 +128,8 @@ def normalise(value: str) -> str:
     """
     if _PLAIN(value):
         return value
-    name = _composed(_joined(value.translate(_FOLDS)))
+    # Composed before, because marks change places, and behind, because what went stood between them.
+    name = _composed(_joined(_composed(value.translate(_FOLDS))))
     name = _SPACES.sub(" ", name).strip()
     name = _SYLLABIC_DOT.sub(MIDDLE_DOT, name)
     name = _STOP_OF_INITIAL.sub(".", name).replace(_STOP, MIDDLE_DOT)

@@ -248,6 +248,7 @@ def test_the_length_counts_after_tidying():
 @given(st.text(max_size=60) | st.text(st.sampled_from(TRICKY), max_size=20))
 @example("李 . 王")
 @example("李. 王 .〇")
+@example("\u180b\u180b")
 @settings(max_examples=300, deadline=None)
 def test_a_tidy_name_is_left_alone(value):
     tidy = name.normalise(value)
