@@ -128,8 +128,10 @@ def normalise(value: str) -> str:
     """
     if _PLAIN(value):
         return value
-    # Composed before, because marks change places, and behind, because what went stood between them.
-    name = _composed(_joined(_composed(value.translate(_FOLDS))))
+    name = _composed(value.translate(_FOLDS))
+    # A joiner that goes stood between marks, which may change places; each turn makes it shorter.
+    while (tidied := _composed(_joined(name))) != name:
+        name = tidied
     name = _SPACES.sub(" ", name).strip()
     name = _SYLLABIC_DOT.sub(MIDDLE_DOT, name)
     name = _STOP_OF_INITIAL.sub(".", name).replace(_STOP, MIDDLE_DOT)
