@@ -3,265 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
-
-from ..clock import SYSTEM_CLOCK
-from ..compat import come_back
-from ..exceptions import DataQualityError, FaceIdError, IncompleteError
-from ..frames import without_frames
-from ..task_context import default_campaign, task_instance
-from .common import describe_outlets, manifest_on_failure, work_of
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from .verify_table import VerifyTable
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from ..batch.engine import Batch
     from ..batch.inputs import Columns
-    from ..batch.manifest import Manifest
 
 
-class _VerifyTableOperator(BaseOperator):
-    """Base of the operators for a table, which say what each parameter means."""
-
-    template_fields: Sequence[str] = (
-        "source_conn_id",
-        "source",
-        "key_column",
-        "id_card_column",
-        "name_column",
-        "warehouse_conn_id",
-        "result_table",
-        "quarantine_table",
-        "run_table",
-        "campaign",
-        "valid_for",
-        "version_column",
-        "max_changed",
-        "is_dry_run",
-        "min_rows",
-        "on_postponed",
-        "on_incomplete",
-        "on_in_doubt",
-        "reuse_within",
-        "max_charged",
-        "max_in_flight",
-        "skip_rules",
-        "faceid_conn_id",
-        "state_conn_id",
-    )
-    template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
-    ui_color = "#d2e3fc"
-    action: ClassVar[str]
-
-    def __init__(
-        self,
-        *,
-        source_conn_id: str,
-        source: str,
-        key_column: str = "id",
-        id_card_column: str = "id_card",
-        name_column: str = "name",
-        warehouse_conn_id: str | None = None,
-        result_table: str = "faceid_results",
-        quarantine_table: str = "faceid_quarantine",
-        run_table: str = "faceid_runs",
-        campaign: str | None = None,
-        valid_for: timedelta | None = None,
-        version_column: str | None = None,
-        max_changed: float = 0.2,
-        dry_run: bool = False,
-        min_rows: int = 0,
-        shard: dict[str, Any] | None = None,
-        on_postponed: Literal["leave", "reschedule"] = "leave",
-        on_incomplete: Literal["ignore", "warn", "fail"] = "warn",
-        on_in_doubt: Literal["hold", "retry"] = "hold",
-        reuse_within: timedelta | None = None,
-        max_charged: int | None = None,
-        max_in_flight: int | None = None,
-        skip_rules: Sequence[str] = (),
-        faceid_conn_id: str = "faceid_default",
-        state_conn_id: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.source_conn_id = source_conn_id
-        self.source = source
-        self.key_column = key_column
-        self.id_card_column = id_card_column
-        self.name_column = name_column
-        self.warehouse_conn_id = warehouse_conn_id or source_conn_id
-        self.result_table = result_table
-        self.quarantine_table = quarantine_table
-        self.run_table = run_table
-        self.campaign = campaign
-        self.valid_for = valid_for
-        self.version_column = version_column
-        self.max_changed = max_changed
-        self.is_dry_run = dry_run  # Airflow has a method of the other name
-        self.min_rows = min_rows
-        self.shard = shard
-        self.on_postponed = on_postponed
-        self.on_incomplete = on_incomplete
-        self.on_in_doubt = on_in_doubt
-        self.reuse_within = reuse_within
-        self.max_charged = max_charged
-        self.max_in_flight = max_in_flight
-        self.skip_rules = skip_rules
-        self.faceid_conn_id = faceid_conn_id
-        self.state_conn_id = state_conn_id
-        self._batch: Batch | None = None
-
-    @without_frames
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Verify the table and return the manifest."""
-        with manifest_on_failure(context, lambda: self._manifest(context)), airflow_errors():
-            read_parameters(self, "source_conn_id", "source")
-            self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
-            campaign = self.campaign or default_campaign(context)
-            self._batch = self._build(context, campaign)
-            counts = self._run(self._batch, campaign)
-            if (
-                self.on_postponed == "reschedule"
-                and counts.not_before is not None
-                and not self.is_dry_run
-            ):
-                moment = datetime.fromtimestamp(counts.not_before, UTC)
-                self.log.info("%s", "\n".join(self._summary(counts, campaign)))
-                self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
-                raise come_back(moment)
-            facts = {"campaign": campaign, **counts.as_dict()}
-            describe_outlets(context, self.outlets, facts)
-            self._check_complete(facts, self._summary(counts, campaign))
-            return {**self._manifest(context), "success": True, "error": ""}
-
-    def _run(self, batch: Batch, campaign: str) -> Manifest:
-        """Run, and sum up what was done if that fails."""
-        try:
-            return batch.run()
-        except FaceIdError:
-            if batch.manifest.rows_in:
-                self.log.warning("%s", "\n".join(self._summary(batch.manifest, campaign)))
-            raise
-
-    def _manifest(self, context: Context) -> dict[str, Any]:
-        """Return what became of the rows so far."""
-        from ..batch.manifest import Manifest  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-        counts = self._batch.manifest if self._batch is not None else Manifest()
-        return {
-            "campaign": self.campaign or default_campaign(context),
-            "action": self.action,
-            "warehouse_conn_id": self.warehouse_conn_id,
-            "result_table": self.result_table,
-            "quarantine_table": self.quarantine_table,
-            "dry_run": self.is_dry_run,
-            **counts.as_dict(),
-        }
-
-    def on_kill(self) -> None:
-        """Call for no further rows; those in flight are waited for and written."""
-        if self._batch is not None:
-            self._batch.stop()
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Return the source column of each field."""
-        return {"IdCard": self.id_card_column, "Name": self.name_column}
-
-    def _check_complete(self, result: dict[str, Any], summary: Sequence[str]) -> None:
-        """
-        Say, or fail because, rows are left without an answer.
-
-        :raises DataQualityError: every row is in quarantine.
-        :raises IncompleteError: rows are held or postponed, and ``on_incomplete`` is ``fail``.
-        """
-        nothing_usable = 0 < result["rows_in"] == result["quarantined"] and self.shard is None
-        incomplete = bool(result["held"] or result["postponed"])
-        if self.on_incomplete == "ignore" or not (nothing_usable or incomplete):
-            self.log.info("%s", "\n".join(summary))
-        elif nothing_usable:
-            raise DataQualityError(
-                f"Every row of the source is in quarantine, so the columns {self._columns_named()} "
-                f"are probably not what they are taken for. {'. '.join(summary)}. If this is nothing unusual, "
-                "set on_incomplete='ignore'"
-            )
-        elif self.on_incomplete == "warn":
-            self.log.warning("%s", "\n".join(summary))
-        else:
-            raise IncompleteError(". ".join(summary))
-
-    def _columns_named(self) -> str:
-        return " and ".join(f"{field}={column!r}" for field, column in self.columns.items())
-
-    def _summary(self, manifest: Manifest, campaign: str) -> list[str]:
-        from ..batch.summary import Tables, summary  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-        return summary(
-            manifest,
-            Tables(campaign, self.warehouse_conn_id, self.result_table, self.quarantine_table),
-        )
-
-    def _build(self, context: Context, campaign: str) -> Batch:
-        # Imported here: reading a DAG file must stay cheap.
-        from ..batch.engine import Batch  # noqa: PLC0415
-        from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
-        from ..hooks.sql import database  # noqa: PLC0415
-        from ..service.actions import ACTIONS  # noqa: PLC0415
-        from ..warehouse.migrations import Names  # noqa: PLC0415
-        from ..warehouse.results import ResultsRepository  # noqa: PLC0415
-        from ..warehouse.shard import Shard  # noqa: PLC0415
-        from ..warehouse.source import Source  # noqa: PLC0415
-
-        shard = Shard.from_json(self.shard) if self.shard is not None else Shard()
-        source = Source(database(self.source_conn_id), self.source, self.key_column, shard)
-        valid_for = self.valid_for.total_seconds() if self.valid_for is not None else None
-        hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
-        return Batch(
-            action=ACTIONS[self.action],
-            source=source,
-            columns=self._source_columns(),
-            store=ResultsRepository(
-                database(self.warehouse_conn_id),
-                work_of(context, campaign, self.action, source.label),
-                SYSTEM_CLOCK,
-                names=Names(self.result_table, self.quarantine_table, self.run_table),
-                valid_for=valid_for,
-            ),
-            settings=hook.settings,
-            pace=hook.pace(self.action),
-            ledger=hook.ledger(
-                task_instance(context),
-                max_charged=self.max_charged,
-                reuse_within=self.reuse_within,
-            ),
-            clock=SYSTEM_CLOCK,
-            log=self.log,
-            min_rows=self.min_rows if self.shard is None else 0,
-            retry_held=self.on_in_doubt == "retry",
-            max_changed=self.max_changed,
-            dry_run=self.is_dry_run,
-            max_in_flight=self.max_in_flight or 0,
-            uplink=hook.uplink(),
-        )
-
-    def _source_columns(self) -> Columns:
-        from ..batch.inputs import Columns  # noqa: PLC0415 - as above
-        from ..service.fields import skipped_rules  # noqa: PLC0415 - as above
-
-        return Columns(
-            by_field=self.columns,
-            version=self.version_column or "",
-            skip_rules=skipped_rules(self.skip_rules),
-        )
-
-
-class IdCardVerificationBatchOperator(_VerifyTableOperator):
+class IdCardVerificationBatchOperator(VerifyTable):
     """
     Ask for every row of a table whether name and ID number belong to the same person.
 
@@ -393,7 +144,7 @@ class IdCardVerificationBatchOperator(_VerifyTableOperator):
         )
 
 
-class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
+class ImageRecognitionV2BatchOperator(VerifyTable):
     """
     Ask for every row of a table whether a photo shows the person registered under an ID number.
 
@@ -469,7 +220,7 @@ class ImageRecognitionV2BatchOperator(_VerifyTableOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_VerifyTableOperator.template_fields,
+        *VerifyTable.template_fields,
         "photo_column",
         "photo_is_path",
     )
