@@ -178,7 +178,7 @@ def test_a_path_is_no_part_of_an_error(tmp_path, monkeypatch):
         photo_reader()(f"file://{tmp_path}/440305199505132561.jpg")
     assert caught.value.rule == "photo_unreadable"
     assert "440305" not in str(caught.value) + repr(caught.value)
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_photos_stay_where_they_are_until_their_row_is_called(bench):
