@@ -88,7 +88,8 @@ def plant(server: SimulatorServer, file: Path) -> Source:
     everybody = sorted(server.account.people.listed, key=lambda person: person.special is None)
     listed = [person for person in everybody if not _stops_a_run(person)]
     source = Source(file, dict(enumerate(listed[:APPLICANTS], 1)))
-    source.careless = dict(zip(CARELESS, listed[APPLICANTS:], strict=False))
+    escaped = [person for person in listed[APPLICANTS:] if not person.name.isascii()]
+    source.careless = dict(zip(CARELESS, escaped, strict=False))
     rows = [_row(server, key, person, source.markers) for key, person in source.people.items()]
     others = [
         _row(server, what, person, source.careless_markers)
