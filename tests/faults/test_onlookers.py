@@ -14,9 +14,11 @@ from airflow_provider_faceid.canary import Canary
 from airflow_provider_faceid.simulator import SimulatorServer
 from tests.canary.people import plant
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-SECONDS = 180
+SECONDS = 900
 SECRET_KEY, HASH_SECRET = "qx-a-key-that-stands-nowhere", "qx-a-secret-that-stands-nowhere"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from .plant import Plant, Worker
 
+pytestmark = pytest.mark.long
+
 MOST_MB = 300
 LIFTED = 100_000
 """Calls per second: as many as the machine can make."""
