@@ -6,10 +6,11 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -45,6 +46,24 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 
+_HANDOVER: ContextVar[Handover] = ContextVar("_HANDOVER")
+"""Of the request this task sends. aiohttp's own tracing would tell as much, for more CPU."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """Connections that tell a request's hand-over that they stand."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a connection that stands."""
+        connection = await super().connect(*args, **kwargs)
+        try:
+            _HANDOVER.get().begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 class AsyncClient:
     """
     A pool of connections to one Face ID account; use it as an async context manager.
@@ -75,7 +94,7 @@ class AsyncClient:
         settings = self._settings
         self._proxy = proxy_of(settings.url, settings.proxies)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=0,  # the engine bounds what is in flight
                 keepalive_timeout=IDLE_SECONDS,
                 socket_factory=new_socket,
@@ -84,7 +103,6 @@ class AsyncClient:
             trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
             auto_decompress=False,  # what unpacks an answer knows when to stop
             cookie_jar=aiohttp.DummyCookieJar(),  # the service has none: others' are not sent back
-            trace_configs=[tells_handover()],
         )
         return self
 
@@ -160,6 +178,7 @@ class AsyncClient:
         data = UploadPayload(upload) if upload.is_large else bytes(send.body)
         handover = Handover()
         handover.connect()
+        _HANDOVER.set(handover)
         try:
             async with (
                 until_async(lambda: upload.end),
@@ -170,7 +189,6 @@ class AsyncClient:
                     proxy=self._proxy,
                     allow_redirects=False,
                     timeout=limits(send.connect_timeout),
-                    trace_request_ctx=handover,
                 ) as response,
             ):
                 body = bytearray()
@@ -235,19 +253,6 @@ class UploadPayload(aiohttp.Payload):
 def limits(connect_timeout: float) -> aiohttp.ClientTimeout:
     """Return what aiohttp is to watch: the time to connect; the whole is watched by ourselves."""
     return aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
-
-
-def tells_handover() -> aiohttp.TraceConfig:
-    """Return what tells a request's hand-over that its connection stands."""
-
-    async def stands(_: object, context: SimpleNamespace, __: object) -> None:
-        handover: Handover = context.trace_request_ctx
-        handover.begin()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(stands)
-    trace.on_connection_reuseconn.append(stands)
-    return trace
 
 
 def trust_of(settings: Settings) -> ssl.SSLContext | bool:

@@ -271,6 +271,8 @@ def _plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
 def _says_back(text: str, personal: Iterable[str]) -> bool:
     """Say whether a text holds a value, or a piece of a number: with what is between, or in hex."""
     bare = _BETWEEN.sub("", text).casefold()
+    if len(bare) < LONG:  # as nearly every code is
+        return False
     for value in personal:
         if len(value) > LONGEST:
             continue
