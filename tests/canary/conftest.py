@@ -189,7 +189,7 @@ def _connections(
         "login": SERVICE,
         "password": story.secrets["SecretKey"],
         "extra": json.dumps(
-            {"hash_secret": story.secrets["hash secret"], "max_attempts": 2, "outage_patience": 1}
+            {"hash_secret": story.secrets["hash secret"], "max_attempts": 2, "outage_patience": 5}
         ),
     }
     return {
