@@ -49,11 +49,12 @@ def ends_session(error: BaseException) -> bool:
 
 
 def cause(error: BaseException) -> str:
-    """Name an error by its class and SQLSTATE, which never hold anybody's data."""
+    """Name an error by its class and SQLSTATE, or SQLite's own name; none holds anybody's data."""
     original = getattr(error, "orig", None) or error
     state = sqlstate(original)
     if not state:
-        return type(original).__name__
+        code = getattr(original, "sqlite_errorname", "")
+        return f"{type(original).__name__}, {code}" if code else type(original).__name__
     meaning = TRANSIENT.get(state)
     return f"{type(original).__name__}, SQLSTATE {state}" + (f": {meaning}" if meaning else "")
 

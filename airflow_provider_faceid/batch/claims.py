@@ -77,7 +77,6 @@ class Claims:
         self._beating: asyncio.Task[None] | None = None
         self._enough = min(MOST_GATHERED, in_flight // 2)
         self._gathered, self._is_closing = asyncio.Event(), False
-        self._last_step = clock.monotonic()
 
     async def open(self) -> None:
         """
@@ -162,8 +161,16 @@ class Claims:
 
         :raises FaceIdError: nothing may be sent.
         """
-        if self._clock.monotonic() - self._last_step > STALE_SECONDS:
+        if not self.is_current():
             await self._step()
+        if (
+            not self.is_current()
+        ):  # stopped during that step; a disk that takes so long is not asked
+            await self._step()  # a third time
+
+    def is_current(self) -> bool:
+        """Say whether the fencing token was checked so lately that no successor has called since."""
+        return self._clock.monotonic() - self._ledger.fenced_at <= STALE_SECONDS
 
     def _wake(self) -> None:
         self._mark()
@@ -205,7 +212,6 @@ class Claims:
             for record in told:
                 _fail(record.written, error)
             raise
-        self._last_step = self._clock.monotonic()
         for one, ruling in zip(asked, rulings, strict=True):
             if not one.ruling.done():
                 one.ruling.set_result(ruling)

@@ -148,7 +148,7 @@ class Verification:
     async def _ask(
         self, row: Row, params: dict[str, object], claim: Claim, place: Place | None
     ) -> None:
-        attempt = Attempt(traffic=place)
+        attempt = Attempt(place, self._claims.is_current)
         try:
             settled = await self._drive(paid_once(claim, attempt), params, place)
         except BaseException as error:

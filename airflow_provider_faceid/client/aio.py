@@ -6,11 +6,10 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -46,24 +45,6 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 
-_HANDOVER: ContextVar[Handover] = ContextVar("_HANDOVER")
-"""Of the request this task sends. aiohttp's own tracing would tell as much, for more CPU."""
-
-
-class Connector(aiohttp.TCPConnector):
-    """Connections that tell a request's hand-over that they stand."""
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a connection that stands."""
-        connection = await super().connect(*args, **kwargs)
-        try:
-            _HANDOVER.get().begin()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
 class AsyncClient:
     """
     A pool of connections to one Face ID account; use it as an async context manager.
@@ -94,7 +75,7 @@ class AsyncClient:
         settings = self._settings
         self._proxy = proxy_of(settings.url, settings.proxies)
         self._session = aiohttp.ClientSession(
-            connector=Connector(
+            connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds what is in flight
                 keepalive_timeout=IDLE_SECONDS,
                 socket_factory=new_socket,
@@ -175,10 +156,9 @@ class AsyncClient:
         headers = headers_of(send, settings, self._clock)
         now = asyncio.get_running_loop().time
         upload = Upload(send.body, send.timeout, now, attempt.traffic)
-        data = UploadPayload(upload) if upload.is_large else bytes(send.body)
-        handover = Handover()
+        handover = Handover(attempt.may_leave)
         handover.connect()
-        _HANDOVER.set(handover)
+        data = Body(upload, handover)
         try:
             async with (
                 until_async(lambda: upload.end),
@@ -202,21 +182,34 @@ class AsyncClient:
             raise of_upload(error, upload, send.action) from None
         finally:
             attempt.uploaded(upload)
-            if isinstance(data, UploadPayload) and not upload.is_complete:
+            if not upload.is_complete:
                 data.reset()
 
 
-class UploadPayload(aiohttp.Payload):
-    """An upload as aiohttp takes it."""
+class Body(aiohttp.Payload):
+    """
+    The body of a request as aiohttp takes it, once the request has a connection.
 
-    def __init__(self, upload: Upload) -> None:
+    aiohttp holds the headers back until the body comes, and a request without its body is none: the
+    request is handed over here.
+    """
+
+    def __init__(self, upload: Upload, handover: Handover) -> None:
         super().__init__(upload, content_type="application/json")
-        self._upload, self._size = upload, upload.length
+        self._upload, self._size, self._handover = upload, upload.length, handover
         self._transport: asyncio.WriteTransport | None = None
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the body part by part, and its last byte once everything before it has left."""
+        """
+        Write a short body at once.
+
+        Write a large one part by part, and its last byte once everything before it has left.
+        """
         upload = self._upload
+        self._handover.begin()
+        if not upload.is_large:
+            await writer.write(upload.whole())
+            return
         # Drained at one byte, the transport has handed all to the kernel. At 0, TLS would wait for ever.
         self._transport = transport = getattr(writer, "transport", None)
         if transport is not None:

@@ -12,7 +12,8 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class Ending(StrEnum):
     """The endpoint does not speak TLS, or no version of it that we may."""
     NO_CONNECTION = "no_connection"
     """No connection stood: DNS, TCP, a proxy's tunnel, or a TLS handshake that was ended."""
+    GIVEN_UP = "given_up"
+    """The request was not sent any more: its process had been stopped before."""
     NO_ANSWER = "no_answer"
     """The connection stood and the request may have reached the service."""
 
@@ -56,6 +59,10 @@ ENDINGS: dict[Ending, Row] = {
         "the Endpoint cannot be reached ({detail}). Check the connection's Endpoint, DNS, firewall "
         "and proxy; nothing was sent",
     ),
+    Ending.GIVEN_UP: Row(
+        NotSentError,
+        "this process was stopped before the request left ({detail}); nothing was sent",
+    ),
     Ending.NO_ANSWER: Row(
         UncertainError, "no complete answer ({detail}). The call may have been processed"
     ),
@@ -77,6 +84,10 @@ _TUNNEL = re.compile(r"Tunnel connection failed: ([1-5][0-9]{2})\b")
 """What ``http.client`` says of a proxy that refuses ``CONNECT``; the rest of it is the proxy's own."""
 
 
+STALL_SECONDS = 1.0
+"""A request that waits longer for its connection than this is looked at again before it is sent."""
+
+
 class GivenUpError(ConnectionError):
     """The call was given up before its connection stood: nothing may be sent any more."""
 
@@ -86,10 +97,15 @@ class Handover:
     Whether a request was handed over to a connection that stands. Safe to use from two threads.
 
     A transport that never says :meth:`connect` leaves it unknown, which counts as handed over.
+
+    :param may_leave: says, without waiting, whether the request may still be sent. It is asked if
+        the connection took longer than :data:`STALL_SECONDS`: the process may have been stopped, and
+        superseded by another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_leave: Callable[[], bool] = lambda: True) -> None:
         self._lock = threading.Lock()
+        self._may_leave, self._made = may_leave, time.monotonic()
         self._connecting = self._given_up = False
 
     def connect(self) -> None:
@@ -101,10 +117,11 @@ class Handover:
         """
         Take note that the connection stands: from now on the request may reach the service.
 
-        :raises GivenUpError: it was given up meanwhile.
+        :raises GivenUpError: it was given up meanwhile, or may not leave any more.
         """
         with self._lock:
-            if self._given_up:
+            stalled = time.monotonic() - self._made > STALL_SECONDS
+            if self._given_up or (stalled and not self._may_leave()):
                 raise GivenUpError
             self._connecting = False
 
@@ -145,6 +162,8 @@ def ending_of(error: BaseException, handover: Handover, *, proxied: bool = False
     if not handover.never_left:
         return Ending.NO_ANSWER
     for cause in causes(error):
+        if isinstance(cause, GivenUpError):
+            return Ending.GIVEN_UP
         names = {kind.__name__ for kind in type(cause).__mro__}
         if names & _UNTRUSTED:
             return Ending.UNTRUSTED

@@ -54,6 +54,7 @@ class Attempt:
     One call on its way through a transport, and how far it got.
 
     :param traffic: is told of the upload of a photo.
+    :param may_leave: says, without waiting, whether a request of it may still be sent.
     :ivar asked: whether an earlier request of it may have reached the service.
     :ivar sending: whether the present one may. Set just before it is sent, and taken back if it
         certainly did not leave.
@@ -62,6 +63,7 @@ class Attempt:
     """
 
     traffic: Traffic | None = None
+    may_leave: Callable[[], bool] = lambda: True
     asked: bool = False
     sending: bool = False
     upload_seconds: float = 0.0

@@ -111,6 +111,10 @@ class Upload:
         """Return for how long the body has been on its way, or was."""
         return (self._moved if self.is_complete else self._now()) - self._began
 
+    def whole(self) -> bytes:
+        """Return a short body, which leaves in one piece."""
+        return bytes(self._body)
+
     def parts(self) -> Iterator[bytes]:
         """
         Yield all of a large body but its last byte.

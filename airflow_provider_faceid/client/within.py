@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from types import TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -101,31 +102,38 @@ async def within_async(seconds: float) -> AsyncIterator[None]:
         yield
 
 
-@asynccontextmanager
-async def until_async(end: Callable[[], float]) -> AsyncIterator[None]:
+class until_async:  # noqa: N801 - a function to its users, and entered with every call
     """
     Give up what the body awaits at a moment that may move meanwhile.
 
     :param end: says when, as things stand, on the event loop's clock.
     :raises TimeoutError: the time is up.
     """
-    loop = asyncio.get_running_loop()
-    alarm: asyncio.TimerHandle | None = None
-    async with asyncio.timeout(None) as limit:
 
-        def look() -> None:
-            nonlocal alarm
-            if (left := end() - loop.time()) > 0:
-                alarm = loop.call_later(left, look)
-            else:
-                limit.reschedule(loop.time() + _moment(-left))
+    def __init__(self, end: Callable[[], float]) -> None:
+        self._end = end
 
-        look()
-        try:
-            yield
-        finally:
-            if alarm is not None:
-                alarm.cancel()
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limit = asyncio.timeout(None)
+        await self._limit.__aenter__()
+        self._alarm = self._loop.call_at(self._end(), self._look)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alarm.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _look(self) -> None:
+        end, now = self._end(), self._loop.time()
+        if end > now:
+            self._alarm = self._loop.call_at(end, self._look)
+        else:
+            self._limit.reschedule(now + _moment(now - end))
 
 
 def _moment(late: float) -> float:

@@ -53,6 +53,8 @@ class Ledger:
     :param max_charged: calls all tries of this work may be charged for; None for any number.
     :param reuse_within: seconds for which the answer of another campaign is good.
     :param keep: seconds for which answers are kept.
+    :ivar fenced_at: when the fencing token of this attempt was found to be the newest, on the
+        monotonic clock. Taken inside the transaction: a process may be stopped right after it.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Ledger:
         self._store, self._owner = store, _short(owner)
         self.max_charged, self._reuse_within, self.keep = max_charged, reuse_within, keep
         self._counts, self._calls = IdentityCounts(store), CallTable(store)
-        self._attempt = 0
+        self._attempt, self.fenced_at = 0, float("-inf")
         self.has_earlier_keys = False
 
     def begin(self, now: float) -> None:
@@ -177,13 +179,13 @@ class Ledger:
         :return: the time, and the calls that were or may yet be charged.
         :raises SupersededError: a later attempt has begun.
         """
-        here = self._store.moment(None).now
+        moment = self._store.moment(None)
         cursor.execute(
             self._sql(
                 f"UPDATE faceid_tries SET seen_at = COALESCE({self._store.now_sql}, ?) "
                 "WHERE owner = ? AND number = ? RETURNING seen_at, charged"
             ),
-            (here, self._owner, self._attempt),
+            (moment.now, self._owner, self._attempt),
         )
         found = cursor.fetchall()
         if not found:
@@ -191,6 +193,7 @@ class Ledger:
                 "Superseded by a newer attempt of this task instance; stopping without sending or "
                 "recording"
             )
+        self.fenced_at = moment.here
         seen_at, charged = found[0]
         return float(seen_at), int(charged)
 

@@ -390,7 +390,11 @@ def _postgresql(url: URL) -> Engine:
 def _advice(error: BaseException) -> str:
     """Say what to look at."""
     parameter = refused_parameter(error)
-    return advice_on(parameter) if parameter else "Check state_conn_id and the database"
+    if parameter:
+        return advice_on(parameter)
+    if cause(error).endswith("SQLITE_BUSY"):
+        return f"Another process has held its write lock for {LOCK_SECONDS:.0f} s: is one stopped?"
+    return "Check state_conn_id and the database"
 
 
 def _last_result(cursor: Any) -> str:

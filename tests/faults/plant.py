@@ -103,10 +103,24 @@ class Worker:
         """
         for _ in range(MOST_STOPS):
             self.send(signal.SIGSTOP)
+            self._wait_until_it_stands()
             if not any(is_held(file) for file in files):
                 return
             self.send(signal.SIGCONT)
         raise TimeoutError("the worker writes without end")
+
+    def _wait_until_it_stands(self) -> None:
+        """Wait for every thread of it: on a busy machine one goes on for a while, and may write."""
+        end = time.monotonic() + PATIENCE
+        threads = Path(f"/proc/{self.pid}/task")
+        while time.monotonic() < end:
+            states = [
+                stat.read_text().rpartition(")")[2].split()[0] for stat in threads.glob("*/stat")
+            ]
+            if set(states) <= {"T"}:
+                return
+            time.sleep(0.001)
+        raise TimeoutError("the worker does not stop")
 
     def kill(self) -> None:
         """End it at once."""

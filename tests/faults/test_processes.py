@@ -205,6 +205,7 @@ def test_a_stopped_worker_costs_the_others_no_pace_and_wakes_without_a_burst(
     assert max(after - before for before, after in pairwise([began, *meanwhile, ended])) < STALE
     plant.hold(quota=QUOTA)
     kept, busiest = len(meanwhile) / stopped / rate, busiest_second(left)
+    assert kept >= 0.9 or not thorough  # `make faults` has the machine to itself
     measured(
         f"stopped for {stopped} s: the others kept {kept:.0%}, busiest second {busiest} of {QUOTA}, "
         f"{held} in doubt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from contextlib import suppress
 
 import pytest
 
+from airflow_provider_faceid.client import delivery
+from airflow_provider_faceid.client.aio import AsyncClient
+from airflow_provider_faceid.client.flow import Attempt
 from airflow_provider_faceid.client.proxy import proxy_of
 from airflow_provider_faceid.client.wire import IDLE_SECONDS
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
@@ -16,6 +20,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, NotSentError
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
+PHOTO = PARAMS | {"ImageBase64": b"\xff\xd8" + bytes(200_000)}
 ENDPOINT = "https://faceid.example"
 STOOD = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -168,6 +173,27 @@ def test_a_name_that_resolves_too_late_has_sent_nothing(connect, server_of_match
     for thread in threading.enumerate():
         if thread.name == "faceid-call":
             thread.join(10)
+    assert server_of_match.requests == []
+
+
+@pytest.mark.usefixtures("short_pauses")
+@pytest.mark.parametrize("params", [PARAMS, PHOTO], ids=["small", "photo"])
+def test_a_process_that_was_stopped_before_its_request_left_asks_whether_it_still_may(
+    connect, server_of_match, monkeypatch, params
+):
+    """Its successor may have begun: what it had not handed over yet does not leave any more."""
+    monkeypatch.setattr(delivery, "STALL_SECONDS", 0.0)
+    port = server_of_match.server_address[1]
+    hook = connect(f"http://127.0.0.1:{port}", max_attempts=1)
+    attempt = Attempt(may_leave=lambda: False)
+
+    async def call() -> None:
+        async with AsyncClient(hook.settings, hook.pace(ID_CARD)) as client:
+            await client.call("ImageRecognitionV2" if params is PHOTO else ID_CARD, params, attempt)
+
+    with pytest.raises(NotSentError, match="was stopped before the request left"):
+        asyncio.run(call())
+    assert not attempt.sent
     assert server_of_match.requests == []
 
 

@@ -28,11 +28,13 @@ class Steps:
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
+        self.fenced_at = 0.0
 
     def begin(self, now: float) -> None:
         """Begin."""
 
     def step(self, records, claims) -> list[Ruling]:
+        self.fenced_at = time.monotonic()
         self.taken.append((len(claims), len(records)))
         return [Ruling(Decision.CALL)] * len(claims)
 
@@ -101,3 +103,26 @@ def test_records_count_like_claims_and_the_last_are_written_at_once(play, steps,
     assert steps.taken[:2] == [(1, 0), (3, 1)]
     assert sum(records for _, records in steps.taken) == 4
     assert time.monotonic() - began < SOON
+
+
+def test_a_process_that_was_stopped_while_the_ledger_answered_asks_it_again(play, steps):
+    """The event loop hears of the step only when it wakes: seconds after a successor has begun."""
+    asked: list[int] = []
+
+    async def act(claims: Claims) -> None:
+        claim = claims.claim_for(Row("1", ()), {"IdCard": "1"})
+        step = asyncio.create_task(claims.claim(claim))
+        while not steps.taken:  # noqa: ASYNC110 - a thread adds to it
+            await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - stands for SIGSTOP
+        await step
+        assert not claims.is_current()
+        asked.append(len(steps.taken))
+        await claims.make_sure()
+        assert claims.is_current()
+        asked.append(len(steps.taken))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STALE_SECONDS", 0.2)
+        play(act)
+    assert asked == [1, 2]
