@@ -72,7 +72,7 @@ def strangers() -> Iterator[tuple[int, str, str]]:
         for number in range(1, BORN_IN_A_DAY + 1):
             head = f"{day}{number:03}"
             key += 1
-            yield key, head + check_character(list(map(int, head))), names.invent(chance)
+            yield key, head + check_character(list(map(int, head))), names.invent_name(chance)
         born += timedelta(days=1)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+from .threads import T
 
-T = TypeVar("T")
 
 
 def aside(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..service.outcomes import RESULTS, Charged, look_up
-from . import texts
 from .special import FACE, FIXED_SIMILARITY, MATCH
+from .texts import description_of, message_of
 
 ERRORS = frozenset(
     {
@@ -44,7 +44,7 @@ class Answer:
 
     def response(self, language: str) -> dict[str, object]:
         """Return the ``Response`` object without its RequestId."""
-        described = texts.description(self.action, self.result, language)
+        described = description_of(self.action, self.result, language)
         return {**self.fields, "Result": self.result, "Description": described}
 
 
@@ -53,7 +53,7 @@ class Refusal:
     """
     An ``Error``; never billed.
 
-    :param key: the code, and behind a colon which of its texts (:data:`texts.REFUSALS`).
+    :param key: the code, and behind a colon which of its texts (:data:`REFUSALS`).
     :param values: what stands in the text's placeholders; never a person's data.
     """
 
@@ -72,7 +72,7 @@ class Refusal:
 
     def response(self, language: str) -> dict[str, object]:
         """Return the ``Response`` object without its RequestId."""
-        message = texts.message(self.key, self.values, language)
+        message = message_of(self.key, self.values, language)
         return {"Error": {"Code": self.code, "Message": message}}
 
 

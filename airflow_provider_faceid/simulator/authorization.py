@@ -32,7 +32,7 @@ class Authorization:
     signature: str
 
 
-def read(value: str) -> Authorization | None:
+def read_authorization(value: str) -> Authorization | None:
     """Return the parts of a header, or None if it is malformed or signs too little."""
     found = _FORM.fullmatch(value.strip())
     if found is None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from ..service import id_card, name
 from ..service.verdict import DEFAULT_THRESHOLD
-from . import photo_check, similarity
+from . import photo_check
 from .account import Account
 from .answers import Answer, Refusal, say
 from .parameters import Parameters
 from .people import SAMPLES, Person
+from .similarity import similarity
 from .special import FACE, ID_CARD, MATCH
 
 
@@ -84,7 +85,7 @@ async def compare_face(account: Account, parameters: Parameters, now: float) -> 
         return answer(person)
     sim = person.similarity
     if sim is None:
-        sim = similarity.similarity(photo, account.gallery.features(person))
+        sim = similarity(photo, account.gallery.features(person))
     return answer(MATCH[FACE] if sim >= DEFAULT_THRESHOLD else LOW_SIMILARITY, sim)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from . import pairs
-from .authorization import Authorization
-from .authorization import read as read_authorization
-from .pairs import Pairs
+from .authorization import Authorization, read_authorization
+from .pairs import Pairs, read_pairs
 from .standing import Standing
 from .unknowns import Unknowns
 
@@ -109,9 +107,9 @@ def receive(
     version = 1 if form or (method == "GET" and not signed_by_header) else 3
     found: Pairs | None = ()
     if method == "GET" and len(query) <= MAX_GET:
-        found = pairs.read(query)
+        found = read_pairs(query)
     elif form and length <= MAX_FORM:
-        found = pairs.read(body.decode(errors="replace"))
+        found = read_pairs(body.decode(errors="replace"))
     names = VERSION_1_PARAMETERS if version == 1 else COMMON_PARAMETERS
     common = {name: value for name, value in found or () if name in names}
     if version != 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from . import pictures, similarity
 from .people import Person
+from .pictures import portrait
+from .similarity import Features, features, open_picture
 from .special import FACE
 
 PORTRAITS_KEPT = 256
@@ -23,14 +24,14 @@ class Gallery:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._portrait = lru_cache(PORTRAITS_KEPT)(pictures.portrait)
+        self._portrait = lru_cache(PORTRAITS_KEPT)(portrait)
         self._features = lru_cache(FEATURES_KEPT)(self._look_at)
 
     def registered(self, person: Person) -> bytes:
         """Return the picture the authority has."""
         return self._portrait(f"{self._seed}:{person.id_card}")
 
-    def features(self, person: Person) -> similarity.Features:
+    def features(self, person: Person) -> Features:
         """Return what the registered picture is compared by."""
         return self._features(person.id_card)
 
@@ -45,7 +46,5 @@ class Gallery:
                 return self._portrait(f"{self._seed}:{person.id_card}", COARSE)
         return self.registered(person)
 
-    def _look_at(self, number: str) -> similarity.Features:
-        return similarity.features(
-            similarity.open_picture(self._portrait(f"{self._seed}:{number}"))
-        )
+    def _look_at(self, number: str) -> Features:
+        return features(open_picture(self._portrait(f"{self._seed}:{number}")))

@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from ..service.actions import ACTIONS, SERVICE, VERSION
 from ..service.signing import JSON_TYPE
-from . import signature, texts
 from .answers import Refusal
 from .call import MAX_FORM, MAX_GET, MAX_POST, Call
+from .signature import MAX_CLOCK_DIFFERENCE, fits
 from .standing import ACCOUNT_CODES, KEY_CODES
+from .texts import LANGUAGES
 
 REQUIRED: dict[int, tuple[str, ...]] = {
     1: ("Action", "Timestamp", "Nonce", "SecretId", "Signature", "Version"),
@@ -26,7 +27,7 @@ REQUIRED: dict[int, tuple[str, ...]] = {
 ALLOWED: dict[str, re.Pattern[str]] = {
     "Timestamp": re.compile(r"[0-9]{1,12}"),
     "Region": re.compile(r"[a-z]{2}(-[a-z0-9]+)+"),
-    "Language": re.compile("|".join(texts.LANGUAGES)),
+    "Language": re.compile("|".join(LANGUAGES)),
 }
 """What common parameters look like; an empty Region is refused like an unknown one."""
 
@@ -91,15 +92,15 @@ def key(call: Call) -> Refusal | None:
 def clock(call: Call) -> Refusal | None:
     """A clock that differs by at most five minutes."""
     version_1 = call.signature_version == 1
-    most = call.unknowns.version_1_clock_s if version_1 else signature.MAX_CLOCK_DIFFERENCE
+    most = call.unknowns.version_1_clock_s if version_1 else MAX_CLOCK_DIFFERENCE
     differs = abs(call.arrived - int(call.common["Timestamp"])) > most
     return Refusal("AuthFailure.SignatureExpire", (int(call.arrived),)) if differs else None
 
 
 def signed(call: Call) -> Refusal | None:
     """A signature that was made with the key, for what the call holds."""
-    fits = signature.fits(call, call.standing.keys[call.secret_id])
-    return None if fits else Refusal("AuthFailure.SignatureFailure")
+    is_ours = fits(call, call.standing.keys[call.secret_id])
+    return None if is_ours else Refusal("AuthFailure.SignatureFailure")
 
 
 def token(call: Call) -> Refusal | None:

@@ -68,7 +68,7 @@ _KIND_SHARES = (0.66, 0.80, 0.90, 0.96, 1.0)
 """Running shares of the kinds of names."""
 
 
-def invent(chance: random.Random) -> str:
+def invent_name(chance: random.Random) -> str:
     """Return a name: most of two or three characters, some in pinyin, of a minority, or rare."""
     kind = chance.choices(_KINDS, cum_weights=_KIND_SHARES)[0]
     if kind == "minority":

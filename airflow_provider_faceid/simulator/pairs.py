@@ -9,7 +9,7 @@ Pairs = tuple[tuple[str, str], ...]
 """Names and values in the order they came, decoded."""
 
 
-def read(text: str) -> Pairs | None:
+def read_pairs(text: str) -> Pairs | None:
     """Return the pairs of a query, or None if one of them has no ``=``."""
     parts = [part.partition("=") for part in text.split("&") if part]
     if not all(equals for _, equals, _ in parts):

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..service.actions import Action, Kind
-from . import decryption, pairs
 from .answers import Refusal
 from .call import COMMON_PARAMETERS, VERSION_1_PARAMETERS, Call
+from .decryption import decrypt
 from .keys import Keys
+from .pairs import nest
 from .unknowns import LIKELIEST, Unknowns
 
 Parameters = Mapping[str, object]
@@ -26,7 +27,7 @@ def read(call: Call) -> Parameters | Refusal:
     version_1 = call.signature_version == 1
     if version_1 or call.method == "GET":
         common = VERSION_1_PARAMETERS if version_1 else COMMON_PARAMETERS
-        return pairs.nest(pair for pair in call.pairs if pair[0] not in common)
+        return nest(pair for pair in call.pairs if pair[0] not in common)
     try:
         document = json.loads(call.body.decode() or "{}")  # bytes might be read as UTF-16
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError, too
@@ -85,7 +86,7 @@ def ask(call: Call, keys: Keys) -> Asked:
     given = read(call)
     if isinstance(given, Refusal) or "Encryption" not in given:
         return Asked(given, given)
-    return Asked(given, decryption.decrypt(keys, given))
+    return Asked(given, decrypt(keys, given))
 
 
 def _id_card(parameters: Parameters | Refusal) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ..service import id_card
-from . import names
+from .names import AREAS, invent_name
 from .special import FIXED_SIMILARITY, MATCH, SPECIAL, How, Special
 
 DEFAULT_PEOPLE = 2000
@@ -83,7 +83,7 @@ def _invent(count: int, seed: int) -> Iterator[Person]:
         while number in taken:
             number = _number(chance)
         taken.add(number)
-        name = names.invent(chance)
+        name = invent_name(chance)
         special = SPECIAL[index] if index < len(SPECIAL) else None
         known_as = (_NOBODY if special and special.how is How.NAME else name,)
         yield Person(number, name, known_as, special)
@@ -92,5 +92,5 @@ def _invent(count: int, seed: int) -> Iterator[Person]:
 def _number(chance: random.Random) -> str:
     """Return a valid ID number: a real area, a birth date from 1940 to 2007, a check character."""
     born = FIRST_BIRTH + timedelta(days=chance.randint(0, BIRTH_DAYS))
-    head = f"{chance.choice(names.AREAS)}{born.isoformat().replace('-', '')}{chance.randint(1, 999):03}"
+    head = f"{chance.choice(AREAS)}{born.isoformat().replace('-', '')}{chance.randint(1, 999):03}"
     return head + id_card.check_character([int(digit) for digit in head])

@@ -10,8 +10,8 @@ import threading
 
 from ..exceptions import InvalidInputError
 from ..service import photo
-from . import similarity
 from .answers import Refusal
+from .similarity import Features, features, open_picture
 
 SMALLEST, COARSEST, LARGEST = 32, 96, 8000
 """Shortest side that is a picture at all, shortest side that shows a face, longest side; pixels."""
@@ -31,7 +31,7 @@ RULES: dict[str, Refusal | str] = {
 """What the service answers to a photo that breaks a rule of ``service.photo``."""
 
 
-Found = similarity.Features | Refusal | str
+Found = Features | Refusal | str
 """What a photo is compared by; a refusal; or a result code."""
 
 
@@ -96,12 +96,12 @@ def _look_at(text: str) -> Found:
     except InvalidInputError as error:
         return RULES[error.rule]
     try:
-        picture = similarity.open_picture(data)
+        picture = open_picture(data)
         short, long = sorted(picture.size)
         if short < SMALLEST or long > LARGEST:
             return "FailedOperation.LifePhotoSizeError"
         if short < COARSEST:
             return "FailedOperation.LifePhotoPoorQuality"
-        return similarity.features(picture)
+        return features(picture)
     except Exception:  # noqa: BLE001 - Pillow names no class for damaged pictures
         return "FailedOperation.LifePhotoDetectNoFaces"

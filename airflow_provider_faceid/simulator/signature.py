@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from ..service import signing
 from ..service.actions import SERVICE
-from . import signature_v1
 from .call import Call
+from .signature_v1 import signature_v1, string_to_sign_v1
 
 MAX_CLOCK_DIFFERENCE = 300
 """Seconds between a request's timestamp and the service's clock, with version 3."""
@@ -39,8 +39,8 @@ def _same(made: str, given: str) -> bool:
 
 def _version_1(call: Call, secret_key: str) -> str:
     signed = (pair for pair in call.pairs or () if pair[0] != "Signature")
-    to_sign = signature_v1.string_to_sign(call.method, call.headers.get("Host", ""), signed)
-    return signature_v1.signature(secret_key, call.common.get("SignatureMethod", ""), to_sign)
+    to_sign = string_to_sign_v1(call.method, call.headers.get("Host", ""), signed)
+    return signature_v1(secret_key, call.common.get("SignatureMethod", ""), to_sign)
 
 
 def _version_3(call: Call, secret_key: str, service: str) -> Iterator[str]:

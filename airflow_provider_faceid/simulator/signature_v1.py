@@ -14,7 +14,7 @@ SHA256_METHOD = "HmacSHA256"
 """The one ``SignatureMethod`` that means SHA-256; everything else means SHA-1."""
 
 
-def string_to_sign(method: str, host: str, parameters: Iterable[tuple[str, str]]) -> str:
+def string_to_sign_v1(method: str, host: str, parameters: Iterable[tuple[str, str]]) -> str:
     """
     Return the string to sign.
 
@@ -28,7 +28,7 @@ def string_to_sign(method: str, host: str, parameters: Iterable[tuple[str, str]]
     return f"{method}{host}/?{joined}"
 
 
-def signature(secret_key: str, signature_method: str, to_sign: str) -> str:
+def signature_v1(secret_key: str, signature_method: str, to_sign: str) -> str:
     """Return the Base64 text of a string's HMAC."""
     hashing = "sha256" if signature_method == SHA256_METHOD else "sha1"
     digest = hmac.digest(secret_key.encode(), to_sign.encode(), hashing)

@@ -222,7 +222,7 @@ DESCRIPTIONS: dict[str, dict[str, tuple[str, str]]] = {
 """Descriptions of results, by Action; the English ones are those of the two API pages."""
 
 
-def message(key: str, values: tuple[object, ...], language: str) -> str:
+def message_of(key: str, values: tuple[object, ...], language: str) -> str:
     """
     Return the text of an error.
 
@@ -236,7 +236,7 @@ def message(key: str, values: tuple[object, ...], language: str) -> str:
     return REFUSALS[key][language == LANGUAGES[1]].format(*values)
 
 
-def description(action: str, result: str, language: str) -> str:
+def description_of(action: str, result: str, language: str) -> str:
     """Return the text of a result."""
     described = DESCRIPTIONS[action].get(result)
     return described[language == LANGUAGES[1]] if described else _meaning(action, result)

@@ -115,7 +115,7 @@ class Uplink:
     members: Mapping[str, Member] = field(default_factory=dict)
 
 
-def step(uplink: Uplink, now: float, name: str, member: Member, report: Report) -> Uplink:
+def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Report) -> Uplink:
     """
     Take a member's report.
 
@@ -139,7 +139,7 @@ def step(uplink: Uplink, now: float, name: str, member: Member, report: Report) 
     return _decide(uplink, now, seconds)
 
 
-def share(uplink: Uplink, name: str, now: float) -> int:
+def share_of(uplink: Uplink, name: str, now: float) -> int:
     """
     Return how many uploads a member may have at once.
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from .. import forks
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import StateStoreError
-from . import uplink as arithmetic
 from .housekeeping import hour_of
 from .store import StateStore
-from .uplink import LEASE_SECONDS, Member, Report, Uplink
+from .uplink import LEASE_SECONDS, Member, Report, Uplink, after_step, share_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
@@ -63,8 +62,8 @@ class MemoryUplink:
         with self._lock:
             now = self._clock.monotonic()
             member = Member(demand, now + LEASE_SECONDS, busy)
-            self._uplink = arithmetic.step(self._uplink, now, name, member, report)
-            return self._uplink, arithmetic.share(self._uplink, name, now)
+            self._uplink = after_step(self._uplink, now, name, member, report)
+            return self._uplink, share_of(self._uplink, name, now)
 
 
 class StoredUplink:
@@ -97,9 +96,9 @@ class StoredUplink:
         def step(cursor: DBAPICursor) -> tuple[Uplink, int]:
             state, now = self._held(cursor)
             member = Member(demand, now + LEASE_SECONDS, busy)
-            after = arithmetic.step(read(state), now, name, member, report)
+            after = after_step(read(state), now, name, member, report)
             cursor.execute(self._update, (json.dumps(asdict(after)), hour_of(now), self._host))
-            return after, arithmetic.share(after, name, now)
+            return after, share_of(after, name, now)
 
         return self._store.run(step)
 

@@ -88,8 +88,8 @@ class WrongForm:
             **self.parameters,
         }
         parameters.pop(self.missing, None)
-        to_sign = signature_v1.string_to_sign(self.method, host, parameters.items())
-        made = signature_v1.signature(
+        to_sign = signature_v1.string_to_sign_v1(self.method, host, parameters.items())
+        made = signature_v1.signature_v1(
             self.key,
             parameters.get("SignatureMethod", ""),
             to_sign.encode(errors="replace").decode(),

@@ -30,8 +30,8 @@ def ask(caller, clock):
             **common,
             **own,
         }
-        to_sign = signature_v1.string_to_sign(method, caller.host, parameters.items())
-        made = signature_v1.signature(key, parameters.get("SignatureMethod", ""), to_sign)
+        to_sign = signature_v1.string_to_sign_v1(method, caller.host, parameters.items())
+        made = signature_v1.signature_v1(key, parameters.get("SignatureMethod", ""), to_sign)
         changed = parameters | {"Signature": made} | (changes or {})
         text = urlencode({name: value for name, value in changed.items() if value is not None})
         if method == "GET":

@@ -20,7 +20,7 @@ from airflow_provider_faceid.simulator import pairs
     ],
 )
 def test_a_query_is_read_in_order(text, expected):
-    assert pairs.read(text) == expected
+    assert pairs.read_pairs(text) == expected
 
 
 @pytest.mark.parametrize(

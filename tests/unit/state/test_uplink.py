@@ -13,8 +13,8 @@ from airflow_provider_faceid.state.uplink import (
     Member,
     Report,
     Uplink,
-    share,
-    step,
+    after_step,
+    share_of,
 )
 from airflow_provider_faceid.state.uplink_rows import (
     MemoryUplink,
@@ -48,7 +48,7 @@ def run(
     through = 0.0
     for tick in range(round(seconds / TICK)):
         now = begin + tick * TICK
-        allowed = share(uplink, "run", now) if uplink.members else FIRST
+        allowed = share_of(uplink, "run", now) if uplink.members else FIRST
         while len(under_way) < allowed:
             under_way.append(PHOTO - buffer)
             report += Report(moved=buffer, begun=1, begun_bytes=PHOTO)
@@ -57,7 +57,7 @@ def run(
         report += Report(int(part) * len(under_way), len(under_way) * TICK)
         under_way = [left - part for left in under_way if left > part]
         if tick % 10 == 0:
-            uplink, report = step(uplink, now, "run", ALL, report), Report()
+            uplink, report = after_step(uplink, now, "run", ALL, report), Report()
     return uplink, through / (carries * seconds)
 
 
@@ -91,7 +91,7 @@ def test_a_window_follows_a_link_that_becomes_slower():
 def test_uploads_that_the_pace_holds_back_say_nothing_of_the_link():
     uplink = Uplink()
     for tick in range(100):
-        uplink = step(uplink, tick * 0.5, "run", ALL, Report(10**8, 0.4, 4, 4 * PHOTO))
+        uplink = after_step(uplink, tick * 0.5, "run", ALL, Report(10**8, 0.4, 4, 4 * PHOTO))
     assert uplink.window == FIRST
     assert uplink.rate == 0
 
@@ -99,19 +99,19 @@ def test_uploads_that_the_pace_holds_back_say_nothing_of_the_link():
 def test_a_window_that_was_not_in_use_is_measured_anew():
     wide, _ = run(12_500_000, 60)
     assert wide.window > FIRST
-    later = step(wide, 60 + FORGOTTEN_SECONDS + 1, "run", ALL, Report())
+    later = after_step(wide, 60 + FORGOTTEN_SECONDS + 1, "run", ALL, Report())
     assert later.window == FIRST
 
 
 def test_a_clock_that_was_put_back_begins_anew():
     wide, _ = run(12_500_000, 60)
-    assert step(wide, 10, "run", ALL, Report()).window == FIRST
+    assert after_step(wide, 10, "run", ALL, Report()).window == FIRST
 
 
 def members(*demands: int) -> Uplink:
     uplink = Uplink(seen_at=1)
     for number, demand in enumerate(demands):
-        uplink = step(uplink, 1, str(number), Member(demand, 100), Report())
+        uplink = after_step(uplink, 1, str(number), Member(demand, 100), Report())
     return uplink
 
 
@@ -121,27 +121,27 @@ def members(*demands: int) -> Uplink:
 )
 def test_members_share_the_window_and_what_others_do_not_want(demands, shares):
     uplink = members(*demands)
-    assert [share(uplink, str(number), 1) for number in range(len(demands))] == shares
+    assert [share_of(uplink, str(number), 1) for number in range(len(demands))] == shares
 
 
 def test_more_members_than_places_take_turns():
     uplink = members(*[9] * 10)
-    turns = [[share(uplink, str(n), 20.0 * turn) for n in range(10)] for turn in range(10)]
+    turns = [[share_of(uplink, str(n), 20.0 * turn) for n in range(10)] for turn in range(10)]
     assert {sum(turn) for turn in turns} == {FIRST}
     assert {sum(turn[n] for turn in turns) for n in range(10)} == {FIRST}
 
 
 def test_a_share_is_taken_up_as_others_end_theirs():
-    uplink = step(Uplink(seen_at=1), 1, "a", Member(9, 100, busy=4), Report())
-    uplink = step(uplink, 1, "b", Member(9, 100), Report())
-    assert (share(uplink, "a", 1), share(uplink, "b", 1)) == (2, 0)
-    uplink = step(uplink, 1, "a", Member(9, 100, busy=3), Report())
-    assert (share(uplink, "a", 1), share(uplink, "b", 1)) == (2, 1)
+    uplink = after_step(Uplink(seen_at=1), 1, "a", Member(9, 100, busy=4), Report())
+    uplink = after_step(uplink, 1, "b", Member(9, 100), Report())
+    assert (share_of(uplink, "a", 1), share_of(uplink, "b", 1)) == (2, 0)
+    uplink = after_step(uplink, 1, "a", Member(9, 100, busy=3), Report())
+    assert (share_of(uplink, "a", 1), share_of(uplink, "b", 1)) == (2, 1)
 
 
 def test_a_member_that_does_not_report_any_more_is_forgotten():
     uplink = members(9, 9)
-    later = step(uplink, 101, "0", Member(9, 200), Report())
+    later = after_step(uplink, 101, "0", Member(9, 200), Report())
     assert set(later.members) == {"0"}
 
 
@@ -161,10 +161,10 @@ def row(request, tmp_path):
 
 def test_runs_of_a_host_meet_in_one_row(row):
     first, second = new_member(), new_member()
-    assert row.step(first, 9, 0, Report())[1] == FIRST
-    assert row.step(second, 9, 0, Report())[1] == FIRST / 2
-    assert row.step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
-    uplink, _ = row.step(second, 0, 0, Report())
+    assert row.after_step(first, 9, 0, Report())[1] == FIRST
+    assert row.after_step(second, 9, 0, Report())[1] == FIRST / 2
+    assert row.after_step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
+    uplink, _ = row.after_step(second, 0, 0, Report())
     assert uplink.mean_bytes == PHOTO
     assert uplink.members.keys() == {first}
 
@@ -172,10 +172,10 @@ def test_runs_of_a_host_meet_in_one_row(row):
 def test_a_row_that_cannot_be_read_is_measured_anew(tmp_path):
     store = StateStore(f"sqlite:///{tmp_path / 'state'}", SYSTEM_CLOCK)
     row = StoredUplink(store, "host")
-    row.step("a", 1, 0, Report())
+    row.after_step("a", 1, 0, Report())
     with store.transaction() as cursor:
         cursor.execute("UPDATE faceid_uplinks SET state = '{\"members\": 7}'")
-    assert row.step("a", 1, 0, Report())[1] == FIRST
+    assert row.after_step("a", 1, 0, Report())[1] == FIRST
     store.close()
 
 
@@ -206,6 +206,6 @@ def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
     late.ended()
     for turn in turns:
         turn.ended()
-    uplink, _ = row.step("looks", 0, 0, Report())
+    uplink, _ = row.after_step("looks", 0, 0, Report())
     assert not uplink.members
     assert uplink.mean_bytes == PHOTO
