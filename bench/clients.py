@@ -69,8 +69,8 @@ class NoPace:
 @contextmanager
 def ours(url: str, work: Work) -> Iterator[Calls]:
     """Call as the batch engine does, from a picture to a verdict."""
-    from airflow_provider_faceid.client.aio import AsyncClient
     from airflow_provider_faceid.client.settings import Credentials, Settings
+    from airflow_provider_faceid.client.transport_async import AsyncClient
 
     async def call(row: Row) -> str:
         return (await client.call(work.action, prepared(row))).code
@@ -87,9 +87,9 @@ def bare_aiohttp(url: str, work: Work) -> Iterator[Calls]:
     """Sign, post and parse, without looking at the answer."""
     import aiohttp
 
-    from airflow_provider_faceid.client.auth import signed_headers
+    from airflow_provider_faceid.api.messages import Pieces
+    from airflow_provider_faceid.client.request import signed_headers
     from airflow_provider_faceid.client.settings import Credentials
-    from airflow_provider_faceid.service.envelope import Pieces
 
     key, host = Credentials(*KEY.values()), url.removeprefix("http://")
 
@@ -145,7 +145,7 @@ def http_hook(url: str, work: Work) -> Iterator[Calls]:
     os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "http", "host": url, **KEY})
     from airflow.providers.http.hooks.http import HttpHook
 
-    from airflow_provider_faceid.client.auth import TC3Auth
+    from airflow_provider_faceid.client.request import TC3Auth
 
     hook = HttpHook("POST", "bench", auth_type=TC3Auth)
     headers = {"Content-Type": "application/json", "X-TC-Action": work.action}
@@ -173,7 +173,7 @@ def our_base64(_: str, work: Work) -> Iterator[Calls]:
 @contextmanager
 def our_json(_: str, work: Work) -> Iterator[Calls]:
     """Build the body: the second part of our call."""
-    from airflow_provider_faceid.service.envelope import build_body
+    from airflow_provider_faceid.api.messages import build_body
 
     row = prepared(work.people[0])
     yield alone(work, lambda _: build_body(row))
@@ -182,8 +182,8 @@ def our_json(_: str, work: Work) -> Iterator[Calls]:
 @contextmanager
 def our_hash(_: str, work: Work) -> Iterator[Calls]:
     """Hash the body: the third part of our call."""
-    from airflow_provider_faceid.service.envelope import build_body
-    from airflow_provider_faceid.service.signing import payload_hash
+    from airflow_provider_faceid.api.messages import build_body
+    from airflow_provider_faceid.api.signing import payload_hash
 
     body = build_body(prepared(work.people[0]))
     yield alone(work, lambda _: payload_hash(*body))
@@ -191,7 +191,7 @@ def our_hash(_: str, work: Work) -> Iterator[Calls]:
 
 def prepared(row: Row) -> Row:
     """Return a row as our client takes it."""
-    from airflow_provider_faceid.service import photo
+    from airflow_provider_faceid.api import photo
 
     return {
         name: photo.prepare(value) if isinstance(value, bytes) else value

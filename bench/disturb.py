@@ -33,8 +33,7 @@ Target = Callable[..., None]
 
 def take_slots(folder: Path, number: int, end: float) -> None:
     """Take slots as fast as they come; write down when."""
-    from airflow_provider_faceid.state.pace import SlotPace
-    from airflow_provider_faceid.state.rows import StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     store = StateStore(f"sqlite:///{folder / 'state.sqlite'}")
@@ -47,10 +46,9 @@ def take_slots(folder: Path, number: int, end: float) -> None:
 
 def call(folder: Path, number: int, end: float, url: str, person: dict[str, object]) -> None:
     """Call the simulator about one person as fast as the pace allows."""
-    from airflow_provider_faceid.client.aio import AsyncClient
     from airflow_provider_faceid.client.settings import Credentials, Settings
-    from airflow_provider_faceid.state.pace import SlotPace
-    from airflow_provider_faceid.state.rows import StoredRow
+    from airflow_provider_faceid.client.transport_async import AsyncClient
+    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     del number

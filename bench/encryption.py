@@ -29,9 +29,8 @@ def rows() -> Iterator[tuple[str, str, str]]:
     """Measure both algorithms as they are used, and the wrapping of one key with each."""
     from random import SystemRandom
 
-    from airflow_provider_faceid.service.encryption import Encrypter
-    from airflow_provider_faceid.service.public_key import KNOWN
-    from airflow_provider_faceid.service.suites import SUITES, Algorithm
+    from airflow_provider_faceid.api.encryption import Encrypter
+    from airflow_provider_faceid.api.encryption.ciphers import KNOWN, SUITES, Algorithm
 
     targets = {Algorithm.AES_256_CBC: "0.15", Algorithm.SM4_GCM: "1"}
     for algorithm, suite in SUITES.items():

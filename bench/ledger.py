@@ -20,22 +20,21 @@ from typing import Any
 
 from table import show
 
-from airflow_provider_faceid.batch import claims
+from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION as ACTION
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
+from airflow_provider_faceid.batch import ledger_client as claims
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
-from airflow_provider_faceid.client.credentials.key import Credentials
+from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION as ACTION
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.verdict import judge
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.process import simulator
-from airflow_provider_faceid.state.calls import Claim, Record, Ruling, State, call_key
+from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.limits import uses_of
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.ledger_types import Claim, Record, Ruling, State, call_key
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work

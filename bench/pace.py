@@ -36,8 +36,7 @@ Window = tuple[float, float]
 def ours(url: str, quota: int) -> Callable[[], None]:
     """Return how to wait for one of our slots."""
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
-    from airflow_provider_faceid.state.pace import SlotPace
-    from airflow_provider_faceid.state.rows import MemoryRow, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     if url == "memory":

@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 from table import show
 
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.actions import SERVICE, VERSION
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.actions import SERVICE, VERSION
 from airflow_provider_faceid.simulator.process import KEY, Process, simulator
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"

@@ -32,8 +32,8 @@ SLOWEST = 10_000
 
 def answer(warehouse: Path) -> None:
     """Write into our tables that everybody was answered, as a run would have."""
-    from airflow_provider_faceid.service.actions import ACTIONS
-    from airflow_provider_faceid.service.pseudonyms import row_hasher
+    from airflow_provider_faceid.api.actions import ACTIONS
+    from airflow_provider_faceid.api.pseudonyms import row_hasher
     from airflow_provider_faceid.warehouse.database import SQLITE, Database
     from airflow_provider_faceid.warehouse.migrations import Names, prepare
 
@@ -55,7 +55,7 @@ def work(pipe: Connection) -> None:
     """Import everything, read the table alone, run the operator; give what each took."""
     for module in IMPORTED_LATE:
         import_module(module)
-    from airflow_provider_faceid.hooks.sql import database
+    from airflow_provider_faceid.hooks.state_store import database
     from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
     from airflow_provider_faceid.warehouse.source import Source
 

@@ -27,8 +27,8 @@ import clients
 from client import large
 from table import show
 
+from airflow_provider_faceid.simulator.faults.slow_link import SlowLink, slow_link
 from airflow_provider_faceid.simulator.process import KEY, Process, simulator
-from airflow_provider_faceid.simulator.slow_link import SlowLink, slow_link
 
 ACTION = "ImageRecognitionV2"
 PHOTOS, FEW = 60, 6
@@ -71,17 +71,16 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
     """Verify a part of the table, as a task does."""
     import logging
 
+    from airflow_provider_faceid.api.actions import ACTIONS
     from airflow_provider_faceid.batch.engine import Batch
     from airflow_provider_faceid.batch.inputs import Columns
     from airflow_provider_faceid.client import upload
     from airflow_provider_faceid.client.settings import Credentials, Settings
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
-    from airflow_provider_faceid.service.actions import ACTIONS
     from airflow_provider_faceid.state.ledger import Ledger
-    from airflow_provider_faceid.state.pace import SlotPace
-    from airflow_provider_faceid.state.rows import StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
     from airflow_provider_faceid.state.store import StateStore
-    from airflow_provider_faceid.state.uplink_rows import StoredUplink
+    from airflow_provider_faceid.state.uplink import StoredUplink
     from airflow_provider_faceid.warehouse.database import SQLITE, Database
     from airflow_provider_faceid.warehouse.records import Work
     from airflow_provider_faceid.warehouse.results import ResultsRepository

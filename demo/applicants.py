@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_faceid.service.id_card import check_character
-from airflow_provider_faceid.service.outcomes import Step, look_up
+from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.id_card import check_character
 
 APPLICANTS = 1000
 PHOTOS = 200

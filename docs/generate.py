@@ -15,12 +15,12 @@ from pathlib import Path
 import reach
 import reference_tables
 
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import COMMON, PROVEN, RESULTS, CodeRow
+from airflow_provider_faceid.api.fields import FIELDS
+from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
-from airflow_provider_faceid.service.actions import ACTIONS
-from airflow_provider_faceid.service.fields import FIELDS
-from airflow_provider_faceid.service.outcomes import COMMON, PROVEN, RESULTS, CodeRow
-from airflow_provider_faceid.simulator.unknowns import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Unknowns
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
 

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_faceid.get_provider_info import get_provider_info
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.once import Once
+from airflow_provider_faceid.hooks.single_call import Once
 
 PARAM = re.compile(
     r"^\s*:(?:param (?P<name>\w+)|(?P<other>return|raises \w+)): ?(?P<text>.*?)(?=^\s*:|\Z)",

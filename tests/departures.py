@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from airflow_provider_faceid.state.pace import LATE_SECONDS, SlotPace
+from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, SlotPace
 
 SAME_MOMENT = 0.01
 """Seconds by which the readings of two clocks for one moment may differ: both were rounded."""

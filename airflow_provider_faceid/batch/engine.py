@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from ..client.aio import AsyncClient
-from ..client.flow import Pace
+from ..api.actions import Action, Kind
+from ..api.pseudonyms import hash_key_id
+from ..client.call import Pace
 from ..client.settings import Settings
+from ..client.transport_async import AsyncClient
 from ..clock import Clock
-from ..counting import counted
 from ..exceptions import (
     FaceIdError,
     PlanRefusedError,
@@ -25,30 +26,25 @@ from ..exceptions import (
     SupersededError,
     UnavailableError,
 )
-from ..frames import told
-from ..service.actions import Action, Kind
-from ..service.pseudonyms import hash_key_id
+from ..process import told
 from ..state.ledger import Ledger
-from ..state.uplink_rows import MemoryUplink, UplinkRow
+from ..state.uplink import MemoryUplink, UplinkRow
+from ..text import counted
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
-from .aside import aside
-from .claims import Claims
-from .gate import Gate
-from .halt import Halt
-from .health import Health
+from .admission import Gate, Halt, Later
+from .circuit_breaker import Health
 from .inputs import Columns, Inputs, Row
-from .later import Later
-from .manifest import Manifest
+from .ledger_client import Claims
+from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader
-from .places import Places
 from .plan import MAX_CHANGED, Background
 from .planner import Planner
-from .progress import Log, Progress
+from .row_outcomes import Places, Writer
+from .threads import aside
 from .uploads import Uploads
 from .verification import Verification
-from .writer import Writer
 
 SECONDS_IN_FLIGHT = 2.0
 """Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..api import id_card
+from ..api.actions import Action, Kind
+from ..api.fields import InputRules
+from ..api.messages import Fields
+from ..api.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..client.settings import Settings
 from ..clock import Clock, beijing_date
 from ..exceptions import InvalidInputError
-from ..service import id_card
-from ..service.actions import Action, Kind
-from ..service.envelope import Fields
-from ..service.fields import InputRules
-from ..service.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..warehouse.source import Source
 from ..warehouse.unreadable import RULES, Unreadable, UnusableKey
 from .photos import PhotoReader

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..exceptions import InvalidInputError, PhotoStoreError
-from .progress import Log
+from .manifest import Log
 from .threads import DaemonThreads, in_thread
 from .uploads import FURTHEST_AHEAD
 

@@ -13,10 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from ..counting import counted
+from ..api.codes import Outcome
+from ..api.pseudonyms import is_current, is_same_row
 from ..exceptions import PlanRefusedError
-from ..service.outcomes import Outcome
-from ..service.pseudonyms import is_current, is_same_row
+from ..text import counted
 from ..warehouse.records import Known, LastRun, Refusal, Stage, Status
 
 MAX_CHANGED = 0.2

@@ -16,9 +16,8 @@ from typing import Any
 
 from ..clock import Clock
 from ..exceptions import FaceIdError
-from ..state.uplink import FIRST, Report, Uplink
-from ..state.uplink_rows import UplinkRow, new_member
-from .progress import Log
+from ..state.uplink import FIRST, Report, Uplink, UplinkRow, new_member
+from .manifest import Log
 
 AHEAD, FURTHEST_AHEAD = 2, 32
 """Photos that are being read or wait for a place, at least and at most; each takes up to 4 MB."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from ..client.aio import AsyncClient
-from ..client.flow import Attempt
+from ..api.actions import Action
+from ..api.codes import Outcome, Step
+from ..api.verdict import Verdict
+from ..client.call import Attempt
+from ..client.transport_async import AsyncClient
 from ..clock import Clock, next_beijing_midnight
 from ..exceptions import (
     BudgetError,
@@ -19,21 +22,16 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
-from ..service.actions import Action
-from ..service.outcomes import Outcome, Step
-from ..service.verdict import Verdict
-from ..state.calls import Claim, Decision, Record, Ruling
 from ..state.idempotency import Protocol, Settled, paid_once, resume
+from ..state.ledger_types import Claim, Decision, Record, Ruling
 from ..warehouse.records import Stage
-from .claims import Claims
-from .gate import Gate
-from .halt import Halt
-from .health import Health
+from .admission import Gate, Halt, Later
+from .circuit_breaker import Health
 from .inputs import Inputs, Row
-from .later import Later
+from .ledger_client import Claims
 from .manifest import Manifest
 from .photos import PhotoReader
-from .places import Places
+from .row_outcomes import Places
 from .uploads import Place, Uploads
 
 RETRY_UNAVAILABLE_AFTER = 3600.0

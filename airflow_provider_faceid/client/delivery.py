@@ -1,9 +1,4 @@
-"""Delivery: how a request that was not answered has ended, and what that means for the call.
-
-Both transports tell :class:`Handover` when their connection stands, and read :data:`ENDINGS`. What
-ended before its connection stood (DNS, TCP, a proxy's tunnel, the TLS handshake) was not sent,
-whatever the library calls its error.
-"""
+"""What became of a request: never sent, sent without an answer, or answered."""
 
 from __future__ import annotations
 
@@ -17,7 +12,21 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..exceptions import ConfigurationError, FaceIdError, NotSentError, UncertainError
+from ..api.codes import Outcome
+from ..exceptions import (
+    ConfigurationError,
+    FaceIdError,
+    NotSentError,
+    SlowUploadError,
+    UncertainError,
+)
+
+# Delivery: how a request that was not answered has ended, and what that means for the call.
+#
+# Both transports tell :class:`Handover` when their connection stands, and read :data:`ENDINGS`. What
+# ended before its connection stood (DNS, TCP, a proxy's tunnel, the TLS handshake) was not sent,
+# whatever the library calls its error.
+#
 
 
 class Ending(StrEnum):
@@ -227,3 +236,26 @@ def _tls_reason(error: BaseException) -> str:
 
 
 _NAMES_OF_DNS = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
+
+
+class Fate(StrEnum):
+    """How far a request got."""
+
+    NOT_SENT = "not_sent"
+    """It certainly never reached the service."""
+    NO_ANSWER = "no_answer"
+    """It was sent, and nobody knows whether it was processed."""
+    ANSWERED = "answered"
+
+
+_FATES: dict[type[FaceIdError], tuple[Fate, Outcome]] = {
+    NotSentError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
+    SlowUploadError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
+    ConfigurationError: (Fate.NOT_SENT, Outcome.REFUSED),
+    UncertainError: (Fate.NO_ANSWER, Outcome.UNCERTAIN),
+}
+
+
+def fate_of_error(error: FaceIdError) -> tuple[Fate, Outcome]:
+    """Return the fate and outcome of a request that ended in an error; in doubt it was sent."""
+    return _FATES.get(type(error), (Fate.NO_ANSWER, Outcome.UNCERTAIN))

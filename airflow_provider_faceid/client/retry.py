@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..service.outcomes import Outcome
-from .fate import Fate
+from ..api.codes import Outcome
+from .delivery import Fate
 from .service_clock import ServiceClock
 from .settings import Settings
 

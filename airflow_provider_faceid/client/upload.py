@@ -18,8 +18,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from ..api.messages import Pieces
 from ..exceptions import FaceIdError, NotSentError, SlowUploadError, UncertainError
-from ..service.envelope import Pieces
 
 LARGE_BYTES = 2**16
 """A longer body is an upload; a shorter one leaves in one piece."""

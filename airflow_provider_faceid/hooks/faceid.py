@@ -12,40 +12,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from ..client.auth import TC3Auth
-from ..client.blocking import call as blocking_call
-from ..client.connections import Connections
-from ..client.credentials.keys import Keys, OneKey, keys_of, new_keys_of
-from ..client.encryption import Encrypt, encrypt_of
-from ..client.extra import form_fields, refuse_no_object
-from ..client.flow import Attempt
+from ..api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Action
+from ..api.fields import InputRules, skipped_rules
+from ..api.messages import Fields
+from ..client.call import Attempt
+from ..client.connection_schema import form_fields, refuse_no_object
+from ..client.credentials.refresh import Keys, OneKey, keys_of, new_keys_of
+from ..client.field_encryption import Encrypt, encrypt_of
+from ..client.request import TC3Auth
 from ..client.service_clock import ServiceClock
 from ..client.settings import Settings, parse_settings
+from ..client.transport_sync import Connections
+from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES
 from ..clock import SYSTEM_CLOCK, beijing_date
-from ..exceptions import (
-    ConfigurationError,
-    FaceIdError,
-    InvalidInputError,
-)
-from ..frames import without_frames
+from ..exceptions import ConfigurationError, FaceIdError, InvalidInputError
 from ..get_provider_info import get_provider_info
-from ..service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Action
-from ..service.envelope import Fields
-from ..service.fields import InputRules, skipped_rules
+from ..process import without_frames
+from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.limits import IdentityCounts
-from ..state.pace import SlotPace
-from ..state.rows import MemoryRow
-from ..state.uplink_rows import StoredUplink, UploadTurn
-from .caution import warn_of
-from .once import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
-from .state import shared_counts, shared_ledger, shared_pace, shared_uplink
+from ..state.rate_limiter import MemoryRow, SlotPace
+from ..state.uplink import StoredUplink, UploadTurn
+from .single_call import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
+from .state_store import shared_counts, shared_ledger, shared_pace, shared_uplink
+from .tls_warnings import warn_of
 
 if TYPE_CHECKING:
     from requests import Response, Session
 
-    from ..service.verdict import Verdict
+    from ..api.verdict import Verdict
 
 TEST_TIMEOUT = 8.0
 """Seconds for the Test button, which runs inside the api-server."""
@@ -325,7 +320,7 @@ class FaceIdHook(HttpHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields for Airflow 3.1, which does not read the metadata."""
-        from .form import widgets  # noqa: PLC0415 - wtforms may be missing, and is then stood in for
+        from .connection_form import widgets  # noqa: PLC0415 - wtforms may be missing, and is then stood in for
 
         return widgets(form_fields())
 

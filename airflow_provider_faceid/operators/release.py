@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
-from ..counting import counted
+from ..compat import default_campaign
 from ..exceptions import ConfigurationError
-from ..frames import without_frames
-from ..task_context import default_campaign
-from .common import work_of
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from ..process import without_frames
+from ..text import counted
+from ._common import read_parameters, work_of
+from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,7 +71,7 @@ class FaceIdReleaseOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
-        from ..hooks.sql import database  # noqa: PLC0415 - the same
+        from ..hooks.state_store import database  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
 

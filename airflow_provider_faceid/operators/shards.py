@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from ..api.id_card import birth_date_fits, normalise, province_fits
 from ..clock import SYSTEM_CLOCK, beijing_date
-from ..counting import counted
 from ..exceptions import ConfigurationError
-from ..frames import without_frames
-from ..service.id_card import birth_date_fits, normalise, province_fits
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from ..process import without_frames
+from ..text import counted
+from ._common import read_parameters
+from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -83,7 +83,7 @@ class FaceIdShardsOperator(BaseOperator):
         return shards
 
     def _plan(self) -> list[dict[str, Any]]:
-        from ..hooks.sql import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(self.source_conn_id), self.source, self.key_column)

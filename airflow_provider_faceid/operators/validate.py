@@ -10,21 +10,20 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
-from ..counting import counted
+from ..compat import default_campaign
 from ..exceptions import DataQualityError
-from ..frames import without_frames
-from ..task_context import default_campaign
-from .common import describe_outlets, manifest_on_failure, work_of
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from ..process import without_frames
+from ..text import counted
+from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
+from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ..api.fields import InputRules
+    from ..api.id_card import Check
     from ..quality.page import Projection
     from ..quality.validator import Validator
-    from ..service.fields import InputRules
-    from ..service.id_card import Check
     from ..warehouse.records import Work
     from ..warehouse.results import ResultsRepository
     from ..warehouse.source import Source
@@ -239,8 +238,8 @@ class FaceIdValidateOperator(BaseOperator):
         )
 
     def _suite(self, projection: Projection) -> list[dict[str, Any]]:
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - the same
         from ..quality.suites import default_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..service.actions import ACTIONS  # noqa: PLC0415 - the same
 
         rules = self._rules()
         if not self.use_default_suite:
@@ -254,16 +253,16 @@ class FaceIdValidateOperator(BaseOperator):
         return [*default, *self.expectations]
 
     def _rules(self) -> InputRules:
-        from ..service.fields import InputRules, skipped_rules  # noqa: PLC0415 - the same
-        from ..service.id_card import Check  # noqa: PLC0415 - the same
+        from ..api.fields import InputRules, skipped_rules  # noqa: PLC0415 - the same
+        from ..api.id_card import Check  # noqa: PLC0415 - the same
 
         today = beijing_date(SYSTEM_CLOCK.now())
         check = Check(self.id_card_check) if self.id_card_check else self._check_of_connection()
         return InputRules(today, check, skipped_rules(self.skip_rules))
 
     def _check_of_connection(self) -> Check:
+        from ..api.id_card import Check  # noqa: PLC0415 - the same
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - the same
-        from ..service.id_card import Check  # noqa: PLC0415 - the same
 
         try:
             return FaceIdHook(self.faceid_conn_id).settings.id_card_check
@@ -271,13 +270,13 @@ class FaceIdValidateOperator(BaseOperator):
             return Check.STRICT
 
     def _projection(self) -> Projection:
+        from ..api.actions import ACTIONS, Kind  # noqa: PLC0415 - the same
         from ..quality.page import Projection  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..service.actions import ACTIONS, Kind  # noqa: PLC0415 - the same
 
         action, read_photo = ACTIONS[self.action], None
         has_photos = action.field_of(Kind.PHOTO) is not None
         if has_photos and self.photo_is_path and self.read_photos:
-            from .photos import photo_reader  # noqa: PLC0415 - the same
+            from .photo_files import photo_reader  # noqa: PLC0415 - the same
 
             read_photo = photo_reader()
         return Projection(
@@ -291,7 +290,7 @@ class FaceIdValidateOperator(BaseOperator):
         )
 
     def _tables(self, work: Work) -> tuple[Source, ResultsRepository]:
-        from ..hooks.sql import database  # noqa: PLC0415 - the same
+        from ..hooks.state_store import database  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
         from ..warehouse.source import Source  # noqa: PLC0415 - the same

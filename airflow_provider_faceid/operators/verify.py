@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
+from ..compat import default_campaign, task_instance
 from ..exceptions import ConfigurationError
-from ..frames import without_frames
-from ..task_context import default_campaign, task_instance
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from ..process import without_frames
+from ._common import read_parameters
+from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ..api.verdict import Verdict
     from ..hooks.faceid import FaceIdHook
-    from ..service.verdict import Verdict
 
 
 class _VerifyOnePersonOperator(BaseOperator):
@@ -84,7 +84,7 @@ class _VerifyOnePersonOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the call and return the verdict."""
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..hooks.once import Once  # noqa: PLC0415 - the same
+        from ..hooks.single_call import Once  # noqa: PLC0415 - the same
 
         with airflow_errors():
             read_parameters(self)
@@ -136,7 +136,7 @@ class _VerifyOnePersonOperator(BaseOperator):
         return self._row() if referenced else dict(self._values)
 
     def _row(self) -> dict[str, Any]:
-        from ..hooks.sql import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(str(self.source_conn_id)), str(self.source), self.key_column)
@@ -330,7 +330,7 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
     def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
         if self.photo_is_path:
             from ..batch.photos import read_patiently  # noqa: PLC0415 - keeps reading a DAG file cheap
-            from .photos import photo_reader  # noqa: PLC0415 - the same
+            from .photo_files import photo_reader  # noqa: PLC0415 - the same
 
             person["photo"] = read_patiently(
                 photo_reader(),

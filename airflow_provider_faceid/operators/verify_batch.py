@@ -290,9 +290,9 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
         self.photo_is_path = photo_is_path
 
     def _source_columns(self) -> Columns:
+        from ..api.fields import skipped_rules  # noqa: PLC0415 - the same
         from ..batch.inputs import Columns  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..service.fields import skipped_rules  # noqa: PLC0415 - the same
-        from .photos import photo_reader  # noqa: PLC0415 - the same
+        from .photo_files import photo_reader  # noqa: PLC0415 - the same
 
         return Columns(
             by_field=self.columns,

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
-from ..compat import come_back
+from ..compat import come_back, default_campaign, task_instance
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
-from ..frames import without_frames
-from ..task_context import default_campaign, task_instance
-from .common import describe_outlets, manifest_on_failure, work_of
-from .parameters import read_parameters
-from .recovery import airflow_errors
+from ..process import without_frames
+from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
+from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -200,7 +198,7 @@ class VerifyTable(BaseOperator):
         return " and ".join(f"{field}={column!r}" for field, column in self.columns.items())
 
     def _summary(self, manifest: Manifest, campaign: str) -> list[str]:
-        from ..batch.summary import Tables, summary  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..batch.manifest import Tables, summary  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         return summary(
             manifest,
@@ -209,13 +207,13 @@ class VerifyTable(BaseOperator):
 
     def _build(self, context: Context, campaign: str) -> Batch:
         # Imported here: reading a DAG file must stay cheap.
+        from ..api.actions import ACTIONS  # noqa: PLC0415
         from ..batch.engine import Batch  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
-        from ..hooks.sql import database  # noqa: PLC0415
-        from ..service.actions import ACTIONS  # noqa: PLC0415
+        from ..hooks.state_store import database  # noqa: PLC0415
+        from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.migrations import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
-        from ..warehouse.shard import Shard  # noqa: PLC0415
         from ..warehouse.source import Source  # noqa: PLC0415
 
         shard = Shard.from_json(self.shard) if self.shard is not None else Shard()
@@ -251,8 +249,8 @@ class VerifyTable(BaseOperator):
         )
 
     def _source_columns(self) -> Columns:
+        from ..api.fields import skipped_rules  # noqa: PLC0415 - as above
         from ..batch.inputs import Columns  # noqa: PLC0415 - as above
-        from ..service.fields import skipped_rules  # noqa: PLC0415 - as above
 
         return Columns(
             by_field=self.columns,

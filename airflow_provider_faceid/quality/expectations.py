@@ -16,10 +16,10 @@ from great_expectations.expectations.metrics import (
 )
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
+from ..api.actions import Kind
+from ..api.fields import FIELDS, KIND_OF_RULE
 from ..clock import SYSTEM_CLOCK, beijing_date
-from ..service.actions import Kind
-from ..service.fields import FIELDS, KIND_OF_RULE
-from .seen import SeenPhoto
+from .suites import SeenPhoto
 
 _FIRST_BROKEN = "column_values.faceid_first_broken"
 _MAP, _CONDITION = f"{_FIRST_BROKEN}.map", f"{_FIRST_BROKEN}.is_not.condition"

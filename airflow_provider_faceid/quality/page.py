@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..api import id_card, name, photo
+from ..api.actions import MAX_PHOTO_BASE64
 from ..exceptions import ConfigurationError, InvalidInputError
-from ..service import id_card, name, photo
-from ..service.actions import MAX_PHOTO_BASE64
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
 from ..warehouse.unreadable import Unreadable, UnusableKey
-from .seen import SeenPhoto
+from .suites import SeenPhoto
 from .validator import KEY
 
 if TYPE_CHECKING:

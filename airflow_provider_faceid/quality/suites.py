@@ -6,11 +6,28 @@ the validation reads: ``id_card``, ``name``, and for photos ``photo``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..service import photo
-from ..service.actions import Action
-from ..service.fields import FIELDS, InputRules
+from ..api import photo
+from ..api.actions import Action
+from ..api.fields import FIELDS, InputRules
+
+# What a page keeps of a photo it has looked at.
+
+
+class SeenPhoto(NamedTuple):
+    """
+    A photo that was read whole, judged, and let go.
+
+    :param rule: name of the first rule it breaks, empty if it breaks none.
+    :param length: length of the Base64 text it would be sent as; None if it could not be read.
+    :param head: the first characters of that text.
+    """
+
+    rule: str
+    length: int | None = None
+    head: str | None = None
+
 
 INPUT_RULE = "expect_column_values_to_keep_input_rule"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError
-from ..spelling import unknown
+from ..text import unknown
 from .suites import INPUT_RULE
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..service.actions import ACTIONS
+from ..api.actions import ACTIONS
 from . import INSTALL
-from .checked import FieldError
-from .limits import IDENTITY_LIMITS
+from .account.account_state import LIKELIEST, Unknowns, read_unknowns
+from .account.limits import IDENTITY_LIMITS
+from .faults.rule import Rule, read_rules
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
-from .rule import Rule, read_rules
-from .unknowns import LIKELIEST, Unknowns, read_unknowns
+from .validation import FieldError
 
 DEFAULT_LATENCY_MS = (50, 150)
 
@@ -143,8 +143,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from . import request_log  # noqa: PLC0415 - Pillow may be missing
-    from .account import Account  # noqa: PLC0415
+    from .account import ledger as request_log  # noqa: PLC0415 - Pillow may be missing
+    from .account.account import Account  # noqa: PLC0415
     from .server import build_app, serve  # noqa: PLC0415
 
     limits = {} if options.no_identity_limits else IDENTITY_LIMITS

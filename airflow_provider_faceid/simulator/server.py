@@ -12,20 +12,20 @@ from typing import Self
 
 from aiohttp import web
 
+from ..api.actions import IdentityLimits
 from ..clock import SYSTEM_CLOCK, Clock
-from ..service.actions import IdentityLimits
-from . import guard, page, request_log
-from .account import Account
-from .call import MAX_GET, MAX_POST
-from .control import ControlPlane
-from .data_plane import DataPlane, Latency
+from .account import ledger as request_log
+from .account.account import Account
+from .account.account_state import LIKELIEST, Unknowns
+from .account.limits import IDENTITY_LIMITS
+from .api.call import MAX_GET, MAX_POST
+from .api.data_plane import DataPlane, Latency
+from .control import ControlPlane, Levers, page
+from .control import page as guard
 from .faults import Faults
-from .levers import Levers
-from .limits import IDENTITY_LIMITS
+from .faults.rule import Rule
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People, Person, expects
-from .rule import Rule
-from .special import ID_CARD
-from .unknowns import LIKELIEST, Unknowns
+from .people.personas import ID_CARD
 from .virtual_clock import VirtualClock
 
 HOST = "127.0.0.1"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .calls import Call, Claim, Record, State, write_answer
 from .housekeeping import hour_of
-from .limits import Use
+from .identity_limits import Use
+from .ledger_types import Call, Claim, Record, State, write_answer
 from .store import StateStore
 
 if TYPE_CHECKING:

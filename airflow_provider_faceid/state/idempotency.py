@@ -16,15 +16,15 @@ import logging
 from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple
 
-from ..client.flow import Attempt
+from ..api.actions import ACTIONS
+from ..api.codes import Step
+from ..api.verdict import Verdict
+from ..client.call import Attempt
 from ..client.settings import Settings
 from ..exceptions import FaceIdError, UncertainError
-from ..service.actions import ACTIONS
-from ..service.outcomes import Step
-from ..service.verdict import Verdict
-from .calls import Claim, Decision, Record, Ruling, State, call_key, earlier_keys
+from .identity_limits import Use, uses_of
 from .ledger import Ledger
-from .limits import Use, uses_of
+from .ledger_types import Claim, Decision, Record, Ruling, State, call_key, earlier_keys
 
 log = logging.getLogger(__name__)
 

@@ -12,23 +12,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..api.codes import Outcome, Step
+from ..api.pseudonyms import VERSION
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import SupersededError
-from ..service.outcomes import Outcome, Step
-from ..service.pseudonyms import VERSION
 from .call_table import CallTable, Holder
-from .calls import (
-    Call,
-    Claim,
-    Decision,
-    Record,
-    Ruling,
-    State,
-    question_of,
-    read_answer,
-)
 from .housekeeping import Housekeeping, hour_of
-from .limits import IdentityCounts, Use
+from .identity_limits import IdentityCounts, Use
+from .ledger_types import Call, Claim, Decision, Record, Ruling, State, question_of, read_answer
 from .store import StateStore
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .. import forks
+from .. import process as forks
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
 from ..sqlstate import advice_on, cause, ends_session, is_transient, refused_parameter

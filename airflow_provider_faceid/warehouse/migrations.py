@@ -14,8 +14,7 @@ from typing import Any
 from .. import __version__
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
-from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table
-from .views import create_latest
+from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table, create_latest
 
 VERSION = 2
 """Of all tables of ours together."""

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from .. import __version__
+from ..api.codes import CodeRow, Outcome
+from ..api.verdict import Verdict
 from ..clock import Clock, beijing_date, utc_seconds, utc_text
 from ..exceptions import ConfigurationError, WarehouseError
-from ..service.outcomes import CodeRow, Outcome
-from ..service.verdict import Verdict
 from .database import Database
 from .migrations import Names, prepare
 from .records import Known, LastRun, Refusal, Refused, RunState, Stage, Status, Work

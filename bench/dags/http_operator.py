@@ -12,7 +12,7 @@ from pathlib import Path
 from airflow.providers.http.operators.http import HttpOperator
 from airflow.sdk import DAG
 
-from airflow_provider_faceid.client.auth import TC3Auth
+from airflow_provider_faceid.client.request import TC3Auth
 
 ROWS = json.loads(Path(os.environ["BENCH_ROWS"]).read_text())
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.canary import Canary
+from airflow_provider_faceid.pii_scan import Canary
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import Delay, Status
+from airflow_provider_faceid.simulator.faults.effects import Code, Delay, Status
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.canary.echo import Echo, echo
 from tests.canary.home import ENDED, Home, Run
 from tests.canary.people import APPLICANTS, Source, plant

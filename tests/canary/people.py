@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airflow_provider_faceid.service.outcomes import Step, look_up
+from airflow_provider_faceid.api.codes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import People, Person, expects
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.canary.conftest import IN_FLIGHT
 from tests.canary.home import DAGS, LINEAGE
 from tests.canary.people import APPLICANTS, BAD

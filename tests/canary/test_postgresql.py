@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from airflow_provider_faceid.canary import Canary
+from airflow_provider_faceid.pii_scan import Canary
 from tests.integration.warehouse.conftest import postgres
 
 __all__ = ["postgres"]

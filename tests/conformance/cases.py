@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_faceid.simulator import similarity
-from airflow_provider_faceid.simulator.gallery import Gallery
 from airflow_provider_faceid.simulator.people import People, Person, expects
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD, MATCH, How
+from airflow_provider_faceid.simulator.people import photos as similarity
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, MATCH, How
+from airflow_provider_faceid.simulator.people.photos import Gallery
 
 PEOPLE = 40
 _KNOWN = People(PEOPLE)

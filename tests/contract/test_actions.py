@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.service.actions import ACTIONS, DEFAULT_HOST, Kind
-from airflow_provider_faceid.service.verdict import DEFAULT_THRESHOLD, MAX_SIMILARITY
+from airflow_provider_faceid.api.actions import ACTIONS, DEFAULT_HOST, Kind
+from airflow_provider_faceid.api.verdict import DEFAULT_THRESHOLD, MAX_SIMILARITY
 
 PAGES = {
     "IdCardVerification": "id_card_verification.txt",

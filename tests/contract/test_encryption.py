@@ -10,10 +10,15 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from airflow_provider_faceid.service import sm2
-from airflow_provider_faceid.service.encryption import seal
-from airflow_provider_faceid.service.public_key import KNOWN, SM2_HEADER, read_rsa, read_sm2
-from airflow_provider_faceid.service.suites import SUITES, Algorithm
+from airflow_provider_faceid.api.encryption import seal, sm2
+from airflow_provider_faceid.api.encryption.ciphers import (
+    KNOWN,
+    SM2_HEADER,
+    SUITES,
+    Algorithm,
+    read_rsa,
+    read_sm2,
+)
 
 PERSON = {"IdCard": "11204416541220243X", "Name": "韦小宝"}
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.service import outcomes
-from airflow_provider_faceid.service.envelope import read_reply
-from airflow_provider_faceid.service.outcomes import (
+from airflow_provider_faceid.api import codes as outcomes
+from airflow_provider_faceid.api.codes import (
     COMMON,
     NO_ANSWER,
     RESULTS,
@@ -18,7 +17,8 @@ from airflow_provider_faceid.service.outcomes import (
     Step,
     look_up,
 )
-from airflow_provider_faceid.service.verdict import judge
+from airflow_provider_faceid.api.messages import read_reply
+from airflow_provider_faceid.api.verdict import judge
 
 DATA = Path(__file__).with_name("data")
 PAGES = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.envelope import build_body
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.messages import build_body
 
 FILES = sorted(Path(__file__).with_name("signing").glob("*.json"))
 UNSIGNED = "UNSIGNED-PAYLOAD"

@@ -15,7 +15,7 @@ VARIABLE = "LEFT_FILE"
 
 def task_policy(task: Any) -> None:
     """Airflow asks here about every task it reads."""
-    from airflow_provider_faceid.hooks import state  # noqa: PLC0415 - not before Airflow is there
+    from airflow_provider_faceid.hooks import state_store as state  # noqa: PLC0415 - not before Airflow is there
     from tests.departures import NotedPace  # noqa: PLC0415 - the same
 
     if VARIABLE in os.environ and not isinstance(state.SlotPace, partial):

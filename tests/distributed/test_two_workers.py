@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow_provider_faceid.simulator.special import ID_CARD
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from tests.departures import busiest_second, too_fast
 from tests.distributed.cluster import WORKERS
 from tests.distributed.overlap import overlap

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from airflow_provider_faceid.service.outcomes import Outcome, Step
+from airflow_provider_faceid.api.codes import Outcome, Step
 from tests.patience import PATIENCE
 from tests.unit.operators.conftest import OPERATORS
 

@@ -27,7 +27,9 @@ import sentry_sdk
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from sentry_sdk.transport import Transport
 
-from airflow_provider_faceid.client import flow
+from airflow_provider_faceid.api import photo
+from airflow_provider_faceid.api.rules import InputField
+from airflow_provider_faceid.client import call as flow
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
@@ -40,8 +42,6 @@ from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
 )
-from airflow_provider_faceid.service import photo
-from airflow_provider_faceid.service.rules import InputField
 
 SERVICE, WAREHOUSE, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 GOOD, BAD = 3, 59

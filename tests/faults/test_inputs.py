@@ -6,12 +6,12 @@ import base64
 
 import pytest
 
+from airflow_provider_faceid.api.name import MIDDLE_DOT
 from airflow_provider_faceid.batch import photos as batch_photos
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import PhotoStoreError
-from airflow_provider_faceid.operators.photos import photo_reader
-from airflow_provider_faceid.service.name import MIDDLE_DOT
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.operators.photo_files import photo_reader
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.database import DUCKDB
 from tests.patience import once
 

@@ -8,15 +8,14 @@ from collections import Counter
 
 import pytest
 
+from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import BudgetError
-from airflow_provider_faceid.service.actions import IdentityLimits
-from airflow_provider_faceid.simulator.limits import QuotaWindows
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import DropAfter
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.simulator.account.limits import QuotaWindows
+from airflow_provider_faceid.simulator.faults.effects import DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 from tests.patience import once
 
 from . import virtual_time

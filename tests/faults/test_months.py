@@ -10,12 +10,11 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import FaceIdError, PlanRefusedError
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import DropAfter
-from airflow_provider_faceid.state.calls import Claim, Decision, call_key
+from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, call_key
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
@@ -290,7 +289,7 @@ def test_a_clock_that_jumps_keeps_an_answered_row_answered(trial, measured, ahea
         assert (held["held"], held["answered"]) == (1, 1)
     # A's answer arrives: B's hold must not outlive it.
     answer = answer_of(trial, settings, params)
-    from airflow_provider_faceid.state.calls import Record, State  # noqa: PLC0415
+    from airflow_provider_faceid.state.ledger_types import Record, State  # noqa: PLC0415
 
     first.step([Record(claim.key, State.DONE, answer)], [])
     last = trial.run(owner="run B")
@@ -305,9 +304,8 @@ def answer_of(trial, settings, params):
     """Ask the service as run A does."""
     import asyncio  # noqa: PLC0415
 
-    from airflow_provider_faceid.client.aio import AsyncClient  # noqa: PLC0415
-    from airflow_provider_faceid.state.pace import SlotPace  # noqa: PLC0415
-    from airflow_provider_faceid.state.rows import MemoryRow  # noqa: PLC0415
+    from airflow_provider_faceid.client.transport_async import AsyncClient  # noqa: PLC0415
+    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace  # noqa: PLC0415
 
     async def ask():
         pace = SlotPace(MemoryRow(trial.clock), 1000)
@@ -319,7 +317,7 @@ def answer_of(trial, settings, params):
 
 @pytest.mark.fault(53)
 def test_a_held_row_that_is_written_last_does_not_replace_the_answer(trial, measured):
-    from airflow_provider_faceid.service.outcomes import NO_ANSWER  # noqa: PLC0415
+    from airflow_provider_faceid.api.codes import NO_ANSWER  # noqa: PLC0415
 
     trial.fill_with(trial.ordinary[:3])
     trial.run()

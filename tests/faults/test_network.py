@@ -12,9 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, OutageError
-from airflow_provider_faceid.simulator.rule import Nth, Rule, read_nth
-from airflow_provider_faceid.simulator.special import ID_CARD
-from airflow_provider_faceid.simulator.transfers import (
+from airflow_provider_faceid.simulator.faults.effects import (
     Delay,
     Dribble,
     DropAfter,
@@ -27,6 +25,8 @@ from airflow_provider_faceid.simulator.transfers import (
     StatusAfter,
     Truncate,
 )
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule, read_nth
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
 
 from .trial import Trial
 from .tunnels import FAILURES, Tunnels

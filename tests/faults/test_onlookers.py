@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.canary import Canary
+from airflow_provider_faceid.pii_scan import Canary
 from airflow_provider_faceid.simulator import SimulatorServer
 from tests.canary.people import plant
 
@@ -87,7 +87,7 @@ def test_an_error_tracker_or_a_traceback_with_locals_shows_nobody(seen, measured
             text = (folder / f"{case}.{onlooker}").read_text()
             assert [word for word in words if word not in text] == [], (case, onlooker)
     output = (folder / "output").read_text()
-    assert "KeyError at airflow_provider_faceid/service/" in output
+    assert "KeyError at airflow_provider_faceid/api/" in output
     assert "params = await self._inputs.request(row)" in output
     measured(f"{len({file.stem for file in failures})} failures: 0 hits")
 

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import cvm_role
-from airflow_provider_faceid.client.credentials.cvm_role import CvmRole
+from airflow_provider_faceid.client.credentials import providers as cvm_role
+from airflow_provider_faceid.client.credentials.providers import CvmRole
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import AccountError, CredentialsError, RequestRefusedError
-from airflow_provider_faceid.simulator.effects import AccountState, ClockOffset, Code
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.standing import Standing, State
+from airflow_provider_faceid.simulator.account.account_state import Standing, State
+from airflow_provider_faceid.simulator.faults.effects import AccountState, ClockOffset, Code
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.integration.credentials.cloud import METADATA, Cloud
 from tests.integration.encryption import FORMS, fields_of, wrong_key
 from tests.integration.hook.conftest import HASH_SECRET

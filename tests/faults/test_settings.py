@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.once import Once
-from airflow_provider_faceid.operators.photos import photo_reader
+from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.operators.photo_files import photo_reader
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify import IdCardVerificationOperator

@@ -21,9 +21,8 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import FaceIdError, StateStoreError
-from airflow_provider_faceid.simulator.special import ID_CARD
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 from tests.patience import SOON, once
 
 from .plant import Plant
@@ -116,7 +115,7 @@ def test_a_state_store_that_stays_away_ends_the_run(plants, request, measured, k
 
 @pytest.mark.fault(30)
 def test_a_warehouse_that_is_away_costs_no_answer_and_no_call(trial, measured, monkeypatch):
-    monkeypatch.setattr("airflow_provider_faceid.batch.writer.PATIENCE", (0.1, 0.1))
+    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.PATIENCE", (0.1, 0.1))
     rows = 300
     trial.fill_with(trial.ordinary[:rows])
     batch = trial.batch(settings={"quotas": {ID_CARD: 100}})

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from airflow_provider_faceid.client import upload
-from airflow_provider_faceid.simulator.slow_link import slow_link
-from airflow_provider_faceid.simulator.special import FACE
-from airflow_provider_faceid.state.uplink_rows import StoredUplink
+from airflow_provider_faceid.simulator.faults.slow_link import slow_link
+from airflow_provider_faceid.simulator.people.personas import FACE
+from airflow_provider_faceid.state.uplink import StoredUplink
 from tests.patience import soon
 from tests.photos import grown
 

@@ -10,15 +10,15 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.service.actions import ACTIONS
 from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
 from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rows import StoredRow
+from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work

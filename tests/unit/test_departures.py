@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from airflow_provider_faceid.state.pace import LATE_SECONDS
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, MemoryRow
 from tests.departures import NotedPace, busiest_second, longest_way, too_fast
 from tests.integration.state.conftest import START, SleepClock
 

@@ -9,14 +9,14 @@ import traceback
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
+from airflow_provider_faceid.api.id_card import Check, prepare
 from airflow_provider_faceid.exceptions import (
     AccountError,
     InternalError,
     InvalidInputError,
     UncertainError,
 )
-from airflow_provider_faceid.frames import bare, told, without_frames
-from airflow_provider_faceid.service.id_card import Check, prepare
+from airflow_provider_faceid.process import bare, told, without_frames
 
 PERSON = "韦小宝龘靐"
 
@@ -138,7 +138,7 @@ def test_the_place_stays_as_a_note():
         without_frames(prepare)("1101", None, Check.STRICT)
     (note,) = caught.value.__notes__
     path, line, _, function = note.removeprefix("raised at ").replace(":", " ").split(" ")
-    assert path.startswith("airflow_provider_faceid/service/")
+    assert path.startswith("airflow_provider_faceid/api/")
     assert line.isdecimal()
     assert function
 

@@ -19,18 +19,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.batch.store import Store, Work
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.service.actions import ACTIONS
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.rule import read_rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.faults.rule import read_rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source

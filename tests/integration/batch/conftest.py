@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import Step, look_up
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.service.actions import ACTIONS
-from airflow_provider_faceid.service.outcomes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.rate_limiter import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Work

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_faceid import __version__
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.verdict import judge
-from airflow_provider_faceid.simulator.special import ID_CARD
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 

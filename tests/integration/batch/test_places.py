@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.id_card import Check, masked
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
-from airflow_provider_faceid.service.actions import IdentityLimits
-from airflow_provider_faceid.service.id_card import Check, masked
+from airflow_provider_faceid.simulator.faults.effects import DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Rule
 from airflow_provider_faceid.simulator.people import expects
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import DropAfter
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.records import Stage
 
 pytestmark = pytest.mark.long

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_faceid.clock import utc_seconds
 from airflow_provider_faceid.simulator.people import People
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.simulator.process import simulator
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
 from tests.departures import busiest_second, too_fast
 from tests.patience import in_some_try
 

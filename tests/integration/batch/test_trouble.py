@@ -16,7 +16,7 @@ import duckdb
 import psycopg
 import pytest
 
-from airflow_provider_faceid.batch import health
+from airflow_provider_faceid.batch import circuit_breaker as health
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import (
@@ -28,7 +28,7 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
 )
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.patience import once, soon
 
 pytestmark = pytest.mark.long
@@ -289,7 +289,7 @@ def test_answers_that_come_while_the_last_ones_are_written_are_written_too(sqlit
 
 def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
     bench = sqlite_bench
-    monkeypatch.setattr("airflow_provider_faceid.batch.writer.PATIENCE", (0.01, 0.01))
+    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.PATIENCE", (0.01, 0.01))
     bench.fill_with(bench.ordinary[:40])
     batch = bench.batch(settings={"quotas": {ID_CARD: 20}})
     write, broken = batch._store.write, [True] * 4

@@ -24,26 +24,25 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from airflow_provider_faceid.api import pseudonyms
+from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.batch import planner
 from airflow_provider_faceid.batch.plan import Place, Standing
-from airflow_provider_faceid.client.blocking import call as blocking_call
-from airflow_provider_faceid.client.flow import Attempt
+from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.client.service_clock import ServiceClock
+from airflow_provider_faceid.client.transport_sync import call as blocking_call
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.hooks import once as once_module
-from airflow_provider_faceid.hooks.once import Once, call_once
-from airflow_provider_faceid.service import pseudonyms
-from airflow_provider_faceid.service.actions import IdentityLimits
+from airflow_provider_faceid.hooks import single_call as once_module
+from airflow_provider_faceid.hooks.single_call import Once, call_once
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import ID_CARD
-from airflow_provider_faceid.simulator.transfers import DropAfter
-from airflow_provider_faceid.state import calls, idempotency
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, State
+from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.state import idempotency
+from airflow_provider_faceid.state import ledger_types as calls
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Stage, Status

@@ -11,8 +11,8 @@ from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from airflow_provider_faceid.api.signing import authorization, payload_hash
 from airflow_provider_faceid.clock import Clock
-from airflow_provider_faceid.service.signing import authorization, payload_hash
 from airflow_provider_faceid.simulator import SimulatorServer
 
 METADATA = "/latest/meta-data/cam/security-credentials/"

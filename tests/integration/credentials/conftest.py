@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import cvm_role, keys, profile
-from airflow_provider_faceid.client.credentials.environment import VARIABLES
-from airflow_provider_faceid.client.credentials.roles import VARIABLES as TKE_VARIABLES
+from airflow_provider_faceid.client.credentials import providers as cvm_role
+from airflow_provider_faceid.client.credentials import providers as profile
+from airflow_provider_faceid.client.credentials import refresh as keys
+from airflow_provider_faceid.client.credentials.providers import VARIABLES
+from airflow_provider_faceid.client.credentials.sts import VARIABLES as TKE_VARIABLES
 from tests.integration.batch.conftest import running, server, sqlite_bench, state
 from tests.integration.hook.conftest import (
     _a_state_store_of_its_own,

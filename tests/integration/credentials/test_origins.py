@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import keys
+from airflow_provider_faceid.client.credentials import refresh as keys
 from tests.integration.credentials.cloud import (
     EXTERNAL_ID,
     METADATA,

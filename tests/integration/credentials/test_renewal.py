@@ -8,18 +8,16 @@ import threading
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import cvm_role
-from airflow_provider_faceid.client.credentials.cvm_role import CvmRole
-from airflow_provider_faceid.client.credentials.keeper import EARLY_SHARE
-from airflow_provider_faceid.client.credentials.key import Credentials
-from airflow_provider_faceid.client.credentials.keys import keys_of
-from airflow_provider_faceid.client.credentials.roles import AssumedRole
-from airflow_provider_faceid.client.credentials.sts import Sts
+from airflow_provider_faceid.client.credentials import Credentials
+from airflow_provider_faceid.client.credentials import providers as cvm_role
+from airflow_provider_faceid.client.credentials.providers import CvmRole
+from airflow_provider_faceid.client.credentials.refresh import EARLY_SHARE, keys_of
+from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError
-from airflow_provider_faceid.simulator.effects import AccountState
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import ID_CARD
+from airflow_provider_faceid.simulator.faults.effects import AccountState
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from tests.integration.credentials.cloud import METADATA, ROLE_ARN, Cloud
 from tests.integration.hook.conftest import HASH_SECRET
 from tests.patience import PATIENCE, soon

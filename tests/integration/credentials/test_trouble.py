@@ -10,16 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import cvm_role, web
-from airflow_provider_faceid.client.credentials.chain import Chain
-from airflow_provider_faceid.client.credentials.cvm_role import CvmRole
-from airflow_provider_faceid.client.credentials.key import MAX_BYTES, Credentials
-from airflow_provider_faceid.client.credentials.roles import AssumedRole, TkeOidc
-from airflow_provider_faceid.client.credentials.sts import Sts
-from airflow_provider_faceid.client.credentials.web import Way
+from airflow_provider_faceid.api.messages import UNPACKED
+from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials
+from airflow_provider_faceid.client.credentials import providers as cvm_role
+from airflow_provider_faceid.client.credentials import sts as web
+from airflow_provider_faceid.client.credentials.providers import Chain, CvmRole
+from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts, TkeOidc, Way
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
-from airflow_provider_faceid.service.envelope import UNPACKED
 from tests.integration.credentials.cloud import METADATA, ROLE, ROLE_ARN, Cloud
 from tests.patience import SOON
 

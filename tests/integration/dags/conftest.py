@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.service.outcomes import Step, look_up
+from airflow_provider_faceid.api.codes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person, expects
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[3]

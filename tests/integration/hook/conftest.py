@@ -15,12 +15,12 @@ from itertools import chain, repeat
 
 import pytest
 
-from airflow_provider_faceid.client.aio import AsyncClient
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.verdict import Verdict
+from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.hooks import state
+from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.verdict import Verdict
 from airflow_provider_faceid.simulator import SimulatorServer
 from tests.unit.hooks.conftest import airflow_has_warned
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import requests
 
-from airflow_provider_faceid.client import blocking
-from airflow_provider_faceid.client.aio import AsyncClient
+from airflow_provider_faceid.client import transport_sync as blocking
 from airflow_provider_faceid.client.service_clock import ServiceClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
 
 PARAMS = {"IdCard": "11010519491231002X", "Name": "Li Lei"}
 

@@ -6,6 +6,7 @@ from base64 import b64encode
 
 import pytest
 
+from airflow_provider_faceid.api.codes import Outcome, Step, look_up
 from airflow_provider_faceid.exceptions import (
     AccountError,
     FaceIdError,
@@ -13,8 +14,7 @@ from airflow_provider_faceid.exceptions import (
     RequestRefusedError,
     UnavailableError,
 )
-from airflow_provider_faceid.service.outcomes import Outcome, Step, look_up
-from airflow_provider_faceid.simulator.special import SPECIAL, How
+from airflow_provider_faceid.simulator.people.personas import SPECIAL, How
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 NUMBERS = range(len(SPECIAL))

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError
-from airflow_provider_faceid.simulator.effects import ClockOffset
-from airflow_provider_faceid.simulator.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.effects import ClockOffset
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
 
 ID_CARD = "IdCardVerification"
 EXPIRED = "AuthFailure.SignatureExpire"

@@ -11,10 +11,10 @@ from contextlib import suppress
 import pytest
 
 from airflow_provider_faceid.client import delivery
-from airflow_provider_faceid.client.aio import AsyncClient
-from airflow_provider_faceid.client.flow import Attempt
-from airflow_provider_faceid.client.proxy import proxy_of
-from airflow_provider_faceid.client.wire import IDLE_SECONDS
+from airflow_provider_faceid.client.call import Attempt
+from airflow_provider_faceid.client.request import IDLE_SECONDS
+from airflow_provider_faceid.client.settings import proxy_of
+from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError, NotSentError
 

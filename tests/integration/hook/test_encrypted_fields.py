@@ -8,9 +8,9 @@ from base64 import b64encode
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
-from airflow_provider_faceid.hooks.once import Once
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Rule
+from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.simulator.faults.effects import Code
+from airflow_provider_faceid.simulator.faults.rule import Rule
 from tests.integration.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"

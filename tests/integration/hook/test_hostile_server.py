@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_faceid.api.messages import MAX_ANSWER
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
-from airflow_provider_faceid.service.envelope import MAX_ANSWER
 from tests.patience import PATIENCE, SOON, soon
 
 ID_CARD = "IdCardVerification"

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_faceid.client.aio import AsyncClient
+from airflow_provider_faceid.api import photo
+from airflow_provider_faceid.api.messages import build_body
+from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.client.upload import PART_BYTES
-from airflow_provider_faceid.service import photo
-from airflow_provider_faceid.service.envelope import build_body
 from tests.patience import PATIENCE
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"

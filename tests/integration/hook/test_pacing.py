@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import IdentityLimitError
-from airflow_provider_faceid.hooks import state
+from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from tests.departures import NotedPace, too_fast
 from tests.patience import PATIENCE

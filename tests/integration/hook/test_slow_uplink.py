@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.slow_link import slow_link
-from airflow_provider_faceid.simulator.special import FACE
+from airflow_provider_faceid.simulator.faults.slow_link import slow_link
+from airflow_provider_faceid.simulator.people.personas import FACE
 from tests.patience import soon
 from tests.photos import grown
 

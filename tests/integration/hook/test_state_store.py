@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
-from airflow_provider_faceid.hooks import state
+from airflow_provider_faceid.hooks import state_store as state
 from tests.integration.state.conftest import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]

@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from airflow_provider_faceid.client.aio import AsyncClient
-from airflow_provider_faceid.client.flow import Attempt
+from airflow_provider_faceid.client.call import Attempt
+from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.transfers import DropAfter
+from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
 
 ID_CARD = "IdCardVerification"
 

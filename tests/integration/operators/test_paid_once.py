@@ -14,13 +14,13 @@ from airflow.sdk.definitions._internal import contextmanager as current
 
 from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.once import Once
+from airflow_provider_faceid.hooks.single_call import Once
 from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
 )
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 from .conftest import TaskInstance, make_context
 
@@ -93,7 +93,7 @@ def test_a_face_in_a_batch_an_operator_a_hook_and_a_thread_is_one_charge(face, c
     ids=["spelling", "photo and note", "another Action"],
 )
 def test_what_is_written_otherwise_is_the_same_question(bench, action, first, second):
-    from airflow_provider_faceid.state.calls import call_key  # noqa: PLC0415
+    from airflow_provider_faceid.state.ledger_types import call_key  # noqa: PLC0415
 
     keys = {call_key("secret", action, "c", params) for params in (first, second)}
     assert len(keys) == 1

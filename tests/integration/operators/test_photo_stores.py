@@ -17,8 +17,8 @@ from airflow_provider_faceid.exceptions import (
     InvalidInputError,
     PhotoStoreError,
 )
-from airflow_provider_faceid.operators import photos
-from airflow_provider_faceid.operators.photos import LARGEST, photo_reader
+from airflow_provider_faceid.operators import photo_files as photos
+from airflow_provider_faceid.operators.photo_files import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
 from tests.object_store import BUCKET, Store, closed_port, object_store

@@ -11,16 +11,16 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_provider_faceid.api import photo
+from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
 from airflow_provider_faceid.exceptions import (
     ConfigurationError,
     InvalidInputError,
     PhotoStoreError,
 )
-from airflow_provider_faceid.operators.photos import LARGEST, photo_reader
+from airflow_provider_faceid.operators.photo_files import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
-from airflow_provider_faceid.service import photo
-from airflow_provider_faceid.service.actions import MAX_PHOTO_BASE64
 from tests.patience import SOON
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}

@@ -21,7 +21,7 @@ from airflow_provider_faceid.exceptions import (
     OutageError,
     UncertainError,
 )
-from airflow_provider_faceid.operators.recovery import (
+from airflow_provider_faceid.operators.error_mapping import (
     RECOVERIES,
     Reaction,
     airflow_errors,

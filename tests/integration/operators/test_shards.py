@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_faceid.api.id_card import check_character
 from airflow_provider_faceid.clock import utc_seconds
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
-from airflow_provider_faceid.service.id_card import check_character
 from tests.departures import too_fast
 from tests.distributed.overlap import overlap
 from tests.integration.operators.conftest import TaskInstance, make_context

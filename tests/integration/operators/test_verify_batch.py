@@ -22,7 +22,7 @@ from airflow_provider_faceid.operators.verify_batch import (
     ImageRecognitionV2BatchOperator,
 )
 from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.patience import once
 
 from .conftest import make_context

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
-from airflow_provider_faceid.quality.page import Projection, pages
-from airflow_provider_faceid.quality.suites import default_suite
-from airflow_provider_faceid.quality.validator import KEY, Validator
-from airflow_provider_faceid.service.actions import (
+from airflow_provider_faceid.api.actions import (
     ID_CARD_VERIFICATION,
     IMAGE_RECOGNITION_V2,
     MAX_PHOTO_BASE64,
 )
-from airflow_provider_faceid.service.fields import InputRules
+from airflow_provider_faceid.api.fields import InputRules
+from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
+from airflow_provider_faceid.quality.page import Projection, pages
+from airflow_provider_faceid.quality.suites import default_suite
+from airflow_provider_faceid.quality.validator import KEY, Validator
 from airflow_provider_faceid.warehouse.source import Source
 
 NUMBER, NAME = "11010519491231002X", "韦小宝"

@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 import requests
 
+from airflow_provider_faceid.api.codes import Outcome
+from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter
 from airflow_provider_faceid.exceptions import FatalError
-from airflow_provider_faceid.service.encryption import Encrypter, KmsEncrypter
-from airflow_provider_faceid.service.outcomes import Outcome
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.integration.hook.conftest import (
     _a_state_store_of_its_own,
     _no_settings_of_this_machine,

@@ -13,19 +13,14 @@ from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
 
 import pytest
 
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.actions import IdentityLimits
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.effects import (
+from airflow_provider_faceid.simulator.faults.effects import (
     EFFECTS,
     AccountState,
     ClockOffset,
     Code,
-    Quota,
-)
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import (
     Delay,
     Dribble,
     DropAfter,
@@ -33,12 +28,15 @@ from airflow_provider_faceid.simulator.transfers import (
     Effect,
     HtmlAfter,
     HtmlBefore,
+    Quota,
     ResetAfter,
     ResetBefore,
     Status,
     StatusAfter,
     Truncate,
 )
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.patience import soon
 
 NUMBER, NAME = "11204416541220243X", "Wei Xiaobao"

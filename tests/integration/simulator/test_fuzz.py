@@ -17,9 +17,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 
-from airflow_provider_faceid.service.outcomes import COMMON
+from airflow_provider_faceid.api.codes import COMMON
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 from .malformed import ACTIONS, NO_HTTP, VERSION_1, VERSION_3
 from .wrong import Wrong, WrongForm

@@ -22,12 +22,12 @@ from tencentcloud.faceid.v20180301.models import (
     ImageRecognitionV2Request,
 )
 
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.envelope import build_body
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.messages import build_body
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import expects
-from airflow_provider_faceid.simulator.pictures import portrait
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD, How
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, How
+from airflow_provider_faceid.simulator.people.photos import portrait
 
 pytestmark = pytest.mark.filterwarnings(
     # The SDK asks for UTC in the way Python 3.12 deprecates.

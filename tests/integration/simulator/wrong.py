@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from hypothesis import assume
 
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.simulator import signature_v1
-from airflow_provider_faceid.simulator.pictures import portrait
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.simulator.api import gateway as signature_v1
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.photos import portrait
 
 WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
 RIGHT: dict[str, dict[str, str]] = {

@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow, RateRow, StoredRow
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, RateRow, SlotPace, StoredRow
 from airflow_provider_faceid.state.store import Moment, StateStore
 from tests.integration.warehouse.conftest import postgres
 

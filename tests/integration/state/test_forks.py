@@ -13,16 +13,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_faceid.api.encryption.data_keys import Wrapped
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import SupersededError
-from airflow_provider_faceid.hooks import state
-from airflow_provider_faceid.service.data_key import Wrapped
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, State
+from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.pace import SlotPace
-from airflow_provider_faceid.state.rows import MemoryRow, StoredRow
-from airflow_provider_faceid.state.uplink import Report
-from airflow_provider_faceid.state.uplink_rows import MemoryUplink
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace, StoredRow
+from airflow_provider_faceid.state.uplink import MemoryUplink, Report
 from tests.patience import SOON
 
 from .conftest import SleepClock, StoreOnClock

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.verdict import judge
 from airflow_provider_faceid.state import housekeeping
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, State, write_answer
 from airflow_provider_faceid.state.housekeeping import ROWS_AT_ONCE, Housekeeping, hour_of
+from airflow_provider_faceid.state.identity_limits import IdentityCounts, Use
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.limits import IdentityCounts, Use
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State, write_answer
 from airflow_provider_faceid.state.schema import MIGRATIONS
-from airflow_provider_faceid.state.uplink import Report
-from airflow_provider_faceid.state.uplink_rows import StoredUplink
+from airflow_provider_faceid.state.uplink import Report, StoredUplink
 
 from .conftest import SleepClock, StoreOnClock, connect
 

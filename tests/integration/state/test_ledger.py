@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import pytest
 
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.exceptions import StateStoreError, SupersededError
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.verdict import judge
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, State, call_key
+from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.limits import Use
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State, call_key
 
 from .conftest import SleepClock, StoreOnClock
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_faceid.state.pace import BLOCK_SLOTS, LATE_SECONDS, SlotPace
 from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
+from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotPace
 from tests.patience import PATIENCE, SOON
 
 from .conftest import START, Place, SleepClock

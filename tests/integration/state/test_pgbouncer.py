@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import StateStoreError
-from airflow_provider_faceid.state.calls import Claim, Decision
+from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.limits import Use
-from airflow_provider_faceid.state.rows import StoredRow
+from airflow_provider_faceid.state.ledger_types import Claim, Decision
+from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from tests.bouncer import PgBouncer, pgbouncer
 

@@ -16,13 +16,7 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.warehouse.database import (
-    DUCKDB,
-    POSTGRESQL,
-    SQLITE,
-    Database,
-    Dialect,
-)
+from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database, Dialect
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.shard import Shard
+from airflow_provider_faceid.warehouse.keyset import Shard
 from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
 
 # Each example empties the table; opening a database for each would take minutes.

@@ -11,12 +11,7 @@ import pytest
 
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import (
-    AGAIN_AFTER,
-    POSTGRESQL,
-    SQLITE,
-    Database,
-)
+from airflow_provider_faceid.warehouse.database import AGAIN_AFTER, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
 

@@ -6,11 +6,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.source import Source
-from airflow_provider_faceid.warehouse.tables import (
-    RESULTS,
-    select_by_keys,
-    update,
-)
+from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys, update
 
 from .conftest import create, remove, upsert
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.hooks import sql
+from airflow_provider_faceid.hooks import state_store as sql
 from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare

@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from airflow_provider_faceid.batch import claims as module
-from airflow_provider_faceid.batch.claims import Claims
+from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.batch import ledger_client as module
 from airflow_provider_faceid.batch.inputs import Row
+from airflow_provider_faceid.batch.ledger_client import Claims
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
-from airflow_provider_faceid.state.calls import Decision, Record, Ruling, State
+from airflow_provider_faceid.state.ledger_types import Decision, Record, Ruling, State
 from tests.patience import SOON
 
 SETTINGS = Settings(credentials=Credentials("id", "key"), url="http://127.0.0.1:1")

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from airflow_provider_faceid.batch.gate import Gate
-from airflow_provider_faceid.batch.health import Health
-from airflow_provider_faceid.client.flow import Attempt
+from airflow_provider_faceid.batch.admission import Gate
+from airflow_provider_faceid.batch.circuit_breaker import Health
+from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import UnavailableError
 

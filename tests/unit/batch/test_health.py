@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.batch.health import FAILURES_IN_A_ROW, LONGEST_PAUSE, Health
-from airflow_provider_faceid.client.flow import Attempt
+from airflow_provider_faceid.batch.circuit_breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE, Health
+from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import (
     CredentialsError,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_provider_faceid.batch.admission import MOST_ROWS, PATIENCE_SECONDS, Later
 from airflow_provider_faceid.batch.inputs import Row
-from airflow_provider_faceid.batch.later import MOST_ROWS, PATIENCE_SECONDS, Later
 from airflow_provider_faceid.clock import Clock
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api.codes import ID_CARD_RESULTS, Outcome
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.batch.manifest import Manifest
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.outcomes import ID_CARD_RESULTS, Outcome
-from airflow_provider_faceid.service.verdict import judge
 
 counts = st.integers(0, 10**7)
 outcomes = st.dictionaries(st.sampled_from([o.value for o in Outcome]), counts).map(Counter)

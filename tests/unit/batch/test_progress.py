@@ -4,8 +4,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.batch.manifest import Manifest
-from airflow_provider_faceid.batch.progress import EVERY_SECONDS, Progress, line
+from airflow_provider_faceid.batch.manifest import EVERY_SECONDS, Manifest, Progress, line
 from airflow_provider_faceid.clock import Clock
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow_provider_faceid.batch.manifest import Manifest
-from airflow_provider_faceid.batch.summary import Tables, summary
+from airflow_provider_faceid.batch.manifest import Manifest, Tables, summary
 
 TABLES = Tables("daily", "warehouse", "faceid_results", "faceid_quarantine")
 

@@ -71,5 +71,5 @@ def test_a_halt_is_seen_while_a_thread_hangs(monkeypatch):
     with pytest.raises(UnavailableError, match="stopped"):
         asyncio.run(in_thread(pool, lambda: next(looks), over.wait))
     over.set()
-    assert asyncio.run(in_thread(pool, lambda: True, lambda: "done")) == "done"
+    assert asyncio.run(in_thread(pool, lambda: False, lambda: "done")) == "done"
     pool.shutdown()

@@ -8,16 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from airflow_provider_faceid.batch.uploads import (
-    AHEAD,
-    AHEAD_AT_FIRST,
-    FURTHEST_AHEAD,
-    Uploads,
-)
+from airflow_provider_faceid.batch.uploads import AHEAD, AHEAD_AT_FIRST, FURTHEST_AHEAD, Uploads
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import StateStoreError
-from airflow_provider_faceid.state.uplink import FIRST, Report, Uplink
-from airflow_provider_faceid.state.uplink_rows import MemoryUplink
+from airflow_provider_faceid.state.uplink import FIRST, MemoryUplink, Report, Uplink
 
 RATE = 19.4
 LOG = logging.getLogger("test.uploads")

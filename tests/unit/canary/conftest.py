@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from airflow_provider_faceid.canary import Canary
+from airflow_provider_faceid.pii_scan import Canary
 
 NUMBER, NAME, LETTERS = "11010119900307889X", "㐅𠀡", "Qxzab Vjwkab"
 PHOTO = random.Random(1).randbytes(5000)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from airflow_provider_faceid.canary.__main__ import main
+from airflow_provider_faceid.pii_scan.__main__ import main
 from tests.patience import PATIENCE
 from tests.unit.canary.conftest import NAME, found
 
@@ -27,7 +27,7 @@ def test_the_command_tells_places_and_nobodys_name(database, folder, markers, mo
 
 def test_the_command_reads_what_is_piped_into_it(markers):
     def run(text):
-        command = [sys.executable, "-m", "airflow_provider_faceid.canary", "--stdin"]
+        command = [sys.executable, "-m", "airflow_provider_faceid.pii_scan", "--stdin"]
         done = subprocess.run(
             [*command, "--markers", markers],
             input=text,

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from airflow_provider_faceid.canary import Canary
+from airflow_provider_faceid.pii_scan import Canary
 from tests.unit.canary.conftest import MARKERS, NAME, NUMBER, PHOTO, found
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from airflow_provider_faceid.canary import Canary
-from airflow_provider_faceid.canary.search import CHUNK
+from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan.scan import CHUNK
 from tests.patience import PATIENCE
 from tests.unit.canary.conftest import MARKERS, NAME, NUMBER
 
@@ -86,7 +86,7 @@ def test_the_source_is_skipped(database):
 def test_memory_does_not_grow_with_what_is_searched():
     script = (
         "import resource\n"
-        "from airflow_provider_faceid.canary import Canary\n"
+        "from airflow_provider_faceid.pii_scan import Canary\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "def search(pieces):\n"
         "    class Stream:\n"

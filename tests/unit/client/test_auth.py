@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import requests
 
-from airflow_provider_faceid.client.auth import TC3Auth, signed_headers
+from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.messages import Pieces
+from airflow_provider_faceid.client.request import TC3Auth, signed_headers
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.service import signing
-from airflow_provider_faceid.service.envelope import Pieces
 
 URL = "http://faceid.example:8899/"
 BODY = b'{"IdCard": "1"}'

@@ -10,13 +10,12 @@ from base64 import b64encode
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from airflow_provider_faceid.client.encryption import KEY_FIELDS, KMS, NONE, encrypt_of
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.api.encryption import ciphers as suites
+from airflow_provider_faceid.api.encryption.ciphers import KNOWN, Algorithm
+from airflow_provider_faceid.client.connection_schema import form_fields
+from airflow_provider_faceid.client.field_encryption import KEY_FIELDS, KMS, NONE, encrypt_of
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.service import suites
-from airflow_provider_faceid.service.public_key import KNOWN
-from airflow_provider_faceid.service.suites import Algorithm
 from tests.patience import PATIENCE
 
 from .test_settings import DEFAULTS, parse, refusal

@@ -9,9 +9,9 @@ from email.utils import formatdate
 
 import pytest
 
-from airflow_provider_faceid.client.credentials.environment import Environment
-from airflow_provider_faceid.client.encryption import encrypt_of
-from airflow_provider_faceid.client.flow import (
+from airflow_provider_faceid.api.codes import COMMON, RESULTS, Outcome, Step, look_up
+from airflow_provider_faceid.api.messages import read_reply
+from airflow_provider_faceid.client.call import (
     Pause,
     RenewKey,
     Seen,
@@ -20,6 +20,8 @@ from airflow_provider_faceid.client.flow import (
     TakeSlot,
     call_flow,
 )
+from airflow_provider_faceid.client.credentials.providers import Environment
+from airflow_provider_faceid.client.field_encryption import encrypt_of
 from airflow_provider_faceid.client.retry import (
     BACK_OFF_BASE,
     BACK_OFF_CAP,
@@ -41,8 +43,6 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
-from airflow_provider_faceid.service.envelope import read_reply
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Outcome, Step, look_up
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 PERSON = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

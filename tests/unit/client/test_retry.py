@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.client.fate import Fate, fate_of_error
+from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged, Outcome, Step
+from airflow_provider_faceid.client.delivery import Fate, fate_of_error
 from airflow_provider_faceid.client.retry import ANY, RULES, Decision, decide
 from airflow_provider_faceid.exceptions import (
     ConfigurationError,
@@ -13,7 +14,6 @@ from airflow_provider_faceid.exceptions import (
     RetryError,
     UncertainError,
 )
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged, Outcome, Step
 
 CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
 MENDED = {Decision.SIGN_AGAIN, Decision.RENEW_KEY}

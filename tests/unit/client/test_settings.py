@@ -4,8 +4,10 @@ from operator import attrgetter
 
 import pytest
 
-from airflow_provider_faceid.client.credentials.environment import Environment
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.api.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
+from airflow_provider_faceid.api.id_card import Check
+from airflow_provider_faceid.client.connection_schema import form_fields
+from airflow_provider_faceid.client.credentials.providers import Environment
 from airflow_provider_faceid.client.settings import (
     UNLISTED_QUOTA,
     Credentials,
@@ -15,8 +17,6 @@ from airflow_provider_faceid.client.settings import (
 )
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.get_provider_info import get_provider_info
-from airflow_provider_faceid.service.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
-from airflow_provider_faceid.service.id_card import Check
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 CONNECTION = {

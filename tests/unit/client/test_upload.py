@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from airflow_provider_faceid.api.messages import Pieces
 from airflow_provider_faceid.client.delivery import Ending, error_of
 from airflow_provider_faceid.client.upload import (
     LARGE_BYTES,
@@ -20,7 +21,6 @@ from airflow_provider_faceid.client.upload import (
     unsent_bytes,
 )
 from airflow_provider_faceid.exceptions import NotSentError, SlowUploadError, UncertainError
-from airflow_provider_faceid.service.envelope import Pieces
 
 ACTION = "ImageRecognitionV2"
 PHOTO = Pieces([b'{"ImageBase64": "', b"A" * 200_000, b'"}'])

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_faceid.client import within as module
-from airflow_provider_faceid.client.within import within, within_async
+from airflow_provider_faceid.client import timeouts as module
+from airflow_provider_faceid.client.timeouts import within, within_async
 from tests.patience import SOON, soon
 
 

@@ -5,22 +5,22 @@ import logging
 import pytest
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
-from airflow_provider_faceid.hooks import caution
+from airflow_provider_faceid.hooks import tls_warnings
 
 HTTP, UNCHECKED = "goes by http", "does not check the TLS certificate"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet():
-    caution._warn.cache_clear()
+    tls_warnings._warn.cache_clear()
     yield
-    caution._warn.cache_clear()
+    tls_warnings._warn.cache_clear()
 
 
 def said(caplog, url, *, verify=True, conn_id="kyc"):
     caplog.clear()
     key = Credentials("an-id", "hush")
-    caution.warn_of(Settings(key, conn_id=conn_id, url=url, verify=verify))
+    tls_warnings.warn_of(Settings(key, conn_id=conn_id, url=url, verify=verify))
     assert "hush" not in caplog.text
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 

@@ -8,10 +8,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 
-FORM = "airflow_provider_faceid.hooks.form"
+FORM = "airflow_provider_faceid.hooks.connection_form"
 
 
 class Optional:

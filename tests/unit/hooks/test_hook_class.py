@@ -10,7 +10,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 from airflow.sdk._shared.secrets_masker import secrets_masker
 
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.get_provider_info import get_provider_info
 from airflow_provider_faceid.hooks.faceid import FaceIdHook, require_faceid

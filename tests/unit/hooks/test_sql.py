@@ -8,9 +8,7 @@ import pytest
 from airflow.sdk import BaseHook
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.hooks.extras import EXTRAS
-from airflow_provider_faceid.hooks.sql import DIALECTS, database
-from airflow_provider_faceid.hooks.state import state_url
+from airflow_provider_faceid.hooks.state_store import DIALECTS, EXTRAS, database, state_url
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
 
 

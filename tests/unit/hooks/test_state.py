@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.hooks import state
-from airflow_provider_faceid.hooks.state import DEFAULT_FILE, shared_pace, state_url
+from airflow_provider_faceid.hooks import state_store as state
+from airflow_provider_faceid.hooks.state_store import DEFAULT_FILE, shared_pace, state_url
 from tests.patience import PATIENCE
 
 ACTION = "IdCardVerification"

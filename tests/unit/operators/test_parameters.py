@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.operators import parameters
-from airflow_provider_faceid.operators.parameters import READERS, read_parameters
+from airflow_provider_faceid.operators import _common as parameters
+from airflow_provider_faceid.operators._common import READERS, read_parameters
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from tests.unit.operators.conftest import OPERATORS
 

@@ -11,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api import id_card, name, photo
+from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Kind
+from airflow_provider_faceid.api.fields import FIELDS, OPTIONAL, InputRules
+from airflow_provider_faceid.api.id_card import Check
 from airflow_provider_faceid.batch.inputs import Columns, Inputs
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
@@ -18,11 +22,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.suites import INPUT_RULE, default_suite, expectation
 from airflow_provider_faceid.quality.validator import Validator
-from airflow_provider_faceid.service import id_card, name, photo
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Kind
-from airflow_provider_faceid.service.fields import FIELDS, OPTIONAL, InputRules
-from airflow_provider_faceid.service.id_card import Check
-from airflow_provider_faceid.simulator.names import AREAS
+from airflow_provider_faceid.simulator.people import AREAS
 from airflow_provider_faceid.warehouse.database import SQLITE
 
 TODAY = beijing_date(SYSTEM_CLOCK.now())

@@ -6,12 +6,12 @@ import logging
 import pandas as pd
 import pytest
 
+from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.fields import InputRules
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.quality.suites import default_suite, expectation
 from airflow_provider_faceid.quality.validator import KEY, RuleCount, Validator
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION
-from airflow_provider_faceid.service.fields import InputRules
 
 SUITE = default_suite(ID_CARD_VERIFICATION, InputRules(beijing_date(SYSTEM_CLOCK.now())))
 PLANTED = ("440305199505132562", "张三丰2")

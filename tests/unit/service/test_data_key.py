@@ -3,8 +3,8 @@ from itertools import count
 
 import pytest
 
+from airflow_provider_faceid.api.encryption.data_keys import DataKey, Wrapped
 from airflow_provider_faceid.clock import Clock
-from airflow_provider_faceid.service.data_key import DataKey, Wrapped
 
 
 class ManualClock(Clock):

@@ -6,11 +6,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api import encryption
+from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter, encrypt_request
+from airflow_provider_faceid.api.encryption import ciphers as suites
+from airflow_provider_faceid.api.encryption.ciphers import Algorithm
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
-from airflow_provider_faceid.service import encryption, suites
-from airflow_provider_faceid.service.encryption import Encrypter, KmsEncrypter, encrypt_request
-from airflow_provider_faceid.service.suites import Algorithm
 
 AES, SM4 = "AES-256-CBC", "SM4-GCM"
 PERSON = {"IdCard": "11204416541220243X", "Name": "韦小宝"}

@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api.codes import NO_ANSWER, UNKNOWN_CODE, look_up
+from airflow_provider_faceid.api.messages import Pieces, Reply, build_body, read_reply, strike_out
 from airflow_provider_faceid.exceptions import UncertainError
-from airflow_provider_faceid.service.envelope import (
-    Pieces,
-    Reply,
-    build_body,
-    read_reply,
-    strike_out,
-)
-from airflow_provider_faceid.service.outcomes import NO_ANSWER, UNKNOWN_CODE, look_up
 
 ACTION = "IdCardVerification"
 REQUEST_ID = "94b54cdf-d975-4718-b091-32f8d79d6397"

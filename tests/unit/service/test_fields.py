@@ -5,12 +5,12 @@ from datetime import date
 
 import pytest
 
+from airflow_provider_faceid.api import id_card
+from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
+from airflow_provider_faceid.api.fields import FIELDS, OPTIONAL, InputRules, skipped_rules
+from airflow_provider_faceid.api.id_card import Check
+from airflow_provider_faceid.api.messages import Pieces
 from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
-from airflow_provider_faceid.service import id_card
-from airflow_provider_faceid.service.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
-from airflow_provider_faceid.service.envelope import Pieces
-from airflow_provider_faceid.service.fields import FIELDS, OPTIONAL, InputRules, skipped_rules
-from airflow_provider_faceid.service.id_card import Check
 
 STRICT = InputRules(date(2026, 11, 21), Check.STRICT)
 FORMAT = InputRules(date(2026, 11, 21), Check.FORMAT)

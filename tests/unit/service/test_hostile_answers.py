@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
-from airflow_provider_faceid.service.envelope import (
+from airflow_provider_faceid.api.codes import COMMON, RESULTS, UNKNOWN_CODE, look_up
+from airflow_provider_faceid.api.messages import (
     MALFORMED,
     MAX_ANSWER,
     MAX_DEPTH,
@@ -23,8 +23,8 @@ from airflow_provider_faceid.service.envelope import (
     read_reply,
     unpack,
 )
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, UNKNOWN_CODE, look_up
-from airflow_provider_faceid.service.verdict import Verdict, judge
+from airflow_provider_faceid.api.verdict import Verdict, judge
+from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 ANSWER = b'{"Response": {"Result": "0", "RequestId": "r-1"}}'

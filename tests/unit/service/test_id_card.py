@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api import id_card
+from airflow_provider_faceid.api.id_card import Check
 from airflow_provider_faceid.exceptions import InvalidInputError
-from airflow_provider_faceid.service import id_card
-from airflow_provider_faceid.service.id_card import Check
 
 TODAY = date(2026, 11, 21)
 VALID = "440305199505132561"

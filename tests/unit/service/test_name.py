@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api import name
 from airflow_provider_faceid.exceptions import InvalidInputError
-from airflow_provider_faceid.service import name
 
 MINORITY = "阿卜杜拉·买买提"
 TRICKY = (

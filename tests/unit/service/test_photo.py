@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from airflow_provider_faceid.api import photo
+from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
 from airflow_provider_faceid.exceptions import InvalidInputError
-from airflow_provider_faceid.service import photo
-from airflow_provider_faceid.service.actions import MAX_PHOTO_BASE64
 
 
 def drawn(file_format):

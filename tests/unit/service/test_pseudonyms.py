@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from airflow_provider_faceid.batch.inputs import Row
-from airflow_provider_faceid.service.actions import ACTIONS, ID_CARD_VERIFICATION
-from airflow_provider_faceid.service.pseudonyms import (
+from airflow_provider_faceid.api.actions import ACTIONS, ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.pseudonyms import (
     identifying_values,
     identity_columns,
     question_hash,
     row_hasher,
 )
+from airflow_provider_faceid.batch.inputs import Row
 
 PARAMS = {"IdCard": "440305199505132561", "Name": "张三"}
 SECRET = "a secret of the hashes"

@@ -4,8 +4,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from airflow_provider_faceid.api.encryption.ciphers import KNOWN, SM2_HEADER, read_rsa, read_sm2
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.service.public_key import KNOWN, SM2_HEADER, read_rsa, read_sm2
 
 RSA, SM2 = KNOWN["AES-256-CBC"], KNOWN["SM4-GCM"]
 RSA_KEY, POINT = read_rsa(RSA), read_sm2(SM2)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.service import signing
+from airflow_provider_faceid.api import signing
 
 KEY = "fictional-secret-key"
 HEADERS = {"content-type": "application/json", "host": "faceid.intl.tencentcloudapi.com"}

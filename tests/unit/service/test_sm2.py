@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.service import sm2
+from airflow_provider_faceid.api.encryption import sm2
 
 PRIVATE = 0x1234567890ABCDEF << 128 | 0xFEDCBA
 PUBLIC = sm2.multiply(PRIVATE, sm2.G)

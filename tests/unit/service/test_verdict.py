@@ -1,8 +1,8 @@
 import pytest
 
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.outcomes import BELOW_THRESHOLD, IMPLAUSIBLE, Outcome, Step
-from airflow_provider_faceid.service.verdict import DEFAULT_THRESHOLD, judge
+from airflow_provider_faceid.api.codes import BELOW_THRESHOLD, IMPLAUSIBLE, Outcome, Step
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import DEFAULT_THRESHOLD, judge
 
 LOW = "FailedOperation.CompareLowSimilarity"
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from airflow_provider_faceid.api import signing
 from airflow_provider_faceid.clock import Clock
-from airflow_provider_faceid.service import signing
 from airflow_provider_faceid.simulator import SimulatorServer
 
 UNLIMITED = {"IdCardVerification": 0, "ImageRecognitionV2": 0}

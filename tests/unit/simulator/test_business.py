@@ -6,10 +6,10 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from airflow_provider_faceid.service.actions import MAX_PHOTO_BASE64
-from airflow_provider_faceid.simulator import pictures
+from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
 from airflow_provider_faceid.simulator.people import People, expects
-from airflow_provider_faceid.simulator.special import (
+from airflow_provider_faceid.simulator.people import photos as pictures
+from airflow_provider_faceid.simulator.people.personas import (
     FACE,
     ID_CARD,
     SPECIAL,

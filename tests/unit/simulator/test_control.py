@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from airflow_provider_faceid import __version__
-from airflow_provider_faceid.service.id_card import masked
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
+from airflow_provider_faceid.api.id_card import masked
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 
 def test_people_are_listed_with_what_to_expect(caller, server):

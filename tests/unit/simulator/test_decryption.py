@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.service.encryption import Encrypter, KmsEncrypter
-from airflow_provider_faceid.service.public_key import read_rsa, read_sm2
-from airflow_provider_faceid.simulator import decryption, keys
-from airflow_provider_faceid.simulator.answers import Refusal
+from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter
+from airflow_provider_faceid.api.encryption.ciphers import read_rsa, read_sm2
+from airflow_provider_faceid.simulator.account import keys
+from airflow_provider_faceid.simulator.api import parameters as decryption
+from airflow_provider_faceid.simulator.api.answers import Refusal
 from airflow_provider_faceid.simulator.people import People
 
 AES, SM4, KMS = "AES-256-CBC", "SM4-GCM", "KMS"

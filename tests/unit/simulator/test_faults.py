@@ -6,11 +6,10 @@ import time
 
 import pytest
 
-from airflow_provider_faceid.simulator.effects import AccountState, Code
 from airflow_provider_faceid.simulator.faults import Faults
-from airflow_provider_faceid.simulator.rule import Nth, Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import Delay, DropAfter
+from airflow_provider_faceid.simulator.faults.effects import AccountState, Code, Delay, DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
 
 DROP, LATE = DropAfter(), Delay(1)

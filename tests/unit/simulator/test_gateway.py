@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 import requests
 
-from airflow_provider_faceid.service import signing
+from airflow_provider_faceid.api import signing
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from airflow_provider_faceid.simulator import signature_v1
-from airflow_provider_faceid.simulator.pictures import portrait
+from airflow_provider_faceid.simulator.api import gateway as signature_v1
+from airflow_provider_faceid.simulator.people.photos import portrait
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.transfers import DropAfter
+from airflow_provider_faceid.simulator.faults.effects import DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Rule
 
 
 @pytest.fixture

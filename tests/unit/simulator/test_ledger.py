@@ -3,7 +3,7 @@ from __future__ import annotations
 import tracemalloc
 from uuid import UUID
 
-from airflow_provider_faceid.simulator.ledger import Entry, Ledger
+from airflow_provider_faceid.simulator.account.ledger import Entry, Ledger
 
 FIRST = UUID(int=1)
 

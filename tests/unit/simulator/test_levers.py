@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import requests
 
-from airflow_provider_faceid.service.actions import IdentityLimits
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged
+from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.answers import ERRORS
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.standing import ACCOUNT_CODES, KEY_CODES, State
+from airflow_provider_faceid.simulator.account.account_state import ACCOUNT_CODES, KEY_CODES, State
+from airflow_provider_faceid.simulator.api.answers import ERRORS
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
 
 PARAMS = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}

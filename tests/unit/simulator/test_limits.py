@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.clock import BEIJING
-from airflow_provider_faceid.service.actions import ACTIONS
-from airflow_provider_faceid.simulator.limits import IdentityCounter, QuotaWindows
+from airflow_provider_faceid.simulator.account.limits import IdentityCounter, QuotaWindows
 
 FACE = "ImageRecognitionV2"
 SECOND = 1_780_286_400

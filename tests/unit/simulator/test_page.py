@@ -5,7 +5,7 @@ import re
 import pytest
 import requests
 
-from airflow_provider_faceid.simulator import page
+from airflow_provider_faceid.simulator.control import page
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HTML = page.FILE.read_text(encoding="utf-8")

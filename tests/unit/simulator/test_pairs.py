@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.simulator import pairs
+from airflow_provider_faceid.simulator.api import call as pairs
 
 
 @pytest.mark.parametrize(

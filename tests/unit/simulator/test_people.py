@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_faceid.service import id_card, name
-from airflow_provider_faceid.service.outcomes import FACE_RESULTS, ID_CARD_RESULTS
-from airflow_provider_faceid.simulator import pictures, similarity
-from airflow_provider_faceid.simulator.gallery import Gallery
+from airflow_provider_faceid.api import id_card, name
+from airflow_provider_faceid.api.codes import FACE_RESULTS, ID_CARD_RESULTS
 from airflow_provider_faceid.simulator.people import SAMPLES, People, expects
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD, SPECIAL, How
+from airflow_provider_faceid.simulator.people import photos as pictures
+from airflow_provider_faceid.simulator.people import photos as similarity
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, SPECIAL, How
+from airflow_provider_faceid.simulator.people.photos import Gallery
 
 TODAY = datetime.now(UTC).date()
 PEOPLE = People(2000)

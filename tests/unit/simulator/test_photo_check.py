@@ -5,8 +5,9 @@ from base64 import b64encode
 
 import pytest
 
-from airflow_provider_faceid.simulator import photo_check, pictures
-from airflow_provider_faceid.simulator.photo_check import Memory
+from airflow_provider_faceid.simulator.people import photos as photo_check
+from airflow_provider_faceid.simulator.people import photos as pictures
+from airflow_provider_faceid.simulator.people.photos import Memory
 
 PHOTO = b64encode(pictures.portrait("7:1")).decode()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS, Charged
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.standing import Standing, State
+from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
+from airflow_provider_faceid.simulator.account.account_state import Standing, State
+from airflow_provider_faceid.simulator.faults.effects import Code
+from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 PROJECT = Path(__file__).parents[3]
 PAGE = (PROJECT / "docs" / "simulator.md").read_text(encoding="utf-8")

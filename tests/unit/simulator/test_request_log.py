@@ -7,11 +7,10 @@ import time
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.effects import Code
-from airflow_provider_faceid.simulator.request_log import LOGGER
-from airflow_provider_faceid.simulator.rule import Rule
-from airflow_provider_faceid.simulator.special import ID_CARD
-from airflow_provider_faceid.simulator.transfers import DropAfter
+from airflow_provider_faceid.simulator.account.ledger import LOGGER
+from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
+from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.people.personas import ID_CARD
 
 
 @pytest.fixture

@@ -4,17 +4,20 @@ import math
 
 import pytest
 
-from airflow_provider_faceid.simulator.checked import FieldError
-from airflow_provider_faceid.simulator.effects import EFFECTS, AccountState, Code, Quota
-from airflow_provider_faceid.simulator.rule import Nth, Rule, describe, read_rule, read_rules
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.transfers import (
+from airflow_provider_faceid.simulator.faults.effects import (
+    EFFECTS,
+    AccountState,
+    Code,
     Delay,
     DropAfter,
     DropBefore,
+    Quota,
     Status,
     Truncate,
 )
+from airflow_provider_faceid.simulator.faults.rule import Nth, Rule, describe, read_rule, read_rules
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.validation import FieldError
 
 DROP = {"effect": "drop_after"}
 

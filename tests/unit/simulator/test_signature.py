@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict
 
-from airflow_provider_faceid.simulator import gateway, signature
-from airflow_provider_faceid.simulator.call import Call, receive
-from airflow_provider_faceid.simulator.standing import Standing
-from airflow_provider_faceid.simulator.unknowns import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Standing, Unknowns
+from airflow_provider_faceid.simulator.api import gateway
+from airflow_provider_faceid.simulator.api import gateway as signature
+from airflow_provider_faceid.simulator.api.call import Call, receive
 
 FILES = sorted((Path(__file__).parents[2] / "contract" / "signing").glob("*.json"))
 FACEID = [file for file in FILES if file.stem.startswith("faceid_")]

@@ -7,10 +7,11 @@ from urllib.parse import quote, urlencode
 import pytest
 from multidict import CIMultiDict
 
-from airflow_provider_faceid.simulator import gateway, signature, signature_v1
-from airflow_provider_faceid.simulator.call import receive
-from airflow_provider_faceid.simulator.standing import Standing
-from airflow_provider_faceid.simulator.unknowns import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Standing, Unknowns
+from airflow_provider_faceid.simulator.api import gateway
+from airflow_provider_faceid.simulator.api import gateway as signature
+from airflow_provider_faceid.simulator.api import gateway as signature_v1
+from airflow_provider_faceid.simulator.api.call import receive
 
 SHA256 = {"SignatureMethod": "HmacSHA256"}
 DOCUMENT = {

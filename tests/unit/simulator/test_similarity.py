@@ -5,8 +5,8 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageEnhance
 
-from airflow_provider_faceid.simulator import pictures
-from airflow_provider_faceid.simulator.similarity import (
+from airflow_provider_faceid.simulator.people import photos as pictures
+from airflow_provider_faceid.simulator.people.photos import (
     Features,
     features,
     open_picture,

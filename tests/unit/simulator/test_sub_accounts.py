@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
-from airflow_provider_faceid.simulator.rule import read_rule
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.unknowns import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Unknowns
+from airflow_provider_faceid.simulator.faults.rule import read_rule
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 KEYS = {"first": "one", "second": "two"}
 WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from airflow_provider_faceid.service.outcomes import COMMON, RESULTS
-from airflow_provider_faceid.simulator import texts
-from airflow_provider_faceid.simulator.answers import ERRORS
-from airflow_provider_faceid.simulator.business import HANDLERS, IDENTITY_CODES
+from airflow_provider_faceid.api.codes import COMMON, RESULTS
+from airflow_provider_faceid.simulator.api import answers as texts
+from airflow_provider_faceid.simulator.api.answers import ERRORS
+from airflow_provider_faceid.simulator.people.authority import HANDLERS, IDENTITY_CODES
 
 
 def test_every_result_of_the_outcome_table_is_described():

@@ -10,11 +10,15 @@ import pytest
 from airflow_provider_faceid.clock import BEIJING
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
-from airflow_provider_faceid.simulator.checked import FieldError
+from airflow_provider_faceid.simulator.account.account_state import (
+    LIKELIEST,
+    Unknowns,
+    read_unknowns,
+)
 from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.pictures import portrait
-from airflow_provider_faceid.simulator.special import FACE, ID_CARD
-from airflow_provider_faceid.simulator.unknowns import LIKELIEST, Unknowns, read_unknowns
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people.photos import portrait
+from airflow_provider_faceid.simulator.validation import FieldError
 
 WEI = ("11204416541220243X", "Wei Xiaobao")
 PHOTO = portrait("anybody")

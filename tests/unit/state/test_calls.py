@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.service.envelope import Pieces
-from airflow_provider_faceid.state.calls import call_key
+from airflow_provider_faceid.api.messages import Pieces
+from airflow_provider_faceid.state.ledger_types import call_key
 
 PARAMS = {"IdCard": "110101199003070000", "Name": "somebody", "ImageBase64": b"picture"}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.client.flow import Attempt
+from airflow_provider_faceid.api.messages import Reply
+from airflow_provider_faceid.api.verdict import judge
+from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.exceptions import (
     NotSentError,
     StateStoreError,
@@ -12,11 +14,9 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
-from airflow_provider_faceid.service.envelope import Reply
-from airflow_provider_faceid.service.verdict import judge
-from airflow_provider_faceid.state.calls import Claim, Decision, Record, Ruling, State
 from airflow_provider_faceid.state.idempotency import ask_once
-from airflow_provider_faceid.state.limits import Use
+from airflow_provider_faceid.state.identity_limits import Use
+from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, Ruling, State
 
 USES = (Use(7, 2, 9e9),)
 CLAIM = Claim("k" * 40, "1", USES)

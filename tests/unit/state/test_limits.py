@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.clock import next_beijing_midnight
-from airflow_provider_faceid.service.actions import (
+from airflow_provider_faceid.api.actions import (
     ACTIONS,
     ID_CARD_VERIFICATION,
     IMAGE_RECOGNITION_V2,
     IdentityLimits,
 )
-from airflow_provider_faceid.state.limits import Use, uses_of
+from airflow_provider_faceid.clock import next_beijing_midnight
+from airflow_provider_faceid.state.identity_limits import Use, uses_of
 
 NOON = 1_790_000_080.0
 """Forty seconds into a minute."""

@@ -11,16 +11,14 @@ from airflow_provider_faceid.state.uplink import (
     FORGOTTEN_SECONDS,
     LONGEST_UPLOAD,
     Member,
-    Report,
-    Uplink,
-    after_step,
-    share_of,
-)
-from airflow_provider_faceid.state.uplink_rows import (
     MemoryUplink,
+    Report,
     StoredUplink,
+    Uplink,
     UploadTurn,
+    after_step,
     new_member,
+    share_of,
 )
 
 PHOTO = 2_500_000
@@ -161,10 +159,10 @@ def row(request, tmp_path):
 
 def test_runs_of_a_host_meet_in_one_row(row):
     first, second = new_member(), new_member()
-    assert row.after_step(first, 9, 0, Report())[1] == FIRST
-    assert row.after_step(second, 9, 0, Report())[1] == FIRST / 2
-    assert row.after_step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
-    uplink, _ = row.after_step(second, 0, 0, Report())
+    assert row.step(first, 9, 0, Report())[1] == FIRST
+    assert row.step(second, 9, 0, Report())[1] == FIRST / 2
+    assert row.step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
+    uplink, _ = row.step(second, 0, 0, Report())
     assert uplink.mean_bytes == PHOTO
     assert uplink.members.keys() == {first}
 
@@ -172,10 +170,10 @@ def test_runs_of_a_host_meet_in_one_row(row):
 def test_a_row_that_cannot_be_read_is_measured_anew(tmp_path):
     store = StateStore(f"sqlite:///{tmp_path / 'state'}", SYSTEM_CLOCK)
     row = StoredUplink(store, "host")
-    row.after_step("a", 1, 0, Report())
+    row.step("a", 1, 0, Report())
     with store.transaction() as cursor:
         cursor.execute("UPDATE faceid_uplinks SET state = '{\"members\": 7}'")
-    assert row.after_step("a", 1, 0, Report())[1] == FIRST
+    assert row.step("a", 1, 0, Report())[1] == FIRST
     store.close()
 
 
@@ -206,6 +204,6 @@ def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
     late.ended()
     for turn in turns:
         turn.ended()
-    uplink, _ = row.after_step("looks", 0, 0, Report())
+    uplink, _ = row.step("looks", 0, 0, Report())
     assert not uplink.members
     assert uplink.mean_bytes == PHOTO

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.client.credentials.chain import Chain
-from airflow_provider_faceid.client.credentials.choice import origin_of
-from airflow_provider_faceid.client.credentials.cvm_role import CvmRole
-from airflow_provider_faceid.client.credentials.environment import Environment
-from airflow_provider_faceid.client.credentials.key import Credentials
-from airflow_provider_faceid.client.credentials.profile import Profile
-from airflow_provider_faceid.client.credentials.roles import AssumedRole, TkeOidc
-from airflow_provider_faceid.client.credentials.sts import DEFAULT_SECONDS, HOST, Sts
-from airflow_provider_faceid.client.credentials.web import Way
-from airflow_provider_faceid.client.extra import form_fields
+from airflow_provider_faceid.client.connection_schema import form_fields
+from airflow_provider_faceid.client.credentials import Credentials
+from airflow_provider_faceid.client.credentials.providers import (
+    Chain,
+    CvmRole,
+    Environment,
+    Profile,
+    origin_of,
+)
+from airflow_provider_faceid.client.credentials.sts import (
+    DEFAULT_SECONDS,
+    HOST,
+    AssumedRole,
+    Sts,
+    TkeOidc,
+    Way,
+)
 from airflow_provider_faceid.exceptions import ConfigurationError
 
 ROLE = "qcs::cam::uin/100000000001:roleName/faceid"

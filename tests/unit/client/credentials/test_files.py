@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import profile
-from airflow_provider_faceid.client.credentials.environment import VARIABLES, Environment
-from airflow_provider_faceid.client.credentials.key import MAX_BYTES, Credentials, Issued
-from airflow_provider_faceid.client.credentials.profile import Profile
+from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials, Issued
+from airflow_provider_faceid.client.credentials import providers as profile
+from airflow_provider_faceid.client.credentials.providers import VARIABLES, Environment, Profile
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError
 

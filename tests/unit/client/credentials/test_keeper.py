@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from airflow_provider_faceid.client.credentials.keeper import (
+from airflow_provider_faceid.client.credentials import Credentials, Issued
+from airflow_provider_faceid.client.credentials.refresh import (
     AGAIN_SECONDS,
     EARLY_SECONDS,
     PATIENCE_SECONDS,
     PAUSES,
     READ_AGAIN_SECONDS,
     Keeper,
+    OneKey,
+    keys_of,
+    new_keys_of,
 )
-from airflow_provider_faceid.client.credentials.key import Credentials, Issued
-from airflow_provider_faceid.client.credentials.keys import OneKey, keys_of, new_keys_of
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError, UnavailableError
 from tests.patience import PATIENCE
 from tests.unit.client.conftest import ManualClock

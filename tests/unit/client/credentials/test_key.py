@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.client.credentials.key import (
+from airflow_provider_faceid.client.credentials import (
     MOST_SECONDS,
     Credentials,
     key_of,

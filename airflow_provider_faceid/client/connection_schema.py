@@ -1,0 +1,178 @@
+"""The connection's extra fields: each checked against what the form's schema says of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from ..get_provider_info import get_provider_info
+from ..text import unknown
+
+# An endpoint as people write it, as a URL without a path.
+
+
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)"
+    r"(:(?P<port>[0-9]{1,5}))?"
+)
+_MAX_PORT = 65535
+
+
+def url_of(
+    conn_id: str,
+    field: str,
+    host: str | None,
+    port: int | None = None,
+    schema: str | None = None,
+    *,
+    default: str,
+) -> str:
+    """
+    Return scheme, host and, unless it is the scheme's own, port.
+
+    :param field: what the field is called, for the message.
+    :param host: a host name, or a URL without a path; the default if empty.
+    :param schema: ``http`` to go without TLS; anything else is https.
+    :raises ConfigurationError: it is neither.
+    """
+    host = (host or default).strip().rstrip("/").lower()
+    if "://" not in host:
+        host = f"{'http' if schema == 'http' else 'https'}://{host}"
+    found = _ADDRESS.fullmatch(host)
+    # The form's Test button sends port 0 for an empty field.
+    port = int((found and found["port"]) or port or 0)
+    if found is None or not 0 <= port <= _MAX_PORT:
+        raise ConfigurationError(
+            f"Connection '{conn_id}': {field} must be a host name such as {default}, or "
+            "http://host:port, without a path"
+        )
+    url = f"{found['scheme']}://{found['host']}"
+    return url if port in {0, 80 if found["scheme"] == "http" else 443} else f"{url}:{port}"
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+}
+VISIBLE = re.compile(r"[!-~]*")
+"""What an HTTP header carries unharmed."""
+_LINES = re.compile(r"[ -~\r\n\t]*")
+"""What a key may be pasted as."""
+
+
+@cache
+def form_fields() -> dict[str, Any]:
+    """Return the connection form's own fields, from the provider's metadata."""
+    fields: dict[str, Any] = get_provider_info()["connection-types"][0]["conn-fields"]
+    return fields
+
+
+_OF_HTTP = {
+    "allow_redirects": "no redirect is followed",
+    "cert": "client certificates are not supported",
+    "check_response": "every answer is checked",
+    "headers": "no header is taken from a connection",
+    "max_redirects": "no redirect is followed",
+    "proxy": "say it in 'proxies'",
+    "srv_lookup": "the endpoint is asked as it is written",
+    "stream": "answers are always read piece by piece",
+    "trust_env": "the environment's proxies and certificates are used unless 'proxies' says others",
+    "verify_ssl": "say it in 'verify'",
+}
+"""What Airflow's HTTP connections know and ours does not, with the reason."""
+
+
+def refuse_no_object(conn_id: str, text: str | None) -> None:
+    """
+    Refuse an Extra that is no JSON object: Airflow would read it as an empty one.
+
+    :raises ConfigurationError: the connection is named, and nothing of the text shown.
+    """
+    if not text or not text.strip():
+        return
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ConfigurationError(f"Connection '{conn_id}': Extra is no JSON object")
+
+
+def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
+    """
+    Refuse fields that do not exist: whoever misspells one takes it for set.
+
+    :param given: the connection's Extra.
+    :raises ConfigurationError: the fields are named, with the nearest that exist.
+    """
+    known = form_fields().keys()
+    for name, reason in _OF_HTTP.items():
+        if name in given:
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field '{name}' has no use here: {reason}. Remove it"
+            )
+    if words := unknown(given, known):
+        raise ConfigurationError(f"Connection '{conn_id}': unknown extra field {words}")
+
+
+def checked(conn_id: str, name: str, value: object) -> Any:
+    """
+    Return a field's value in its type, None if it is empty.
+
+    :raises ConfigurationError: it is mistyped or out of range; connection and field are named.
+    """
+    schema = form_fields()[name]["schema"]
+    if value is None or value == "":
+        return None
+    kind = schema["type"][0]
+    if isinstance(value, str) and kind != "string":
+        value = _from_text(value)
+    fits = isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if fits and isinstance(value, int | float) and low is not None:
+        fits = low <= value <= high
+    if fits and isinstance(value, str):
+        # Most texts end up in headers, where anything else would fail, and be quoted, in every call.
+        allowed = _LINES if schema.get("format") == "multiline" else VISIBLE
+        shortest, longest = schema.get("minLength", 0), schema.get("maxLength", len(value))
+        fits = shortest <= len(value) <= longest and bool(allowed.fullmatch(value))
+    if fits and name == "proxies" and isinstance(value, dict):
+        fits = all(isinstance(text, str) for text in value.values())
+    if fits and "enum" in schema:
+        fits = value in schema["enum"]
+    if not fits:
+        raise ConfigurationError(
+            f"Connection '{conn_id}': extra field '{name}' must be {_wanted(name, schema)}"
+        )
+    return value
+
+
+def _from_text(value: str) -> object:
+    """Read what an older form or a connection URI stores as text; numbers and JSON look alike."""
+    try:
+        return json.loads(value.lower() if value in {"True", "False"} else value)
+    except ValueError:
+        return value
+
+
+def _wanted(name: str, schema: Mapping[str, Any]) -> str:
+    kind = schema["type"][0]
+    if "enum" in schema:
+        return " or ".join(schema["enum"])
+    if "minimum" in schema:
+        return f"a valid {kind} from {schema['minimum']} to {schema['maximum']}"
+    if kind == "string":
+        limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+        if "minLength" in schema:
+            limit = f" of {schema['minLength']} to {schema['maxLength']} characters"
+        return f"ASCII text{limit}" + (
+            "" if schema.get("format") == "multiline" else " without spaces"
+        )
+    return f"a valid {kind}" + (" of texts" if name == "proxies" else "")

@@ -1,0 +1,366 @@
+"""Where the workers of an account meet: the state store Airflow's connections lead to."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow.providers.common.compat.sdk import AirflowException, conf
+from airflow.sdk import BaseHook
+
+from .. import process as forks
+from ..client.connection_schema import refuse_no_object
+from ..client.credentials.refresh import keys_of
+from ..client.settings import Settings
+from ..clock import SECONDS_PER_DAY
+from ..exceptions import ConfigurationError
+from ..get_provider_info import get_provider_info
+from ..state.identity_limits import IdentityCounts
+from ..state.ledger import Ledger
+from ..state.rate_limiter import SlotPace, StoredRow
+from ..state.store import StateStore, Survives
+from ..state.uplink import StoredUplink
+from ..text import unknown
+from ..warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
+
+# Our section of Airflow's configuration, ``[faceid]``: its options by name, and no other.
+# The extras of this package that a type of connection needs, and what to say where one is missing.
+# Any supported SQL connection of Airflow as a database of ours.
+
+
+SECTION = "faceid"
+
+
+def option(name: str) -> str:
+    """
+    Return an option as text, its default if it is not set.
+
+    :raises ConfigurationError: the section has an option that does not exist: whoever misspells one
+        takes it for set.
+    """
+    known = get_provider_info()["config"][SECTION]["options"]
+    given = {*(conf.getsection(SECTION) or {}), *_of_environment()}
+    if words := unknown(sorted(given), known.keys()):
+        raise ConfigurationError(f"Airflow's configuration, [{SECTION}]: unknown option {words}")
+    return str(conf.get(SECTION, name, fallback=known[name]["default"]) or "")
+
+
+def _of_environment() -> list[str]:
+    """Return the options the environment sets; Airflow 3.1 lists them with no section it does not know."""
+    start = f"AIRFLOW__{SECTION.upper()}__"
+    names = [name.removeprefix(start).lower() for name in os.environ if name.startswith(start)]
+    return [name.removesuffix("_cmd") for name in names]
+
+
+class Extra(NamedTuple):
+    """
+    One extra.
+
+    :param name: as in ``pip install 'airflow-provider-faceid[name]'``.
+    :param modules: what it brings, and the code that needs it imports.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+
+
+EXTRAS: Mapping[str, Extra] = {
+    "postgres": Extra("postgres", ("airflow.providers.postgres.hooks", "psycopg")),
+    # DuckDB reads a timestamp with a time zone only where there is pytz, and asks when it meets one.
+    "duckdb": Extra("duckdb", ("airflow.providers.duckdb.hooks", "duckdb", "pytz")),
+}
+"""By type of connection. Other types need nothing that is not always there."""
+
+
+def require_extra(conn_id: str, conn_type: str) -> None:
+    """
+    Make sure that what a connection needs is installed.
+
+    :raises ConfigurationError: a module is missing; the command that installs it is named.
+    """
+    extra = EXTRAS.get(conn_type)
+    missing = [] if extra is None else [name for name in extra.modules if not _is_there(name)]
+    if missing:
+        raise missing_extra(conn_id, conn_type, f"{' and '.join(missing)} cannot be imported here")
+
+
+def missing_extra(conn_id: str, conn_type: str, cause: str) -> ConfigurationError:
+    """Return the error that says which extra to install."""
+    extra = EXTRAS.get(conn_type)
+    package = f"airflow-provider-faceid[{extra.name}]" if extra else conn_type
+    return ConfigurationError(
+        f"Connection '{conn_id}' of type {conn_type} needs an extra: {cause}. Where tasks run: "
+        f"pip install '{package}'"
+    )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a package above it is missing
+        return False
+
+
+DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB}
+"""Dialect by connection type. Other databases are refused until they are tested."""
+
+
+def database(conn_id: str) -> Database:
+    """
+    Return the database behind a connection.
+
+    :param conn_id: connection of type ``sqlite``, ``postgres`` or ``duckdb``.
+    :raises ConfigurationError: another type, or its provider is not installed.
+    """
+    conn_type = BaseHook.get_connection(conn_id).conn_type
+    if conn_type not in DIALECTS:
+        raise ConfigurationError(
+            f"Connection '{conn_id}' is of type '{conn_type}'. Tables can be read and written "
+            f"through connections of type {', '.join(DIALECTS)}"
+        )
+    require_extra(conn_id, conn_type)
+    try:
+        hook = BaseHook.get_hook(conn_id)
+    except (AirflowException, ImportError) as error:
+        cause = f"its hook cannot be imported ({type(error).__name__})"
+        raise missing_extra(conn_id, conn_type, cause) from None
+    return Database(hook.get_conn, DIALECTS[conn_type], conn_id)
+
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+DEFAULT_FILE = "faceid_state.sqlite"
+STORES = ("sqlite", "postgres")
+"""Connection types that lead to a state store."""
+ONE_HOST = frozenset({"LocalExecutor", "SequentialExecutor"})
+"""Executors whose tasks all run where the scheduler runs."""
+
+_OF_POSTGRES_HOOK = frozenset(
+    {
+        "aws_conn_id",
+        "azure_conn_id",
+        "cluster-identifier",
+        "cursor",
+        "iam",
+        "redshift",
+        "redshift-serverless",
+        "sqlalchemy_query",
+        "sqlalchemy_scheme",
+        "workgroup-name",
+    }
+)
+"""What Airflow's own hook reads in the Extra of a PostgreSQL connection."""
+
+log = logging.getLogger(__name__)
+_paces: dict[tuple[str, str, float], SlotPace] = {}
+
+
+class _Making:
+    """Lets one thread at a time make what all of them share."""
+
+    def __init__(self) -> None:
+        self.after_fork(is_child=True)
+        forks.concerns(self)
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child make its own whatever its parent's threads were making."""
+        if is_child:
+            self.lock = threading.Lock()
+
+
+_MAKING = _Making()
+
+
+def shared_pace(settings: Settings, action: str, state_conn_id: str | None = None) -> SlotPace:
+    """
+    Return the pace all workers share for an account and an Action, one object per process.
+
+    :param state_conn_id: goes before the connection's and the configuration's.
+    """
+    url = _url(settings, state_conn_id)
+    key = (url, _name(settings, action), settings.rate(action))
+    with _MAKING.lock:  # threads that ask at once must not make one each
+        if key not in _paces:
+            _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
+        return _paces[key]
+
+
+def shared_uplink(settings: Settings, state_conn_id: str | None = None) -> StoredUplink:
+    """
+    Return the uplink of this host, which all its tasks share.
+
+    :param state_conn_id: as for :func:`shared_pace`.
+    """
+    return StoredUplink(_store(_url(settings, state_conn_id)), socket.gethostname()[:200])
+
+
+def shared_counts(settings: Settings, state_conn_id: str | None = None) -> IdentityCounts:
+    """
+    Return the counters of how often each person was asked about, shared by all workers.
+
+    :param state_conn_id: as for :func:`shared_pace`.
+    """
+    return IdentityCounts(_store(_url(settings, state_conn_id)))
+
+
+def shared_ledger(
+    settings: Settings,
+    owner: str,
+    state_conn_id: str | None = None,
+    *,
+    max_charged: int | None = None,
+    reuse_within: float = 0.0,
+) -> Ledger:
+    """
+    Return the ledger of a task, in the store all workers share.
+
+    :param owner: the task instance, the same for every try of it.
+    :param state_conn_id: as for :func:`shared_pace`.
+    :param max_charged: calls all tries of it may be charged for; None for any number.
+    :param reuse_within: seconds for which the answer of another campaign is good.
+    :raises ConfigurationError: answers are not kept for so long, or a number is out of range.
+    """
+    written = option("keep_answers_days")
+    if not (written.isdecimal() and int(written)):
+        raise ConfigurationError(
+            f"[faceid] keep_answers_days is '{written}'; it is a number of days"
+        )
+    days = int(written)
+    keep = days * SECONDS_PER_DAY
+    if not 0 <= reuse_within <= keep:
+        raise ConfigurationError(
+            f"reuse_within of {reuse_within / SECONDS_PER_DAY:g} days: answers are kept for "
+            f"{days} days, see [faceid] keep_answers_days"
+        )
+    if max_charged is not None and max_charged < 0:
+        raise ConfigurationError(f"max_charged={max_charged}: it is 0 or more")
+    store = _store(_url(settings, state_conn_id))
+    return Ledger(store, owner, max_charged=max_charged, reuse_within=reuse_within, keep=keep)
+
+
+def _url(settings: Settings, state_conn_id: str | None) -> str:
+    return state_url(state_conn_id or settings.state_conn_id or _configured())
+
+
+def state_url(state_conn_id: str) -> str:
+    """
+    Return the SQLAlchemy URL of a connection, or of the default file if there is none.
+
+    :raises ConfigurationError: the connection is of another type.
+    """
+    if state_conn_id:
+        connection = BaseHook.get_connection(state_conn_id)
+        refuse_no_object(state_conn_id, connection.extra)
+        if connection.conn_type not in STORES:
+            raise ConfigurationError(
+                f"Connection '{state_conn_id}' is of type '{connection.conn_type}'. The state store "
+                f"needs one of type {' or '.join(STORES)}"
+            )
+        require_extra(state_conn_id, connection.conn_type)
+        host = connection.host or ""
+        if connection.conn_type == "postgres" and host.startswith("/"):
+            return _by_socket(state_conn_id, connection)
+        if connection.conn_type == "sqlite" and "?" in host and not host.startswith("file:"):
+            return _sqlite(host)
+        url = str(BaseHook.get_hook(state_conn_id).get_uri())
+        return (
+            url
+            if connection.conn_type == "sqlite"
+            else _postgresql(state_conn_id, url, connection.extra_dejson)
+        )
+    _warn_of_several_hosts()
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return _sqlite(str(home / DEFAULT_FILE))
+
+
+def _by_socket(conn_id: str, connection: Connection) -> str:
+    """Return the URL of a server on this host whose socket is in a folder, the connection's host."""
+    from sqlalchemy import URL  # noqa: PLC0415 - takes a while
+
+    url = URL.create(
+        "postgresql",
+        username=connection.login,
+        password=connection.password,
+        port=connection.port,
+        database=connection.schema,
+        query={"host": str(connection.host)},
+    )
+    shown = url.render_as_string(hide_password=False)
+    return _postgresql(conn_id, shown, connection.extra_dejson)
+
+
+def _sqlite(path: str) -> str:
+    from sqlalchemy import URL  # noqa: PLC0415 - takes a while
+
+    return URL.create("sqlite", database=path).render_as_string()
+
+
+def _postgresql(conn_id: str, url: str, extra: Mapping[str, object]) -> str:
+    """
+    Return the URL for our driver, with what the connection's Extra says to it.
+
+    Airflow's hook has a place for that when it connects and none in its URL, so that ``sslmode``
+    and ``connect_timeout`` would be lost. PostgreSQL's library names what may be said.
+    """
+    from psycopg import pq  # noqa: PLC0415 - comes with the extra postgres
+    from sqlalchemy import make_url  # noqa: PLC0415 - takes a while
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    if words := unknown(extra, known | _OF_POSTGRES_HOOK):
+        raise ConfigurationError(f"Connection '{conn_id}': unknown extra field {words}")
+    said = {name: str(value) for name, value in extra.items() if name in known}
+    found = make_url(url).set(drivername="postgresql+psycopg")
+    return found.update_query_dict(said).render_as_string(hide_password=False)
+
+
+def _name(settings: Settings, action: str) -> str:
+    """
+    Name an account, the same under all its keys and without showing one.
+
+    Nothing about a temporary key that somebody else renews says whose it is. Its account is taken
+    to be that of the other connections with the same ``hash_secret``.
+    """
+    account = keys_of(settings.credentials).account(settings.conn_id)
+    if not account:
+        account = hmac.digest(settings.hmac_key.encode(), b"account", "sha256").hex()
+    key = hashlib.sha256(account.encode()).hexdigest()[:16]
+    return f"{settings.host[:120]} {key} {action[:50]}"
+
+
+def _configured() -> str:
+    return option("state_conn_id")
+
+
+@cache
+def _store(url: str) -> StateStore:
+    survives = option("ledger_survives") or Survives.POWER_LOSS.value
+    if survives not in set(Survives):
+        raise ConfigurationError(
+            f"[faceid] ledger_survives is '{survives}'; it is {' or '.join(Survives)}"
+        )
+    return StateStore(url, survives=Survives(survives))
+
+
+@cache
+def _warn_of_several_hosts() -> None:
+    """Warn, once, that a file of this host is no meeting place for workers elsewhere."""
+    named = str(conf.get("core", "executor", fallback=""))
+    executors = {part.strip().rpartition(":")[2].rpartition(".")[2] for part in named.split(",")}
+    spread = sorted(executors - ONE_HOST - {""})
+    if spread:
+        log.warning(
+            "%s may run tasks on several hosts, but the Face ID pace is kept in a SQLite file of "
+            "this host. Together the workers may exceed the quota. Set state_conn_id to a "
+            "PostgreSQL connection, in the Face ID connection or as [faceid] state_conn_id",
+            " and ".join(spread),
+        )

@@ -1,0 +1,266 @@
+"""Parameters as they are after rendering: read, checked and typed, by their names.
+
+A template renders to text, or to a Python object where a DAG has ``render_template_as_native_obj``.
+Both are read alike, so that ``max_charged="{{ params.budget }}"`` is a number in each of them. An
+optional parameter that renders to nothing or to ``None`` counts as not given: a campaign must not be
+called ``None`` because a DAG was triggered without one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from ast import literal_eval
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..compat import is_come_back
+from ..exceptions import ConfigurationError
+from ..process import told
+from ..text import SHOWN, nearest
+
+# What the operators share: what our tables say of a task, asset events, the manifest of a failure.
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow.sdk import Context
+
+    from ..warehouse.records import Work
+
+
+def work_of(context: Context, campaign: str, action: str, source: str = "") -> Work:
+    """
+    Return what our tables say of the work of a task.
+
+    :param source: where its rows are.
+    """
+    from ..warehouse.records import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    ti: Any = context["ti"]
+    map_index = int(getattr(ti, "map_index", -1))
+    return Work(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
+
+
+def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:
+    """Attach counts to the asset events of a task's outlets; nothing per row."""
+    for outlet in outlets:
+        context["outlet_events"][outlet].extra = dict(facts)
+
+
+@contextmanager
+def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """
+    Push what a task would have returned, and why it did not, if it fails.
+
+    A task that fails returns nothing; one after it with ``trigger_rule="all_done"`` would meet None.
+
+    :param manifest: returns the counts so far.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_come_back(error):
+            failed = {**manifest(), "success": False, "error": told(error)}
+            with suppress(Exception):  # why the task fails says more
+                context["ti"].xcom_push(key="return_value", value=failed)
+        raise
+
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+Reader = Callable[[Any], Any]
+"""Returns a value as it is used; raises ``ValueError`` with the words that say what it should be."""
+
+_NOTHING = frozenset({"", "none", "null"})
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_DAYS_AND_CLOCK = re.compile(
+    r"(?:(?P<days>\d+) ?d(?:ays?)?)?(?:, ?|(?<=[sdy]) |^|$)"
+    r"(?:(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?)?"
+)
+_ISO_8601 = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+
+
+def read_parameters(operator: BaseOperator, *needed: str) -> None:
+    """
+    Read the templated parameters of an operator, once they are rendered.
+
+    :param needed: names of those that must not render to nothing.
+    :raises ConfigurationError: some are not what they should be; all of them are named.
+    """
+    wrong = []
+    for name in operator.template_fields:
+        value = getattr(operator, name)
+        reader = text if name in needed else READERS[name]
+        try:
+            setattr(operator, name, reader(value))
+        except ValueError as error:
+            shown = repr(value)
+            shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+            wrong.append(f"{name.removeprefix('is_')}={shown}: {error}")
+    if wrong:
+        raise ConfigurationError(f"Task '{operator.task_id}': {'; '.join(wrong)}")
+
+
+def text(value: Any) -> str:
+    """Read text that has to be there; a native template makes a number of a name of digits."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"it is text, not {type(value).__name__}")  # noqa: TRY004 - one kind to catch
+    if str(value).strip().lower() in _NOTHING:
+        raise ValueError("it is text, and must not be empty")
+    return str(value)
+
+
+def whole_number(value: Any, *, least: int) -> int:
+    """Read a whole number."""
+    number = value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", value):
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise ValueError(f"it is a whole number from {least}")
+    return number
+
+
+def share(value: Any) -> float:
+    """Read a share."""
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number <= 1:
+        raise ValueError("it is a share from 0 to 1")
+    return number
+
+
+def duration(value: Any) -> timedelta:
+    """Read a duration: ``timedelta``, its text (``30 days, 0:00:00``), or ISO 8601 (``P30D``)."""
+    found: timedelta | None = value if isinstance(value, timedelta) else None
+    if isinstance(value, str):
+        written = value.strip()
+        for form in (_ISO_8601, _DAYS_AND_CLOCK):
+            if match := form.fullmatch(written):
+                parts = {
+                    unit: float(number) for unit, number in match.groupdict().items() if number
+                }
+                found = timedelta(**parts)
+                break
+    if found is None or found <= timedelta(0):
+        raise ValueError("it is a timedelta of more than nothing, or its text such as 'P30D'")
+    return found
+
+
+def flag(value: Any) -> bool:
+    """Read true or false; the text ``False`` is not true."""
+    found = _FLAGS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    if found is None:
+        raise ValueError("it is True or False")
+    return found
+
+
+def choice(value: Any, *, of: tuple[str, ...]) -> str:
+    """Read one of a few words."""
+    if value not in of:
+        *others, last = map(repr, of)
+        hint = nearest(str(value), of)
+        near = f"; did you mean '{hint}'?" if hint else ""
+        raise ValueError(f"it is {', '.join(others)} or {last}{near}")
+    return str(value)
+
+
+def action(value: Any) -> str:
+    """Read the name of an Action."""
+    from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    return choice(value, of=tuple(ACTIONS))
+
+
+def names(value: Any) -> list[Any]:
+    """Read a list of names or keys, also from the text a template makes of one."""
+    found = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, list | tuple | set | frozenset):
+        raise ValueError("it is a list")  # noqa: TRY004 - one kind to catch
+    return list(found)
+
+
+def dictionaries(value: Any) -> list[dict[str, Any]]:
+    """Read a list of dicts, also from JSON."""
+    found = names(value)
+    if not all(isinstance(one, Mapping) for one in found):
+        raise ValueError("it is a list of dicts")
+    return found
+
+
+def optional(value: Any, *, reader: Reader) -> Any:
+    """Read a parameter that need not be given."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
+        return None
+    return reader(value)
+
+
+def as_it_is(value: Any) -> Any:
+    """Return a value that is checked where it is used."""
+    return value
+
+
+def _parsed(written: str) -> Any:
+    for parse in (json.loads, literal_eval):
+        try:
+            return parse(written)
+        except (ValueError, SyntaxError):
+            continue
+    return None
+
+
+_optional_text = partial(optional, reader=text)
+_optional_duration = partial(optional, reader=duration)
+_from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, least=1)
+
+READERS: Mapping[str, Reader] = {
+    "action": action,
+    "campaign": _optional_text,
+    "expectations": dictionaries,
+    "faceid_conn_id": text,
+    "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
+    "id_card_column": text,
+    "is_dry_run": flag,
+    "key": as_it_is,
+    "key_column": text,
+    "max_bad_fraction": share,
+    "max_changed": share,
+    "max_charged": partial(optional, reader=_from_zero),
+    "max_in_flight": partial(optional, reader=_from_one),
+    "min_rows": _from_zero,
+    "name_column": text,
+    "on_in_doubt": partial(choice, of=("hold", "retry")),
+    "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
+    "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
+    "on_postponed": partial(choice, of=("leave", "reschedule")),
+    "other_columns": names,
+    "page_size": _from_one,
+    "photo_column": text,
+    "photo_is_path": flag,
+    "quarantine_table": text,
+    "read_photos": flag,
+    "result_table": text,
+    "reuse_within": _optional_duration,
+    "run_table": text,
+    "shards": _from_one,
+    "skip_rules": names,
+    "source": _optional_text,
+    "source_conn_id": _optional_text,
+    "source_keys": partial(optional, reader=names),
+    "state_conn_id": _optional_text,
+    "use_default_suite": flag,
+    "valid_for": _optional_duration,
+    "version_column": _optional_text,
+    "warehouse_conn_id": _optional_text,
+}
+"""How each parameter is read, by its name: it is read alike by all operators."""

@@ -1,0 +1,1 @@
+"""The account: what the service remembers of it between two calls."""

@@ -1,0 +1,122 @@
+"""What no page says of the real service: one setting each, the likeliest value as its default.
+
+``docs/simulator.md`` lists them beside what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ...api.actions import MAX_PHOTO_BASE64
+from .. import validation as checked
+from ..api.answers import ERRORS
+
+# How the account stands: whether the service serves it, and which keys and token it accepts.
+
+
+SECRET_ID = "simulator-id"  # noqa: S105 - public, like the key
+SECRET_KEY = "simulator-key"  # noqa: S105 - the key pair the service knows unless told others
+TOKEN = "simulator-token"  # noqa: S105 - public; the temporary token that is good at first
+
+
+class State(StrEnum):
+    """What may be the matter with an account."""
+
+    OK = "ok"
+    ARREARS = "arrears"
+    CHARGE_EXCEPTION = "charge_exception"
+    NOT_ACTIVATED = "not_activated"
+    NOT_AUTHORISED = "not_authorised"
+    NO_PERMISSION = "no_permission"
+    KEY_DELETED = "key_deleted"
+
+
+KEY_CODES: dict[State, str] = {State.KEY_DELETED: "AuthFailure.SecretIdNotFound"}
+"""What is answered before the signature is looked at, by state."""
+
+ACCOUNT_CODES: dict[State, str] = {
+    State.ARREARS: "UnauthorizedOperation.Arrears",
+    State.CHARGE_EXCEPTION: "UnauthorizedOperation.ChargeStatusException",
+    State.NOT_ACTIVATED: "UnauthorizedOperation.Nonactivated",
+    State.NOT_AUTHORISED: "UnauthorizedOperation.NonAuthorize",
+    State.NO_PERMISSION: "AuthFailure.UnauthorizedOperation",
+}
+"""What is answered to a call that is signed well, by state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    How the account stands at one moment.
+
+    :param state: what is the matter with it.
+    :param token: the one temporary token that has not expired.
+    :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
+    """
+
+    state: State = State.OK
+    token: str = TOKEN
+    keys: Mapping[str, str] = field(default_factory={SECRET_ID: SECRET_KEY}.copy)
+
+
+LAST_ZONE_H = 14
+"""How far clocks on land are ahead of UTC at most, in hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknowns:
+    """
+    What the service is taken to do where nobody outside knows.
+
+    :param action_first: version and Action are looked at before the credentials.
+    :param unsigned_payload: ``UNSIGNED-PAYLOAD`` waives the signature of the body.
+    :param version_1_clock_s: seconds a clock may differ with signature version 1.
+    :param account_quota: calls per second and Action all keys may make together; 0 is unlimited.
+    :param extra_limited: an ``Extra`` of more than ten characters is refused.
+    :param errors: codes of the business that come as ``Error`` in place of ``Result``.
+    :param similarity_without_comparison: ``Sim`` of answers for which no faces were compared; None
+        leaves it out.
+    :param max_photo_base64: longest ``ImageBase64`` in characters: "3M" may be 3,000,000.
+    :param free_calls_counted: answers that cost nothing count for the identity limits, too.
+    :param day_begins_utc_h: how many hours east of UTC the day of the identity limits begins.
+    """
+
+    action_first: bool = False
+    unsigned_payload: bool = True
+    version_1_clock_s: int = 300
+    account_quota: int = 0
+    extra_limited: bool = True
+    errors: Sequence[str] = tuple(sorted(ERRORS))
+    similarity_without_comparison: float | None = 0.0
+    max_photo_base64: int = MAX_PHOTO_BASE64
+    free_calls_counted: bool = True
+    day_begins_utc_h: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("action_first", "unsigned_payload", "extra_limited", "free_calls_counted"):
+            checked.flag(name, getattr(self, name))
+        if isinstance(self.errors, str) or not isinstance(self.errors, Sequence):
+            raise checked.FieldError("`errors` must be a list")
+        for code in self.errors:
+            checked.text("errors", code)
+        if self.similarity_without_comparison is not None:
+            sim = self.similarity_without_comparison
+            checked.number("similarity_without_comparison", sim, 0, 100)
+        checked.whole("version_1_clock_s", self.version_1_clock_s, 0)
+        checked.whole("account_quota", self.account_quota, 0)
+        checked.whole("max_photo_base64", self.max_photo_base64, 1)
+        checked.whole("day_begins_utc_h", self.day_begins_utc_h, -12, LAST_ZONE_H)
+
+
+LIKELIEST = Unknowns()
+
+
+def read_unknowns(document: object) -> Unknowns:
+    """
+    Read the settings from JSON: any of the fields of :class:`Unknowns`.
+
+    :raises FieldError: one of them is unknown or wrong.
+    """
+    return checked.build(Unknowns, checked.mapping("unknowns", document), "the unknowns")

@@ -1,0 +1,215 @@
+"""A call: one HTTP request as the gateway sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from ...api import signing
+from ..account.account_state import Standing, Unknowns
+
+# Pairs: ``a=1&b.c=2`` as in the query of a GET, or in the form signature version 1 posts.
+# The ``Authorization`` header of signature version 3, taken apart.
+
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names and values in the order they came, decoded."""
+
+
+def read_pairs(text: str) -> Pairs | None:
+    """Return the pairs of a query, or None if one of them has no ``=``."""
+    parts = [part.partition("=") for part in text.split("&") if part]
+    if not all(equals for _, equals, _ in parts):
+        return None
+    return tuple((unquote_plus(name), unquote_plus(value)) for name, _, value in parts)
+
+
+def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """
+    Return pairs as an object: ``Encryption.EncryptList.0=Name`` is an item of a list inside it.
+
+    Three levels are all the Actions have; a longer name keeps its rest in the third.
+    """
+    tree: dict[str, object] = {}
+    for name, value in pairs:
+        *parents, last = name.split(".", 2)
+        place = tree
+        for parent in parents:
+            below = place.get(parent)
+            if not isinstance(below, dict):
+                below = place[parent] = {}
+            place = below
+        place[last] = value
+    return {name: _lists(value) for name, value in tree.items()}
+
+
+def _lists(value: object) -> object:
+    """Return a value with objects whose names are 0, 1, 2... as lists."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _lists(one) for name, one in value.items()}
+    places = [str(place) for place in range(len(inner))]
+    return [inner[place] for place in places] if inner.keys() == set(places) else inner
+
+
+REQUIRED_HEADERS = frozenset({"content-type", "host"})
+
+_FORM = re.compile(
+    rf"{signing.ALGORITHM} +Credential=(?P<secret_id>[^/,]*)/(?P<scope>[^,]+), *"
+    r"SignedHeaders=(?P<names>[^,A-Z]+), *Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """
+    The parts of the header.
+
+    :param secret_id: whose key it is said to be.
+    :param scope: day and service the key is derived for.
+    :param names: the signed headers.
+    :param signature: the signature, in hex.
+    """
+
+    secret_id: str
+    scope: str
+    names: tuple[str, ...]
+    signature: str
+
+
+def read_authorization(value: str) -> Authorization | None:
+    """Return the parts of a header, or None if it is malformed or signs too little."""
+    found = _FORM.fullmatch(value.strip())
+    if found is None:
+        return None
+    names = tuple(found["names"].split(";"))
+    if not REQUIRED_HEADERS.issubset(names):
+        return None
+    return Authorization(found["secret_id"], found["scope"], names, found["signature"])
+
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_GET = 32 * 1024
+MAX_FORM = 1024 * 1024
+MAX_POST = 10 * 1024 * 1024
+"""Bytes of a query, of a form, of any other body (document 1041/33627)."""
+
+COMMON_PARAMETERS = ("Action", "Version", "Timestamp", "Region", "Language", "Token")
+"""Parameters of every Action. In headers they are called ``X-TC-...``."""
+VERSION_1_PARAMETERS = (
+    *COMMON_PARAMETERS,
+    "Nonce",
+    "RequestClient",
+    "SecretId",
+    "Signature",
+    "SignatureMethod",
+)
+_HEADERS = tuple((name, f"X-TC-{name}") for name in COMMON_PARAMETERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request to the data plane; :func:`receive` makes it.
+
+    :param method: HTTP method.
+    :param query: text after ``?`` exactly as sent, because that is what is signed.
+    :param headers: header fields; names are looked up in any case.
+    :param body: the whole body; empty if it is too large to be read.
+    :param length: bytes of the body, read or not.
+    :param arrived: arrival in seconds since 1970, before the body was read.
+    :param standing: how the account stood when the call arrived.
+    :param unknowns: what the service is taken to do where nobody outside knows.
+    :param signature_version: 3 or 1.
+    :param pairs: what a query or a form holds; None if it is malformed.
+    :param common: common parameters by name, without the prefix headers give them.
+    :param authorization: what the header of version 3 says; None if there is none, or no good one.
+    """
+
+    method: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    length: int
+    arrived: float
+    standing: Standing
+    unknowns: Unknowns
+    signature_version: int
+    pairs: Pairs | None
+    common: Mapping[str, str]
+    authorization: Authorization | None
+
+    @property
+    def action(self) -> str:
+        """Return the Action, empty if absent."""
+        return self.common.get("Action", "")
+
+    @property
+    def secret_id(self) -> str:
+        """Return whose signature the call says it bears, empty if it does not say."""
+        if self.signature_version == 1:
+            return self.common.get("SecretId", "")
+        return self.authorization.secret_id if self.authorization else ""
+
+    @property
+    def language(self) -> str:
+        """Return the language texts are answered in."""
+        return self.common.get("Language", "")
+
+    @property
+    def media_type(self) -> str:
+        """Return the content type without its parameters, lower-cased."""
+        return _media_type(self.headers)
+
+
+def receive(
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    length: int,
+    *,
+    arrived: float,
+    standing: Standing,
+    unknowns: Unknowns,
+) -> Call:
+    """
+    Return a call, with what can be known of it before anything is checked.
+
+    A query, or a form, without an ``Authorization`` header is signature version 1: all its
+    parameters are pairs. A GET of version 3 may have common parameters in the query, as the
+    samples of the API page have them; headers come first.
+    """
+    signed_by_header = "Authorization" in headers
+    form = not signed_by_header and method == "POST" and _media_type(headers) == FORM_TYPE
+    version = 1 if form or (method == "GET" and not signed_by_header) else 3
+    found: Pairs | None = ()
+    if method == "GET" and len(query) <= MAX_GET:
+        found = read_pairs(query)
+    elif form and length <= MAX_FORM:
+        found = read_pairs(body.decode(errors="replace"))
+    names = VERSION_1_PARAMETERS if version == 1 else COMMON_PARAMETERS
+    common = {name: value for name, value in found or () if name in names}
+    if version != 1:
+        common |= {name: headers[header] for name, header in _HEADERS if header in headers}
+    authorization = read_authorization(headers["Authorization"]) if signed_by_header else None
+    return Call(
+        method,
+        query,
+        headers,
+        body,
+        length,
+        arrived,
+        standing,
+        unknowns,
+        version,
+        found,
+        common,
+        authorization,
+    )
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -1,0 +1,304 @@
+"""The levers of the control plane: fault rules, clock, quotas, the state of the account.
+
+What is posted here holds from the next call on; each address also shows how things stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from aiohttp import web
+
+from ... import __version__
+from ...api.signing import JSON_TYPE
+from ...clock import utc_text
+from .. import validation as checked
+from ..account import ledger as request_log
+from ..account.account import Account
+from ..faults.effects import AccountState, ClockOffset, Quota
+from ..faults.rule import read_rules
+from ..people import Person, expects
+from ..people.authority import HANDLERS
+from ..people.personas import How
+
+# The control plane: ``/_sim/``, for whoever runs the simulator. The real service has none.
+#
+# No signature is asked for; the server listens on the loopback address only. Lists are sent piece by
+# piece, so that a long one does not hold up the data plane.
+#
+
+
+ROWS_AT_ONCE = 100
+RECENT = 20
+PHOTOS_AT_ONCE = 5
+
+
+class ControlPlane:
+    """
+    Shows and resets an account; :mod:`levers` changes it.
+
+    :param account: what the service remembers.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses of the control plane."""
+        return [
+            web.get("/_sim/health", self.health),
+            web.get("/_sim/people", self.people),
+            web.get("/_sim/ledger", self.ledger),
+            web.get("/_sim/recent", self.recent),
+            web.get("/_sim/bill", self.bill),
+            web.get("/_sim/pace", self.pace),
+            web.get("/_sim/keys", self.keys),
+            web.post("/_sim/reset", self.reset),
+        ]
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Say that it serves, which version it is, its time and how many requests it has seen."""
+        return _json(
+            {
+                "status": "ok",
+                "version": __version__,
+                "clock": utc_text(self.account.clock.now()),
+                "requests": len(self.account.ledger),
+            }
+        )
+
+    async def people(self, request: web.Request) -> web.StreamResponse:
+        """
+        List people, ordinary ones first; ``?special=0`` only those, ``?special=1`` only the others.
+
+        ``?photo=1`` adds the photo to send, ``?offset=`` and ``?limit=`` give a part.
+        """
+        offset, limit = _part(request)
+        end = None if limit is None else offset + limit
+        wanted = _special(request)
+        listed = islice(
+            (
+                person
+                for person in self.account.people.listed
+                if wanted is None or (person.special is not None) is wanted
+            ),
+            offset,
+            end,
+        )
+        if request.query.get("photo") == "1":
+            return await _stream(request, map(self._with_photo, listed), PHOTOS_AT_ONCE)
+        return await _stream(request, map(describe, listed))
+
+    async def ledger(self, request: web.Request) -> web.StreamResponse:
+        """List requests received; ``?offset=`` and ``?limit=`` give a part."""
+        return await _stream(request, self.account.ledger.rows(*_part(request)))
+
+    async def recent(self, request: web.Request) -> web.StreamResponse:
+        """List the last requests, newest first, people masked; ``?limit=``."""
+        _, limit = _part(request)
+        ledger = self.account.ledger
+        first = max(0, len(ledger) - (RECENT if limit is None else limit))
+        newest_first = reversed(list(ledger.rows(first)))
+        return await _stream(request, map(request_log.anonymous, newest_first))
+
+    async def bill(self, _: web.Request) -> web.Response:
+        """Give charged calls by Action."""
+        return _json({action: self.account.ledger.bill[action] for action in HANDLERS})
+
+    async def pace(self, _: web.Request) -> web.Response:
+        """Give arrivals by Action, see :meth:`limits.QuotaWindows.pace`."""
+        return _json(self.account.windows.pace())
+
+    async def keys(self, _: web.Request) -> web.Response:
+        """Give the keys of encrypted fields, see :meth:`keys.Keys.published`."""
+        return _json(self.account.encryption_keys.published())
+
+    async def reset(self, _: web.Request) -> web.Response:
+        """Forget every call and every change; the people stay."""
+        self.account.reset()
+        return _json({})
+
+    def _with_photo(self, person: Person) -> dict[str, object]:
+        photo = b64encode(self.account.gallery.submitted(person)).decode()
+        return {**describe(person), "photo_base64": photo}
+
+
+def describe(person: Person) -> dict[str, object]:
+    """
+    Return a person as the people list shows them.
+
+    ``expects`` is the final answer by Action. A transient code comes before it: ``at_first`` names
+    it and ``calls`` says how often.
+    """
+    described: dict[str, object] = {
+        "id_card": person.id_card,
+        "name": person.name,
+        "expects": dict(expects(person)),
+        "special": person.special is not None,
+    }
+    if person.special and person.special.how is How.AT_FIRST:
+        described |= {"at_first": dict(person.special.codes), "calls": person.special.calls}
+    return described
+
+
+def _special(request: web.Request) -> bool | None:
+    """Return which kind of people is asked for; None for both."""
+    asked = request.query.get("special")
+    if asked not in {None, "0", "1"}:
+        raise web.HTTPBadRequest(text="special is 0 for ordinary people, 1 for the special ones\n")
+    return None if asked is None else asked == "1"
+
+
+def _part(request: web.Request) -> tuple[int, int | None]:
+    """Return offset and limit of a list."""
+    offset, limit = request.query.get("offset", "0"), request.query.get("limit")
+    if not offset.isdecimal() or not (limit is None or limit.isdecimal()):
+        raise web.HTTPBadRequest(text="offset and limit are whole numbers from 0\n")
+    return int(offset), None if limit is None else int(limit)
+
+
+async def _stream(
+    request: web.Request, rows: Iterator[dict[str, object]], at_once: int = ROWS_AT_ONCE
+) -> web.StreamResponse:
+    """Send a JSON list, a few rows at a time."""
+    response = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
+    await response.prepare(request)
+    start = "["
+    while piece := list(islice(rows, at_once)):
+        text = start + ",\n".join(json.dumps(row, ensure_ascii=False) for row in piece)
+        await response.write(text.encode(errors="replace"))
+        await asyncio.sleep(0)
+        start = ",\n"
+    await response.write(b"[]\n" if start == "[" else b"]\n")
+    await response.write_eof()
+    return response
+
+
+def _json(document: object) -> web.Response:
+    return web.json_response(document)
+
+
+@dataclass(frozen=True)
+class ClockChange:
+    """
+    A change of the clocks.
+
+    :param advance_s: how many seconds to put the right time forward.
+    :param offset_s: how wrong the service's clock is from now on; None leaves it as it is.
+    """
+
+    advance_s: float = 0
+    offset_s: float | None = None
+
+    def __post_init__(self) -> None:
+        checked.number("advance_s", self.advance_s, 0, checked.TEN_YEARS_S)
+        if self.offset_s is not None:
+            ClockOffset(self.offset_s)
+
+    def change(self, account: Account) -> None:
+        """Change them."""
+        account.time.advance(self.advance_s)
+        if self.offset_s is not None:
+            ClockOffset(self.offset_s).change(account)
+
+
+class Levers:
+    """
+    Changes an account while it is being served.
+
+    :param account: what the service remembers.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses."""
+        return [
+            web.get("/_sim/faults", self.show_faults),
+            web.post("/_sim/faults", self.add_faults),
+            web.delete("/_sim/faults", self.clear_faults),
+            web.get("/_sim/clock", self.show_clock),
+            web.post("/_sim/clock", self.set_clock),
+            web.get("/_sim/quotas", self.show_quotas),
+            web.post("/_sim/quotas", self.set_quotas),
+            web.get("/_sim/account", self.show_account),
+            web.post("/_sim/account", self.set_account),
+        ]
+
+    async def show_faults(self, _: web.Request) -> web.Response:
+        """List the rules, with the calls each has seen and to how many it happened."""
+        return web.json_response(list(self.account.faults.rows()))
+
+    async def add_faults(self, request: web.Request) -> web.Response:
+        """Add a rule, or a list of them: all, or none if one is wrong."""
+        async with _posted(request) as document:
+            self.account.faults.add(*read_rules(document))
+        return await self.show_faults(request)
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        """Forget all rules."""
+        self.account.faults.clear()
+        return await self.show_faults(request)
+
+    async def show_clock(self, _: web.Request) -> web.Response:
+        """Give the time the service believes it is, and what it is made of."""
+        account = self.account
+        return web.json_response(
+            {
+                "now": utc_text(account.clock.now()),
+                "advanced_s": account.time.ahead_s,
+                "offset_s": account.clock.ahead_s,
+            }
+        )
+
+    async def set_clock(self, request: web.Request) -> web.Response:
+        """Put the time forward, or the service's clock wrong."""
+        async with _posted(request) as document:
+            checked.build(ClockChange, _object(document), "the clock").change(self.account)
+        return await self.show_clock(request)
+
+    async def show_quotas(self, _: web.Request) -> web.Response:
+        """Give calls per second by Action; 0 means unlimited."""
+        return web.json_response(self.account.windows.quotas)
+
+    async def set_quotas(self, request: web.Request) -> web.Response:
+        """Change the quotas that are named."""
+        async with _posted(request) as document:
+            Quota(_object(document)).change(self.account)
+        return await self.show_quotas(request)
+
+    async def show_account(self, _: web.Request) -> web.Response:
+        """Give the state of the account, and the temporary token that is good."""
+        standing = self.account.standing
+        return web.json_response({"state": standing.state, "token": standing.token})
+
+    async def set_account(self, request: web.Request) -> web.Response:
+        """Change state or token."""
+        async with _posted(request) as document:
+            checked.build(AccountState, _object(document), "the account").change(self.account)
+        return await self.show_account(request)
+
+
+def _object(document: object) -> Mapping[str, Any]:
+    return checked.mapping("body", document)
+
+
+@asynccontextmanager
+async def _posted(request: web.Request) -> AsyncIterator[object]:
+    """Give what was posted; whatever the block finds wrong with it is said with status 400."""
+    try:
+        document = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise web.HTTPBadRequest(text="the body is no JSON\n") from None
+    try:
+        yield document
+    except checked.FieldError as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from None

@@ -1,0 +1,175 @@
+"""The people the authority knows: fictional, made from a seed, the same every time.
+
+Ordinary people, who match, come first; the last are special (:data:`special.SPECIAL`), one for each
+code, some of which end a run over a table. Besides them the authority knows the two people of the API pages' samples, who are not listed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from ...api import id_card
+from ...api.name import MIDDLE_DOT
+from .personas import FIXED_SIMILARITY, MATCH, SPECIAL, How, Special
+
+# Names and places invented people are made of.
+#
+# No list of real people: common surnames, common syllables and real area codes, put together by chance.
+#
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# Surname and its spelling; the common ones stand first and are drawn more often.
+_SURNAMES = tuple(
+    pair.split("/")
+    for pair in _words(
+        "王/Wang 李/Li 张/Zhang 刘/Liu 陈/Chen 杨/Yang 黄/Huang 赵/Zhao 吴/Wu 周/Zhou 徐/Xu 孙/Sun "
+        "马/Ma 朱/Zhu 胡/Hu 郭/Guo 何/He 高/Gao 林/Lin 罗/Luo 郑/Zheng 梁/Liang 谢/Xie 宋/Song "
+        "唐/Tang 许/Xu 韩/Han 冯/Feng 邓/Deng 曹/Cao 彭/Peng 曾/Zeng 肖/Xiao 田/Tian 董/Dong "
+        "袁/Yuan 潘/Pan 于/Yu 蒋/Jiang 蔡/Cai 余/Yu 杜/Du 叶/Ye 程/Cheng 苏/Su 魏/Wei 吕/Lv 丁/Ding "
+        "任/Ren 沈/Shen 姚/Yao 卢/Lu 姜/Jiang 崔/Cui 钟/Zhong 谭/Tan 陆/Lu 汪/Wang 范/Fan 金/Jin "
+        "石/Shi 廖/Liao 贾/Jia 夏/Xia 韦/Wei 付/Fu 方/Fang 白/Bai 邹/Zou 孟/Meng 熊/Xiong 秦/Qin "
+        "邱/Qiu 江/Jiang 尹/Yin 薛/Xue 闫/Yan 段/Duan 雷/Lei 侯/Hou 龙/Long 史/Shi 陶/Tao 黎/Li "
+        "贺/He 顾/Gu 毛/Mao 郝/Hao 龚/Gong 邵/Shao 欧阳/Ouyang 司马/Sima 诸葛/Zhuge 上官/Shangguan"
+    )
+)
+_WEIGHTS = tuple(1 / (rank + 4) for rank in range(len(_SURNAMES)))
+_CUMULATIVE = tuple(sum(_WEIGHTS[: rank + 1]) for rank in range(len(_WEIGHTS)))
+
+_GIVEN = (
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文辉力鹏飞宇浩然子轩梓涵欣怡佳琪思雨"
+    "嘉俊晨曦博睿志远天佑雪梅春燕冬晓东海波林森海燕凤琴云龙振宁德胜长江永康家豪诗涵雅婷美玲淑珍惠兰"
+    "新民立业安琪若曦一诺可馨语嫣亦凡皓月星辰清泉松柏瑞祥福生金宝银川小慧丹青晴岚柔悠然"
+)
+_RARE = "㛃㼆䶮喆甯翀昇垚淼犇赟堃玥頔婧祎弢骉\U000241b5\U0002677d\U000289e0\U0002b5af"
+_SYLLABLES = _words(
+    "wei fang na min jing li qiang lei jun yang yong yan jie juan tao ming chao xiu xia ping gang "
+    "gui ying hua yu lan hong jian guo wen hui peng fei hao ran zi xuan xin yi jia qi si chen bo "
+    "rui zhi yuan tian xue mei chun dong xiao hai lin sen feng qin yun long zhen ning de sheng"
+)
+_MINORITY_FIRST = _words(
+    "阿依古丽 古丽米拉 热依汗 努尔兰 艾尼瓦尔 买合木提 阿布都拉 吐尔逊 帕提古丽 玛依努尔 库尔班 艾合买提 "
+    "木拉提 阿丽米热 扎西 卓玛 格桑 次仁 巴特尔 乌兰"
+)
+_MINORITY_SECOND = _words(
+    "吐尔逊 艾力 买买提 阿布力孜 斯迪克 热合曼 依明 玉素甫 卡德尔 尼亚孜 托合提 沙吾提 哈斯木 萨迪尔 "
+    "达瓦 顿珠 旺堆 平措 朝鲁 其木格"
+)
+
+AREAS = _words(
+    "110101 110102 110105 110106 110107 110108 120101 120102 120103 120104 130102 130104 130105 "
+    "130203 140105 140106 150102 150103 150104 150105 210102 210103 210104 210105 210202 210203 "
+    "220102 220103 220104 230102 230103 230104 310101 310104 310105 310106 310107 310109 310110 "
+    "310112 310115 320102 320104 320105 320106 330102 330106 340102 340103 340104 350102 350203 "
+    "360102 370102 370103 370202 370203 410102 410103 410105 420102 420103 420106 420111 430102 "
+    "430103 430104 440103 440104 440105 440106 440304 440305 450102 450103 460105 460106 500103 "
+    "500105 500112 510104 510105 510107 520102 520103 530102 530103 540102 610102 610103 610113 "
+    "620102 630102 640104 650102 810000 820000 830000"
+)
+"""Area codes of GB/T 2260, and the three of residence permits."""
+
+_KINDS = ("han", "han_single", "pinyin", "minority", "rare")
+_KIND_SHARES = (0.66, 0.80, 0.90, 0.96, 1.0)
+"""Running shares of the kinds of names."""
+
+
+def invent_name(chance: random.Random) -> str:
+    """Return a name: most of two or three characters, some in pinyin, of a minority, or rare."""
+    kind = chance.choices(_KINDS, cum_weights=_KIND_SHARES)[0]
+    if kind == "minority":
+        return chance.choice(_MINORITY_FIRST) + MIDDLE_DOT + chance.choice(_MINORITY_SECOND)
+    surname, spelling = chance.choices(_SURNAMES, cum_weights=_CUMULATIVE)[0]
+    if kind == "pinyin":
+        given = chance.choice(_SYLLABLES) + chance.choice(_SYLLABLES)
+        return f"{spelling} {given.capitalize()}"
+    if kind == "han_single":
+        return surname + chance.choice(_GIVEN)
+    last = _RARE if kind == "rare" else _GIVEN
+    return surname + chance.choice(_GIVEN) + chance.choice(last)
+
+
+DEFAULT_PEOPLE = 2000
+DEFAULT_SEED = 7
+FIRST_BIRTH = date(1940, 1, 1)
+BIRTH_DAYS = (date(2007, 12, 31) - FIRST_BIRTH).days
+_NOBODY = "Chen Jing"
+"""A name nobody in the list bears by chance: given names in pinyin have two syllables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    One person as the authority knows them.
+
+    :param id_card: the ID number.
+    :param name: the name a caller would send.
+    :param known_as: names the authority has for the number.
+    :param special: why the answer differs, None for ordinary people.
+    :param similarity: a fixed ``Sim`` for any usable photo, None to compare the pictures.
+    """
+
+    id_card: str
+    name: str
+    known_as: tuple[str, ...]
+    special: Special | None = None
+    similarity: float | None = None
+
+
+SAMPLES = (
+    Person("11204416541220243X", "Wei Xiaobao", ("Wei Xiaobao", "韦小宝"), None, FIXED_SIMILARITY),
+    Person("440305199505132561", "Liu Yang", (_NOBODY,)),
+)
+"""The samples of the API pages. The first number's check digit is wrong, and still it matches."""
+
+
+class People:
+    """
+    Everybody the authority knows.
+
+    :param count: how many to list; the special ones are always there, at the end.
+    :param seed: decides everything about them.
+    """
+
+    def __init__(self, count: int = DEFAULT_PEOPLE, seed: int = DEFAULT_SEED) -> None:
+        self.seed = seed
+        invented = _invent(max(count, len(SPECIAL)), seed)
+        self.listed = tuple(sorted(invented, key=lambda person: person.special is not None))
+        self.special = tuple(person for person in self.listed if person.special is not None)
+        self._by_number = {person.id_card: person for person in (*self.listed, *SAMPLES)}
+
+    def find(self, number: str) -> Person | None:
+        """Return the person with a number, samples included."""
+        return self._by_number.get(number)
+
+
+def expects(person: Person) -> Mapping[str, str]:
+    """Return what the service will answer about a listed person in the end, by Action."""
+    return person.special.expects if person.special else MATCH
+
+
+def _invent(count: int, seed: int) -> Iterator[Person]:
+    """Yield people with different numbers, special ones first; a longer list begins like a shorter."""
+    chance = random.Random(seed)  # noqa: S311 - fiction, not secrets
+    taken = {person.id_card for person in SAMPLES}
+    for index in range(count):
+        number = _number(chance)
+        while number in taken:
+            number = _number(chance)
+        taken.add(number)
+        name = invent_name(chance)
+        special = SPECIAL[index] if index < len(SPECIAL) else None
+        known_as = (_NOBODY if special and special.how is How.NAME else name,)
+        yield Person(number, name, known_as, special)
+
+
+def _number(chance: random.Random) -> str:
+    """Return a valid ID number: a real area, a birth date from 1940 to 2007, a check character."""
+    born = FIRST_BIRTH + timedelta(days=chance.randint(0, BIRTH_DAYS))
+    head = f"{chance.choice(AREAS)}{born.isoformat().replace('-', '')}{chance.randint(1, 999):03}"
+    return head + id_card.check_character([int(digit) for digit in head])

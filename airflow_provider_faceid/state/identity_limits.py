@@ -1,0 +1,205 @@
+"""How often each identity was asked about, counted for all workers before a call leaves.
+
+The service refuses what is over its limits per identity and day or minute. Counted beforehand, such
+a row waits for its moment in place of a call that was known to fail.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..api.actions import Action, IdentityLimits, Kind
+from ..api.pseudonyms import purpose_key
+from ..clock import SECONDS_PER_MINUTE, beijing_date, next_beijing_midnight
+from .store import StateStore
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPICursor
+
+_COUNTER_BYTES = 8
+_PURPOSE = b"faceid identity counters"
+
+
+@dataclass(frozen=True)
+class Use:
+    """
+    One identity in one window of time.
+
+    :param counter: number of its counter: a keyed hash, from which nobody finds the person.
+    :param limit: calls the service allows in the window.
+    :param ends: when the window ends, in Unix seconds.
+    """
+
+    counter: int
+    limit: int
+    ends: float
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A limit: its name, what it counts and whether it counts by day or by minute."""
+
+    limit: str
+    kind: Kind
+    is_day: bool
+
+
+_WINDOWS = (
+    _Window("id_card_per_minute", Kind.ID_CARD, is_day=False),
+    _Window("name_per_minute", Kind.NAME, is_day=False),
+    _Window("id_card_per_day", Kind.ID_CARD, is_day=True),
+    _Window("name_per_day", Kind.NAME, is_day=True),
+)
+
+
+def uses_of(
+    action: Action, limits: IdentityLimits, secret: str, params: Mapping[str, object], now: float
+) -> tuple[Use, ...]:
+    """
+    Return what a call would use up, the shortest window first.
+
+    :param limits: a limit of 0 is none, and is not counted.
+    :param secret: the connection's key of hashes; another one counts afresh.
+    :param params: the request fields, normalised.
+    :param now: Unix seconds. Windows are minutes of the clock and days of Beijing (inferred).
+    """
+    key = purpose_key(secret, _PURPOSE)
+    windows = _windows_at(int(now // SECONDS_PER_MINUTE))
+    found = []
+    for window in _WINDOWS:
+        limit, field = getattr(limits, window.limit), action.field_of(window.kind)
+        if limit and field is not None and field.name in params:
+            number, ends = windows[window.is_day]
+            text = f"{action.name}\n{window.limit}\n{number}\n{params[field.name]}"
+            digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+            # One bit less: databases have signed integers.
+            found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _windows_at(minute: int) -> dict[bool, tuple[int, float]]:
+    """Return number and end of the day and of the minute a moment is in."""
+    begins = float(minute * SECONDS_PER_MINUTE)
+    return {
+        True: (beijing_date(begins).toordinal(), next_beijing_midnight(begins)),
+        False: (minute, begins + SECONDS_PER_MINUTE),
+    }
+
+
+class IdentityCounts:
+    """
+    The counters of all identities, in the state store.
+
+    :param store: shared by all workers.
+    """
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def reserve(self, calls: Sequence[Sequence[Use]]) -> list[float | None]:
+        """
+        Count some calls in one atomic step, as far as the limits allow.
+
+        :param calls: the uses of each call, a few hundred calls at most.
+        :return: for each call None if it may be made, otherwise the Unix second to wait for.
+        :raises StateStoreError: the database cannot be used.
+        """
+        if not any(calls):
+            return [None] * len(calls)
+        return self._store.run(lambda cursor: self.count(cursor, calls))
+
+    def count(
+        self,
+        cursor: DBAPICursor,
+        calls: Sequence[Sequence[Use]],
+        unused: Sequence[Sequence[Use]] = (),
+    ) -> list[float | None]:
+        """
+        Do the same in a transaction of the caller's.
+
+        All counters the transaction changes are changed here at first, by their net change and in
+        one order for everybody: no two workers wait for each other.
+
+        :param unused: uses of calls that were counted earlier and not made.
+        """
+        wanted = Counter(use.counter for call in calls for use in call)
+        if not wanted:
+            self.uncount(cursor, unused)
+            return [None] * len(calls)
+        back = Counter(use.counter for call in unused for use in call)
+        ends = {use.counter: use.ends for call in (*calls, *unused) for use in call}
+        rows = [(one, wanted[one] - back[one], ends[one]) for one in sorted(ends)]
+        cursor.execute(
+            f"INSERT INTO faceid_identity_uses VALUES {self._markers(rows)} "
+            "ON CONFLICT (counter) DO UPDATE SET "
+            "used = faceid_identity_uses.used + excluded.used RETURNING counter, used",
+            [value for row in rows for value in row],
+        )
+        before = {counter: used - wanted[counter] for counter, used in cursor.fetchall()}
+        waits = _grant(calls, before)
+        self.uncount(cursor, [c for c, wait in zip(calls, waits, strict=True) if wait is not None])
+        return waits
+
+    def give_back(self, calls: Sequence[Sequence[Use]]) -> None:
+        """
+        Uncount calls that were reserved and not sent, in a transaction of their own.
+
+        :raises StateStoreError: the database cannot be used.
+        """
+        if any(calls):
+            self._store.run(lambda cursor: self.uncount(cursor, calls))
+
+    def uncount(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> None:
+        """Uncount calls that were counted and not made."""
+        marker = self._store.marker
+        unused = Counter(use.counter for call in calls for use in call)
+        for counter, count in sorted(unused.items()):
+            cursor.execute(
+                f"UPDATE faceid_identity_uses SET used = used - {marker} WHERE counter = {marker}",
+                (count, counter),
+            )
+
+    def after_refusal(self, uses: Sequence[Use], now: float) -> float:
+        """
+        Return when to call again after the service has refused a call as over a limit.
+
+        It does not say over which one: the shortest window in which we asked about the identity
+        before, or the day.
+
+        :param uses: what the call used up.
+        """
+        counters = sorted({use.counter for use in uses})
+
+        def select(cursor: DBAPICursor) -> dict[int, int]:
+            cursor.execute(
+                "SELECT counter, used FROM faceid_identity_uses WHERE counter IN "
+                f"({', '.join([self._store.marker] * len(counters))})",
+                counters,
+            )
+            return dict(cursor.fetchall())
+
+        used = self._store.run(select) if counters else {}
+        repeated = (use.ends for use in uses if used.get(use.counter, 0) > 1)
+        return next(repeated, next_beijing_midnight(now))
+
+    def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:
+        one = f"({', '.join([self._store.marker] * len(rows[0]))})"
+        return ", ".join([one] * len(rows))
+
+
+def _grant(calls: Iterable[Sequence[Use]], used: dict[int, int]) -> list[float | None]:
+    """Let calls pass one after the other; return when each of the others may try again."""
+    waits: list[float | None] = []
+    for call in calls:
+        wait = max((use.ends for use in call if used[use.counter] >= use.limit), default=None)
+        if wait is None:
+            for use in call:
+                used[use.counter] += 1
+        waits.append(wait)
+    return waits

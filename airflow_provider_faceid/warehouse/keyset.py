@@ -1,0 +1,220 @@
+"""One range of a source's keys, and how it travels from a planning task to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from ..exceptions import ConfigurationError
+from .database import DUCKDB, POSTGRESQL, Dialect
+
+# How the keys of a source become text: by the database, the same in each session and in your SQL.
+#
+# A row is known in our tables by its key as ``CAST(key AS VARCHAR)`` writes it; moments with a time zone
+# as a session in UTC writes them. Pages go on behind a key's *position*: the key itself where the driver
+# returns it exactly, else a text that the database turns back into the same key.
+#
+
+
+Earlier = Callable[[str, Any], str]
+
+
+@dataclass(frozen=True)
+class KeyKind:
+    """
+    Keys of one type.
+
+    :param text: expression for the text of a key ``{0}``.
+    :param position: expression for its position.
+    :param type: SQL type a position is cast to; empty if it is the key itself.
+    :param earlier: returns what a key of some text and position was called before version 0.2.0; None
+        if it is called the same.
+    """
+
+    text: str = "CAST({0} AS VARCHAR)"
+    position: str = "{0}"
+    type: str = ""
+    earlier: Earlier | None = None
+
+    def parameter(self, marker: str) -> str:
+        """Return the expression for a key whose position is a parameter."""
+        return f"CAST({marker} AS {self.type})" if self.type else marker
+
+
+def _quietly(earlier: Earlier) -> Earlier:
+    """Leave a text alone that Python has no value for, such as an infinite moment."""
+
+    def convert(text: str, position: Any) -> str:
+        try:
+            return earlier(text, position)
+        except (ArithmeticError, ValueError):
+            return text
+
+    return convert
+
+
+def _moment(_: str, position: str) -> str:
+    return str(datetime.fromisoformat(position))
+
+
+_EXACT = KeyKind()
+_CAST = KeyKind(position=_EXACT.text)
+_BOOLEAN = replace(_CAST, type="BOOLEAN", earlier=lambda text, _: text.capitalize())
+_NUMBER = replace(_CAST, type="NUMERIC", earlier=_quietly(lambda text, _: str(Decimal(text))))
+_TIME = replace(_CAST, type="TIME", earlier=_quietly(lambda text, _: str(time.fromisoformat(text))))
+
+# In JSON a moment has one form, whatever a session's DateStyle.
+_JSON = "TRIM(BOTH '\"' FROM CAST(to_json({0}) AS VARCHAR))"
+_JSON_UTC = _JSON.replace("{0}", "{0} AT TIME ZONE 'UTC'")
+_IN_UTC = "CASE WHEN isfinite({{0}}) THEN {utc} || '+00' ELSE CAST({{0}} AS VARCHAR) END"
+
+_POSTGRESQL: dict[str, KeyKind] = {
+    **dict.fromkeys(
+        ("smallint", "integer", "bigint", "text", "character varying", "name", "citext"), _EXACT
+    ),
+    # The driver returns it with its blanks, as it was called before.
+    "character": KeyKind(type="BPCHAR", earlier=lambda _, position: str(position)),
+    "boolean": _BOOLEAN,
+    "numeric": _NUMBER,
+    "uuid": replace(_CAST, type="UUID"),
+    "date": KeyKind(_JSON, _JSON, "DATE"),
+    "time without time zone": _TIME,
+    "timestamp without time zone": KeyKind(
+        f"REPLACE({_JSON}, 'T', ' ')", _JSON, "TIMESTAMP", _quietly(_moment)
+    ),
+    "timestamp with time zone": KeyKind(
+        _IN_UTC.format(utc=f"REPLACE({_JSON_UTC}, 'T', ' ')"),
+        _JSON,
+        "TIMESTAMPTZ",
+        _quietly(_moment),
+    ),
+}
+_DUCKDB: dict[str, KeyKind] = {
+    **dict.fromkeys(
+        (
+            "TINYINT",
+            "SMALLINT",
+            "INTEGER",
+            "BIGINT",
+            "UTINYINT",
+            "USMALLINT",
+            "UINTEGER",
+            "VARCHAR",
+        ),
+        _EXACT,
+    ),
+    **{name: replace(_CAST, type=name) for name in ("UBIGINT", "HUGEINT", "UHUGEINT", "UUID")},
+    "BOOLEAN": _BOOLEAN,
+    "DATE": replace(_CAST, type="DATE"),
+    "TIME": _TIME,
+    **{
+        name: replace(_CAST, type=name, earlier=_quietly(_moment))
+        for name in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+    },
+    "TIMESTAMP WITH TIME ZONE": KeyKind(
+        _IN_UTC.format(utc="CAST({0} AT TIME ZONE 'UTC' AS VARCHAR)"),
+        _EXACT.text,
+        "TIMESTAMPTZ",
+        _quietly(_moment),
+    ),
+}
+ACCEPTED = "whole and decimal numbers, text, uuid, boolean, date, time, timestamp and enum"
+"""Types of keys in words."""
+
+
+def kind_of(dialect: Dialect, type_: str, kind: str = "") -> KeyKind | None:
+    """
+    Return how keys of a type become text; None if there is no safe way.
+
+    A fraction is rounded on its way, bytes and lists have no one text, the text of an interval or of
+    money depends on the session.
+
+    :param type_: as the database names it.
+    :param kind: ``e`` for an enum of PostgreSQL.
+    """
+    if dialect is POSTGRESQL:
+        is_enum = kind == "e"
+        known = _POSTGRESQL.get(type_.rpartition(".")[2] if type_.endswith("citext") else type_)
+    elif dialect is DUCKDB:
+        is_enum = type_.startswith("ENUM(")
+        known = _DUCKDB.get(type_)
+        if type_.startswith("DECIMAL("):
+            known = replace(_NUMBER, type=type_)
+    else:
+        return _EXACT
+    return replace(_CAST, type=dialect.literal_percent(type_)) if is_enum else known
+
+
+AS_TEXT: dict[str, tuple[type, Callable[[str], Any]]] = {
+    "date": (date, date.fromisoformat),
+    "datetime": (datetime, datetime.fromisoformat),
+    "decimal": (Decimal, Decimal),
+    "float": (float, float),
+    "uuid": (UUID, UUID),
+}
+"""Keys that travel as ``{kind: text}``, with how to read the text back. Numbers and text travel as
+they are. Airflow's own way with these differs by version and loses digits and time zones."""
+
+
+@dataclass(frozen=True, repr=False)
+class Shard:
+    """
+    The keys behind one and up to another, which belongs to it; the repr shows none.
+
+    :param after: the last key of the shard before, or None if there is none.
+    :param until: the last key, or None: then rows that are added behind the end belong to it too.
+    """
+
+    after: Any = None
+    until: Any = None
+
+    @classmethod
+    def between(cls, keys: Iterable[Any]) -> list[Shard]:
+        """Return the shards that meet at some keys: together they cover every key once."""
+        return [cls(*ends) for ends in pairwise((None, *keys, None))]
+
+    @classmethod
+    def from_json(cls, ends: Mapping[str, Any]) -> Shard:
+        """
+        Read what :meth:`as_json` wrote.
+
+        :raises ConfigurationError: it is something else; the message shows no values.
+        """
+        try:
+            return cls(_read(ends["after"]), _read(ends["until"]))
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+            raise ConfigurationError(
+                "A shard has the keys 'after' and 'until', as FaceIdShardsOperator returns them"
+            ) from None
+
+    def as_json(self) -> dict[str, Any]:
+        """
+        Return the shard in numbers and text, as an XCom can hold it.
+
+        :raises ConfigurationError: the keys are of a type that cannot be written down.
+        """
+        return {"after": _write(self.after), "until": _write(self.until)}
+
+
+def _write(key: Any) -> Any:
+    if key is None or type(key) in {int, str}:
+        return key
+    for kind, (type_, _) in AS_TEXT.items():
+        if type(key) is type_:  # a datetime is also a date
+            return {kind: str(key)}
+    raise ConfigurationError(
+        f"A source cannot be cut by keys of type {type(key).__name__}: whole numbers, text and "
+        f"{', '.join(AS_TEXT)} can. Name another unique column, or leave the shards out"
+    )
+
+
+def _read(written: Any) -> Any:
+    if not isinstance(written, Mapping):
+        return written
+    ((kind, text),) = written.items()
+    return AS_TEXT[kind][1](text)
