@@ -15,7 +15,7 @@ WORKERS ?= 4
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
-BELOW := batch canary client quality service simulator state warehouse
+BELOW := api batch client pii_scan quality simulator state warehouse
 ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
 	$(addprefix --ignore=tests/unit/,$(BELOW)) $(addprefix --ignore=tests/integration/,$(BELOW))
 
@@ -23,7 +23,7 @@ ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
 FIND_PGBOUNCER := PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-canary test-docs test-oldest test-distributed \
+.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-oldest test-distributed \
 	test-browser conformance fuzz lint format simulator docs clean redis-server pgbouncer nodejs npm chromium chromium-driver
 
 help: ## show this list
@@ -38,7 +38,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/canary ## all tests
+test: .venv/openlineage ## all tests
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== all tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER)
@@ -62,9 +62,9 @@ faults: .venv/test ## the same with 100 kills and full times (about ten minutes)
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
-test-canary: .venv/canary ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
-	@echo "== canary test: every example DAG under a scheduler, then a search of all that was written"
-	@$(BIN)/python $(PYTEST) tests/canary
+test-pii-scan: .venv/openlineage ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
+	@echo "== pii_scan test: every example DAG under a scheduler, then a search of all that was written"
+	@$(BIN)/python $(PYTEST) tests/pii_scan
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"
@@ -131,7 +131,7 @@ clean: ## remove what make made
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) && touch $@ .venv/demo
 
-.venv/canary: .venv/test
+.venv/openlineage: .venv/test
 	@echo "== installing OpenLineage into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[$(EXTRAS),openlineage]' --group test && touch $@
 

@@ -33,11 +33,11 @@ Target = Callable[..., None]
 
 def take_slots(folder: Path, number: int, end: float) -> None:
     """Take slots as fast as they come; write down when."""
-    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     store = StateStore(f"sqlite:///{folder / 'state.sqlite'}")
-    pace = SlotPace(StoredRow(store, "bench"), RATE)
+    pace = SlotRateLimiter(StoredRow(store, "bench"), RATE)
     with (folder / str(number)).open("w", buffering=1) as log:
         while time.time() < end:
             pace.wait()
@@ -48,12 +48,12 @@ def call(folder: Path, number: int, end: float, url: str, person: dict[str, obje
     """Call the simulator about one person as fast as the pace allows."""
     from airflow_provider_faceid.client.settings import Credentials, Settings
     from airflow_provider_faceid.client.transport_async import AsyncClient
-    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     del number
     store = StateStore(f"sqlite:///{folder / 'state.sqlite'}")
-    pace = SlotPace(StoredRow(store, "bench"), RATE)
+    pace = SlotRateLimiter(StoredRow(store, "bench"), RATE)
     settings = Settings(Credentials("simulator-id", "simulator-key"), url=url)
 
     async def one_after_the_other(client: AsyncClient) -> None:

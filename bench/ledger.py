@@ -34,7 +34,7 @@ from airflow_provider_faceid.simulator.process import simulator
 from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Record, Ruling, State, call_key
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work
@@ -106,7 +106,7 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
             columns=Columns({"IdCard": "id_card", "Name": "name"}, ""),
             store=ResultsRepository(database(), Work(work, ACTION.name, "run"), SYSTEM_CLOCK),
             settings=settings,
-            pace=SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ACTION.name)),
+            pace=SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), settings.rate(ACTION.name)),
             ledger=ledger,
             clock=SYSTEM_CLOCK,
             log=logging.getLogger("bench"),

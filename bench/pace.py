@@ -36,14 +36,14 @@ Window = tuple[float, float]
 def ours(url: str, quota: int) -> Callable[[], None]:
     """Return how to wait for one of our slots."""
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
-    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     if url == "memory":
         row: Any = MemoryRow(SYSTEM_CLOCK)
     else:
         row = StoredRow(StateStore(url), f"bench {quota}")
-    return SlotPace(row, quota * SHARE).wait
+    return SlotRateLimiter(row, quota * SHARE).wait
 
 
 def pyrate(path: str, quota: int) -> Callable[[], None]:

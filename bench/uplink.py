@@ -78,7 +78,7 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
     from airflow_provider_faceid.client.settings import Credentials, Settings
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
     from airflow_provider_faceid.state.ledger import Ledger
-    from airflow_provider_faceid.state.rate_limiter import SlotPace, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
     from airflow_provider_faceid.state.store import StateStore
     from airflow_provider_faceid.state.uplink import StoredUplink
     from airflow_provider_faceid.warehouse.database import SQLITE, Database
@@ -105,7 +105,7 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
         columns=Columns({"IdCard": "id_card", "Name": "name"}, photo="photo"),
         store=ResultsRepository(database(), Work(CAMPAIGN, ACTION, f"run {shard}"), SYSTEM_CLOCK),
         settings=settings,
-        pace=SlotPace(StoredRow(store, "bench"), settings.rate(ACTION)),
+        pace=SlotRateLimiter(StoredRow(store, "bench"), settings.rate(ACTION)),
         ledger=Ledger(store, f"shard {shard}"),
         uplink=StoredUplink(store, "bench"),
         clock=SYSTEM_CLOCK,

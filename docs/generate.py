@@ -20,7 +20,7 @@ from airflow_provider_faceid.api.codes import COMMON, PROVEN, RESULTS, CodeRow
 from airflow_provider_faceid.api.fields import FIELDS
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
-from airflow_provider_faceid.simulator.account.account_state import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Assumptions
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
 
@@ -101,7 +101,7 @@ def ways(of: Iterable[tuple[str, str]]) -> str:
 def unknowns() -> str:
     """Return a table of the simulator's settings for what no page says; their texts are the class's."""
     told = dict(
-        re.findall(r":param (\w+): (.+?)(?=\n\s*:param|\Z)", str(Unknowns.__doc__), re.DOTALL)
+        re.findall(r":param (\w+): (.+?)(?=\n\s*:param|\Z)", str(Assumptions.__doc__), re.DOTALL)
     )
     return table(
         ("setting", "default", "what it says"),
@@ -111,7 +111,7 @@ def unknowns() -> str:
                 f"`{json.dumps(field.default)}`",
                 " ".join(told[field.name].split()),
             )
-            for field in fields_of(Unknowns)
+            for field in fields_of(Assumptions)
         ),
     )
 

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_faceid.get_provider_info import get_provider_info
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.hooks.single_call import Idempotency
 
 PARAM = re.compile(
     r"^\s*:(?:param (?P<name>\w+)|(?P<other>return|raises \w+)): ?(?P<text>.*?)(?=^\s*:|\Z)",
@@ -23,7 +23,7 @@ METHODS = (
     FaceIdHook.call,
     FaceIdHook.test_connection,
     FaceIdHook.get_conn,
-    FaceIdHook.pace,
+    FaceIdHook.rate_limiter,
     FaceIdHook.ledger,
     FaceIdHook.identity_counts,
 )
@@ -56,7 +56,7 @@ def hook_sections() -> str:
     """Return a section for the hook and one for each of its methods."""
     sections = [_section("FaceIdHook", FaceIdHook, FaceIdHook.__module__)]
     sections += [_section(f"FaceIdHook.{method.__name__}", method) for method in METHODS]
-    return "\n".join([*sections, _section("Once", Once, Once.__module__)])
+    return "\n".join([*sections, _section("Idempotency", Idempotency, Idempotency.__module__)])
 
 
 def options() -> str:

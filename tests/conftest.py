@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-ONE_STORY = "tests/canary/"
+ONE_STORY = "tests/pii_scan/"
 """Folder whose files all look at what one Airflow has left."""
 
 

@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, SlotPace
+from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, SlotRateLimiter
 
 SAME_MOMENT = 0.01
 """Seconds by which the readings of two clocks for one moment may differ: both were rounded."""
 
 
-class NotedPace(SlotPace):
+class NotedRateLimiter(SlotRateLimiter):
     """
     A pace that notes when it let each call go.
 

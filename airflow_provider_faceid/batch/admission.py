@@ -7,19 +7,19 @@ import heapq
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from ..client.call import Attempt, Pace
+from ..client.call import Attempt, RateLimiter
 from ..clock import Clock
 from ..process import told
-from .circuit_breaker import Health
+from .circuit_breaker import CircuitBreaker
 from .inputs import Row
 from .manifest import Log
-from .uploads import Place
+from .uploads import UploadSlot
 
 # Whether a run goes on: it was asked to stop, or something failed that all rows would meet.
 # Rows that may go a little later in the same run.
 
 
-class Halt:
+class StopSignal:
     """
     Why a run calls for no further rows.
 
@@ -56,7 +56,7 @@ MOST_ROWS = 10_000
 """Rows kept in memory; further ones are left to another run."""
 
 
-class Later:
+class DelayQueue:
     """Rows by the moment from which they may go, on the monotonic clock, which never goes back."""
 
     def __init__(self, clock: Clock) -> None:
@@ -82,7 +82,7 @@ class Later:
         return None
 
 
-class Gate:
+class Admission:
     """
     Lets calls pass at the account's pace, and new ones not at all once the run has halted.
 
@@ -97,25 +97,25 @@ class Gate:
 
     def __init__(
         self,
-        pace: Pace,
-        health: Health,
+        pace: RateLimiter,
+        health: CircuitBreaker,
         halted: Callable[[], bool],
-        make_sure: Callable[[], Awaitable[None]],
+        check_fence: Callable[[], Awaitable[None]],
     ) -> None:
         self.pace = pace
         self._health = health
         self._halted = halted
-        self._make_sure = make_sure
+        self._make_sure = check_fence
 
-    def for_attempt(self, attempt: Attempt, place: Place | None = None) -> Pace:
+    def for_attempt(self, attempt: Attempt, place: UploadSlot | None = None) -> RateLimiter:
         """
         Return the pace of one attempt.
 
         :param place: for its photo.
         """
-        return _AttemptPace(self, attempt, place)
+        return _AttemptRateLimiter(self, attempt, place)
 
-    async def wait(self, attempt: Attempt, place: Place | None = None) -> None:
+    async def wait(self, attempt: Attempt, place: UploadSlot | None = None) -> None:
         """
         Wait until the next request of an attempt may leave.
 
@@ -136,19 +136,19 @@ class Gate:
             raise asyncio.CancelledError
 
 
-class _AttemptPace(NamedTuple):
+class _AttemptRateLimiter(NamedTuple):
     """The pace as one attempt sees it."""
 
-    gate: Gate
+    gate: Admission
     attempt: Attempt
-    place: Place | None
+    place: UploadSlot | None
 
     def wait(self) -> None:
         """Block until the next call may leave."""
         self.gate.pace.wait()
 
     async def wait_async(self) -> None:
-        """Wait until the next request may leave, see :meth:`Gate.wait`."""
+        """Wait until the next request may leave, see :meth:`Admission.wait`."""
         await self.gate.wait(self.attempt, self.place)
 
     def slow_down(self) -> None:

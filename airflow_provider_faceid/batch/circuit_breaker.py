@@ -40,7 +40,7 @@ POLL_SECONDS = 0.05
 _TROUBLE = (NotSentError, UnavailableError, UncertainError)
 
 
-class Health:
+class CircuitBreaker:
     """
     The service as one run sees it.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..api.actions import Action, Kind
 from ..api.pseudonyms import hash_key_id
-from ..client.call import Pace
+from ..client.call import RateLimiter
 from ..client.settings import Settings
 from ..client.transport_async import AsyncClient
 from ..clock import Clock
@@ -33,15 +33,15 @@ from ..text import counted
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
-from .admission import Gate, Halt, Later
-from .circuit_breaker import Health
+from .admission import Admission, DelayQueue, StopSignal
+from .circuit_breaker import CircuitBreaker
 from .inputs import Columns, Inputs, Row
-from .ledger_client import Claims
+from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader
 from .plan import MAX_CHANGED, Background
 from .planner import Planner
-from .row_outcomes import Places, Writer
+from .row_outcomes import ResultsWriter, RowOutcomes
 from .threads import aside
 from .uploads import Uploads
 from .verification import Verification
@@ -82,7 +82,7 @@ class Batch:
         columns: Columns,
         store: ResultsRepository,
         settings: Settings,
-        pace: Pace,
+        pace: RateLimiter,
         ledger: Ledger,
         clock: Clock,
         log: Log,
@@ -99,7 +99,7 @@ class Batch:
         self._min_rows, self._max_changed, self._dry_run = min_rows, max_changed, dry_run
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
         self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
-        self._claims = Claims(
+        self._claims = LedgerClient(
             ledger,
             action,
             settings,
@@ -108,7 +108,7 @@ class Batch:
             valid_for=store.valid_for,
             in_flight=self._max_in_flight,
         )
-        self._halt = Halt(action.name, log)
+        self._halt = StopSignal(action.name, log)
         self._photos = None
         if columns.read_photo is not None:
             self._photos = PhotoReader(
@@ -127,9 +127,13 @@ class Batch:
             halted=lambda: self._halt.is_on,
             photos=self._photos,
         )
-        self._health = Health(settings.outage_patience, lambda: self._halt.is_on, clock, log)
-        self._gate = Gate(pace, self._health, lambda: self._halt.is_on, self._claims.make_sure)
-        self._later, self._places = Later(clock), Places(store, self.manifest)
+        self._health = CircuitBreaker(
+            settings.outage_patience, lambda: self._halt.is_on, clock, log
+        )
+        self._gate = Admission(
+            pace, self._health, lambda: self._halt.is_on, self._claims.check_fence
+        )
+        self._later, self._places = DelayQueue(clock), RowOutcomes(store, self.manifest)
         self._planner = Planner(
             self._inputs,
             store,
@@ -257,7 +261,7 @@ class Batch:
         await self._in_store(self._store.write_run, numbers, started, state)
 
     async def _verify_all(self, started: float) -> None:
-        writer = Writer(
+        writer = ResultsWriter(
             self._store,
             self._in_store,
             self._halt.fail,
@@ -321,7 +325,7 @@ class Batch:
         task.add_done_callback(done)
         return task
 
-    async def _come_to_an_end(self, writer: Writer) -> None:
+    async def _come_to_an_end(self, writer: ResultsWriter) -> None:
         """Write what is left, each part of it whatever became of the others."""
         try:
             await writer.write()  # what came in while it wrote for the last time

@@ -46,7 +46,7 @@ class _Told(NamedTuple):
     written: asyncio.Future[None]
 
 
-class Claims:
+class LedgerClient:
     """
     The ledger for one event loop.
 
@@ -155,7 +155,7 @@ class Claims:
         """Return when to call again after the service has refused a call as over a limit."""
         return await asyncio.to_thread(self._ledger.after_refusal, claim.uses, self._clock.now())
 
-    async def make_sure(self) -> None:
+    async def check_fence(self) -> None:
         """
         Make sure that no later try has taken over while we were not looking.
 

@@ -43,7 +43,7 @@ class Reason(StrEnum):
     is to call again."""
 
 
-class Place(StrEnum):
+class Disposition(StrEnum):
     """Where a row that is left alone stands."""
 
     ANSWERED = "answered"
@@ -52,7 +52,7 @@ class Place(StrEnum):
     HELD = "held"
 
 
-class Standing(NamedTuple):
+class RowDecision(NamedTuple):
     """
     What a run is to do about a row: ``reason`` if it is due, else ``place``.
 
@@ -65,7 +65,7 @@ class Standing(NamedTuple):
     """
 
     reason: Reason | None = None
-    place: Place | None = None
+    place: Disposition | None = None
     detail: str = ""
     not_before: float = 0.0
     was_answered: bool = False
@@ -94,7 +94,7 @@ def standing_of(
     refusals: Sequence[Refusal],
     policy: Policy,
     id_card_hash: Callable[[], str | None],
-) -> Standing:
+) -> RowDecision:
     """
     Return what to do about a row.
 
@@ -106,7 +106,7 @@ def standing_of(
     invalid = next((r.rule for r in refusals if r.stage == Stage.VALIDATE), None)
     if known is None:
         if invalid is not None:
-            return Standing(place=Place.QUARANTINED, detail=invalid)
+            return RowDecision(place=Disposition.QUARANTINED, detail=invalid)
         return _of_refused(row_hash, refusals, policy)
     if known.row_hash is None or not is_current(known.row_hash):
         same = known.id_card_hash is None or known.id_card_hash == id_card_hash()
@@ -115,44 +115,46 @@ def standing_of(
     if same:
         standing = _of_same(known, policy)
     else:
-        standing = Standing(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
-    if standing.place is Place.ANSWERED:
+        standing = RowDecision(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
+    if standing.place is Disposition.ANSWERED:
         return standing if known.row_hash == row_hash else standing._replace(is_adopted=True)
     if invalid is not None and standing.reason is not Reason.HELD:
         return standing._replace(
-            reason=None, place=Place.QUARANTINED, detail=invalid, is_outdated=True
+            reason=None, place=Disposition.QUARANTINED, detail=invalid, is_outdated=True
         )
     return standing
 
 
-def _of_same(known: Known, policy: Policy) -> Standing:
+def _of_same(known: Known, policy: Policy) -> RowDecision:
     """Return what to do about a row that asks what it asked before."""
     if known.status == Status.ANSWERED:
         since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
         if known.answered_at >= since:
             return _answered(known.outcome)
-        return Standing(Reason.EXPIRED)
+        return RowDecision(Reason.EXPIRED)
     if known.status == Status.HELD:
-        return Standing(Reason.HELD)
+        return RowDecision(Reason.HELD)
     if known.outcome == Outcome.UNCERTAIN:
-        return Standing(Reason.RELEASED)
+        return RowDecision(Reason.RELEASED)
     if known.not_before > policy.now:
-        return Standing(place=Place.POSTPONED, detail=known.outcome, not_before=known.not_before)
-    return Standing(Reason.POSTPONED)
+        return RowDecision(
+            place=Disposition.POSTPONED, detail=known.outcome, not_before=known.not_before
+        )
+    return RowDecision(Reason.POSTPONED)
 
 
 @cache
-def _answered(outcome: str) -> Standing:
+def _answered(outcome: str) -> RowDecision:
     """Return the standing of most rows, one object for each outcome."""
-    return Standing(place=Place.ANSWERED, detail=outcome)
+    return RowDecision(place=Disposition.ANSWERED, detail=outcome)
 
 
-def _of_refused(row_hash: str | None, refusals: Sequence[Refusal], policy: Policy) -> Standing:
+def _of_refused(row_hash: str | None, refusals: Sequence[Refusal], policy: Policy) -> RowDecision:
     """Return what to do about a row without a result, that may have been refused before."""
     by_service = next((r for r in refusals if r.stage == Stage.SERVICE), None)
     if by_service is not None and policy.compares_photos and by_service.row_hash == row_hash:
-        return Standing(place=Place.QUARANTINED, detail=by_service.rule)
-    return Standing(Reason.MENDED if refusals else Reason.NEW)
+        return RowDecision(place=Disposition.QUARANTINED, detail=by_service.rule)
+    return RowDecision(Reason.MENDED if refusals else Reason.NEW)
 
 
 @dataclass

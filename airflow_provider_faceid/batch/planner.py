@@ -10,7 +10,7 @@ from ..exceptions import WarehouseError
 from ..warehouse.records import Known, Refusal, Stage
 from ..warehouse.results import ResultsRepository
 from .inputs import Inputs, Row
-from .plan import Place, Plan, Policy, Reason, Standing, standing_of
+from .plan import Disposition, Plan, Policy, Reason, RowDecision, standing_of
 
 
 class Judged(NamedTuple):
@@ -22,7 +22,7 @@ class Judged(NamedTuple):
     """
 
     row: Row
-    standing: Standing
+    standing: RowDecision
     broken: str | None = None
 
 
@@ -78,8 +78,8 @@ class Planner:
     def add(self, judged: Judged, plan: Plan) -> None:
         """Count a row in a plan."""
         reason, place = judged.standing.reason, judged.standing.place
-        is_answered = place is Place.ANSWERED or reason is Reason.EXPIRED
-        plan.still_valid += place is Place.ANSWERED
+        is_answered = place is Disposition.ANSWERED or reason is Reason.EXPIRED
+        plan.still_valid += place is Disposition.ANSWERED
         plan.answered_before += is_answered or judged.standing.was_answered
         plan.changed += judged.standing.was_answered
         plan.offered += reason is Reason.HELD and not self._retry_held
@@ -141,7 +141,7 @@ class Planner:
                 and known is None
                 and (broken, Stage.INPUT) in {(refusal.rule, refusal.stage) for refusal in refusals}
             ):
-                standing = Standing(place=Place.QUARANTINED, detail=broken)
+                standing = RowDecision(place=Disposition.QUARANTINED, detail=broken)
                 return Judged(Row(key, (), row_hash=row_hash), standing)
         return Judged(row, standing, broken)
 

@@ -15,7 +15,7 @@ from ..warehouse.records import Refused, Stage, Status
 from ..warehouse.results import ResultsRepository
 from .inputs import Row
 from .manifest import Log, Manifest
-from .plan import Place, Standing
+from .plan import Disposition, RowDecision
 
 # Writes what was taken down, every second and once more at the end, and does not give up easily.
 
@@ -25,7 +25,7 @@ PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Pauses between attempts to write answers, which are paid for and must not be lost."""
 
 
-class Writer:
+class ResultsWriter:
     """
     Empties a store into its tables.
 
@@ -89,7 +89,7 @@ class Writer:
         self._refused(refused)
 
 
-class Places:
+class RowOutcomes:
     """
     Puts each row into one place.
 
@@ -153,15 +153,15 @@ class Places:
         """Forget the counts of rows that were in their place before this run."""
         self._manifest.forget_places()
 
-    def count(self, standing: Standing) -> None:
+    def count(self, standing: RowDecision) -> None:
         """Count a row that was in its place before this run."""
         self._manifest.already += 1
         match standing.place:
-            case Place.ANSWERED:
+            case Disposition.ANSWERED:
                 self._manifest.outcomes[standing.detail] += 1
-            case Place.QUARANTINED:
+            case Disposition.QUARANTINED:
                 self._manifest.quarantined[standing.detail] += 1
-            case Place.POSTPONED:
+            case Disposition.POSTPONED:
                 self._manifest.add_postponed(standing.not_before)
             case _:
                 self._manifest.held += 1

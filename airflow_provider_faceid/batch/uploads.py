@@ -85,9 +85,9 @@ class Uploads:
         wanted = math.ceil(1.5 * self._rate * self._read_seconds)
         self._ahead = min(FURTHEST_AHEAD, max(AHEAD, wanted))
 
-    def place(self) -> Place:
+    def place(self) -> UploadSlot:
         """Return a place that is not taken yet."""
-        return Place(self)
+        return UploadSlot(self)
 
     def line(self) -> str:
         """Say what the uplink carries, if it is what holds the run back; else an empty text."""
@@ -174,7 +174,7 @@ class Uploads:
         self._admit()
 
 
-class Place:
+class UploadSlot:
     """
     A place of one row; it may be taken again for another upload.
 

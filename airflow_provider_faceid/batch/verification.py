@@ -25,14 +25,14 @@ from ..exceptions import (
 from ..state.idempotency import Protocol, Settled, paid_once, resume
 from ..state.ledger_types import Claim, Decision, Record, Ruling
 from ..warehouse.records import Stage
-from .admission import Gate, Halt, Later
-from .circuit_breaker import Health
+from .admission import Admission, DelayQueue, StopSignal
+from .circuit_breaker import CircuitBreaker
 from .inputs import Inputs, Row
-from .ledger_client import Claims
+from .ledger_client import LedgerClient
 from .manifest import Manifest
 from .photos import PhotoReader
-from .row_outcomes import Places
-from .uploads import Place, Uploads
+from .row_outcomes import RowOutcomes
+from .uploads import Uploads, UploadSlot
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""
@@ -69,12 +69,12 @@ class Verification:
         *,
         client: AsyncClient,
         inputs: Inputs,
-        claims: Claims,
-        gate: Gate,
-        health: Health,
-        halt: Halt,
-        later: Later,
-        places: Places,
+        claims: LedgerClient,
+        gate: Admission,
+        health: CircuitBreaker,
+        halt: StopSignal,
+        later: DelayQueue,
+        places: RowOutcomes,
         manifest: Manifest,
         clock: Clock,
         uploads: Uploads | None,
@@ -132,7 +132,7 @@ class Verification:
         if pause is None or not self._later.add(row._replace(unread_since=since), pause):
             self._unread, self._last_unread = self._unread + 1, str(error)
 
-    async def _request(self, row: Row, place: Place | None) -> dict[str, object]:
+    async def _request(self, row: Row, place: UploadSlot | None) -> dict[str, object]:
         """Return the request of a row; one with a photo has its place by then."""
         if self._uploads is None or place is None:
             return await self._inputs.request(row)
@@ -144,7 +144,7 @@ class Verification:
         return params
 
     async def _ask(
-        self, row: Row, params: dict[str, object], claim: Claim, place: Place | None
+        self, row: Row, params: dict[str, object], claim: Claim, place: UploadSlot | None
     ) -> None:
         attempt = Attempt(place, self._claims.is_current)
         try:
@@ -159,7 +159,7 @@ class Verification:
             await self._settle(row, claim, settled)
 
     async def _drive(
-        self, protocol: Protocol, params: dict[str, object], place: Place | None
+        self, protocol: Protocol, params: dict[str, object], place: UploadSlot | None
     ) -> Settled:
         """Drive the paid-once protocol of one row in this event loop."""
         step: Claim | Attempt | Record | Settled = next(protocol)
@@ -189,7 +189,7 @@ class Verification:
             await self._clock.asleep(AGAIN_SECONDS)  # a call on its way may turn out to be free
 
     async def _send(
-        self, params: dict[str, object], attempt: Attempt, place: Place | None
+        self, params: dict[str, object], attempt: Attempt, place: UploadSlot | None
     ) -> Verdict:
         self._first_call = self._first_call or self._clock.monotonic()
         self._calling += 1

@@ -27,15 +27,15 @@ from ..exceptions import (
     UnavailableError,
 )
 from .credentials import Credentials
-from .delivery import Fate, fate_of_error
+from .delivery import Delivery, delivery_of_error
 from .field_encryption import Encrypt
-from .retry import Decision, Tries, decide
-from .service_clock import ServiceClock, in_words
+from .retry import RetryAction, Tries, decide
+from .service_clock import OffsetClock, in_words
 from .settings import Settings
 from .upload import Traffic, Upload
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """Hands out the moments at which calls may leave."""
 
     def wait(self) -> None:
@@ -172,7 +172,7 @@ def call_flow(
     action: str,
     params: Mapping[str, object],
     settings: Settings,
-    clock: ServiceClock,
+    clock: OffsetClock,
     encrypt: Encrypt | None = None,
     *,
     attempt: Attempt | None = None,
@@ -219,7 +219,7 @@ def _requests(
     *,
     settings: Settings,
     tries: Tries,
-    clock: ServiceClock,
+    clock: OffsetClock,
     attempt: Attempt,
 ) -> CallFlow:
     key = yield from _turn()
@@ -234,17 +234,17 @@ def _requests(
         try:
             reply = yield Send(action, body, personal, key, timeout, connect_timeout)
         except FaceIdError as error:
-            fate, outcome = fate_of_error(error)
+            fate, outcome = delivery_of_error(error)
             problem, decision = error, decide(fate, outcome)
-            if fate is Fate.NOT_SENT:
+            if fate is Delivery.NOT_SENT:
                 attempt.sending = False
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")
             tries.gateway_refusals += reply.is_gateways
             verdict = judge(reply, settings.similarity_threshold)
-            decision = decide(Fate.ANSWERED, verdict.outcome, verdict.code)
-            if decision is Decision.ANSWER:
+            decision = decide(Delivery.ANSWERED, verdict.outcome, verdict.code)
+            if decision is RetryAction.ANSWER:
                 latency_ms = round((clock.monotonic() - tries.sent_at) * 1000)
                 yield _SEEN_ANSWER
                 clock.tell(settings.conn_id)
@@ -255,7 +255,7 @@ def _requests(
                     gateway_refusals=tries.gateway_refusals,
                     latency_ms=latency_ms,
                 )
-            expired = decision is Decision.SIGN_AGAIN
+            expired = decision is RetryAction.SIGN_AGAIN
             ahead_s = clock.measure(reply.date) if expired else None
             problem = problem_of(verdict, decision, settings, ahead_s)
             problem.retry_after = reply.retry_after
@@ -265,7 +265,7 @@ def _requests(
         pause = tries.pause(decision, problem.retry_after)
         if pause is None:
             raise problem
-        if decision is Decision.RENEW_KEY:
+        if decision is RetryAction.RENEW_KEY:
             yield RenewKey(key)
         yield Pause(pause)
         key = yield from _turn()
@@ -286,7 +286,7 @@ def _turn() -> Generator[Effect, Answer, Credentials]:
 
 
 def problem_of(
-    verdict: Verdict, decision: Decision, settings: Settings, ahead_s: float | None
+    verdict: Verdict, decision: RetryAction, settings: Settings, ahead_s: float | None
 ) -> FaceIdError:
     """
     Return the exception for a verdict that is no answer.
@@ -294,9 +294,9 @@ def problem_of(
     :param decision: what the table says to it.
     :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
     """
-    if decision is Decision.SIGN_AGAIN:
+    if decision is RetryAction.SIGN_AGAIN:
         return clock_refused(verdict, settings.conn_id, ahead_s)
-    if decision is Decision.RENEW_KEY:
+    if decision is RetryAction.RENEW_KEY:
         return token_refused(verdict, settings)
     error, advice = _PROBLEMS[verdict.outcome]
     advice = _ADVICE.get(verdict.code, advice)

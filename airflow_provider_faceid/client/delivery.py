@@ -46,7 +46,7 @@ class Ending(StrEnum):
     """The connection stood and the request may have reached the service."""
 
 
-class Row(NamedTuple):
+class EndingMeaning(NamedTuple):
     """What an ending means: the error of the call, and its text with the detail to be put in."""
 
     error: type[FaceIdError]
@@ -57,22 +57,22 @@ _NOT_TRUSTED = (
     "the Endpoint's TLS certificate or handshake is refused ({detail}). Check the connection's "
     "Endpoint, or the certificates this machine trusts; nothing was sent"
 )
-ENDINGS: dict[Ending, Row] = {
-    Ending.NO_ADDRESS: Row(
+ENDINGS: dict[Ending, EndingMeaning] = {
+    Ending.NO_ADDRESS: EndingMeaning(
         ConfigurationError, "the connection's Endpoint, or its proxy, is no address ({detail})"
     ),
-    Ending.UNTRUSTED: Row(ConfigurationError, _NOT_TRUSTED),
-    Ending.NO_TLS: Row(ConfigurationError, _NOT_TRUSTED),
-    Ending.NO_CONNECTION: Row(
+    Ending.UNTRUSTED: EndingMeaning(ConfigurationError, _NOT_TRUSTED),
+    Ending.NO_TLS: EndingMeaning(ConfigurationError, _NOT_TRUSTED),
+    Ending.NO_CONNECTION: EndingMeaning(
         NotSentError,
         "the Endpoint cannot be reached ({detail}). Check the connection's Endpoint, DNS, firewall "
         "and proxy; nothing was sent",
     ),
-    Ending.GIVEN_UP: Row(
+    Ending.GIVEN_UP: EndingMeaning(
         NotSentError,
         "this process was stopped before the request left ({detail}); nothing was sent",
     ),
-    Ending.NO_ANSWER: Row(
+    Ending.NO_ANSWER: EndingMeaning(
         UncertainError, "no complete answer ({detail}). The call may have been processed"
     ),
 }
@@ -238,7 +238,7 @@ def _tls_reason(error: BaseException) -> str:
 _NAMES_OF_DNS = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 
 
-class Fate(StrEnum):
+class Delivery(StrEnum):
     """How far a request got."""
 
     NOT_SENT = "not_sent"
@@ -248,14 +248,14 @@ class Fate(StrEnum):
     ANSWERED = "answered"
 
 
-_FATES: dict[type[FaceIdError], tuple[Fate, Outcome]] = {
-    NotSentError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
-    SlowUploadError: (Fate.NOT_SENT, Outcome.UNAVAILABLE),
-    ConfigurationError: (Fate.NOT_SENT, Outcome.REFUSED),
-    UncertainError: (Fate.NO_ANSWER, Outcome.UNCERTAIN),
+_DELIVERIES: dict[type[FaceIdError], tuple[Delivery, Outcome]] = {
+    NotSentError: (Delivery.NOT_SENT, Outcome.UNAVAILABLE),
+    SlowUploadError: (Delivery.NOT_SENT, Outcome.UNAVAILABLE),
+    ConfigurationError: (Delivery.NOT_SENT, Outcome.REFUSED),
+    UncertainError: (Delivery.NO_ANSWER, Outcome.UNCERTAIN),
 }
 
 
-def fate_of_error(error: FaceIdError) -> tuple[Fate, Outcome]:
+def delivery_of_error(error: FaceIdError) -> tuple[Delivery, Outcome]:
     """Return the fate and outcome of a request that ended in an error; in doubt it was sent."""
-    return _FATES.get(type(error), (Fate.NO_ANSWER, Outcome.UNCERTAIN))
+    return _DELIVERIES.get(type(error), (Delivery.NO_ANSWER, Outcome.UNCERTAIN))

@@ -16,7 +16,7 @@ from ..exceptions import ConfigurationError
 from .call import Send
 from .credentials import Credentials
 from .credentials.refresh import Keys
-from .service_clock import ServiceClock
+from .service_clock import OffsetClock
 from .settings import Settings
 
 # Signed headers for one request, and the same as an auth object for requests.
@@ -140,7 +140,7 @@ IDLE_SECONDS = 15
 or a NAT would forget them, after which a request on them is in doubt though it went nowhere."""
 
 
-def headers_of(send: Send, settings: Settings, clock: ServiceClock) -> dict[str, str]:
+def headers_of(send: Send, settings: Settings, clock: OffsetClock) -> dict[str, str]:
     """Return all headers of a request, signed for this moment."""
     signed = signed_headers(
         send.key,

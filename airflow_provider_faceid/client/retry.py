@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..api.codes import Outcome
-from .delivery import Fate
-from .service_clock import ServiceClock
+from .delivery import Delivery
+from .service_clock import OffsetClock
 from .settings import Settings
 
 BACK_OFF_BASE = 0.5
@@ -29,7 +29,7 @@ LEAST_SECONDS = 1.0
 ANY = "*"
 
 
-class Decision(StrEnum):
+class RetryAction(StrEnum):
     """What comes next."""
 
     ANSWER = "answer"
@@ -47,21 +47,23 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetryRule:
     """One row: after this fate and outcome, with this code or any, comes that, for a reason."""
 
-    fate: Fate
+    fate: Delivery
     outcome: Outcome
     code: str
-    decision: Decision
+    decision: RetryAction
     reason: str
 
 
-def _table(text: str) -> tuple[Rule, ...]:
+def _table(text: str) -> tuple[RetryRule, ...]:
     rules = []
     for line in filter(None, map(str.strip, text.splitlines())):
         fate, outcome, code, decision, reason = line.split(maxsplit=4)
-        rules.append(Rule(Fate(fate), Outcome(outcome), code, Decision(decision), reason))
+        rules.append(
+            RetryRule(Delivery(fate), Outcome(outcome), code, RetryAction(decision), reason)
+        )
     return tuple(rules)
 
 
@@ -92,7 +94,7 @@ answered  uncertain      *                           answer     may have been ch
 _DECISIONS = {(rule.fate, rule.outcome, rule.code): rule.decision for rule in RULES}
 
 
-def decide(fate: Fate, outcome: Outcome, code: str = ANY) -> Decision:
+def decide(fate: Delivery, outcome: Outcome, code: str = ANY) -> RetryAction:
     """Return what comes next."""
     return _DECISIONS.get((fate, outcome, code)) or _DECISIONS[fate, outcome, ANY]
 
@@ -108,7 +110,7 @@ class Tries:
     :ivar sent_at: when the last of them left, on the monotonic clock.
     """
 
-    def __init__(self, settings: Settings, clock: ServiceClock) -> None:
+    def __init__(self, settings: Settings, clock: OffsetClock) -> None:
         self.requests = self.throttled = self.gateway_refusals = 0
         self.sent_at = self._deadline = 0.0
         self._failures = 0
@@ -132,35 +134,35 @@ class Tries:
         """Put the deadline off by the time a photo was on its way: its size is no lack of patience."""
         self._deadline += seconds
 
-    def mend(self, decision: Decision, ahead_s: float | None) -> Decision:
+    def mend(self, decision: RetryAction, ahead_s: float | None) -> RetryAction:
         """
         Return what comes next, given what the table says: some things can be mended only once.
 
         :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
         """
         match decision:
-            case Decision.SIGN_AGAIN:
+            case RetryAction.SIGN_AGAIN:
                 return self._sign_again(ahead_s)
-            case Decision.RENEW_KEY:
+            case RetryAction.RENEW_KEY:
                 return self._renew_key()
         return decision
 
-    def _sign_again(self, ahead_s: float | None) -> Decision:
+    def _sign_again(self, ahead_s: float | None) -> RetryAction:
         """Correct the clock that requests are signed by."""
         if ahead_s is None or self._signed_again:
             self._clock.ahead_s = 0.0
-            return Decision.GIVE_UP
+            return RetryAction.GIVE_UP
         self._clock.ahead_s = ahead_s
         self._signed_again = True
-        return Decision.SIGN_AGAIN
+        return RetryAction.SIGN_AGAIN
 
-    def _renew_key(self) -> Decision:
+    def _renew_key(self) -> RetryAction:
         if self._renewed or not self._settings.renewable:
-            return Decision.GIVE_UP
+            return RetryAction.GIVE_UP
         self._renewed = True
-        return Decision.RENEW_KEY
+        return RetryAction.RENEW_KEY
 
-    def pause(self, decision: Decision, retry_after: float = 0.0) -> float | None:
+    def pause(self, decision: RetryAction, retry_after: float = 0.0) -> float | None:
         """
         Return the seconds to wait before the next request, None if there may not be one.
 
@@ -168,16 +170,16 @@ class Tries:
         """
         seconds = None
         match decision:
-            case Decision.NEXT_SLOT:
+            case RetryAction.NEXT_SLOT:
                 self.throttled += 1
                 if self.throttled <= self._settings.throttle_patience:
                     seconds = self._clock.jitter(*SPREAD)
-            case Decision.BACK_OFF:
+            case RetryAction.BACK_OFF:
                 self._failures += 1
                 if self._failures < self._settings.max_attempts:
                     back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (self._failures - 1))
                     seconds = back_off * self._clock.jitter(*SPREAD)
-            case Decision.SIGN_AGAIN | Decision.RENEW_KEY:
+            case RetryAction.SIGN_AGAIN | RetryAction.RENEW_KEY:
                 seconds = 0.0
         if seconds is not None:
             seconds = max(seconds, min(retry_after, RETRY_AFTER_CAP))

@@ -12,7 +12,7 @@ NOTEWORTHY = 60.0
 log = logging.getLogger(__name__)
 
 
-class ServiceClock(Clock):
+class OffsetClock(Clock):
     """
     This machine's clock, corrected by what was measured. Signatures take their time from it.
 

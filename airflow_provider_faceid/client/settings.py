@@ -17,8 +17,8 @@ from ..api.verdict import DEFAULT_THRESHOLD
 from ..exceptions import ConfigurationError
 from ..text import unknown
 from .connection_schema import checked, form_fields, refuse_unknown, url_of
-from .credentials import Credentials, Origin
-from .credentials.providers import origin_of
+from .credentials import CredentialProvider, Credentials
+from .credentials.providers import provider_from_connection
 from .field_encryption import NONE, encrypt_of, refuse_keys_without_use
 
 # The proxy both transports take: the connection's, else the environment's. HTTP and HTTPS only.
@@ -120,7 +120,7 @@ class Settings:
     :param state_conn_id: connection of the database in which all workers keep the pace.
     """
 
-    credentials: Credentials | Origin
+    credentials: Credentials | CredentialProvider
     hash_secret: str = field(default="", repr=False)
     conn_id: str = "faceid_default"
     url: str = f"https://{DEFAULT_HOST}"
@@ -223,7 +223,7 @@ def parse_settings(
     if "id_card_check" in given:
         given["id_card_check"] = Check(given["id_card_check"])
     settings = Settings(
-        credentials=origin_of(conn_id, login, password, given),
+        credentials=provider_from_connection(conn_id, login, password, given),
         conn_id=conn_id,
         url=url_of(conn_id, "Endpoint", host, port, schema, default=DEFAULT_HOST),
         quotas=quotas,

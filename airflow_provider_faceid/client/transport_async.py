@@ -22,8 +22,8 @@ from .call import (
     Answer,
     Attempt,
     CallFlow,
-    Pace,
     Pause,
+    RateLimiter,
     RenewKey,
     Seen,
     Send,
@@ -35,7 +35,7 @@ from .credentials.refresh import keys_of
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import encrypt_of
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .service_clock import ServiceClock
+from .service_clock import OffsetClock
 from .settings import Settings, proxy_of
 from .timeouts import until_async
 from .upload import Upload, new_socket, of_upload, polls, unsent_bytes
@@ -59,13 +59,13 @@ class AsyncClient:
     def __init__(
         self,
         settings: Settings,
-        pace: Pace,
+        pace: RateLimiter,
         clock: Clock = SYSTEM_CLOCK,
         watch: Callable[[FaceIdError | None, Attempt], None] | None = None,
     ) -> None:
         self._settings = settings
         self._pace = pace
-        self._clock = ServiceClock(clock)
+        self._clock = OffsetClock(clock)
         self._watch = watch
         self._keys = keys_of(settings.credentials, clock)
         self._encrypt = encrypt_of(settings, clock)
@@ -99,7 +99,7 @@ class AsyncClient:
         action: str,
         params: Mapping[str, object],
         attempt: Attempt | None = None,
-        pace: Pace | None = None,
+        pace: RateLimiter | None = None,
     ) -> Verdict:
         """
         Make one call.
@@ -117,7 +117,7 @@ class AsyncClient:
         finally:
             flow.close()
 
-    async def _drive(self, flow: CallFlow, attempt: Attempt, pace: Pace) -> Verdict:
+    async def _drive(self, flow: CallFlow, attempt: Attempt, pace: RateLimiter) -> Verdict:
         effect = next(flow)
         while True:
             answer: Answer = None
@@ -144,7 +144,7 @@ class AsyncClient:
                 verdict: Verdict = stop.value
                 return verdict
 
-    async def _saw(self, problem: FaceIdError | None, attempt: Attempt, pace: Pace) -> None:
+    async def _saw(self, problem: FaceIdError | None, attempt: Attempt, pace: RateLimiter) -> None:
         if self._watch is not None:
             self._watch(problem, attempt)
         if isinstance(problem, ThrottledError):

@@ -20,12 +20,23 @@ from ..api.messages import MAX_ANSWER, Reply
 from ..api.verdict import Verdict
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
-from .call import Answer, Attempt, Pace, Pause, RenewKey, Seen, Send, TakeKey, TakeSlot, call_flow
+from .call import (
+    Answer,
+    Attempt,
+    Pause,
+    RateLimiter,
+    RenewKey,
+    Seen,
+    Send,
+    TakeKey,
+    TakeSlot,
+    call_flow,
+)
 from .credentials.refresh import Keys, keys_of
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import Encrypt
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .service_clock import ServiceClock
+from .service_clock import OffsetClock
 from .settings import Settings, proxy_of
 from .timeouts import until
 from .upload import Upload, of_upload, polls, socket_options, unsent_bytes
@@ -225,8 +236,8 @@ def call(
     *,
     session: Session,
     settings: Settings,
-    pace: Pace,
-    clock: ServiceClock,
+    pace: RateLimiter,
+    clock: OffsetClock,
     keys: Keys | None = None,
     encrypt: Encrypt | None = None,
     attempt: Attempt | None = None,
@@ -272,7 +283,7 @@ def call(
 
 
 def _send(
-    session: Session, settings: Settings, send: Send, clock: ServiceClock, attempt: Attempt
+    session: Session, settings: Settings, send: Send, clock: OffsetClock, attempt: Attempt
 ) -> Reply:
     headers = headers_of(send, settings, clock)
     upload = Upload(send.body, send.timeout, time.monotonic, attempt.traffic)

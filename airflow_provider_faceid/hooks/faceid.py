@@ -17,10 +17,10 @@ from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
 from ..client.call import Attempt
 from ..client.connection_schema import form_fields, refuse_no_object
-from ..client.credentials.refresh import Keys, OneKey, keys_of, new_keys_of
+from ..client.credentials.refresh import Keys, StaticCredentials, keys_of, new_keys_of
 from ..client.field_encryption import Encrypt, encrypt_of
 from ..client.request import TC3Auth
-from ..client.service_clock import ServiceClock
+from ..client.service_clock import OffsetClock
 from ..client.settings import Settings, parse_settings
 from ..client.transport_sync import Connections
 from ..client.transport_sync import call as blocking_call
@@ -31,10 +31,10 @@ from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.rate_limiter import MemoryRow, SlotPace
+from ..state.rate_limiter import MemoryRow, SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
-from .single_call import ONCE_PER_DAG_RUN, Once, call_once, call_paced, within_task
-from .state_store import shared_counts, shared_ledger, shared_pace, shared_uplink
+from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
+from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
 from .tls_warnings import warn_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FaceIdHook(HttpHook):
         )
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
-        self._clock = ServiceClock()
+        self._clock = OffsetClock()
 
     @cached_property
     @without_frames
@@ -116,7 +116,7 @@ class FaceIdHook(HttpHook):
         id_card: str,
         name: str,
         *,
-        once: Once | None = ONCE_PER_DAG_RUN,
+        idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
     ) -> Verdict:
         """
@@ -124,7 +124,7 @@ class FaceIdHook(HttpHook):
 
         :param id_card: ID number of 18 characters; full-width digits and a lower-case x are fine.
         :param name: the person's name.
-        :param once: as for :meth:`call`.
+        :param idempotency: as for :meth:`call`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
         :return: ``match``, ``mismatch``, ``not_found``, ``limit`` or ``invalid_input``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -132,7 +132,7 @@ class FaceIdHook(HttpHook):
         """
         values = Fields(IdCard=id_card, Name=name)
         params = self._request_fields(ID_CARD_VERIFICATION, values, skip_rules)
-        return self.call(ID_CARD_VERIFICATION.name, params, once)
+        return self.call(ID_CARD_VERIFICATION.name, params, idempotency)
 
     @without_frames
     def image_recognition_v2(
@@ -142,7 +142,7 @@ class FaceIdHook(HttpHook):
         photo: bytes | str,
         extra: str | None = None,
         *,
-        once: Once | None = ONCE_PER_DAG_RUN,
+        idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
     ) -> Verdict:
         """
@@ -152,7 +152,7 @@ class FaceIdHook(HttpHook):
         :param name: the person's name.
         :param photo: a JPEG or PNG as bytes, or its Base64 text; at most 3 MB of text.
         :param extra: text of at most 10 characters, returned with the answer.
-        :param once: as for :meth:`call`.
+        :param idempotency: as for :meth:`call`.
         :param skip_rules: as for :meth:`id_card_verification`.
         :return: the outcome, with a similarity of 0-100 where photos were compared.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -164,14 +164,14 @@ class FaceIdHook(HttpHook):
         limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
         if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
             raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
-        return self.call(IMAGE_RECOGNITION_V2.name, params, once)
+        return self.call(IMAGE_RECOGNITION_V2.name, params, idempotency)
 
     @without_frames
     def call(
         self,
         action: str,
         params: Mapping[str, object],
-        once: Once | None = ONCE_PER_DAG_RUN,
+        idempotency: Idempotency | None = PER_DAG_RUN,
     ) -> Verdict:
         """
         Call any Action of the service.
@@ -183,32 +183,32 @@ class FaceIdHook(HttpHook):
         :param action: the API Action.
         :param params: its request fields; a ``bytes`` value is Base64 text. An absent one may be
             None.
-        :param once: the work within which the question is asked once. In a task it is the DAG run
-            if not given: a retry does not pay again, the next run asks anew. ``Once(campaign=...)``
+        :param idempotency: the work within which the question is asked once. In a task it is the DAG run
+            if not given: a retry does not pay again, the next run asks anew. ``Idempotency(campaign=...)``
             names a campaign, None asks anyway. Outside of tasks each call is made.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
-        pace, keys = self.pace(action), self._keys
+        pace, keys = self.rate_limiter(action), self._keys
 
         def call(attempt: Attempt) -> Verdict:
             return self._call(action, params, settings, pace=pace, keys=keys, attempt=attempt)
 
-        work = None if once is None else within_task(once)
+        work = None if idempotency is None else within_task(idempotency)
         if work is None:
             return call_paced(self.identity_counts(), settings, action, params, call)
         ledger = self.ledger(work.owner, reuse_within=work.reuse_within)
-        return call_once(ledger, settings, action, params, once=work, call=call)
+        return call_once(ledger, settings, action, params, idempotency=work, call=call)
 
     @without_frames
-    def pace(self, action: str) -> SlotPace:
+    def rate_limiter(self, action: str) -> SlotRateLimiter:
         """
         Return the pace of this account and an Action, shared by all workers.
 
         :raises FaceIdError: the state store cannot be used.
         """
-        return shared_pace(self.settings, action, self.state_conn_id)
+        return shared_rate_limiter(self.settings, action, self.state_conn_id)
 
     @without_frames
     def identity_counts(self) -> IdentityCounts:
@@ -296,7 +296,9 @@ class FaceIdHook(HttpHook):
                 deadline=TEST_TIMEOUT,
             )
             # Whoever tests a connection need not reach the state store: one call does no harm.
-            pace = SlotPace(MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name))
+            pace = SlotRateLimiter(
+                MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name)
+            )
             keys = new_keys_of(settings.credentials)
             verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace=pace, keys=keys)
         except FaceIdError as error:
@@ -330,7 +332,7 @@ class FaceIdHook(HttpHook):
         params: Mapping[str, object],
         settings: Settings,
         *,
-        pace: SlotPace,
+        pace: SlotRateLimiter,
         keys: Keys,
         attempt: Attempt | None = None,
     ) -> Verdict:
@@ -350,7 +352,7 @@ class FaceIdHook(HttpHook):
             return call(pace=pace)
         attempt.traffic = turn = UploadTurn(self.uplink())
         try:
-            return call(pace=UploadPace(turn, pace))
+            return call(pace=UploadRateLimiter(turn, pace))
         finally:
             turn.ended()
 
@@ -403,11 +405,11 @@ class FaceIdHook(HttpHook):
         return session
 
 
-class UploadPace(NamedTuple):
+class UploadRateLimiter(NamedTuple):
     """The pace of a call with a photo: first it waits for its turn on the uplink."""
 
     turn: UploadTurn
-    pace: SlotPace
+    pace: SlotRateLimiter
 
     def wait(self) -> None:
         """Block until the next request may leave."""
@@ -428,7 +430,11 @@ def _nowhere(resp: Response) -> None:
 
 
 def _words_for_key(keys: Keys) -> str:
-    return "SecretId, SecretKey" if isinstance(keys, OneKey) else f"The key from {keys.name}"
+    return (
+        "SecretId, SecretKey"
+        if isinstance(keys, StaticCredentials)
+        else f"The key from {keys.name}"
+    )
 
 
 def require_faceid(hook: Any, conn_id: str) -> FaceIdHook:

@@ -35,7 +35,7 @@ BUSY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Once:
+class Idempotency:
     """
     Within which work a question is asked once.
 
@@ -57,23 +57,27 @@ class Once:
     valid_for: timedelta | None = None
 
 
-ONCE_PER_DAG_RUN = Once()
+PER_DAG_RUN = Idempotency()
 """What the hook does unless told otherwise: in a task, a retry is answered from the ledger and the
 next DAG run asks anew. Outside of tasks each call is made."""
 
 
-def within_task(once: Once) -> Once | None:
+def within_task(idempotency: Idempotency) -> Idempotency | None:
     """Return the work with owner and campaign of the running task; None if it lacks them."""
-    if once.owner and once.campaign:
-        return once
+    if idempotency.owner and idempotency.campaign:
+        return idempotency
     try:
         context = get_current_context()
     except RuntimeError:  # not in a task
-        return replace(once, owner=once.owner or _this_process()) if once.campaign else None
+        return (
+            replace(idempotency, owner=idempotency.owner or _this_process())
+            if idempotency.campaign
+            else None
+        )
     return replace(
-        once,
-        owner=once.owner or task_instance(context),
-        campaign=once.campaign or dag_run_campaign(context),
+        idempotency,
+        owner=idempotency.owner or task_instance(context),
+        campaign=idempotency.campaign or dag_run_campaign(context),
     )
 
 
@@ -102,7 +106,7 @@ def call_once(
     action: str,
     params: Mapping[str, object],
     *,
-    once: Once,
+    idempotency: Idempotency,
     call: Callable[[Attempt], Verdict],
     clock: Clock = SYSTEM_CLOCK,
 ) -> Verdict:
@@ -115,7 +119,7 @@ def call_once(
     :raises ConfigurationError: answers are not kept for as long as they are to be good.
     :raises FaceIdError: there is no answer.
     """
-    valid_for = once.valid_for.total_seconds() if once.valid_for else None
+    valid_for = idempotency.valid_for.total_seconds() if idempotency.valid_for else None
     if valid_for is not None and valid_for > ledger.keep:
         raise ConfigurationError(
             f"valid_for of {valid_for / SECONDS_PER_DAY:g} days: answers are kept for "
@@ -126,10 +130,10 @@ def call_once(
         settings,
         action,
         params,
-        campaign=once.campaign,
-        row=once.row,
+        campaign=idempotency.campaign,
+        row=idempotency.row,
         now=clock.now(),
-        retry=once.retry,
+        retry=idempotency.retry,
         valid_for=valid_for,
         with_earlier_keys=ledger.has_earlier_keys,
     )

@@ -26,7 +26,7 @@ from ..exceptions import ConfigurationError
 from ..get_provider_info import get_provider_info
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.rate_limiter import SlotPace, StoredRow
+from ..state.rate_limiter import SlotRateLimiter, StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink import StoredUplink
 from ..text import unknown
@@ -162,7 +162,7 @@ _OF_POSTGRES_HOOK = frozenset(
 """What Airflow's own hook reads in the Extra of a PostgreSQL connection."""
 
 log = logging.getLogger(__name__)
-_paces: dict[tuple[str, str, float], SlotPace] = {}
+_paces: dict[tuple[str, str, float], SlotRateLimiter] = {}
 
 
 class _Making:
@@ -181,7 +181,9 @@ class _Making:
 _MAKING = _Making()
 
 
-def shared_pace(settings: Settings, action: str, state_conn_id: str | None = None) -> SlotPace:
+def shared_rate_limiter(
+    settings: Settings, action: str, state_conn_id: str | None = None
+) -> SlotRateLimiter:
     """
     Return the pace all workers share for an account and an Action, one object per process.
 
@@ -191,7 +193,7 @@ def shared_pace(settings: Settings, action: str, state_conn_id: str | None = Non
     key = (url, _name(settings, action), settings.rate(action))
     with _MAKING.lock:  # threads that ask at once must not make one each
         if key not in _paces:
-            _paces[key] = SlotPace(StoredRow(_store(url), key[1]), key[2])
+            _paces[key] = SlotRateLimiter(StoredRow(_store(url), key[1]), key[2])
         return _paces[key]
 
 
@@ -199,7 +201,7 @@ def shared_uplink(settings: Settings, state_conn_id: str | None = None) -> Store
     """
     Return the uplink of this host, which all its tasks share.
 
-    :param state_conn_id: as for :func:`shared_pace`.
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
     """
     return StoredUplink(_store(_url(settings, state_conn_id)), socket.gethostname()[:200])
 
@@ -208,7 +210,7 @@ def shared_counts(settings: Settings, state_conn_id: str | None = None) -> Ident
     """
     Return the counters of how often each person was asked about, shared by all workers.
 
-    :param state_conn_id: as for :func:`shared_pace`.
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
     """
     return IdentityCounts(_store(_url(settings, state_conn_id)))
 
@@ -225,7 +227,7 @@ def shared_ledger(
     Return the ledger of a task, in the store all workers share.
 
     :param owner: the task instance, the same for every try of it.
-    :param state_conn_id: as for :func:`shared_pace`.
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
     :param max_charged: calls all tries of it may be charged for; None for any number.
     :param reuse_within: seconds for which the answer of another campaign is good.
     :raises ConfigurationError: answers are not kept for so long, or a number is out of range.

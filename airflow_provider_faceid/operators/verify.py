@@ -84,11 +84,11 @@ class _VerifyOnePersonOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the call and return the verdict."""
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..hooks.single_call import Once  # noqa: PLC0415 - the same
+        from ..hooks.single_call import Idempotency  # noqa: PLC0415 - the same
 
         with airflow_errors():
             read_parameters(self)
-            once = Once(
+            idempotency = Idempotency(
                 owner=task_instance(context),
                 campaign=self.campaign or default_campaign(context),
                 row=str(self.key),
@@ -98,7 +98,7 @@ class _VerifyOnePersonOperator(BaseOperator):
             )
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
             asked = {**self._person(), "skip_rules": self.skip_rules}
-            verdict = self._call(hook, once=once, **asked)
+            verdict = self._call(hook, idempotency=idempotency, **asked)
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
             verdict.action,

@@ -232,7 +232,7 @@ class VerifyTable(BaseOperator):
                 valid_for=valid_for,
             ),
             settings=hook.settings,
-            pace=hook.pace(self.action),
+            pace=hook.rate_limiter(self.action),
             ledger=hook.ledger(
                 task_instance(context),
                 max_charged=self.max_charged,

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..text import counted
-from .scan import Canary
+from .scan import PiiScan
 
 PHOTO = "file:"
 NO_HITS, HITS, NOTHING_PROVEN = 0, 1, 2
@@ -32,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        canary = Canary(_markers(options.markers))
-        _search(canary, options)
+        pii_scan = PiiScan(_markers(options.markers))
+        _search(pii_scan, options)
     except (OSError, ValueError, KeyError, SQLAlchemyError) as error:
-        print(f"canary: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command
+        print(f"pii_scan: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return NOTHING_PROVEN
-    return _report(canary)
+    return _report(pii_scan)
 
 
 def _parser() -> ArgumentParser:
@@ -77,18 +77,18 @@ def _markers(file: Path) -> dict[str, str | bytes]:
     return markers
 
 
-def _search(canary: Canary, options: Namespace) -> None:
+def _search(pii_scan: PiiScan, options: Namespace) -> None:
     for address in options.database:
         url = address if "://" in address else os.environ[address]
-        canary.search_database(url, options.skip_table)
+        pii_scan.search_database(url, options.skip_table)
     for folder in options.folder:
-        canary.search_folder(folder, [options.markers, *options.skip_file])
+        pii_scan.search_folder(folder, [options.markers, *options.skip_file])
     if options.stdin:
-        canary.search_stream("standard input", sys.stdin.buffer)
+        pii_scan.search_stream("standard input", sys.stdin.buffer)
 
 
-def _report(canary: Canary) -> int:
-    hits, searched = canary.hits, canary.searched
+def _report(pii_scan: PiiScan) -> int:
+    hits, searched = pii_scan.hits, pii_scan.searched
     for hit in hits:
         print(f"{hit.place}: {hit.marker}, {hit.form}, {hit.times}x")  # noqa: T201 - the result
     for place in searched.missed:

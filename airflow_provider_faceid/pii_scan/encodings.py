@@ -21,7 +21,7 @@ _PART_STARTS = (0, 3, 6)
 Write = Callable[[str], Iterable[bytes]]
 
 
-def forms_of(value: str | bytes) -> dict[bytes, str]:
+def encodings_of(value: str | bytes) -> dict[bytes, str]:
     """
     Return the bytes to look for, each with the name of the form it is written in.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .encodings import forms_of
+from .encodings import encodings_of
 
 HEAD = 6
 """First bytes of a needle by which it is recognised; what is shorter could stand anywhere by chance."""
@@ -32,7 +32,7 @@ class _Needle(NamedTuple):
     form: str
 
 
-class Needles:
+class Matcher:
     """
     All forms of all markers.
 
@@ -45,7 +45,7 @@ class Needles:
         for marker, value in markers.items():
             needles = [
                 _Needle(text, marker, form)
-                for text, form in forms_of(value).items()
+                for text, form in encodings_of(value).items()
                 if len(text) >= HEAD
             ]
             if not any(needle.form == "clear" for needle in needles):

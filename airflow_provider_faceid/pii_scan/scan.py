@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from .matcher import Needles
+from .matcher import Matcher
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -61,7 +61,7 @@ class Searched:
     missed: list[str] = field(default_factory=list)
 
 
-class Canary:
+class PiiScan:
     """
     Marked values, what they were searched in, and where they were found.
 
@@ -72,7 +72,7 @@ class Canary:
 
     def __init__(self, markers: Mapping[str, str | bytes]) -> None:
         self.searched = Searched()
-        self._needles = Needles(markers)
+        self._needles = Matcher(markers)
         self._found: Counter[tuple[str, str, str]] = Counter()
 
     @property

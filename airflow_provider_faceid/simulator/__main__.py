@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from ..api.actions import ACTIONS
 from . import INSTALL
-from .account.account_state import LIKELIEST, Unknowns, read_unknowns
+from .account.account_state import LIKELIEST, Assumptions, read_unknowns
 from .account.limits import IDENTITY_LIMITS
-from .faults.rule import Rule, read_rules
+from .faults.rule import FaultRule, read_rules
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
 from .validation import FieldError
 
@@ -50,12 +50,12 @@ def keys(path: str) -> dict[str, str]:
     return _read(path, _read_keys)
 
 
-def faults(path: str) -> list[Rule]:
+def faults(path: str) -> list[FaultRule]:
     """Read fault rules from a JSON file."""
     return _read(path, read_rules)
 
 
-def unknowns(path: str) -> Unknowns:
+def unknowns(path: str) -> Assumptions:
     """Read what the service is taken to do from a JSON file."""
     return _read(path, read_unknowns)
 

@@ -16,14 +16,14 @@ from ..api.actions import IdentityLimits
 from ..clock import SYSTEM_CLOCK, Clock
 from .account import ledger as request_log
 from .account.account import Account
-from .account.account_state import LIKELIEST, Unknowns
+from .account.account_state import LIKELIEST, Assumptions
 from .account.limits import IDENTITY_LIMITS
 from .api.call import MAX_GET, MAX_POST
 from .api.data_plane import DataPlane, Latency
 from .control import ControlPlane, Levers, page
 from .control import page as guard
 from .faults import Faults
-from .faults.rule import Rule
+from .faults.rule import FaultRule
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People, Person, expects
 from .people.personas import ID_CARD
 from .virtual_clock import VirtualClock
@@ -104,9 +104,9 @@ class SimulatorServer:
         quotas: Mapping[str, int] | None = None,
         identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
-        faults: Sequence[Rule] = (),
+        faults: Sequence[FaultRule] = (),
         keys: Mapping[str, str] | None = None,
-        unknowns: Unknowns = LIKELIEST,
+        unknowns: Assumptions = LIKELIEST,
         port: int = 0,
         log_requests: bool = False,
     ) -> None:

@@ -152,7 +152,7 @@ slot costs. A killed worker costs the others as much of the pace.
 """
 
 
-class SlotPace:
+class SlotRateLimiter:
     """
     The pace of one account and Action, for threads and coroutines alike.
 

@@ -128,7 +128,7 @@ class _Begun(NamedTuple):
         return bool(driver.closed)
 
 
-class LostError(StateStoreError):
+class ConnectionLostError(StateStoreError):
     """
     The server has gone away in the middle of a transaction.
 
@@ -247,7 +247,7 @@ class StateStore:
             try:
                 with self._transaction(engine, durable=durable) as cursor:
                     result = work(cursor)
-            except LostError as error:
+            except ConnectionLostError as error:
                 if self._clock.monotonic() >= end:
                     raise
                 if error.number and self._was_committed(engine, error):
@@ -282,10 +282,10 @@ class StateStore:
                 "nothing is sent without it, because nobody would know the pace"
             )
             if is_lost:
-                raise LostError(text, number) from None
+                raise ConnectionLostError(text, number) from None
             raise (RolledBackError if is_transient(error) else StateStoreError)(text) from None
 
-    def _was_committed(self, engine: Engine, lost: LostError) -> bool:
+    def _was_committed(self, engine: Engine, lost: ConnectionLostError) -> bool:
         """
         Ask the server what became of a transaction whose end we did not hear of.
 
@@ -295,7 +295,7 @@ class StateStore:
         status = "in progress"
         while status == "in progress" and self._clock.monotonic() < end:
             with (
-                suppress(LostError, RolledBackError),
+                suppress(ConnectionLostError, RolledBackError),
                 self._transaction(engine, durable=False) as cursor,
             ):
                 cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (lost.number,))

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.account.account_state import State
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.unit.simulator.conftest import Caller
 
@@ -145,7 +145,7 @@ def test_clock_quota_and_account_are_changed_and_reset(page, server):
 
 
 def test_nothing_of_a_request_becomes_html(page, caller, server):
-    server.faults.add(Rule(Code(code=POISON, envelope="result"), action=ID_CARD, times=1))
+    server.faults.add(FaultRule(Code(code=POISON, envelope="result"), action=ID_CARD, times=1))
     caller.id_card(POISON, POISON)
     caller.post(POISON.replace("\n", ""), {"IdCard": POISON})
     page.wait(lambda: len(page.rows("requests")) == 2)

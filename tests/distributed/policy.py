@@ -16,8 +16,10 @@ VARIABLE = "LEFT_FILE"
 def task_policy(task: Any) -> None:
     """Airflow asks here about every task it reads."""
     from airflow_provider_faceid.hooks import state_store as state  # noqa: PLC0415 - not before Airflow is there
-    from tests.departures import NotedPace  # noqa: PLC0415 - the same
+    from tests.departures import NotedRateLimiter  # noqa: PLC0415 - the same
 
-    if VARIABLE in os.environ and not isinstance(state.SlotPace, partial):
+    if VARIABLE in os.environ and not isinstance(state.SlotRateLimiter, partial):
         file = Path(os.environ[VARIABLE]).open("a", buffering=1, encoding="ascii")  # noqa: SIM115
-        state.SlotPace = partial(NotedPace, note=lambda moment: file.write(f"{moment}\n"))
+        state.SlotRateLimiter = partial(
+            NotedRateLimiter, note=lambda moment: file.write(f"{moment}\n")
+        )

@@ -18,7 +18,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from tests.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold
@@ -223,7 +223,7 @@ def test_a_task_after_one_that_failed_meets_its_manifest(home, measured):
     home.write(FAILING)
     home.query("UPDATE people SET name = 'R2D2' WHERE id = 0")
     late = Nth(first=ROWS // 2, last=None)
-    home.server.faults.add(Rule(Code("UnauthorizedOperation.Arrears", "error"), nth=late))
+    home.server.faults.add(FaultRule(Code("UnauthorizedOperation.Arrears", "error"), nth=late))
     _, *states = home.states(home.start())
     assert states == ["failed", "failed"]
     told = json.loads(home.output.partition("\nTOLD ")[2].splitlines()[0])

@@ -26,7 +26,11 @@ def test_a_person_twice_in_the_source_is_called_once_and_answers_both_rows(trial
     again = [(f" {p.id_card.lower()} ", f"{p.name} ") for p in people]
     trial.fill([(n, *row) for n, row in enumerate([*rows, *again])])
     manifest = trial.run()
-    assert (manifest["answered"], manifest["calls"], manifest["charged"]) == (50, once, once)
+    assert (manifest["answered"], manifest["calls"], manifest["charged"]) == (
+        50,
+        once,
+        once,
+    )
     assert sum(charged for (charged,) in trial.rows("faceid_results", "charged")) == once
     trial.hold()
     measured(

@@ -13,9 +13,9 @@ from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import BudgetError
 from airflow_provider_faceid.simulator.account.limits import QuotaWindows
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from tests.patience import once
 
 from . import virtual_time
@@ -36,7 +36,7 @@ class Account:
         self.clock = virtual_time.LoopClock()
         self.windows = QuotaWindows({ACTION: QUOTA})
         row = MemoryRow(self.clock)
-        self._paces = [SlotPace(row, RATE, self.clock) for _ in range(workers)]
+        self._paces = [SlotRateLimiter(row, RATE, self.clock) for _ in range(workers)]
         self.passed: list[float] = []
         self.refused: list[float] = []
 
@@ -51,7 +51,7 @@ class Account:
         tasks += [asyncio.create_task(change(*one)) for one in quotas.items()]
         await asyncio.gather(*tasks)
 
-    async def _call(self, pace: SlotPace, seconds: float) -> None:
+    async def _call(self, pace: SlotRateLimiter, seconds: float) -> None:
         answers: set[asyncio.Task[None]] = set()
         while self.clock.monotonic() < seconds:
             await pace.wait_async()
@@ -61,7 +61,7 @@ class Account:
                 answers.add(asyncio.create_task(self._refused(pace)))
         await asyncio.gather(*answers)
 
-    async def _refused(self, pace: SlotPace) -> None:
+    async def _refused(self, pace: SlotRateLimiter) -> None:
         await self.clock.asleep(LATENCY)
         pace.slow_down()
 
@@ -202,7 +202,7 @@ def test_a_run_stops_before_the_charge_that_would_exceed_its_budget(trial, measu
     trial.fill_with(trial.ordinary[:rows])
     if unanswered:
         people = trial.ordinary[: 8 * unanswered : 8]
-        trial.arm(*[Rule(DropAfter(), person=p.id_card, times=1) for p in people])
+        trial.arm(*[FaultRule(DropAfter(), person=p.id_card, times=1) for p in people])
     settings = {"quotas": {ID_CARD: 200}}
     error, manifest = trial.fail(BudgetError, settings=settings, max_charged=budget)
     bill = trial.server.account.ledger.bill[ID_CARD]

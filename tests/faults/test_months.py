@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import FaceIdError, PlanRefusedError
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, call_key
@@ -92,7 +92,7 @@ class Month:
             self.add()
         self.refused = self.add()
         number = self.people[self.rows[self.refused].person].id_card
-        self.trial.arm(Rule(Code("-3"), person=number))
+        self.trial.arm(FaultRule(Code("-3"), person=number))
 
     def due(self) -> int:
         """Count the charges this day must bring, and write down who is answered."""
@@ -186,7 +186,7 @@ def test_whoever_asks_is_answered_by_the_one_call(trial, measured):
 def test_a_row_the_service_refused_is_asked_again_once_it_is_mended(trial, measured, *, mended):
     wrong, right, other = trial.ordinary[:3]
     trial.fill_with([wrong, other])
-    trial.arm(Rule(Code("-3"), person=wrong.id_card))
+    trial.arm(FaultRule(Code("-3"), person=wrong.id_card))
     assert trial.run()["quarantined_by_rule"] == {"service:-3": 1}
     if mended:
         trial.home.run(
@@ -305,10 +305,10 @@ def answer_of(trial, settings, params):
     import asyncio  # noqa: PLC0415
 
     from airflow_provider_faceid.client.transport_async import AsyncClient  # noqa: PLC0415
-    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace  # noqa: PLC0415
+    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter  # noqa: PLC0415
 
     async def ask():
-        pace = SlotPace(MemoryRow(trial.clock), 1000)
+        pace = SlotRateLimiter(MemoryRow(trial.clock), 1000)
         async with AsyncClient(settings, pace, trial.clock) as client:
             return await client.call(ID_CARD, params)
 
@@ -401,7 +401,7 @@ def test_tables_of_another_version_are_migrated_or_refused(trials, measured):
 
 def test_in_doubt_for_good_is_offered_to_the_ledger_once_a_run_and_costs_nothing(trial):
     trial.fill_with(trial.ordinary[:4])
-    trial.arm(Rule(DropAfter(), person=trial.ordinary[0].id_card))
+    trial.arm(FaultRule(DropAfter(), person=trial.ordinary[0].id_card))
     assert trial.run()["held"] == 1
     for _ in range(3):
         again = trial.run()

@@ -25,7 +25,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
     StatusAfter,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule, read_nth
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth, read_nth
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 
 from .trial import Trial
@@ -154,7 +154,7 @@ def test_a_certificate_nobody_trusts_stops_the_run_at_once(trial, stub, tls, mea
 def hit(trial: Trial, effect: object) -> None:
     """Let this happen to the first call for each of the rows that are hit."""
     people = [trial.ordinary[place] for place in HIT]
-    trial.arm(*[Rule(effect, person=person.id_card, times=1) for person in people])
+    trial.arm(*[FaultRule(effect, person=person.id_card, times=1) for person in people])
 
 
 UNANSWERED = {
@@ -221,7 +221,7 @@ def test_a_gateway_in_trouble_is_not_pressed(trial, thorough, measured, *, statu
     """What may have been processed is held, few rows of it; the others are all answered."""
     rows, away = (300, FULL_SECONDS[status]) if thorough else (150, 1)
     trial.fill_with(trial.ordinary[:rows])
-    trial.arm(Rule(OUTAGES[when](status), nth=Nth(50), lasts_s=away))
+    trial.arm(FaultRule(OUTAGES[when](status), nth=Nth(50), lasts_s=away))
     began = time.monotonic()
     manifest = trial.run(settings={"quotas": {ID_CARD: 100}})
     seconds, calls = time.monotonic() - began, len(trial.calls())
@@ -247,7 +247,7 @@ REFUSALS = {
 def test_a_gateway_that_refuses_is_asked_again_without_pressing(trial, measured, effect, more):
     rows = 150
     trial.fill_with(trial.ordinary[:rows])
-    trial.arm(Rule(effect, nth=Nth(50), lasts_s=1))
+    trial.arm(FaultRule(effect, nth=Nth(50), lasts_s=1))
     manifest = trial.run(settings={"quotas": {ID_CARD: 100}, **more})
     repeated = len(trial.calls()) - rows
     assert (manifest["answered"], manifest["held"]) == (rows, 0)
@@ -267,7 +267,7 @@ LOST = {
 def test_a_gateway_that_loses_each_tenth_answer_pays_nobody_twice(trial, measured, effect):
     rows = 200
     trial.fill_with(trial.ordinary[:rows])
-    trial.arm(Rule(effect, nth=read_nth({"every": 10})))
+    trial.arm(FaultRule(effect, nth=read_nth({"every": 10})))
     manifest = trial.run()
     bill = trial.server.account.ledger.bill[ID_CARD]
     assert (manifest["answered"], manifest["held"]) == (rows - 20, 20)
@@ -292,7 +292,7 @@ def test_a_gateway_that_refuses_what_it_forwarded_is_counted(trial, measured, ef
     """Its word is all there is, so the call is repeated; the counts are not below the bill."""
     rows = 60
     trial.fill_with(trial.ordinary[:rows])
-    trial.arm(Rule(effect, nth=read_nth({"every": 10})))
+    trial.arm(FaultRule(effect, nth=read_nth({"every": 10})))
     manifest = trial.run(settings=more)
     bill = trial.server.account.ledger.bill[ID_CARD]
     assert (manifest["answered"], manifest["held"], manifest["charged"]) == (rows, 0, rows)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator import SimulatorServer
-from tests.canary.people import plant
+from tests.pii_scan.people import plant
 
 pytestmark = pytest.mark.long
 
@@ -76,11 +76,11 @@ STAYS = {
 def test_an_error_tracker_or_a_traceback_with_locals_shows_nobody(seen, measured):
     """In one test, because what is looked at takes a while to come about."""
     folder, markers = seen
-    canary = Canary(markers)
+    pii_scan = PiiScan(markers)
     failures = [file for file in folder.iterdir() if not file.name.startswith("careless")]
     for file in failures:
-        canary.search_text(file.name, file.read_bytes())
-    assert canary.hits == []
+        pii_scan.search_text(file.name, file.read_bytes())
+    assert pii_scan.hits == []
     for onlooker in ("sentry", "rich", "locals", "frames"):
         assert_it_sees(onlooker, folder, markers)
         for case, words in STAYS.items():
@@ -94,6 +94,6 @@ def test_an_error_tracker_or_a_traceback_with_locals_shows_nobody(seen, measured
 
 def assert_it_sees(onlooker: str, folder: Path, markers: dict[str, str | bytes]) -> None:
     """Assert that an onlooker sees what a careless DAG holds."""
-    canary = Canary(markers)
-    canary.search_text(onlooker, (folder / f"careless.{onlooker}").read_bytes())
-    assert {hit.marker for hit in canary.hits} >= {"name 3", "number 3"}, onlooker
+    pii_scan = PiiScan(markers)
+    pii_scan.search_text(onlooker, (folder / f"careless.{onlooker}").read_bytes())
+    assert {hit.marker for hit in pii_scan.hits} >= {"name 3", "number 3"}, onlooker

@@ -8,12 +8,12 @@ import time
 import pytest
 
 from airflow_provider_faceid.client.credentials import providers as cvm_role
-from airflow_provider_faceid.client.credentials.providers import CvmRole
+from airflow_provider_faceid.client.credentials.providers import InstanceRole
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import AccountError, CredentialsError, RequestRefusedError
-from airflow_provider_faceid.simulator.account.account_state import Standing, State
+from airflow_provider_faceid.simulator.account.account_state import AccountStatus, State
 from airflow_provider_faceid.simulator.faults.effects import AccountState, ClockOffset, Code
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.integration.credentials.cloud import METADATA, Cloud
 from tests.integration.encryption import FORMS, fields_of, wrong_key
@@ -39,7 +39,7 @@ def test_an_authority_that_is_away_is_waited_for(trial, measured, action, code):
     rows = 20 if action == FACE else ROWS
     people = trial.ordinary[:rows]
     trial.fill([(n, p.id_card, p.name, trial.photo(p)) for n, p in enumerate(people)], "BLOB")
-    trial.arm(Rule(Code(code), nth=Nth(10), lasts_s=TEN_MINUTES))
+    trial.arm(FaultRule(Code(code), nth=Nth(10), lasts_s=TEN_MINUTES))
 
     def pass_by() -> None:
         time.sleep(2)
@@ -62,14 +62,14 @@ def test_an_account_that_may_not_call_stops_the_run_within_what_is_in_flight(
 ):
     trial = trials(latency_ms=(20, 60))
     trial.fill_with(trial.ordinary[:ROWS])
-    trial.arm(Rule(AccountState(state=state), nth=Nth(80, 80)))
+    trial.arm(FaultRule(AccountState(state=state), nth=Nth(80, 80)))
     error, manifest = trial.fail(AccountError, max_in_flight=IN_FLIGHT)
     assert "faceid_default" in str(error)
     refused = sum(bool(call["error"]) for call in trial.calls())
     assert 1 <= refused <= IN_FLIGHT
     assert manifest["answered"] == len(trial.calls()) - refused == 79
     assert manifest["held"] == 0
-    trial.server.account.standing = Standing()
+    trial.server.account.standing = AccountStatus()
     assert trial.run()["answered"] == ROWS
     trial.hold()
     measured(f"at most {IN_FLIGHT} of {IN_FLIGHT} in flight refused, the rest done by a later run")
@@ -81,14 +81,14 @@ def test_a_key_that_is_refused_costs_one_call(trial, measured, fault):
     trial.fill_with(trial.ordinary[:ROWS])
     key = "wrong" if fault == "wrong" else "simulator-key"
     if fault == "deleted":
-        trial.server.account.standing = Standing(State.KEY_DELETED)
+        trial.server.account.standing = AccountStatus(State.KEY_DELETED)
     error, _ = trial.fail(
         CredentialsError, settings={"credentials": Credentials("simulator-id", key)}
     )
     assert "connection 'faceid_default'" in str(error)
     assert len(trial.calls()) == 1
     assert trial.results() == {}
-    trial.server.account.standing = Standing()
+    trial.server.account.standing = AccountStatus()
     assert trial.run()["answered"] == ROWS
     trial.hold()
     measured("1 call, connection named")
@@ -97,7 +97,7 @@ def test_a_key_that_is_refused_costs_one_call(trial, measured, fault):
 @pytest.mark.fault(19)
 def test_a_clock_that_is_wrong_costs_one_more_call(trial, measured):
     trial.fill_with(trial.ordinary[:ROWS])
-    trial.arm(Rule(ClockOffset(600)))
+    trial.arm(FaultRule(ClockOffset(600)))
     manifest = trial.run()
     assert manifest["answered"] == ROWS
     again = len(trial.calls()) - ROWS
@@ -110,7 +110,7 @@ def test_a_clock_that_is_wrong_costs_one_more_call(trial, measured):
 @pytest.mark.fault(19)
 def test_a_clock_that_is_wrong_for_good_is_said_with_its_skew(trial, measured):
     trial.fill_with(trial.ordinary[:ROWS])
-    trial.arm(Rule(ClockOffset(600)), Rule(Code("AuthFailure.SignatureExpire", "error")))
+    trial.arm(FaultRule(ClockOffset(600)), FaultRule(Code("AuthFailure.SignatureExpire", "error")))
     error, manifest = trial.fail(CredentialsError)
     assert SKEW.search(str(error))
     assert manifest["calls"] == len(trial.calls()) == 2
@@ -124,10 +124,10 @@ def test_a_clock_that_is_wrong_for_good_is_said_with_its_skew(trial, measured):
 @pytest.mark.fault(20)
 def test_a_token_that_expires_is_renewed_where_it_came_from(trial, measured, monkeypatch):
     trial.fill_with(trial.ordinary[:ROWS])
-    trial.arm(Rule(AccountState(token="fresh"), nth=Nth(80, 80)))
+    trial.arm(FaultRule(AccountState(token="fresh"), nth=Nth(80, 80)))
     cloud = Cloud(trial.server)
     monkeypatch.setattr(cvm_role, "METADATA", cloud.url + METADATA)
-    settings = {"credentials": CvmRole(), "hash_secret": HASH_SECRET}
+    settings = {"credentials": InstanceRole(), "hash_secret": HASH_SECRET}
     try:
         manifest = trial.run(settings=settings, max_in_flight=IN_FLIGHT)
         refused = sum(bool(call["error"]) for call in trial.calls())
@@ -146,7 +146,7 @@ def test_a_token_that_expires_is_renewed_where_it_came_from(trial, measured, mon
 @pytest.mark.fault(20)
 def test_a_token_that_expires_stops_the_run_and_a_new_one_resumes_it(trial, measured):
     trial.fill_with(trial.ordinary[:ROWS])
-    trial.arm(Rule(AccountState(token="fresh"), nth=Nth(80, 80)))
+    trial.arm(FaultRule(AccountState(token="fresh"), nth=Nth(80, 80)))
 
     def with_token(token: str) -> dict[str, object]:
         key = Credentials("simulator-id", "simulator-key", token)
@@ -169,7 +169,7 @@ def test_a_token_that_expires_stops_the_run_and_a_new_one_resumes_it(trial, meas
 def test_a_code_nobody_knows_is_an_error_of_its_row(trial, measured, code):
     people = trial.ordinary[:ROWS]
     trial.fill_with(people)
-    trial.arm(*[Rule(Code(code, "result"), person=p.id_card) for p in people[10:13]])
+    trial.arm(*[FaultRule(Code(code, "result"), person=p.id_card) for p in people[10:13]])
     manifest = trial.run()
     assert manifest["outcomes"] == {"match": ROWS - 3, "error": 3}
     assert manifest["charge_unknown"] == 3
@@ -183,7 +183,7 @@ def test_a_code_nobody_knows_is_an_error_of_its_row(trial, measured, code):
 def test_a_similarity_that_cannot_be_is_never_a_match(trial, measured, similarity):
     people = trial.ordinary[:4]
     trial.fill([(n, p.id_card, p.name, trial.photo(p)) for n, p in enumerate(people)], "BLOB")
-    trial.arm(Rule(Code("Success", fields={"Sim": similarity}), person=people[0].id_card))
+    trial.arm(FaultRule(Code("Success", fields={"Sim": similarity}), person=people[0].id_card))
     manifest = trial.run(FACE)
     assert manifest["outcomes"] == {"match": 3, "error": 1}
     trial.hold(FACE)

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.hooks.single_call import Idempotency
 from airflow_provider_faceid.operators.photo_files import photo_reader
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
@@ -95,7 +95,7 @@ def test_a_misspelt_option_of_airflows_configuration_is_refused(
     monkeypatch.setenv(f"AIRFLOW__FACEID__{misspelt}", "1")
     words = rf"\[faceid\]: unknown option '{misspelt.lower()}' \(did you mean '{meant}'\?\)"
     with pytest.raises(ConfigurationError, match=words):
-        FaceIdHook().pace("IdCardVerification")
+        FaceIdHook().rate_limiter("IdCardVerification")
     with pytest.raises(ConfigurationError, match=words):
         photo_reader()
     assert len(account.server.account.ledger) == 0
@@ -114,7 +114,7 @@ def test_a_misspelt_field_of_the_state_connection_is_refused(account, monkeypatc
     state = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_STATE", json.dumps(state))
     with pytest.raises(ConfigurationError, match=f"'state': {words}"):
-        FaceIdHook().pace("IdCardVerification")
+        FaceIdHook().rate_limiter("IdCardVerification")
 
 
 def batch(**more: Any) -> None:
@@ -162,7 +162,7 @@ def test_a_value_an_operator_does_not_know_is_refused(account, task, given, word
 def test_answers_that_are_not_kept_for_so_long_cannot_be_good_for_so_long(account):
     """A question would be paid for again after 90 days, under the word that it is not for a year."""
     person = account.server.account.people.listed[0]
-    once = Once(owner="o", campaign="c", valid_for=timedelta(days=365))
+    idempotency = Idempotency(owner="o", campaign="c", valid_for=timedelta(days=365))
     with pytest.raises(ConfigurationError, match="valid_for of 365 days: answers are kept for 90"):
-        FaceIdHook().id_card_verification(person.id_card, person.name, once=once)
+        FaceIdHook().id_card_verification(person.id_card, person.name, idempotency=idempotency)
     assert len(account.server.account.ledger) == 0

@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import FaceIdError, StateStoreError
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from tests.patience import SOON, once
 
 from .plant import Plant
@@ -273,7 +273,7 @@ class SlowRow(MemoryRow):
 def test_a_state_store_that_takes_long_to_throttle_does_not_stop_the_event_loop(measured):
     """While one call waits for the store, the others go on with the slots in hand."""
     row = SlowRow(SYSTEM_CLOCK, 3.0)
-    pace = SlotPace(row, 400.0)
+    pace = SlotRateLimiter(row, 400.0)
 
     async def scene() -> tuple[float, int]:
         await pace.wait_async()

@@ -12,7 +12,7 @@ from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
@@ -70,7 +70,7 @@ class Trial(Bench):
         """Return the settings of an account that is not held back and as patient as usual."""
         return super().settings(**{"outage_patience": PATIENCE_SECONDS} | changes)
 
-    def arm(self, *rules: Rule) -> None:
+    def arm(self, *rules: FaultRule) -> None:
         """Let the service go wrong."""
         self.server.faults.add(*rules)
 

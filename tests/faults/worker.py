@@ -24,7 +24,7 @@ from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
-from tests.departures import NotedPace
+from tests.departures import NotedRateLimiter
 
 ACTION = "IdCardVerification"
 
@@ -87,7 +87,7 @@ def main(
         columns=Columns({"IdCard": "id_card", "Name": "name"}),
         store=tables,
         settings=Settings(Credentials("simulator-id", "simulator-key"), url=url),
-        pace=NotedPace(
+        pace=NotedRateLimiter(
             StoredRow(store, "account"), rate, clock, note=lambda moment: file.write(f"{moment}\n")
         ),
         ledger=Ledger(store, owner),

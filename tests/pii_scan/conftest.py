@@ -12,26 +12,26 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.effects import Code, Delay, Status
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.canary.echo import Echo, echo
-from tests.canary.home import ENDED, Home, Run
-from tests.canary.people import APPLICANTS, Source, plant
 from tests.patience import PATIENCE
+from tests.pii_scan.echo import Echo, echo
+from tests.pii_scan.home import ENDED, Home, Run
+from tests.pii_scan.people import APPLICANTS, Source, plant
 
 ANSWERED_BEFORE_THE_CRASH, IN_FLIGHT = 10, 10
-LATE = Rule(
+LATE = FaultRule(
     Delay(60.0),
     action=ID_CARD,
     nth=Nth(ANSWERED_BEFORE_THE_CRASH + 1, ANSWERED_BEFORE_THE_CRASH + IN_FLIGHT),
 )
 """Calls that are in flight when the worker is killed."""
-FATAL = Rule(Code("UnauthorizedOperation.Arrears", "error"), action=FACE, nth=Nth(4, 4))
-AWAY = Rule(Status(503, retry_after=0), action=ID_CARD)
-SERVICE = "canary-id"
+FATAL = FaultRule(Code("UnauthorizedOperation.Arrears", "error"), action=FACE, nth=Nth(4, 4))
+AWAY = FaultRule(Status(503, retry_after=0), action=ID_CARD)
+SERVICE = "pii_scan-id"
 SECONDS = PATIENCE
 DONE = ENDED | {"up_for_reschedule"}
 """States in which a task has nothing to do today."""
@@ -69,22 +69,22 @@ class Story:
         """Run a query in the warehouse."""
         return self.source.query(sql)
 
-    def search(self, markers: dict[str, str | bytes]) -> Canary:
+    def search(self, markers: dict[str, str | bytes]) -> PiiScan:
         """Look for markers everywhere but in the source."""
-        canary = Canary(markers)
+        pii_scan = PiiScan(markers)
         warehouse = self.source.file
-        canary.search_folder(
+        pii_scan.search_folder(
             self.folder, [warehouse, *(Path(f"{warehouse}{end}") for end in ("-wal", "-shm"))]
         )
         home = self.folder / "airflow"
         for file in (home / "airflow.db", home / "faceid_state.sqlite", warehouse):
-            canary.search_database(f"sqlite:///{file}", SOURCE_TABLES)
-        return canary
+            pii_scan.search_database(f"sqlite:///{file}", SOURCE_TABLES)
+        return pii_scan
 
 
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    folder = tmp_path_factory.mktemp("canary")
+    folder = tmp_path_factory.mktemp("pii_scan")
     keys = {"SecretKey": secrets.token_urlsafe(24), "hash secret": secrets.token_urlsafe(24)}
     with ExitStack() as stack:
         server = SimulatorServer(people=100, keys={SERVICE: keys["SecretKey"]})
@@ -165,11 +165,11 @@ def _in_the_middle(story: Story, server: SimulatorServer) -> bool:
     return count > APPLICANTS / 2
 
 
-def _echoes(story: Story) -> list[Rule]:
+def _echoes(story: Story) -> list[FaultRule]:
     """Return rules by which the service says a person's own data back, in a code of its own."""
     people = story.source.people
     return [
-        Rule(
+        FaultRule(
             Code(
                 "FailedOperation.Unheard", "result", fields={"Echo": person.name + person.id_card}
             ),

@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.canary.conftest import IN_FLIGHT
-from tests.canary.home import DAGS, LINEAGE
-from tests.canary.people import APPLICANTS, BAD
+from tests.pii_scan.conftest import IN_FLIGHT
+from tests.pii_scan.home import DAGS, LINEAGE
+from tests.pii_scan.people import APPLICANTS, BAD
 
 pytestmark = pytest.mark.long
 
@@ -85,9 +85,9 @@ def test_people_were_said_back_in_errors_in_pages_and_in_results(story):
 
 def test_nobody_is_anywhere_but_in_the_source(story):
     assert len(story.source.markers) == 155
-    canary = story.search(story.source.markers)
-    assert canary.hits == []
-    assert canary.searched.missed == []
+    pii_scan = story.search(story.source.markers)
+    assert pii_scan.hits == []
+    assert pii_scan.searched.missed == []
 
 
 def test_lineage_tells_of_every_task_that_ran(story):

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan import PiiScan
 from tests.integration.warehouse.conftest import postgres
 
 __all__ = ["postgres"]
@@ -30,8 +30,8 @@ CELLS = {
 def database(postgres: str) -> str:
     """A database of its own with two tables of the same name; gives its address."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE canary")
-    url = make_url(postgres).set(database="canary")
+        connection.execute("CREATE DATABASE pii_scan")
+    url = make_url(postgres).set(database="pii_scan")
     with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
         connection.execute('CREATE SCHEMA "other"')
         columns = ", ".join(f"{name} {kind}" for name, (kind, _) in CELLS.items())
@@ -45,11 +45,11 @@ def database(postgres: str) -> str:
 
 
 def test_all_schemas_and_types_are_searched(database):
-    canary = Canary({"number": NUMBER, "name": NAME, "photo": PHOTO})
-    canary.search_database(database, skip=["other.xcom"])
-    found = {(hit.place, hit.marker, hit.form) for hit in canary.hits}
+    pii_scan = PiiScan({"number": NUMBER, "name": NAME, "photo": PHOTO})
+    pii_scan.search_database(database, skip=["other.xcom"])
+    found = {(hit.place, hit.marker, hit.form) for hit in pii_scan.hits}
     assert found == {
-        (f"canary:{table}.{column}", marker, form)
+        (f"pii_scan:{table}.{column}", marker, form)
         for table in ("xcom", "100% of people")
         for column, marker, form in (
             ("note", "name", "clear"),
@@ -60,5 +60,5 @@ def test_all_schemas_and_types_are_searched(database):
             ("body", "number", "Base64"),
         )
     }
-    assert canary.searched.missed == []
-    assert (canary.searched.tables, canary.searched.rows) == (2, 2)
+    assert pii_scan.searched.missed == []
+    assert (pii_scan.searched.tables, pii_scan.searched.rows) == (2, 2)

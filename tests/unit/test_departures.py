@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, MemoryRow
-from tests.departures import NotedPace, busiest_second, longest_way, too_fast
+from tests.departures import NotedRateLimiter, busiest_second, longest_way, too_fast
 from tests.integration.state.conftest import START, SleepClock
 
 QUOTA = 100
@@ -57,7 +57,7 @@ def test_a_call_the_pace_knows_nothing_of_is_found():
 @pytest.mark.parametrize("kind", ["blocking", "asyncio"])
 def test_what_is_noted_is_the_moment_by_which_the_pace_let_a_call_go(kind):
     clock, left = SleepClock(), []
-    pace = NotedPace(MemoryRow(clock), 10, clock, note=left.append, now=clock.now)
+    pace = NotedRateLimiter(MemoryRow(clock), 10, clock, note=left.append, now=clock.now)
 
     def wait() -> None:
         if kind == "asyncio":

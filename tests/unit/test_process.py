@@ -83,7 +83,7 @@ def test_an_error_of_ours_or_of_airflow_stays_what_it_is(error):
 def test_any_other_may_quote_a_person_and_is_replaced(error, caplog):
     left = leaving(error)
     assert type(left) is InternalError
-    assert str(left).startswith(f"{type(error).__name__} at test_frames.py:")
+    assert str(left).startswith(f"{type(error).__name__} at test_process.py:")
     assert PERSON not in shown(left) + caplog.text
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -92,7 +92,7 @@ def test_any_other_may_quote_a_person_and_is_replaced(error, caplog):
 
 def test_an_error_of_the_system_keeps_its_reason():
     left = leaving(OSError(28, "No space left on device", f"/photos/{PERSON}.jpg"))
-    assert str(left).startswith("OSError (No space left on device) at test_frames.py:")
+    assert str(left).startswith("OSError (No space left on device) at test_process.py:")
     assert PERSON not in shown(left)
 
 

@@ -35,7 +35,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Issued:
+class IssuedCredentials:
     """
     A key as its origin gave it.
 
@@ -45,19 +45,19 @@ class Issued:
     """
 
     key: Credentials
-    origin: Origin
+    origin: CredentialProvider
     account: str = ""
     seconds: float | None = None
 
 
-class Origin(Protocol):
+class CredentialProvider(Protocol):
     """Where keys come from: a value, equal to another one that gives the same keys."""
 
     @property
     def name(self) -> str:
         """Name it in messages, without a secret."""
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Fetch a key; blocks for seconds.
 

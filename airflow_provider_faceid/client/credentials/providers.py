@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from ...clock import Clock
 from ...exceptions import ConfigurationError, CredentialsError, UnavailableError
 from ..connection_schema import VISIBLE, url_of
-from . import MAX_BYTES, Credentials, Issued, Origin, key_of, temporary_key
-from .sts import DEFAULT_SECONDS, HOST, AssumedRole, Page, Sts, TkeOidc, Way, ask
+from . import MAX_BYTES, CredentialProvider, Credentials, IssuedCredentials, key_of, temporary_key
+from .sts import DEFAULT_SECONDS, HOST, AssumedRole, HttpOptions, Page, Sts, TkeOidc, ask
 
 # Keys from the environment of the process.
 # Keys from the file of the official tools.
@@ -39,7 +39,7 @@ class Environment:
 
     name = "environment"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Read the variables.
 
@@ -47,7 +47,7 @@ class Environment:
         """
         del clock
         key = key_of(self.name, {name: os.environ.get(name) for name in VARIABLES})
-        return Issued(key, self, account=key.secret_id if key.lasting else "")
+        return IssuedCredentials(key, self, account=key.secret_id if key.lasting else "")
 
 
 FILES = ("~/.tencentcloud/credentials", "/etc/tencentcloud/credentials")
@@ -67,7 +67,7 @@ class Profile:
         """Name it in messages."""
         return f"profile '{self.section}'"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Read the file.
 
@@ -88,7 +88,7 @@ class Profile:
             raise CredentialsError(f"{where}: the file has no section [{self.section}]")
         section = parser[self.section]
         key = key_of(where, {name: section.get(name) for name in NAMES})
-        return Issued(key, self, account=key.secret_id if key.lasting else "")
+        return IssuedCredentials(key, self, account=key.secret_id if key.lasting else "")
 
     def _read(self) -> tuple[Path, bytes]:
         paths = [Path(name).expanduser() for name in FILES]
@@ -109,14 +109,14 @@ class Profile:
 
 METADATA = "http://metadata.tencentyun.com/latest/meta-data/cam/security-credentials/"
 """Where roles are asked for. No setting: who could change it would choose our account."""
-WAY = Way(direct=True, seconds=5.0)
+WAY = HttpOptions(direct=True, seconds=5.0)
 
 ROLE_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _TROUBLE = 500
 
 
 @dataclass(frozen=True)
-class CvmRole:
+class InstanceRole:
     """
     The role of the instance this process runs on.
 
@@ -130,7 +130,7 @@ class CvmRole:
         """Name it in messages."""
         return f"cvm_role '{self.role}'" if self.role else "cvm_role"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Ask the instance's metadata.
 
@@ -149,7 +149,7 @@ class CvmRole:
             raise CredentialsError(f"{where} gives no key of role '{role}': {shown}")
         date = clock.now() if page.date is None else page.date
         key, seconds = temporary_key(where, said, said.get("ExpiredTime"), date)
-        return Issued(key, self, account=f"cvm_role {role}", seconds=seconds)
+        return IssuedCredentials(key, self, account=f"cvm_role {role}", seconds=seconds)
 
     def _page(self, where: str, role: str) -> Page:
         try:
@@ -191,11 +191,11 @@ class Chain:
     again would, when one is away for a moment, change the account in the middle of a run.
     """
 
-    origins: tuple[Origin, ...]
+    origins: tuple[CredentialProvider, ...]
 
     name = "default"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Return the first key there is.
 
@@ -222,9 +222,9 @@ NAMED = ("profile", "cvm_role")
 """Values that something may be named for."""
 
 
-def origin_of(
+def provider_from_connection(
     conn_id: str, login: str | None, password: str | None, given: dict[str, Any]
-) -> Credentials | Origin:
+) -> Credentials | CredentialProvider:
     """
     Return where the keys of a connection come from; asks nobody.
 
@@ -258,7 +258,7 @@ def origin_of(
     proxies = tuple(sorted(given.get("proxies", {}).items()))
     sts = Sts(
         url_of(conn_id, "extra field 'sts_endpoint'", endpoint, default=HOST),
-        Way(proxies=proxies, verify=given.get("verify", True)),
+        HttpOptions(proxies=proxies, verify=given.get("verify", True)),
     )
     seconds = seconds or DEFAULT_SECONDS
     base = _own(conn_id, own) if kind == STATIC else _elsewhere(kind, name, TkeOidc(seconds, sts))
@@ -274,11 +274,11 @@ def _own(conn_id: str, parts: Mapping[str, str]) -> Credentials:
     return Credentials(*parts.values())
 
 
-def _elsewhere(kind: str, name: str, tke: TkeOidc) -> Origin:
-    origins: dict[str, Origin] = {
+def _elsewhere(kind: str, name: str, tke: TkeOidc) -> CredentialProvider:
+    origins: dict[str, CredentialProvider] = {
         "environment": Environment(),
         "profile": Profile(name) if name else Profile(),
-        "cvm_role": CvmRole(name),
+        "cvm_role": InstanceRole(name),
         "tke_oidc": tke,
     }
-    return origins.get(kind) or Chain((Environment(), Profile(), CvmRole(), tke))
+    return origins.get(kind) or Chain((Environment(), Profile(), InstanceRole(), tke))

@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...exceptions import CredentialsError, FaceIdError, OutageError, UnavailableError
-from . import Credentials, Issued, Origin
+from . import CredentialProvider, Credentials, IssuedCredentials
 
 # The key of one origin, kept fresh for all threads and event loops of a process.
 #
@@ -41,12 +41,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Held:
-    issued: Issued
+    issued: IssuedCredentials
     renew_at: float
     expires: float
 
 
-class Keeper:
+class RefreshingCredentials:
     """
     Keeps the key of an origin and fetches the next one, in a thread of its own, one at a time.
 
@@ -56,10 +56,10 @@ class Keeper:
     :param clock: tells when to renew.
     """
 
-    def __init__(self, origin: Origin, clock: Clock) -> None:
+    def __init__(self, origin: CredentialProvider, clock: Clock) -> None:
         self._origin, self._clock = origin, clock
         self._held: _Held | None = None
-        self._last: Issued | None = None
+        self._last: IssuedCredentials | None = None
         self._problem: FaceIdError | None = None
         self._not_before = -inf  # on the monotonic clock
         self.forget_threads()
@@ -216,7 +216,7 @@ class Keys(Protocol):
         """
 
 
-class OneKey:
+class StaticCredentials:
     """A key that stands in the connection, and nobody can renew."""
 
     name = "the connection"
@@ -247,7 +247,7 @@ class Keepers:
     """The keepers of a process, one for each origin: whoever shares an origin shares its key."""
 
     def __init__(self) -> None:
-        self.all: dict[tuple[Origin, Clock], Keeper] = {}
+        self.all: dict[tuple[CredentialProvider, Clock], RefreshingCredentials] = {}
         self.forget_threads()
 
     def forget_threads(self) -> None:
@@ -256,21 +256,27 @@ class Keepers:
         for keeper in self.all.values():
             keeper.forget_threads()
 
-    def of(self, origin: Origin, clock: Clock) -> Keeper:
+    def of(self, origin: CredentialProvider, clock: Clock) -> RefreshingCredentials:
         """Return the keeper of an origin."""
         with self._lock:
-            return self.all.setdefault((origin, clock), Keeper(origin, clock))
+            return self.all.setdefault((origin, clock), RefreshingCredentials(origin, clock))
 
 
 _KEEPERS = Keepers()
 os.register_at_fork(after_in_child=_KEEPERS.forget_threads)
 
 
-def keys_of(origin: Credentials | Origin, clock: Clock = SYSTEM_CLOCK) -> Keys:
+def keys_of(origin: Credentials | CredentialProvider, clock: Clock = SYSTEM_CLOCK) -> Keys:
     """Return the keys of an origin, which this process shares; asks nobody yet."""
-    return OneKey(origin) if isinstance(origin, Credentials) else _KEEPERS.of(origin, clock)
+    return (
+        StaticCredentials(origin) if isinstance(origin, Credentials) else _KEEPERS.of(origin, clock)
+    )
 
 
-def new_keys_of(origin: Credentials | Origin, clock: Clock = SYSTEM_CLOCK) -> Keys:
+def new_keys_of(origin: Credentials | CredentialProvider, clock: Clock = SYSTEM_CLOCK) -> Keys:
     """Return the keys of an origin, as if this process had never asked it."""
-    return OneKey(origin) if isinstance(origin, Credentials) else Keeper(origin, clock)
+    return (
+        StaticCredentials(origin)
+        if isinstance(origin, Credentials)
+        else RefreshingCredentials(origin, clock)
+    )

@@ -20,7 +20,7 @@ from ...exceptions import CredentialsError, UnavailableError, UncertainError
 from ..connection_schema import VISIBLE
 from ..delivery import Ending, Handover, ending_of, kind_of
 from ..timeouts import within
-from . import MAX_BYTES, Credentials, Issued, Origin, temporary_key
+from . import MAX_BYTES, CredentialProvider, Credentials, IssuedCredentials, temporary_key
 
 # One small question over HTTP: bounded in time and size, followed nowhere.
 # The Security Token Service: what it is asked, and what it answers.
@@ -34,7 +34,7 @@ CONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Way:
+class HttpOptions:
     """
     How to get to a server.
 
@@ -65,7 +65,11 @@ class Page:
 
 
 def ask(
-    url: str, way: Way, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
+    url: str,
+    way: HttpOptions,
+    *,
+    headers: Mapping[str, str] | None = None,
+    data: bytes | None = None,
 ) -> Page:
     """
     Ask a server: POST if there is data, else GET.
@@ -141,7 +145,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
-class Question:
+class StsRequest:
     """
     What STS is asked.
 
@@ -166,14 +170,14 @@ class Sts:
     """
 
     url: str = f"https://{HOST}"
-    way: Way = field(default_factory=Way)
+    way: HttpOptions = field(default_factory=HttpOptions)
 
     @property
     def host(self) -> str:
         """Return host and port: the value that is signed."""
         return urlsplit(self.url).netloc
 
-    def temporary(self, question: Question, clock: Clock) -> tuple[Credentials, float]:
+    def temporary(self, question: StsRequest, clock: Clock) -> tuple[Credentials, float]:
         """
         Ask for a temporary key; return it and the seconds it is good for.
 
@@ -202,7 +206,7 @@ class Sts:
             date,
         )
 
-    def _ask(self, question: Question, now: float) -> Reply:
+    def _ask(self, question: StsRequest, now: float) -> Reply:
         who, action, key = question.who, question.action, question.key
         body = json.dumps(question.params).encode()
         headers = {"Content-Type": JSON_TYPE, "Host": self.host}
@@ -258,7 +262,7 @@ class AssumedRole:
     :param seconds: how long each key is to be good.
     """
 
-    base: Credentials | Origin
+    base: Credentials | CredentialProvider
     role_arn: str
     external_id: str = field(default="", repr=False)
     seconds: int = DEFAULT_SECONDS
@@ -270,13 +274,13 @@ class AssumedRole:
         base = "the connection's key" if isinstance(self.base, Credentials) else self.base.name
         return f"role '{self.role_arn}' assumed with {base}"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Assume the role.
 
         :raises FaceIdError: the origin has no key, or STS gives none.
         """
-        origin: Origin = self
+        origin: CredentialProvider = self
         if isinstance(self.base, Credentials):
             key = self.base
         else:
@@ -289,11 +293,11 @@ class AssumedRole:
         }
         if self.external_id:
             params["ExternalId"] = self.external_id
-        question = Question(self.name, "AssumeRole", params, REGION, key)
+        question = StsRequest(self.name, "AssumeRole", params, REGION, key)
         key, seconds = self.sts.temporary(question, clock)
-        return Issued(key, origin, account=self.role_arn, seconds=seconds)
+        return IssuedCredentials(key, origin, account=self.role_arn, seconds=seconds)
 
-    def over(self, base: Origin) -> AssumedRole:
+    def over(self, base: CredentialProvider) -> AssumedRole:
         """Return the same role over another base."""
         return replace(self, base=base)
 
@@ -311,7 +315,7 @@ class TkeOidc:
 
     name = "tke_oidc"
 
-    def fetch(self, clock: Clock) -> Issued:
+    def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Exchange the pod's token, which Kubernetes renews, for a key.
 
@@ -330,9 +334,9 @@ class TkeOidc:
             "RoleSessionName": SESSION_NAME,
             "DurationSeconds": self.seconds,
         }
-        question = Question(self.name, "AssumeRoleWithWebIdentity", params, region, key=None)
+        question = StsRequest(self.name, "AssumeRoleWithWebIdentity", params, region, key=None)
         key, seconds = self.sts.temporary(question, clock)
-        return Issued(key, self, account=role_arn, seconds=seconds)
+        return IssuedCredentials(key, self, account=role_arn, seconds=seconds)
 
     def _token(self, path: Path) -> str:
         try:

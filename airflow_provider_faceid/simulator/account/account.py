@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from ...api.actions import IdentityLimits
 from ...clock import SYSTEM_CLOCK, Clock
 from ..faults import Faults
-from ..faults.rule import Rule
+from ..faults.rule import FaultRule
 from ..people import People, Person
 from ..people.photos import Gallery
 from ..virtual_clock import VirtualClock
-from .account_state import LIKELIEST, Standing, Unknowns
+from .account_state import LIKELIEST, AccountStatus, Assumptions
 from .keys import Keys
 from .ledger import Ledger
 from .limits import IDENTITY_LIMITS, QUOTAS, IdentityCounter, QuotaWindows
@@ -38,16 +38,18 @@ class Account:
         identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        faults: Sequence[Rule] = (),
+        faults: Sequence[FaultRule] = (),
         keys: Mapping[str, str] | None = None,
-        unknowns: Unknowns = LIKELIEST,
+        unknowns: Assumptions = LIKELIEST,
     ) -> None:
         self.time = clock if isinstance(clock, VirtualClock) else VirtualClock(clock)
         """The right time; may be put forward."""
         self.clock = VirtualClock(self.time)
         """What the service believes the time is; a fault may put it wrong."""
         self.faults = Faults(self.time, faults)
-        self.standing = self._standing_at_start = Standing(keys=dict(keys)) if keys else Standing()
+        self.standing = self._standing_at_start = (
+            AccountStatus(keys=dict(keys)) if keys else AccountStatus()
+        )
         self.unknowns = unknowns
         self.people = people
         self.gallery = Gallery(people.seed)

@@ -47,7 +47,7 @@ ACCOUNT_CODES: dict[State, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStatus:
     """
     How the account stands at one moment.
 
@@ -66,7 +66,7 @@ LAST_ZONE_H = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Unknowns:
+class Assumptions:
     """
     What the service is taken to do where nobody outside knows.
 
@@ -110,13 +110,13 @@ class Unknowns:
         checked.whole("day_begins_utc_h", self.day_begins_utc_h, -12, LAST_ZONE_H)
 
 
-LIKELIEST = Unknowns()
+LIKELIEST = Assumptions()
 
 
-def read_unknowns(document: object) -> Unknowns:
+def read_unknowns(document: object) -> Assumptions:
     """
-    Read the settings from JSON: any of the fields of :class:`Unknowns`.
+    Read the settings from JSON: any of the fields of :class:`Assumptions`.
 
     :raises FieldError: one of them is unknown or wrong.
     """
-    return checked.build(Unknowns, checked.mapping("unknowns", document), "the unknowns")
+    return checked.build(Assumptions, checked.mapping("unknowns", document), "the unknowns")

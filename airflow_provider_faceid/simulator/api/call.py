@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from ...api import signing
-from ..account.account_state import Standing, Unknowns
+from ..account.account_state import AccountStatus, Assumptions
 
 # Pairs: ``a=1&b.c=2`` as in the query of a GET, or in the form signature version 1 posts.
 # The ``Authorization`` header of signature version 3, taken apart.
@@ -134,8 +134,8 @@ class Call:
     body: bytes
     length: int
     arrived: float
-    standing: Standing
-    unknowns: Unknowns
+    standing: AccountStatus
+    unknowns: Assumptions
     signature_version: int
     pairs: Pairs | None
     common: Mapping[str, str]
@@ -172,8 +172,8 @@ def receive(
     length: int,
     *,
     arrived: float,
-    standing: Standing,
-    unknowns: Unknowns,
+    standing: AccountStatus,
+    unknowns: Assumptions,
 ) -> Call:
     """
     Return a call, with what can be known of it before anything is checked.

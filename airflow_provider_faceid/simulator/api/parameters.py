@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from ...api.actions import Action, Kind
 from ...api.encryption import ENCRYPTABLE, KMS_IV_LENGTH
 from ...api.encryption.ciphers import BLOCK_BITS, SUITES, Algorithm
-from ..account.account_state import LIKELIEST, Unknowns
+from ..account.account_state import LIKELIEST, Assumptions
 from ..account.keys import Keys
 from .answers import Refusal
 from .call import COMMON_PARAMETERS, VERSION_1_PARAMETERS, Call, nest
@@ -172,7 +172,7 @@ def read(call: Call) -> Parameters | Refusal:
 
 
 def refuse(
-    action: Action, parameters: Parameters, unknowns: Unknowns = LIKELIEST
+    action: Action, parameters: Parameters, unknowns: Assumptions = LIKELIEST
 ) -> Refusal | None:
     """
     Return what is wrong with a call's parameters, or None.

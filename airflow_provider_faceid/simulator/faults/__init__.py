@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ...clock import Clock
 from .effects import Effect
-from .rule import Rule, describe
+from .rule import FaultRule, describe
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Armed:
     :param place: its place in the list, so that rules with one seed do not share their chance.
     """
 
-    rule: Rule
+    rule: FaultRule
     place: int
     seen: int = 0
     fired: int = 0
@@ -66,13 +66,13 @@ class Faults:
     :param at_start: rules there are from the start, and again after :meth:`reset`.
     """
 
-    def __init__(self, clock: Clock, at_start: Sequence[Rule] = ()) -> None:
+    def __init__(self, clock: Clock, at_start: Sequence[FaultRule] = ()) -> None:
         self._clock, self._at_start = clock, tuple(at_start)
         self._lock = threading.Lock()
         self._armed: list[Armed] = []
         self.add(*at_start)
 
-    def add(self, *rules: Rule) -> None:
+    def add(self, *rules: FaultRule) -> None:
         """Put rules behind those there are."""
         with self._lock:
             for rule in rules:

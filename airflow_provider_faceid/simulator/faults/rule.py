@@ -56,7 +56,7 @@ def read_nth(value: object) -> Nth:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FaultRule:
     """
     One fault rule.
 
@@ -104,12 +104,12 @@ class Rule:
         )
 
 
-OWN_FIELDS = tuple(field.name for field in fields(Rule) if field.name != "effect")
+OWN_FIELDS = tuple(field.name for field in fields(FaultRule) if field.name != "effect")
 
 
-def read_rule(document: object) -> Rule:
+def read_rule(document: object) -> FaultRule:
     """
-    Read a rule: the fields of :class:`Rule`, ``effect`` by name, and beside it its parameters.
+    Read a rule: the fields of :class:`FaultRule`, ``effect`` by name, and beside it its parameters.
 
     :raises FieldError: one of the fields is unknown, missing or wrong.
     """
@@ -118,10 +118,10 @@ def read_rule(document: object) -> Rule:
     if "nth" in own:
         own["nth"] = read_nth(own["nth"])
     effect = effects.read({name: value for name, value in given.items() if name not in OWN_FIELDS})
-    return Rule(effect, **own)
+    return FaultRule(effect, **own)
 
 
-def read_rules(document: object) -> list[Rule]:
+def read_rules(document: object) -> list[FaultRule]:
     """
     Read one rule, or a list of them.
 
@@ -138,9 +138,9 @@ def read_rules(document: object) -> list[Rule]:
     return rules
 
 
-def describe(rule: Rule) -> dict[str, object]:
+def describe(rule: FaultRule) -> dict[str, object]:
     """Return a rule as it could be posted, without what is usual."""
-    usual = Rule(rule.effect)
+    usual = FaultRule(rule.effect)
     own = {name: getattr(rule, name) for name in OWN_FIELDS}
     own = {name: value for name, value in own.items() if value != getattr(usual, name)}
     if "nth" in own:

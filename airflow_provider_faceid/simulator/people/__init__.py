@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 from ...api import id_card
 from ...api.name import MIDDLE_DOT
-from .personas import FIXED_SIMILARITY, MATCH, SPECIAL, How, Special
+from .personas import FIXED_SIMILARITY, MATCH, SPECIAL, How, Persona
 
 # Names and places invented people are made of.
 #
@@ -117,7 +117,7 @@ class Person:
     id_card: str
     name: str
     known_as: tuple[str, ...]
-    special: Special | None = None
+    special: Persona | None = None
     similarity: float | None = None
 
 

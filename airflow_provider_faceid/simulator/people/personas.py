@@ -35,7 +35,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Special:
+class Persona:
     """
     How one special person differs.
 
@@ -64,12 +64,12 @@ class Special:
         return None if self.calls and earlier >= self.calls else self.codes[action]
 
 
-def _table(text: str) -> tuple[Special, ...]:
+def _table(text: str) -> tuple[Persona, ...]:
     rows = []
     for line in filter(None, map(str.strip, text.splitlines())):
         id_card, face, how = line.split()
         calls = TRANSIENT_CALLS if how == How.AT_FIRST else 0
-        rows.append(Special({ID_CARD: id_card, FACE: face}, How(how), calls))
+        rows.append(Persona({ID_CARD: id_card, FACE: face}, How(how), calls))
     return tuple(rows)
 
 

@@ -29,7 +29,7 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.rule import read_rule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
@@ -113,7 +113,7 @@ def _run(
         columns=Columns({"IdCard": "id_card", "Name": "name"}, "photo" if action == FACE else ""),
         store=Store(database(), Work(campaign, action, f"run of {campaign}"), SYSTEM_CLOCK),
         settings=account,
-        pace=SlotPace(MemoryRow(SYSTEM_CLOCK), account.rate(action)),
+        pace=SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), account.rate(action)),
         ledger=Ledger(state, f"{campaign} {action}"),
         clock=SYSTEM_CLOCK,
         log=logging.getLogger("make"),

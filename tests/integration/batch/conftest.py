@@ -29,7 +29,7 @@ from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
-from tests.departures import NotedPace
+from tests.departures import NotedRateLimiter
 from tests.integration.warehouse.conftest import Home, home, postgres
 
 __all__ = ["home", "postgres"]
@@ -141,7 +141,7 @@ class Bench:
             columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
             store=self.store(campaign, action, valid_for),
             settings=account,
-            pace=NotedPace(
+            pace=NotedRateLimiter(
                 MemoryRow(self.clock),
                 account.rate(action),
                 note=self.left.append,

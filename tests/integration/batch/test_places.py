@@ -12,7 +12,7 @@ from airflow_provider_faceid.api.id_card import Check, masked
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people import expects
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.records import Stage
@@ -286,7 +286,7 @@ def test_an_expired_verdict_stays_until_its_successor_is_there(bench):
     manifest = bench.run(valid_for=1e-6, settings=limited)
     assert (manifest["due_expired"], manifest["postponed"]) == (1, 1)
     assert bench.results()["1"] == ("answered", "match")
-    bench.server.faults.add(Rule(DropAfter(), person=person.id_card))
+    bench.server.faults.add(FaultRule(DropAfter(), person=person.id_card))
     assert bench.run(valid_for=1e-6)["held"] == 1
     assert bench.results()["1"] == ("held", "uncertain")
     assert bench.home.query("SELECT outcome FROM faceid_history")[0] == ("match",)

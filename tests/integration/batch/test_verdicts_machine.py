@@ -27,22 +27,22 @@ from hypothesis.stateful import (
 from airflow_provider_faceid.api import pseudonyms
 from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.batch import planner
-from airflow_provider_faceid.batch.plan import Place, Standing
+from airflow_provider_faceid.batch.plan import Disposition, RowDecision
 from airflow_provider_faceid.client.call import Attempt
-from airflow_provider_faceid.client.service_clock import ServiceClock
+from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.transport_sync import call as blocking_call
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import single_call as once_module
-from airflow_provider_faceid.hooks.single_call import Once, call_once
+from airflow_provider_faceid.hooks.single_call import Idempotency, call_once
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from airflow_provider_faceid.state import idempotency
 from airflow_provider_faceid.state import ledger_types as calls
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Stage, Status
@@ -158,7 +158,7 @@ class Verdicts(RuleBasedStateMachine):
             self.change(key)
         self.refused.add(self.here[key])
         number = self.people[self.here[key]].id_card
-        self.server.faults.add(Rule(Code("-3"), person=number))
+        self.server.faults.add(FaultRule(Code("-3"), person=number))
 
     @rule(key=keys)
     @precondition(lambda self: self.next < SPARE - 2)
@@ -252,7 +252,7 @@ class Verdicts(RuleBasedStateMachine):
         if len(free) != 1:
             return
         self.server.faults.add(
-            Rule(DropAfter(), person=self.people[free[0]].id_card, nth=Nth(1, 1))
+            FaultRule(DropAfter(), person=self.people[free[0]].id_card, nth=Nth(1, 1))
         )
         self._run()
         assert self._asked(free[0])
@@ -294,12 +294,18 @@ class Verdicts(RuleBasedStateMachine):
                 before_send()
             return self._send(one, attempt, account)
 
-        once = Once(owner=owner or f"call {self.attempts}", campaign="c", row="row")
+        idempotency = Idempotency(owner=owner or f"call {self.attempts}", campaign="c", row="row")
         params = {"Name": one.name, "IdCard": one.id_card, **fields}
-        ledger = Ledger(self.store, once.owner)
+        ledger = Ledger(self.store, idempotency.owner)
         try:
             return call_once(
-                ledger, account, ID_CARD, params, once=once, call=call, clock=self.bench.clock
+                ledger,
+                account,
+                ID_CARD,
+                params,
+                idempotency=idempotency,
+                call=call,
+                clock=self.bench.clock,
             )
         except FaceIdError:
             if settings is not None:
@@ -316,8 +322,8 @@ class Verdicts(RuleBasedStateMachine):
                 {"IdCard": one.id_card, "Name": one.name},
                 session=session,
                 settings=account,
-                pace=SlotPace(MemoryRow(self.bench.clock), 2000),
-                clock=ServiceClock(self.bench.clock),
+                pace=SlotRateLimiter(MemoryRow(self.bench.clock), 2000),
+                clock=OffsetClock(self.bench.clock),
                 attempt=attempt,
             )
 
@@ -370,7 +376,7 @@ def once_refused(row_hash, known, refusals, *more):
     """V4: what the service refused stays refused."""
     rule = next((r.rule for r in refusals if r.stage == Stage.SERVICE), None)
     if known is None and rule is not None:
-        return Standing(place=Place.QUARANTINED, detail=rule)
+        return RowDecision(place=Disposition.QUARANTINED, detail=rule)
     return REAL_STANDING(row_hash, known, refusals, *more)
 
 

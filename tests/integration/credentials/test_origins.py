@@ -114,9 +114,9 @@ def test_an_account_is_named_for_good_by_its_role_or_lasting_key(
 
     def row(kind, **fields):
         keys._KEEPERS.all.clear()
-        return without_key(credentials=kind, **fields).pace(ID_CARD)._row._name
+        return without_key(credentials=kind, **fields).rate_limiter(ID_CARD)._row._name
 
-    own = connect(simulator.url).pace(ID_CARD)._row._name
+    own = connect(simulator.url).rate_limiter(ID_CARD)._row._name
     assert row("environment") == row("profile") == row("default") == own
     role = row("cvm_role")
     assert row("cvm_role") == role != own
@@ -131,7 +131,7 @@ def test_a_temporary_key_others_renew_is_known_by_the_secret_of_the_hashes(
     without_key, connect, simulator
 ):
     def row(**fields):
-        return connect(simulator.url, **fields).pace(ID_CARD)._row._name
+        return connect(simulator.url, **fields).rate_limiter(ID_CARD)._row._name
 
     first = row(login="tmp-id-1", session_token="token-1")
     assert row(login="tmp-id-2", session_token="token-2") == first

@@ -10,13 +10,13 @@ import pytest
 
 from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.credentials import providers as cvm_role
-from airflow_provider_faceid.client.credentials.providers import CvmRole
+from airflow_provider_faceid.client.credentials.providers import InstanceRole
 from airflow_provider_faceid.client.credentials.refresh import EARLY_SHARE, keys_of
 from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError
 from airflow_provider_faceid.simulator.faults.effects import AccountState
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from tests.integration.credentials.cloud import METADATA, ROLE_ARN, Cloud
 from tests.integration.hook.conftest import HASH_SECRET
@@ -58,7 +58,7 @@ def cloud(server, monkeypatch):
 @pytest.fixture(params=["cvm_role", "role"])
 def settings(request, cloud):
     origin = {
-        "cvm_role": CvmRole(),
+        "cvm_role": InstanceRole(),
         "role": AssumedRole(OWN, ROLE_ARN, sts=Sts(cloud.url)),
     }[request.param]
     return {"credentials": origin, "hash_secret": HASH_SECRET, "deadline": 1e6}
@@ -115,7 +115,7 @@ def test_a_run_over_many_keys_answers_every_row_once_and_is_refused_nothing(
 
 def test_threads_and_coroutines_at_the_moment_of_expiry_ask_once(server, cloud):
     clock = ServiceTime(server.clock)
-    keys = keys_of(CvmRole(), clock)
+    keys = keys_of(InstanceRole(), clock)
     keys.wait("kyc")
     server.clock.advance(cloud.seconds)
     got, at_once = [], threading.Barrier(33)
@@ -144,7 +144,7 @@ def test_threads_and_coroutines_at_the_moment_of_expiry_ask_once(server, cloud):
 
 def test_a_key_that_is_revoked_in_the_middle_is_renewed_once(bench, cloud, settings):
     bench.fill_with(bench.ordinary[:ROWS])
-    bench.server.faults.add(Rule(AccountState(token="fresh"), nth=Nth(80, 80)))
+    bench.server.faults.add(FaultRule(AccountState(token="fresh"), nth=Nth(80, 80)))
     manifest = bench.run(settings=settings, max_in_flight=IN_FLIGHT)
     refused = [call for call in bench.calls() if call["error"]]
     assert {call["error"] for call in refused} == {"AuthFailure.TokenFailure"}
@@ -161,7 +161,7 @@ def test_a_key_that_is_revoked_and_given_again_ends_the_run_and_a_later_one_does
     bench.fill_with(bench.ordinary[:ROWS])
     first = cloud.issue()
     cloud.issue = lambda: dict(first)
-    bench.server.faults.add(Rule(AccountState(token="fresh"), nth=Nth(80, 80)))
+    bench.server.faults.add(FaultRule(AccountState(token="fresh"), nth=Nth(80, 80)))
     error, manifest = bench.fail(CredentialsError, settings=settings, max_in_flight=IN_FLIGHT)
     assert "has no other than the one that was refused or has expired. A run goes on" in str(error)
     assert manifest["held"] == 0

@@ -14,15 +14,15 @@ from airflow_provider_faceid.api.messages import UNPACKED
 from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials
 from airflow_provider_faceid.client.credentials import providers as cvm_role
 from airflow_provider_faceid.client.credentials import sts as web
-from airflow_provider_faceid.client.credentials.providers import Chain, CvmRole
-from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts, TkeOidc, Way
+from airflow_provider_faceid.client.credentials.providers import Chain, InstanceRole
+from airflow_provider_faceid.client.credentials.sts import AssumedRole, HttpOptions, Sts, TkeOidc
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
 from tests.integration.credentials.cloud import METADATA, ROLE, ROLE_ARN, Cloud
 from tests.patience import SOON
 
 KEY = Credentials("simulator-id", "simulator-key")
-QUICK = Way(direct=True, seconds=0.5)
+QUICK = HttpOptions(direct=True, seconds=0.5)
 unverified = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
@@ -49,7 +49,7 @@ def refusal(told):
 def origin(request, metadata, pod):
     """Each origin that asks over the network, and how its messages begin."""
     return {
-        "cvm_role": CvmRole(),
+        "cvm_role": InstanceRole(),
         "role": assumed(metadata),
         "tke_oidc": TkeOidc(sts=Sts(metadata.url)),
     }[request.param]
@@ -59,12 +59,14 @@ def hurry(monkeypatch, origin):
     """Let an origin wait for less long."""
     monkeypatch.setattr(cvm_role, "WAY", QUICK)
     return (
-        origin if isinstance(origin, CvmRole) else replace(origin, sts=Sts(origin.sts.url, QUICK))
+        origin
+        if isinstance(origin, InstanceRole)
+        else replace(origin, sts=Sts(origin.sts.url, QUICK))
     )
 
 
 def test_limits_of_time_are_short():
-    assert (cvm_role.WAY.direct, cvm_role.WAY.seconds, Way().seconds) == (True, 5.0, 10.0)
+    assert (cvm_role.WAY.direct, cvm_role.WAY.seconds, HttpOptions().seconds) == (True, 5.0, 10.0)
     assert web.CONNECT_SECONDS == 2.0
 
 
@@ -73,7 +75,7 @@ def test_an_address_nobody_listens_at_is_named(refusal, monkeypatch, origin, met
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
     monkeypatch.setattr(cvm_role, "METADATA", f"http://{address}{METADATA}")
-    if not isinstance(origin, CvmRole):
+    if not isinstance(origin, InstanceRole):
         origin = replace(origin, sts=Sts(f"http://{address}"))
     message, seconds = refusal(origin, UnavailableError)
     assert message.startswith(f"{origin.name}: {address} cannot be reached (NewConnectionError)")
@@ -152,7 +154,7 @@ def test_garbage_is_no_key_and_not_shown(refusal, origin, metadata, body):
 @pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:24]))
 def test_garbage_behind_the_name_of_a_role_is_no_key(refusal, metadata, body):
     metadata.trouble = lambda answering: answering.path != METADATA and answering.say(200, body)
-    message, _ = refusal(CvmRole())
+    message, _ = refusal(InstanceRole())
     assert message.startswith("cvm_role: 127.0.0.1")
 
 
@@ -201,7 +203,7 @@ def test_a_packed_answer_is_asked_for_by_nobody_and_not_unpacked(origin, metadat
 )
 def test_an_instance_without_a_role_is_said_to_be(refusal, metadata, *, path, status, kind, words):
     metadata.trouble = lambda answering: answering.path == path and answering.say(status, b"no")
-    assert words in refusal(CvmRole(), kind)[0]
+    assert words in refusal(InstanceRole(), kind)[0]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,9 @@ def test_an_instance_without_a_role_is_said_to_be(refusal, metadata, *, path, st
 )
 def test_what_is_no_name_of_a_role_is_not_asked_for(refusal, metadata, name):
     metadata.trouble = lambda answering: answering.say(200, name)
-    assert refusal(CvmRole())[0].endswith("answers no name of a role. Bind one to this instance")
+    assert refusal(InstanceRole())[0].endswith(
+        "answers no name of a role. Bind one to this instance"
+    )
     assert metadata.requests == [METADATA]
 
 
@@ -217,7 +221,7 @@ def test_a_role_that_gets_no_key_is_named_with_the_code(refusal, metadata):
     metadata.trouble = lambda answering: (
         answering.path != METADATA and answering.say(200, b'{"Code": "Failed", "Message": "hush"}')
     )
-    assert refusal(CvmRole())[0].endswith("gives no key of role 'faceid': Failed")
+    assert refusal(InstanceRole())[0].endswith("gives no key of role 'faceid': Failed")
 
 
 @pytest.mark.parametrize("seconds", [0, -60])
@@ -318,7 +322,7 @@ def test_a_region_that_is_none_gets_into_no_header(refusal, cloud, pod, monkeypa
 
 def test_a_chain_tells_what_each_one_says(refusal, metadata):
     metadata.trouble = lambda answering: answering.say(404, b"")
-    message, _ = refusal(Chain((CvmRole(), TkeOidc())))
+    message, _ = refusal(Chain((InstanceRole(), TkeOidc())))
     assert re.fullmatch(
         r"cvm_role: \S+ answers HTTP 404\. Bind a role to this instance; tke_oidc: TKE_REGION is "
         "missing in the environment",
@@ -332,13 +336,13 @@ def test_no_proxy_sees_the_metadata_and_the_right_one_sts(
     proxy = serve_proxy()
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
-    CvmRole().fetch(SYSTEM_CLOCK)
+    InstanceRole().fetch(SYSTEM_CLOCK)
     assert proxy.requests == []
     with pytest.raises((UnavailableError, CredentialsError)):
         AssumedRole(KEY, ROLE_ARN, sts=Sts("http://sts.example")).fetch(SYSTEM_CLOCK)
     assert len(proxy.requests) == 1
     own = serve_proxy()
-    way = Way(proxies=(("http", own.url),))
+    way = HttpOptions(proxies=(("http", own.url),))
     with pytest.raises((UnavailableError, CredentialsError)):
         AssumedRole(KEY, ROLE_ARN, sts=Sts("http://sts.example", way)).fetch(SYSTEM_CLOCK)
     assert (len(proxy.requests), len(own.requests)) == (1, 1)
@@ -392,5 +396,5 @@ class TestTls:
     @unverified
     def test_a_connection_that_checks_none_checks_none_here(self, clouds, tls):
         cloud = clouds(tls)
-        origin = assumed(cloud, sts=Sts(cloud.url, Way(verify=False)))
+        origin = assumed(cloud, sts=Sts(cloud.url, HttpOptions(verify=False)))
         assert origin.fetch(SYSTEM_CLOCK).account == ROLE_ARN

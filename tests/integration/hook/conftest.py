@@ -96,7 +96,7 @@ class Asyncio(Blocking):
 
     def ask_all(self, hook: FaceIdHook, calls: list[tuple[str, Mapping[str, object]]]):
         async def run() -> list[Verdict]:
-            async with AsyncClient(hook.settings, hook.pace(calls[0][0])) as client:
+            async with AsyncClient(hook.settings, hook.rate_limiter(calls[0][0])) as client:
                 return [await client.call(action, params) for action, params in calls]
 
         return asyncio.run(run())

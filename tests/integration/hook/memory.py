@@ -10,19 +10,19 @@ from pathlib import Path
 import requests
 
 from airflow_provider_faceid.client import transport_sync as blocking
-from airflow_provider_faceid.client.service_clock import ServiceClock
+from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 
 PARAMS = {"IdCard": "11010519491231002X", "Name": "Li Lei"}
 
 
 def ask(client: str, url: str) -> None:
     settings = Settings(Credentials("an-id", "a-key"), url=url, timeout=20, max_attempts=1)
-    clock = ServiceClock()
-    pace = SlotPace(MemoryRow(clock), 1000)
+    clock = OffsetClock()
+    pace = SlotRateLimiter(MemoryRow(clock), 1000)
     if client == "asyncio":
 
         async def run() -> None:

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError
 from airflow_provider_faceid.simulator.faults.effects import ClockOffset
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 
 ID_CARD = "IdCardVerification"
 EXPIRED = "AuthFailure.SignatureExpire"
@@ -51,7 +51,9 @@ def test_a_wrong_clock_of_this_machine_is_no_obstacle(
 def test_a_clock_that_goes_wrong_between_two_calls_is_no_obstacle(
     client, hook, simulator, params, ledger
 ):
-    simulator.faults.add(Rule(ClockOffset(900), nth=Nth(3, 3)), Rule(ClockOffset(0), nth=Nth(6, 6)))
+    simulator.faults.add(
+        FaultRule(ClockOffset(900), nth=Nth(3, 3)), FaultRule(ClockOffset(0), nth=Nth(6, 6))
+    )
     verdicts = client.ask_all(hook, [(ID_CARD, params)] * 5)
     assert all(verdict.is_match for verdict in verdicts)
     assert sum(verdict.attempts for verdict in verdicts) == len(ledger()) == 7

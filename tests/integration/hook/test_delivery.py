@@ -188,7 +188,7 @@ def test_a_process_that_was_stopped_before_its_request_left_asks_whether_it_stil
     attempt = Attempt(may_leave=lambda: False)
 
     async def call() -> None:
-        async with AsyncClient(hook.settings, hook.pace(ID_CARD)) as client:
+        async with AsyncClient(hook.settings, hook.rate_limiter(ID_CARD)) as client:
             await client.call("ImageRecognitionV2" if params is PHOTO else ID_CARD, params, attempt)
 
     with pytest.raises(NotSentError, match="was stopped before the request left"):

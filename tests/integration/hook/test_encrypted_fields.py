@@ -8,9 +8,9 @@ from base64 import b64encode
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
-from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.hooks.single_call import Idempotency
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from tests.integration.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
@@ -39,7 +39,7 @@ def test_both_clients_are_answered_and_billed(client, encrypting, ordinary, phot
 
 def test_a_fault_meets_the_person_it_is_about(client, encrypting, simulator, ledger):
     somebody, unlucky = simulator.account.people.listed[:2]
-    simulator.faults.add(Rule(Code("-1"), person=unlucky.id_card, times=1))
+    simulator.faults.add(FaultRule(Code("-1"), person=unlucky.id_card, times=1))
     calls = [(ID_CARD, {"IdCard": one.id_card, "Name": one.name}) for one in (somebody, unlucky)]
     codes = [client.ask(encrypting, *call).code for call in calls]
     assert codes == ["0", "-1"]
@@ -120,11 +120,13 @@ def test_the_button_proves_the_key(encrypting, connect, simulator):
 
 
 def test_a_question_is_the_same_however_it_is_sent(connect, simulator, extra_of, ordinary, ledger):
-    once = Once(owner="task", campaign="spring")
+    idempotency = Idempotency(owner="task", campaign="spring")
     asked = (ordinary.id_card, ordinary.name)
-    first = connect(simulator.url).id_card_verification(*asked, once=once)
+    first = connect(simulator.url).id_card_verification(*asked, idempotency=idempotency)
     for extra in extra_of.values():
-        again = connect(simulator.url, **extra).id_card_verification(*asked, once=once)
+        again = connect(simulator.url, **extra).id_card_verification(
+            *asked, idempotency=idempotency
+        )
         assert again.request_id == first.request_id
     assert len(ledger()) == 1
 

@@ -81,7 +81,7 @@ def test_other_calls_go_on_while_the_network_does_not_take_a_photo(connect):
 
     async def run(url: str) -> None:
         hook = connect(url)
-        async with AsyncClient(hook.settings, hook.pace(FACE)) as client:
+        async with AsyncClient(hook.settings, hook.rate_limiter(FACE)) as client:
 
             async def call(action: str, params: dict[str, object]) -> None:
                 assert (await client.call(action, params)).is_match
@@ -106,7 +106,7 @@ def test_a_photo_is_not_copied_to_be_sent(connect):
 
     async def run(url: str) -> int:
         hook = connect(url)
-        async with AsyncClient(hook.settings, hook.pace(FACE)) as client:
+        async with AsyncClient(hook.settings, hook.rate_limiter(FACE)) as client:
             await client.call(ID_CARD, PERSON)  # imports and connects
             tracemalloc.start()
             try:

@@ -13,7 +13,7 @@ from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import IdentityLimitError
 from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from tests.departures import NotedPace, too_fast
+from tests.departures import NotedRateLimiter, too_fast
 from tests.patience import PATIENCE
 
 ID_CARD = "IdCardVerification"
@@ -28,7 +28,7 @@ def params(ordinary):
 def faults(monkeypatch, ledger):
     """Return what is wrong with the pace, if so many calls a second are the quota."""
     left: list[float] = []
-    monkeypatch.setattr(state, "SlotPace", partial(NotedPace, note=left.append))
+    monkeypatch.setattr(state, "SlotPace", partial(NotedRateLimiter, note=left.append))
     return lambda quota: too_fast(quota, left, [utc_seconds(call["at"]) for call in ledger()])
 
 
@@ -88,6 +88,8 @@ def test_a_person_asked_about_too_often_is_not_asked_about_again(connect, simula
 
 def test_hooks_of_one_account_share_a_pace(connect, simulator):
     first, second = connect(simulator.url), connect(simulator.url)
-    assert first.pace(ID_CARD) is second.pace(ID_CARD)
-    assert first.pace(ID_CARD) is not first.pace("ImageRecognitionV2")
-    assert first.pace(ID_CARD) is not connect(simulator.url, login="another").pace(ID_CARD)
+    assert first.rate_limiter(ID_CARD) is second.rate_limiter(ID_CARD)
+    assert first.rate_limiter(ID_CARD) is not first.rate_limiter("ImageRecognitionV2")
+    assert first.rate_limiter(ID_CARD) is not connect(simulator.url, login="another").rate_limiter(
+        ID_CARD
+    )

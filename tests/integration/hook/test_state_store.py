@@ -33,7 +33,7 @@ def connection(monkeypatch, request) -> dict[str, object]:
 def test_a_postgresql_connection_leads_to_a_working_store(connection, monkeypatch):
     monkeypatch.setattr(state, "_paces", {})
     monkeypatch.setenv("AIRFLOW_CONN_PACE_STORE", json.dumps(connection))
-    pace = state.shared_pace(
+    pace = state.shared_rate_limiter(
         Settings(Credentials("an-id", "a-key")), "IdCardVerification", "pace_store"
     )
     store = pace._row._store

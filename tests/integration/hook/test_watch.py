@@ -10,7 +10,7 @@ from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 
 ID_CARD = "IdCardVerification"
 
@@ -20,7 +20,7 @@ def test_it_is_told_of_every_request_in_order(hook, simulator, ordinary):
     troubles = [Code("-4"), Code("RequestLimitExceeded"), None, DropAfter()]
     for number, trouble in enumerate(troubles, 1):
         if trouble is not None:
-            simulator.faults.add(Rule(trouble, nth=Nth(number, number)))
+            simulator.faults.add(FaultRule(trouble, nth=Nth(number, number)))
     params = {"IdCard": ordinary.id_card, "Name": ordinary.name}
     seen: list[FaceIdError | None] = []
 
@@ -28,7 +28,7 @@ def test_it_is_told_of_every_request_in_order(hook, simulator, ordinary):
         seen.append(problem)
 
     async def run() -> None:
-        async with AsyncClient(hook.settings, hook.pace(ID_CARD), watch=watch) as client:
+        async with AsyncClient(hook.settings, hook.rate_limiter(ID_CARD), watch=watch) as client:
             assert (await client.call(ID_CARD, params)).is_match
             assert [type(problem).__name__ for problem in seen] == [
                 *("UnavailableError", "ThrottledError", "NoneType")

@@ -14,7 +14,7 @@ from airflow.sdk.definitions._internal import contextmanager as current
 
 from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from airflow_provider_faceid.hooks.single_call import Once
+from airflow_provider_faceid.hooks.single_call import Idempotency
 from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
@@ -55,10 +55,13 @@ def test_a_face_in_a_batch_an_operator_a_hook_and_a_thread_is_one_charge(face, c
     single = ImageRecognitionV2Operator(task_id="single", key=7, **PEOPLE).execute(context)
     asked = (person.id_card, person.name, face.photo)
     with running("hook"):
-        hook = FaceIdHook().image_recognition_v2(*asked, once=Once(campaign="dag"))
+        hook = FaceIdHook().image_recognition_v2(*asked, idempotency=Idempotency(campaign="dag"))
     with running("another"), ThreadPoolExecutor(1) as thread:
         other = thread.submit(
-            FaceIdHook().image_recognition_v2, *asked, "a note", once=Once(campaign="dag")
+            FaceIdHook().image_recognition_v2,
+            *asked,
+            "a note",
+            idempotency=Idempotency(campaign="dag"),
         ).result()
     assert bill[FACE] == face.bench.calls == 1
     assert batch["outcomes"] == {"match": 1}
@@ -111,13 +114,13 @@ def test_in_a_task_the_hook_asks_once_per_dag_run(bench):
             assert ask().is_match
         assert bench.calls == calls
     with running(run_id="scheduled__2"):
-        ask(once=None)  # anyway
+        ask(idempotency=None)  # anyway
         assert bench.calls == 3
-        ask(once=Once(campaign="review 2026"))
+        ask(idempotency=Idempotency(campaign="review 2026"))
     with running(run_id="scheduled__3"):
-        ask(once=Once(campaign="review 2026"))
+        ask(idempotency=Idempotency(campaign="review 2026"))
     assert bench.calls == 4
-    ask(once=Once(campaign="review 2026"))  # outside of any task
+    ask(idempotency=Idempotency(campaign="review 2026"))  # outside of any task
     assert bench.calls == 4
     ask()
     ask()
@@ -149,8 +152,8 @@ def test_an_answer_that_has_expired_is_asked_for_again(bench, context):
     assert bench.calls == 2
 
 
-@pytest.mark.parametrize("once", [None, Once(campaign="c")], ids=["plain", "once"])
-def test_calls_that_never_left_use_up_no_limit(bench, once):
+@pytest.mark.parametrize("once", [None, Idempotency(campaign="c")], ids=["plain", "once"])
+def test_calls_that_never_left_use_up_no_limit(bench, idempotency):
     """The person may be asked about twice a day; fifteen calls meet an endpoint that is not there."""
     person = bench.ordinary[0]
     limits = {"identity_limits": {ID_CARD: {"name_per_day": 2}}, "max_attempts": 1}
@@ -160,6 +163,10 @@ def test_calls_that_never_left_use_up_no_limit(bench, once):
     bench.faceid(host=away, extra=limits)
     for _ in range(15):
         with pytest.raises(NotSentError):
-            FaceIdHook().id_card_verification(person.id_card, person.name, once=once)
+            FaceIdHook().id_card_verification(person.id_card, person.name, idempotency=idempotency)
     bench.faceid(extra=limits)
-    assert FaceIdHook().id_card_verification(person.id_card, person.name, once=once).is_match
+    assert (
+        FaceIdHook()
+        .id_card_verification(person.id_card, person.name, idempotency=idempotency)
+        .is_match
+    )

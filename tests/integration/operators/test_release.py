@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 
 HELD = "SELECT source_key FROM faceid_results WHERE status = 'held' ORDER BY source_key"
@@ -19,7 +19,7 @@ def held(bench, context):
     """Eight rows of which three got no answer."""
     people = bench.ordinary[:8]
     bench.fill([(n, person.id_card, person.name) for n, person in enumerate(people)])
-    bench.server.faults.add(Rule(DropAfter(), nth=Nth(2, 4)))
+    bench.server.faults.add(FaultRule(DropAfter(), nth=Nth(2, 4)))
     verify(context)
     bench.server.faults.clear()
     assert len(bench.query(HELD)) == 3

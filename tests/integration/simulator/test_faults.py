@@ -35,7 +35,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
     StatusAfter,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.patience import soon
 
@@ -188,7 +188,7 @@ CASES: list[tuple[Effect, Callable[[Seen], bool], tuple[bool, bool, bool]]] = [
     ("effect", "expected", "truth"), [pytest.param(*case, id=repr(case[0])) for case in CASES]
 )
 def test_the_client_sees_the_fault_and_the_ledger_tells_the_truth(client, effect, expected, truth):
-    client.server.faults.add(Rule(effect))
+    client.server.faults.add(FaultRule(effect))
     seen = client.ask()
     assert expected(seen), seen
     assert client.truth() == {effect.name: truth}
@@ -201,7 +201,7 @@ def test_every_effect_is_tried():
 
 @pytest.mark.parametrize("effect", [effect for effect, *_ in CASES], ids=repr)
 def test_the_next_call_is_answered_as_if_nothing_had_been(client, effect):
-    client.server.faults.add(Rule(effect, times=1))
+    client.server.faults.add(FaultRule(effect, times=1))
     client.ask()
     client.server.account.reset()
     assert client.ask().result == "0"
@@ -210,7 +210,7 @@ def test_the_next_call_is_answered_as_if_nothing_had_been(client, effect):
 
 @pytest.mark.parametrize("effect", [Delay(1.0), Dribble(1.0)], ids=repr)
 def test_who_does_not_wait_has_paid_and_got_nothing(client, effect):
-    client.server.faults.add(Rule(effect, nth=Nth(1, 1)), Rule(Delay(1.5), nth=Nth(2, 2)))
+    client.server.faults.add(FaultRule(effect, nth=Nth(1, 1)), FaultRule(Delay(1.5), nth=Nth(2, 2)))
     client.ask_and_leave()
     assert client.ask().result == "0"  # so much later that the first answer is over, too
     assert [row["answered"] for row in client.rows()] == [False, True]
@@ -218,7 +218,7 @@ def test_who_does_not_wait_has_paid_and_got_nothing(client, effect):
 
 
 def test_a_dribble_is_faster_than_any_time_limit_between_two_bytes(client):
-    client.server.faults.add(Rule(Dribble(1.0)))
+    client.server.faults.add(FaultRule(Dribble(1.0)))
     with closing(client.send(NUMBER, 10, 0)) as connection:
         answer = connection.getresponse()
         pieces = list(iter(lambda: answer.read1(1000), b""))
@@ -227,7 +227,7 @@ def test_a_dribble_is_faster_than_any_time_limit_between_two_bytes(client):
 
 
 def test_calls_pass_a_dropped_one_by(client):
-    client.server.faults.add(Rule(DropAfter(3), person=NUMBER))
+    client.server.faults.add(FaultRule(DropAfter(3), person=NUMBER))
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(client.ask)
         assert soon(client.rows)
@@ -241,7 +241,7 @@ def test_the_same_people_lose_their_answer_however_many_call_at_once(client):
 
     def victims(workers: int) -> set[str]:
         client.server.account.reset()
-        client.server.faults.add(Rule(DropAfter(), probability=0.3, seed=11))
+        client.server.faults.add(FaultRule(DropAfter(), probability=0.3, seed=11))
         with ThreadPoolExecutor(workers) as pool:
             seen = list(pool.map(client.ask, people))
         lost = {number for number, one in zip(people, seen, strict=True) if one.error == GONE}
@@ -254,7 +254,7 @@ def test_the_same_people_lose_their_answer_however_many_call_at_once(client):
 
 
 def test_an_outage_lasts_and_ends(client):
-    client.server.faults.add(Rule(Status(503), nth=Nth(3), lasts_s=30))
+    client.server.faults.add(FaultRule(Status(503), nth=Nth(3), lasts_s=30))
     statuses = [client.ask().status for _ in range(5)]
     client.server.clock.advance(31)
     moment = client.server.clock.now()
@@ -262,7 +262,7 @@ def test_an_outage_lasts_and_ends(client):
 
 
 def test_a_halved_quota_throttles_from_the_call_it_was_halved(client):
-    client.server.faults.add(Rule(Quota({ID_CARD: 1}), nth=Nth(4, 4)))
+    client.server.faults.add(FaultRule(Quota({ID_CARD: 1}), nth=Nth(4, 4)))
     with ThreadPoolExecutor(8) as pool:
         results = [one.result for one in pool.map(lambda _: client.ask(), range(16))]
     assert 3 <= results.count("0") <= 8

@@ -12,7 +12,12 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, RateRow, SlotPace, StoredRow
+from airflow_provider_faceid.state.rate_limiter import (
+    MemoryRow,
+    RateRow,
+    SlotRateLimiter,
+    StoredRow,
+)
 from airflow_provider_faceid.state.store import Moment, StateStore
 from tests.integration.warehouse.conftest import postgres
 
@@ -81,9 +86,11 @@ class Place:
         self._rows: dict[str, MemoryRow] = {}
         self._stores: list[StateStore] = []
 
-    def pace(self, rate: float, clock: Clock = SYSTEM_CLOCK, name: str = "account") -> SlotPace:
+    def pace(
+        self, rate: float, clock: Clock = SYSTEM_CLOCK, name: str = "account"
+    ) -> SlotRateLimiter:
         """Return a pace of its own over the row of that name."""
-        return SlotPace(self.row(clock, name), rate, clock)
+        return SlotRateLimiter(self.row(clock, name), rate, clock)
 
     def row(self, clock: Clock = SYSTEM_CLOCK, name: str = "account") -> RateRow:
         """Return the row of that name, through a store of its own."""

@@ -19,7 +19,7 @@ from airflow_provider_faceid.exceptions import SupersededError
 from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotPace, StoredRow
+from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
 from airflow_provider_faceid.state.uplink import MemoryUplink, Report
 from tests.patience import SOON
 
@@ -65,7 +65,7 @@ def locks_of(one: Any) -> list[threading.Lock]:
 
 def test_a_child_goes_on_whatever_locks_were_held(store, clock):
     """By threads that are not there any more."""
-    pace = SlotPace(StoredRow(store, "account"), 1000.0, clock)
+    pace = SlotRateLimiter(StoredRow(store, "account"), 1000.0, clock)
     memory, uplink = MemoryRow(SYSTEM_CLOCK), MemoryUplink()
     keys = Wrapped(object, max_uses=1, max_age_s=1.0, clock=SYSTEM_CLOCK)  # type: ignore[arg-type]
     ledger = Ledger(store, "one")
@@ -93,7 +93,7 @@ def test_a_child_goes_on_whatever_locks_were_held(store, clock):
 
 def test_slots_in_hand_stay_with_the_parent():
     """Used twice, they would be a burst."""
-    pace = SlotPace(MemoryRow(SYSTEM_CLOCK), 10.0)
+    pace = SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), 10.0)
     for _ in range(3):
         pace.wait()
     pace._slots.extend([SYSTEM_CLOCK.monotonic() + 100] * 4)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
-from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotPace
+from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotRateLimiter
 from tests.patience import PATIENCE, SOON
 
 from .conftest import START, Place, SleepClock
@@ -23,22 +23,22 @@ FAST = 100
 
 
 @pytest.fixture
-def pace(place: Place, clock: SleepClock) -> SlotPace:
+def pace(place: Place, clock: SleepClock) -> SlotRateLimiter:
     return place.pace(RATE, clock)
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
-def moments(request, clock) -> Callable[[SlotPace, int], list[float]]:
+def moments(request, clock) -> Callable[[SlotRateLimiter, int], list[float]]:
     """Take so many slots one after the other; return when each call left, from the start."""
 
-    async def take_async(pace: SlotPace, count: int) -> list[float]:
+    async def take_async(pace: SlotRateLimiter, count: int) -> list[float]:
         left = []
         for _ in range(count):
             await pace.wait_async()
             left.append(round(clock.seconds - START, 6))
         return left
 
-    def take(pace: SlotPace, count: int) -> list[float]:
+    def take(pace: SlotRateLimiter, count: int) -> list[float]:
         if request.param == "asyncio":
             return asyncio.run(take_async(pace, count))
         left = []
@@ -51,10 +51,10 @@ def moments(request, clock) -> Callable[[SlotPace, int], list[float]]:
 
 
 @pytest.fixture(params=["threads", "coroutines"])
-def together(request) -> Callable[[SlotPace, int, int], None]:
+def together(request) -> Callable[[SlotRateLimiter, int, int], None]:
     """Let so many wait at the same time, each so many times."""
 
-    def threads(pace: SlotPace, workers: int, times: int) -> None:
+    def threads(pace: SlotRateLimiter, workers: int, times: int) -> None:
         def work() -> None:
             for _ in range(times):
                 pace.wait()
@@ -66,7 +66,7 @@ def together(request) -> Callable[[SlotPace, int, int], None]:
             thread.join(PATIENCE)
         assert not any(thread.is_alive() for thread in started)
 
-    def coroutines(pace: SlotPace, workers: int, times: int) -> None:
+    def coroutines(pace: SlotRateLimiter, workers: int, times: int) -> None:
         async def work() -> None:
             for _ in range(times):
                 await pace.wait_async()
@@ -164,7 +164,7 @@ def test_three_on_one_row_share_it_and_leave_no_slot(place, clock):
     assert min(counts) / max(counts) >= 0.9
 
 
-def blocks(pace: SlotPace) -> list[int]:
+def blocks(pace: SlotRateLimiter) -> list[int]:
     """Note how many slots each step takes from now on."""
     noted, take = [], pace._row.take
 

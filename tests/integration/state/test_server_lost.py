@@ -18,7 +18,7 @@ from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import StoredRow
-from airflow_provider_faceid.state.store import LostError, StateStore
+from airflow_provider_faceid.state.store import ConnectionLostError, StateStore
 from tests.patience import PATIENCE
 
 from .conftest import HOURLY, SleepClock
@@ -220,6 +220,6 @@ def test_a_server_that_does_not_come_back_is_given_up(store, break_at):
 
 
 def test_a_transaction_the_server_knows_nothing_of_is_an_error(store):
-    lost = LostError("gone", "99999999999")
+    lost = ConnectionLostError("gone", "99999999999")
     with pytest.raises(StateStoreError):
         store._was_committed(store._engine(), lost)

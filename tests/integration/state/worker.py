@@ -11,7 +11,7 @@ from airflow_provider_faceid.state.store import StateStore
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from tests.departures import NotedPace
+from tests.departures import NotedRateLimiter
 
 url, rate, seconds, log = sys.argv[1:]
 store = StateStore(url)
@@ -21,7 +21,7 @@ print("ready", flush=True)  # noqa: T201 - the test waits for it
 end = float(sys.stdin.readline()) + float(seconds)
 with open(log, "w", buffering=1) as file:  # noqa: PTH123 - a line at a time, should it be killed
     row = StoredRow(store, "account")
-    pace = NotedPace(row, float(rate), note=lambda moment: file.write(f"{moment}\n"))
+    pace = NotedRateLimiter(row, float(rate), note=lambda moment: file.write(f"{moment}\n"))
     while time.time() < end:
         pace.wait()
 store.close()

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from airflow_provider_faceid.batch.admission import Gate
-from airflow_provider_faceid.batch.circuit_breaker import Health
+from airflow_provider_faceid.batch.admission import Admission
+from airflow_provider_faceid.batch.circuit_breaker import CircuitBreaker
 from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import UnavailableError
@@ -18,9 +18,9 @@ async def sure() -> None:
     """Nobody has taken over."""
 
 
-def answering() -> Health:
+def answering() -> CircuitBreaker:
     """A service that has answered."""
-    health = Health(60.0, lambda: False, SYSTEM_CLOCK, LOG)
+    health = CircuitBreaker(60.0, lambda: False, SYSTEM_CLOCK, LOG)
     health.answers = True
     return health
 
@@ -44,7 +44,7 @@ class EveryMoment:
 
 def test_a_closed_gate_lets_no_new_call_pass():
     async def scene():
-        gate = Gate(pace := EveryMoment(), answering(), lambda: True, sure)
+        gate = Admission(pace := EveryMoment(), answering(), lambda: True, sure)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(gate.wait(Attempt()))
         return pace.waited
@@ -57,7 +57,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
     async def scene():
         nonlocal halted
-        gate = Gate(EveryMoment(), answering(), lambda: halted, sure)
+        gate = Admission(EveryMoment(), answering(), lambda: halted, sure)
         first_sent, go_on = asyncio.Event(), asyncio.Event()
 
         async def call():
@@ -82,7 +82,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
 
 def test_the_pace_behind_the_gate_is_the_accounts():
-    gate = Gate(pace := EveryMoment(), answering(), lambda: False, sure)
+    gate = Admission(pace := EveryMoment(), answering(), lambda: False, sure)
     mine = gate.for_attempt(Attempt())
     mine.wait()
     mine.slow_down()
@@ -100,7 +100,7 @@ def test_a_service_that_falls_ill_while_a_call_waits_for_its_slot_holds_it_back(
                     health.saw(UnavailableError("away"), Attempt())
 
     async def scene():
-        gate = Gate(pace := IllMeanwhile(), health, lambda: False, sure)
+        gate = Admission(pace := IllMeanwhile(), health, lambda: False, sure)
         waiting = asyncio.create_task(gate.wait(Attempt()))
         await asyncio.sleep(0.02)
         held_back = not waiting.done()

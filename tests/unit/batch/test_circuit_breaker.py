@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.batch.circuit_breaker import FAILURES_IN_A_ROW, LONGEST_PAUSE, Health
+from airflow_provider_faceid.batch.circuit_breaker import (
+    FAILURES_IN_A_ROW,
+    LONGEST_PAUSE,
+    CircuitBreaker,
+)
 from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import (
@@ -49,7 +53,7 @@ class Service:
     def __init__(self, *script: FaceIdError | None, patience: float = 900.0) -> None:
         self.clock = FastClock()
         self.halted = False
-        self.health = Health(patience, lambda: self.halted, self.clock, LOG)
+        self.health = CircuitBreaker(patience, lambda: self.halted, self.clock, LOG)
         self.script = list(script)
         self.sent: list[float] = []
         self.under_way = self.most_under_way = 0

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION
 from airflow_provider_faceid.batch import ledger_client as module
 from airflow_provider_faceid.batch.inputs import Row
-from airflow_provider_faceid.batch.ledger_client import Claims
+from airflow_provider_faceid.batch.ledger_client import LedgerClient
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.state.ledger_types import Decision, Record, Ruling, State
@@ -45,12 +45,12 @@ def steps() -> Steps:
 
 
 @pytest.fixture
-def play(steps) -> Callable[[Callable[[Claims], Coroutine[object, object, None]]], None]:
+def play(steps) -> Callable[[Callable[[LedgerClient], Coroutine[object, object, None]]], None]:
     """Run something with claims that are opened before and closed after it."""
 
     def play(act) -> None:
         async def run() -> None:
-            claims = Claims(
+            claims = LedgerClient(
                 steps, ID_CARD_VERIFICATION, SETTINGS, "c", SYSTEM_CLOCK, in_flight=IN_FLIGHT
             )
             await claims.open()
@@ -62,7 +62,7 @@ def play(steps) -> Callable[[Callable[[Claims], Coroutine[object, object, None]]
     return play
 
 
-async def ask(claims: Claims, *rows: int):
+async def ask(claims: LedgerClient, *rows: int):
     """Claim some rows at once."""
     wanted = [claims.claim_for(Row(str(row), ()), {"IdCard": str(row)}) for row in rows]
     await asyncio.gather(*map(claims.claim, wanted))
@@ -75,7 +75,7 @@ def test_half_of_what_may_be_in_flight_is_enough_and_less_waits_a_moment(
 ):
     monkeypatch.setattr(module, "GATHER_SECONDS", patience)
 
-    async def act(claims: Claims) -> None:
+    async def act(claims: LedgerClient) -> None:
         await ask(claims, 1)
         await ask(claims, 2, 3, 4, 5)
         few = asyncio.create_task(ask(claims, 6, 7))
@@ -92,7 +92,7 @@ def test_records_count_like_claims_and_the_last_are_written_at_once(play, steps,
     monkeypatch.setattr(module, "GATHER_SECONDS", 1e6)
     began = time.monotonic()
 
-    async def act(claims: Claims) -> None:
+    async def act(claims: LedgerClient) -> None:
         (first,) = await ask(claims, 1)
         claims.record(Record(first.key, State.FREE))
         others = await ask(claims, 2, 3, 4)
@@ -109,7 +109,7 @@ def test_a_process_that_was_stopped_while_the_ledger_answered_asks_it_again(play
     """The event loop hears of the step only when it wakes: seconds after a successor has begun."""
     asked: list[int] = []
 
-    async def act(claims: Claims) -> None:
+    async def act(claims: LedgerClient) -> None:
         claim = claims.claim_for(Row("1", ()), {"IdCard": "1"})
         step = asyncio.create_task(claims.claim(claim))
         while not steps.taken:  # noqa: ASYNC110 - a thread adds to it
@@ -118,7 +118,7 @@ def test_a_process_that_was_stopped_while_the_ledger_answered_asks_it_again(play
         await step
         assert not claims.is_current()
         asked.append(len(steps.taken))
-        await claims.make_sure()
+        await claims.check_fence()
         assert claims.is_current()
         asked.append(len(steps.taken))
 

@@ -6,11 +6,11 @@ import pytest
 
 from airflow_provider_faceid.batch.plan import (
     Background,
-    Place,
+    Disposition,
     Plan,
     Policy,
     Reason,
-    Standing,
+    RowDecision,
     standing_of,
 )
 from airflow_provider_faceid.exceptions import PlanRefusedError
@@ -37,7 +37,7 @@ def standing(
     row_hash: str | None = HASH,
     person: str = "person",
     **policy: object,
-) -> Standing:
+) -> RowDecision:
     return standing_of(row_hash, line, refusals, Policy(NOW, **policy), lambda: person)
 
 
@@ -74,11 +74,11 @@ def test_a_row_is_due_for_a_reason(line, refusals, reason):
 @pytest.mark.parametrize(
     ("line", "refusals", "place", "detail"),
     [
-        (known(age=9 * DAY), (), Place.ANSWERED, "match"),
-        (known(), (INVALID,), Place.ANSWERED, "match"),
-        (WAITING, (), Place.POSTPONED, "limit"),
-        (None, (INVALID, BROKEN), Place.QUARANTINED, "too_young"),
-        (None, (REFUSED,), Place.QUARANTINED, "service:-3"),
+        (known(age=9 * DAY), (), Disposition.ANSWERED, "match"),
+        (known(), (INVALID,), Disposition.ANSWERED, "match"),
+        (WAITING, (), Disposition.POSTPONED, "limit"),
+        (None, (INVALID, BROKEN), Disposition.QUARANTINED, "too_young"),
+        (None, (REFUSED,), Disposition.QUARANTINED, "service:-3"),
     ],
 )
 def test_all_others_are_left_alone(line, refusals, place, detail):
@@ -90,16 +90,16 @@ def test_all_others_are_left_alone(line, refusals, place, detail):
 @pytest.mark.parametrize("line", [known(row_hash=OTHER), RIPE, WAITING._replace(row_hash=OTHER)])
 def test_a_row_the_validation_refuses_loses_what_is_not_its_verdict(line):
     found = standing(line, INVALID)
-    assert (found.reason, found.place, found.is_outdated) == (None, Place.QUARANTINED, True)
+    assert (found.reason, found.place, found.is_outdated) == (None, Disposition.QUARANTINED, True)
 
 
 def test_without_a_limit_an_answer_never_expires():
-    assert standing(known(age=1e6)).place is Place.ANSWERED
+    assert standing(known(age=1e6)).place is Disposition.ANSWERED
 
 
 def test_a_photo_the_service_refused_may_be_another_one_unless_a_version_says_so():
     assert standing(None, REFUSED, compares_photos=False).reason is Reason.MENDED
-    assert standing(None, REFUSED).place is Place.QUARANTINED
+    assert standing(None, REFUSED).place is Disposition.QUARANTINED
 
 
 @pytest.mark.parametrize(("person", "is_due"), [("person", False), ("another", True)])

@@ -28,7 +28,7 @@ from airflow_provider_faceid.client.retry import (
     LEAST_SECONDS,
     RETRY_AFTER_CAP,
 )
-from airflow_provider_faceid.client.service_clock import ServiceClock
+from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import (
     AccountError,
@@ -92,7 +92,7 @@ class Driver:
         self.clock, self.answers = clock, iter(answers)
         self.action, self.params, self.settings = action, params, settings
         self.encrypt = encrypt
-        self.service = ServiceClock(clock)
+        self.service = OffsetClock(clock)
         self.effects, self.signed = [], []
 
     def run(self):
@@ -435,7 +435,7 @@ def test_what_cannot_be_an_action_is_refused_before_anything(drive, action):
 
 
 def test_a_driver_that_answers_nothing_is_told(clock):
-    flow = call_flow(ID_CARD, PERSON, SETTINGS, ServiceClock(clock))
+    flow = call_flow(ID_CARD, PERSON, SETTINGS, OffsetClock(clock))
     assert next(flow) == TakeSlot()
     assert next(flow) == TakeKey()
     assert isinstance(flow.send(KEY), Send)
@@ -646,7 +646,7 @@ class TestKey:
         assert driver.sent == 1
 
     def test_a_driver_without_a_key_is_told(self, clock):
-        flow = call_flow(ID_CARD, PERSON, SETTINGS, ServiceClock(clock))
+        flow = call_flow(ID_CARD, PERSON, SETTINGS, OffsetClock(clock))
         assert (next(flow), next(flow), next(flow)) == (TakeSlot(), TakeKey(), RenewKey(None))
         next(flow)
         with pytest.raises(TypeError, match="or else RenewKey, with a key"):

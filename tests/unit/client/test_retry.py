@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged, Outcome, Step
-from airflow_provider_faceid.client.delivery import Fate, fate_of_error
-from airflow_provider_faceid.client.retry import ANY, RULES, Decision, decide
+from airflow_provider_faceid.client.delivery import Delivery, delivery_of_error
+from airflow_provider_faceid.client.retry import ANY, RULES, RetryAction, decide
 from airflow_provider_faceid.exceptions import (
     ConfigurationError,
     FaceIdError,
@@ -16,16 +16,16 @@ from airflow_provider_faceid.exceptions import (
 )
 
 CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
-MENDED = {Decision.SIGN_AGAIN, Decision.RENEW_KEY}
-REPEATED = {Decision.BACK_OFF, Decision.NEXT_SLOT, *MENDED}
+MENDED = {RetryAction.SIGN_AGAIN, RetryAction.RENEW_KEY}
+REPEATED = {RetryAction.BACK_OFF, RetryAction.NEXT_SLOT, *MENDED}
 OF_STEP = {
-    Step.RETRY: {Decision.BACK_OFF, Decision.NEXT_SLOT},
-    Step.FATAL: {Decision.GIVE_UP, *MENDED},
+    Step.RETRY: {RetryAction.BACK_OFF, RetryAction.NEXT_SLOT},
+    Step.FATAL: {RetryAction.GIVE_UP, *MENDED},
 }
 
 
 def test_every_answer_has_a_row():
-    rows = {rule.outcome for rule in RULES if (rule.fate, rule.code) == (Fate.ANSWERED, ANY)}
+    rows = {rule.outcome for rule in RULES if (rule.fate, rule.code) == (Delivery.ANSWERED, ANY)}
     assert rows == set(Outcome)
 
 
@@ -38,8 +38,8 @@ def test_every_row_says_why():
 
 
 def test_every_decision_and_fate_is_in_use():
-    assert {rule.decision for rule in RULES} == set(Decision)
-    assert {rule.fate for rule in RULES} == set(Fate)
+    assert {rule.decision for rule in RULES} == set(RetryAction)
+    assert {rule.fate for rule in RULES} == set(Delivery)
 
 
 def test_every_code_of_a_row_is_one_of_the_service():
@@ -48,7 +48,7 @@ def test_every_code_of_a_row_is_one_of_the_service():
 
 
 def test_a_request_without_an_answer_is_never_repeated():
-    rows = [rule for rule in RULES if rule.fate is Fate.NO_ANSWER]
+    rows = [rule for rule in RULES if rule.fate is Delivery.NO_ANSWER]
     assert rows
     assert not {rule.decision for rule in rows} & REPEATED
 
@@ -56,36 +56,36 @@ def test_a_request_without_an_answer_is_never_repeated():
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_is_decided_on_as_the_outcome_table_says(code):
     row = CODES[code]
-    decision = decide(Fate.ANSWERED, row.outcome, code)
-    assert decision in OF_STEP.get(row.step, {Decision.ANSWER})
+    decision = decide(Delivery.ANSWERED, row.outcome, code)
+    assert decision in OF_STEP.get(row.step, {RetryAction.ANSWER})
     assert decision not in REPEATED or row.charged is Charged.NO
 
 
 @pytest.mark.parametrize(
     ("code", "decision"),
     [
-        ("AuthFailure.SignatureExpire", Decision.SIGN_AGAIN),
-        ("AuthFailure.TokenFailure", Decision.RENEW_KEY),
-        ("AuthFailure.SignatureFailure", Decision.GIVE_UP),
+        ("AuthFailure.SignatureExpire", RetryAction.SIGN_AGAIN),
+        ("AuthFailure.TokenFailure", RetryAction.RENEW_KEY),
+        ("AuthFailure.SignatureFailure", RetryAction.GIVE_UP),
     ],
 )
 def test_a_row_with_a_code_comes_before_one_with_any(code, decision):
-    assert decide(Fate.ANSWERED, Outcome.CREDENTIALS, code) is decision
+    assert decide(Delivery.ANSWERED, Outcome.CREDENTIALS, code) is decision
 
 
 @pytest.mark.parametrize(
     ("error", "fate", "decision"),
     [
-        (NotSentError("no route"), Fate.NOT_SENT, Decision.BACK_OFF),
-        (ConfigurationError("certificate"), Fate.NOT_SENT, Decision.GIVE_UP),
-        (UncertainError("no complete answer"), Fate.NO_ANSWER, Decision.GIVE_UP),
+        (NotSentError("no route"), Delivery.NOT_SENT, RetryAction.BACK_OFF),
+        (ConfigurationError("certificate"), Delivery.NOT_SENT, RetryAction.GIVE_UP),
+        (UncertainError("no complete answer"), Delivery.NO_ANSWER, RetryAction.GIVE_UP),
     ],
 )
 def test_an_error_of_a_transport_has_a_fate(error, fate, decision):
-    assert fate_of_error(error)[0] is fate
-    assert decide(*fate_of_error(error)) is decision
+    assert delivery_of_error(error)[0] is fate
+    assert decide(*delivery_of_error(error)) is decision
 
 
 @pytest.mark.parametrize("error", [FaceIdError("new"), RetryError("new")])
 def test_an_error_nobody_has_thought_of_is_taken_as_sent(error):
-    assert fate_of_error(error) == (Fate.NO_ANSWER, Outcome.UNCERTAIN)
+    assert delivery_of_error(error) == (Delivery.NO_ANSWER, Outcome.UNCERTAIN)

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from airflow_provider_faceid.client.service_clock import ServiceClock, in_words
+from airflow_provider_faceid.client.service_clock import OffsetClock, in_words
 from airflow_provider_faceid.clock import Clock
 
 
 @pytest.fixture
 def service(clock):
-    return ServiceClock(clock)
+    return OffsetClock(clock)
 
 
 def test_it_is_the_clock_of_the_machine_until_it_is_corrected(service, clock):
@@ -36,7 +36,7 @@ def test_waiting_is_left_to_the_machine():
         async def asleep(self, seconds):
             self.waits.append(-seconds)
 
-    service = ServiceClock(Waiting())
+    service = OffsetClock(Waiting())
     service.sleep(2)
     asyncio.run(service.asleep(3))
     assert Waiting.waits == [2, -3]

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks import state_store as state
-from airflow_provider_faceid.hooks.state_store import DEFAULT_FILE, shared_pace, state_url
+from airflow_provider_faceid.hooks.state_store import DEFAULT_FILE, shared_rate_limiter, state_url
 from tests.patience import PATIENCE
 
 ACTION = "IdCardVerification"
@@ -60,17 +60,17 @@ def test_the_nearest_one_who_names_a_store_is_followed(
     connections, monkeypatch, *, operator, connection, configuration, expected
 ):
     monkeypatch.setenv("AIRFLOW__FACEID__STATE_CONN_ID", configuration)
-    pace = shared_pace(settings(state_conn_id=connection), ACTION, operator)
+    pace = shared_rate_limiter(settings(state_conn_id=connection), ACTION, operator)
     assert file_of(pace) == connections(expected)
 
 
 def test_without_a_name_it_is_a_file_in_airflows_home(home):
-    assert file_of(shared_pace(settings(), ACTION)) == str(home / DEFAULT_FILE)
+    assert file_of(shared_rate_limiter(settings(), ACTION)) == str(home / DEFAULT_FILE)
     assert DEFAULT_FILE == "faceid_state.sqlite"
 
 
 def test_asking_for_a_pace_opens_nothing(home):
-    shared_pace(settings(), ACTION)
+    shared_rate_limiter(settings(), ACTION)
     assert list(home.iterdir()) == []
 
 
@@ -126,7 +126,7 @@ def test_a_file_whose_path_has_a_question_mark_is_that_file(monkeypatch, tmp_pat
 
 
 def test_the_name_of_the_row_shows_no_key():
-    name = shared_pace(settings(), ACTION)._row._name
+    name = shared_rate_limiter(settings(), ACTION)._row._name
     assert SECRET_ID not in name
     assert "a-key" not in name
     assert ACTION in name
@@ -134,7 +134,7 @@ def test_the_name_of_the_row_shows_no_key():
 
 
 def test_the_same_account_and_action_share_a_pace():
-    assert shared_pace(settings(), ACTION) is shared_pace(settings(), ACTION)
+    assert shared_rate_limiter(settings(), ACTION) is shared_rate_limiter(settings(), ACTION)
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,17 @@ def test_the_same_account_and_action_share_a_pace():
     ids=["endpoint", "key", "action"],
 )
 def test_anything_else_has_a_row_of_its_own(other, action):
-    assert shared_pace(other, action)._row._name != shared_pace(settings(), ACTION)._row._name
+    assert (
+        shared_rate_limiter(other, action)._row._name
+        != shared_rate_limiter(settings(), ACTION)._row._name
+    )
 
 
 def test_another_rate_paces_over_the_same_row():
-    one, other = shared_pace(settings(), ACTION), shared_pace(settings(pace_share=0.5), ACTION)
+    one, other = (
+        shared_rate_limiter(settings(), ACTION),
+        shared_rate_limiter(settings(pace_share=0.5), ACTION),
+    )
     assert one is not other
     assert one._row._name == other._row._name
 
@@ -167,7 +173,7 @@ def test_threads_that_ask_at_once_share_a_pace():
 
             def ask(account=account, paces=paces, barrier=barrier):
                 barrier.wait(PATIENCE)
-                paces.append(shared_pace(account, ACTION))
+                paces.append(shared_rate_limiter(account, ACTION))
 
             threads = [threading.Thread(target=ask) for _ in range(8)]
             for thread in threads:
@@ -187,7 +193,7 @@ class TestWarningOfSeveralHosts:
             monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
             with caplog.at_level(logging.WARNING, state.log.name):
                 for _ in range(3):
-                    shared_pace(settings(**more), ACTION)
+                    shared_rate_limiter(settings(**more), ACTION)
             return [r.getMessage() for r in caplog.records if r.name == state.log.name]
 
         return warnings

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan import PiiScan
 
 NUMBER, NAME, LETTERS = "11010119900307889X", "㐅𠀡", "Qxzab Vjwkab"
 PHOTO = random.Random(1).randbytes(5000)
@@ -20,9 +20,9 @@ MARKERS = {"number": NUMBER, "name": NAME, "letters": LETTERS, "photo": PHOTO}
 
 def found(data, markers=MARKERS):
     """Return markers and forms found in a text or some bytes."""
-    canary = Canary(markers)
-    canary.search_text("here", data)
-    return {(hit.marker, hit.form) for hit in canary.hits}
+    pii_scan = PiiScan(markers)
+    pii_scan.search_text("here", data)
+    return {(hit.marker, hit.form) for hit in pii_scan.hits}
 
 
 @pytest.fixture

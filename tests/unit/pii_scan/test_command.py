@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_faceid.pii_scan.__main__ import main
 from tests.patience import PATIENCE
-from tests.unit.canary.conftest import NAME, found
+from tests.unit.pii_scan.conftest import NAME, found
 
 
 def test_the_command_tells_places_and_nobodys_name(database, folder, markers, monkeypatch, capsys):
@@ -78,4 +78,4 @@ def test_the_command_refuses_markers_that_are_none(tmp_path, text, capsys):
     file = tmp_path / "markers.txt"
     file.write_text(text)
     assert main(["--markers", str(file), "--folder", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("canary: ")
+    assert capsys.readouterr().err.startswith("pii_scan: ")

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import Canary
-from tests.unit.canary.conftest import MARKERS, NAME, NUMBER, PHOTO, found
+from airflow_provider_faceid.pii_scan import PiiScan
+from tests.unit.pii_scan.conftest import MARKERS, NAME, NUMBER, PHOTO, found
 
 
 def upper_escapes(text):
@@ -87,9 +87,9 @@ def test_a_photo_is_found_whole_and_cut_off(write, form, until):
 
 
 def test_every_place_of_a_value_is_counted_once():
-    canary = Canary(MARKERS)
-    canary.search_text("log", f"{NUMBER} {NUMBER}, {NAME}{NUMBER}")
-    assert [(hit.marker, hit.form, hit.times) for hit in canary.hits] == [
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_text("log", f"{NUMBER} {NUMBER}, {NAME}{NUMBER}")
+    assert [(hit.marker, hit.form, hit.times) for hit in pii_scan.hits] == [
         ("name", "clear", 1),
         ("number", "clear", 3),
     ]
@@ -106,5 +106,5 @@ def test_other_people_are_not_found():
 @pytest.mark.parametrize("value", ["", "Li Na", "王", b"12345"])
 def test_a_value_that_could_stand_anywhere_is_refused_and_not_told(value):
     with pytest.raises(ValueError, match="Marker 'short' is too short: it needs 6 bytes") as error:
-        Canary({"short": value})
+        PiiScan({"short": value})
     assert not value or str(value) not in str(error.value)

@@ -7,47 +7,47 @@ import sys
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import Canary
+from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.pii_scan.scan import CHUNK
 from tests.patience import PATIENCE
-from tests.unit.canary.conftest import MARKERS, NAME, NUMBER
+from tests.unit.pii_scan.conftest import MARKERS, NAME, NUMBER
 
 
-def places(canary, folder):
-    return [(hit.place.replace(f"{folder}/", ""), hit.marker) for hit in canary.hits]
+def places(pii_scan, folder):
+    return [(hit.place.replace(f"{folder}/", ""), hit.marker) for hit in pii_scan.hits]
 
 
 @pytest.mark.parametrize("at", [0, CHUNK - 40, CHUNK - 17, CHUNK - 1, CHUNK, 2 * CHUNK + 5])
 def test_a_stream_is_searched_across_its_pieces(at):
     stream = io.BytesIO(b" " * at + NUMBER.encode() + b" " * CHUNK)
-    canary = Canary(MARKERS)
-    canary.search_stream("log", stream)
-    assert [(hit.form, hit.times) for hit in canary.hits if hit.form == "clear"] == [("clear", 1)]
-    assert canary.searched.bytes == at + len(NUMBER) + CHUNK
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_stream("log", stream)
+    assert [(hit.form, hit.times) for hit in pii_scan.hits if hit.form == "clear"] == [("clear", 1)]
+    assert pii_scan.searched.bytes == at + len(NUMBER) + CHUNK
 
 
 def test_a_folder_is_searched_packed_files_too(folder):
-    canary = Canary(MARKERS)
-    canary.search_folder(folder, skip=[folder / "source.csv"])
-    assert places(canary, folder) == [
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_folder(folder, skip=[folder / "source.csv"])
+    assert places(pii_scan, folder) == [
         ("logs/old.log.gz (unpacked)", "number"),
         ("logs/task.log", "name"),
     ]
-    assert (canary.searched.files, canary.searched.missed) == (3, [])
+    assert (pii_scan.searched.files, pii_scan.searched.missed) == (3, [])
 
 
 def test_a_folder_may_be_skipped(folder):
-    canary = Canary(MARKERS)
-    canary.search_folder(folder, skip=[folder / "logs"])
-    assert places(canary, folder) == [("source.csv", "number")]
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_folder(folder, skip=[folder / "logs"])
+    assert places(pii_scan, folder) == [("source.csv", "number")]
 
 
 def test_a_name_in_a_path_is_found_and_not_told(folder):
     (folder / f"photos of {NAME}").mkdir()
     (folder / f"photos of {NAME}" / "1.txt").write_text(NUMBER)
-    canary = Canary(MARKERS)
-    canary.search_folder(folder, skip=[folder / "logs", folder / "source.csv"])
-    assert places(canary, folder) == [("***/1.txt", "number"), ("name of ***/1.txt", "name")]
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_folder(folder, skip=[folder / "logs", folder / "source.csv"])
+    assert places(pii_scan, folder) == [("***/1.txt", "number"), ("name of ***/1.txt", "name")]
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_a_name_in_a_path_is_found_and_not_told(folder):
 )
 def test_a_packed_file_that_is_broken_is_told(tmp_path, broken):
     (tmp_path / "log.gz").write_bytes(broken)
-    canary = Canary(MARKERS)
-    canary.search_folder(tmp_path)
-    (missed,) = canary.searched.missed
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_folder(tmp_path)
+    (missed,) = pii_scan.searched.missed
     assert missed.startswith(f"{tmp_path}/log.gz: ")
 
 
 def test_every_column_of_every_table_is_searched(database):
-    canary = Canary(MARKERS)
-    canary.search_database(f"sqlite:///{database}")
-    assert {(hit.place, hit.marker, hit.form): hit.times for hit in canary.hits} == {
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_database(f"sqlite:///{database}")
+    assert {(hit.place, hit.marker, hit.form): hit.times for hit in pii_scan.hits} == {
         ("airflow.db:all sorts.packed", "name", "JSON"): 1,
         ("airflow.db:all sorts.gzipped", "number", "clear"): 1,
         ("airflow.db:all sorts.photo", "photo", "clear"): 16,
@@ -74,19 +74,19 @@ def test_every_column_of_every_table_is_searched(database):
         ("airflow.db:all sorts.number", "number", "part"): 1,
         ("airflow.db:applicants.name", "name", "clear"): 250,
     }
-    assert (canary.searched.tables, canary.searched.rows) == (2, 251)
+    assert (pii_scan.searched.tables, pii_scan.searched.rows) == (2, 251)
 
 
 def test_the_source_is_skipped(database):
-    canary = Canary(MARKERS)
-    canary.search_database(f"sqlite:///{database}", skip=["applicants", "all sorts"])
-    assert (canary.hits, canary.searched.rows) == ([], 0)
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_database(f"sqlite:///{database}", skip=["applicants", "all sorts"])
+    assert (pii_scan.hits, pii_scan.searched.rows) == ([], 0)
 
 
 def test_memory_does_not_grow_with_what_is_searched():
     script = (
         "import resource\n"
-        "from airflow_provider_faceid.pii_scan import Canary\n"
+        "from airflow_provider_faceid.pii_scan import PiiScan\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "def search(pieces):\n"
         "    class Stream:\n"
@@ -94,8 +94,8 @@ def test_memory_does_not_grow_with_what_is_searched():
         "        def read(self, size):\n"
         "            self.left -= 1\n"
         "            return b'0123456789 event ' * (size // 17) if self.left >= 0 else b''\n"
-        "    canary.search_stream('log', Stream())\n"
-        f"canary = Canary({{'number': {NUMBER!r}}})\n"
+        "    pii_scan.search_stream('log', Stream())\n"
+        f"pii_scan = PiiScan({{'number': {NUMBER!r}}})\n"
         "search(4); before = peak(); search(64)\n"
         "print(peak() - before)\n"
     )

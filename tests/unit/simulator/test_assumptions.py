@@ -12,7 +12,7 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
 from airflow_provider_faceid.simulator.account.account_state import (
     LIKELIEST,
-    Unknowns,
+    Assumptions,
     read_unknowns,
 )
 from airflow_provider_faceid.simulator.people import People
@@ -31,7 +31,7 @@ def with_(caller, clock):
 
     def start(**unknowns):
         server = SimulatorServer(
-            people=20, clock=clock, quotas={ID_CARD: 0, FACE: 0}, unknowns=Unknowns(**unknowns)
+            people=20, clock=clock, quotas={ID_CARD: 0, FACE: 0}, unknowns=Assumptions(**unknowns)
         ).start()
         servers.append(server)
         return type(caller)(server, clock)
@@ -105,7 +105,7 @@ def test_they_are_read_from_a_file(tmp_path):
     file = tmp_path / "unknowns.json"
     file.write_text(json.dumps({"account_quota": 7, "errors": ["-4"]}))
     read = parse(["--unknowns", str(file)]).unknowns
-    assert read == Unknowns(account_quota=7, errors=["-4"])
+    assert read == Assumptions(account_quota=7, errors=["-4"])
     assert parse([]).unknowns == LIKELIEST == read_unknowns({})
 
 

@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_page_whose_name_leads_here_may_not(server, method, path, host):
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_what_another_page_sends_is_refused_and_changes_nothing(server, port, method, origin):
     """A form, or a script without asking before, is all a browser sends on its own."""
-    server.faults.add(Rule(DropAfter()))
+    server.faults.add(FaultRule(DropAfter()))
     answer = ask(server, method, "/_sim/faults", Origin=origin.format(port=port))
     assert answer.status_code == 403
     assert len(list(server.faults.rows())) == 1

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
-from airflow_provider_faceid.simulator.account.account_state import Standing, State
+from airflow_provider_faceid.simulator.account.account_state import AccountStatus, State
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
 PROJECT = Path(__file__).parents[3]
@@ -80,7 +80,7 @@ def test_a_result_is_brought_about_as_it_says_and_billed_as_the_table_says(
         again = [ask(caller, action, person) for _ in range(2)]
         assert (again == [code] * 2) == ("the first two times" not in how)
     elif how == "by a rule only":
-        server.faults.add(Rule(Code(code)))
+        server.faults.add(FaultRule(Code(code)))
         assert ask(caller, action, ordinary) == code
         charged = bool(server.account.ledger.bill)
     else:
@@ -98,7 +98,7 @@ def test_a_person_brings_a_common_code_about(caller, server, code):
 @pytest.mark.parametrize("code", BY_STATE)
 def test_a_state_of_the_account_brings_a_common_code_about(caller, server, ordinary, code):
     state = State(re.findall("`(.*)`", BY_STATE[code])[0])
-    server.account.standing = Standing(state)
+    server.account.standing = AccountStatus(state)
     assert {ask(caller, action, ordinary) for action in RESULTS} == {code}
 
 
@@ -143,7 +143,7 @@ def test_a_quota_brings_throttling_about(caller, server, code):
 @pytest.mark.parametrize("action", RESULTS)
 @pytest.mark.parametrize("code", BOTH)
 def test_a_rule_brings_any_common_code_about(caller, server, ordinary, action, code):
-    server.faults.add(Rule(Code(code)))
+    server.faults.add(FaultRule(Code(code)))
     assert ask(caller, action, ordinary) == code
     assert not server.account.ledger.bill
 

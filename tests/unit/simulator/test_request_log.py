@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.account.ledger import LOGGER
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import Rule
+from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 
 
@@ -47,7 +47,9 @@ def test_a_line_says_what_happened_and_nothing_of_the_person(logging_caller, lin
 
 
 def test_refusals_and_faults_have_a_line_too(logging_caller, lines, ordinary):
-    logging_caller.server.faults.add(Rule(Code(code="Wei Xiaobao, 1"), action=ID_CARD, times=1))
+    logging_caller.server.faults.add(
+        FaultRule(Code(code="Wei Xiaobao, 1"), action=ID_CARD, times=1)
+    )
     logging_caller.id_card(ordinary.id_card, ordinary.name)
     logging_caller.post("Wei-Xiaobao", {"IdCard": ordinary.name})
     forced, refused = (line.split(" ") for line in lines(2))
@@ -58,7 +60,7 @@ def test_refusals_and_faults_have_a_line_too(logging_caller, lines, ordinary):
 
 
 def test_a_call_without_an_answer_is_logged(logging_caller, lines, ordinary):
-    logging_caller.server.faults.add(Rule(DropAfter()))
+    logging_caller.server.faults.add(FaultRule(DropAfter()))
     with pytest.raises(OSError, match="Connection aborted"):
         logging_caller.id_card(ordinary.id_card, ordinary.name)
     assert " 0 fault=drop_after charged " in lines(1)[0]

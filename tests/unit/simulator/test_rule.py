@@ -15,7 +15,13 @@ from airflow_provider_faceid.simulator.faults.effects import (
     Status,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import Nth, Rule, describe, read_rule, read_rules
+from airflow_provider_faceid.simulator.faults.rule import (
+    FaultRule,
+    Nth,
+    describe,
+    read_rule,
+    read_rules,
+)
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.simulator.validation import FieldError
 
@@ -46,22 +52,22 @@ def test_calls_are_counted_from_one(written, calls):
 @pytest.mark.parametrize(
     ("document", "rule"),
     [
-        ({"effect": "delay", "wait_s": 2}, Rule(Delay(2))),
-        (DROP, Rule(DropAfter())),
-        ({"effect": "drop_before", "wait_s": 0.5}, Rule(DropBefore(0.5))),
-        ({"effect": "status", "status": 502, "times": 3}, Rule(Status(502), times=3)),
-        ({"effect": "truncate", "keep": 0, "close": False}, Rule(Truncate(0, close=False))),
+        ({"effect": "delay", "wait_s": 2}, FaultRule(Delay(2))),
+        (DROP, FaultRule(DropAfter())),
+        ({"effect": "drop_before", "wait_s": 0.5}, FaultRule(DropBefore(0.5))),
+        ({"effect": "status", "status": 502, "times": 3}, FaultRule(Status(502), times=3)),
+        ({"effect": "truncate", "keep": 0, "close": False}, FaultRule(Truncate(0, close=False))),
         (
             {"effect": "code", "code": "-4", "action": ID_CARD, "nth": {"every": 2}},
-            Rule(Code("-4"), action=ID_CARD, nth=Nth(2, None, 2)),
+            FaultRule(Code("-4"), action=ID_CARD, nth=Nth(2, None, 2)),
         ),
         (
             {"effect": "quota", "quotas": {FACE: 0}, "probability": 0.5, "seed": 4},
-            Rule(Quota({FACE: 0}), probability=0.5, seed=4),
+            FaultRule(Quota({FACE: 0}), probability=0.5, seed=4),
         ),
         (
             {"effect": "account", "state": "arrears", "person": "1", "lasts_s": 60},
-            Rule(AccountState("arrears"), person="1", lasts_s=60),
+            FaultRule(AccountState("arrears"), person="1", lasts_s=60),
         ),
     ],
 )
@@ -124,7 +130,7 @@ def test_a_wrong_rule_is_refused_and_the_field_is_named(document, text):
 def test_in_a_list_the_wrong_rule_is_named_by_its_number():
     with pytest.raises(FieldError, match="rule 2: `wait_s` is missing"):
         read_rules([DROP, {"effect": "delay"}])
-    assert read_rules(DROP) == read_rules([DROP]) == [Rule(DropAfter())]
+    assert read_rules(DROP) == read_rules([DROP]) == [FaultRule(DropAfter())]
 
 
 def test_no_error_repeats_a_person():

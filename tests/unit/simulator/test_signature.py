@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict
 
-from airflow_provider_faceid.simulator.account.account_state import Standing, Unknowns
+from airflow_provider_faceid.simulator.account.account_state import AccountStatus, Assumptions
 from airflow_provider_faceid.simulator.api import gateway
 from airflow_provider_faceid.simulator.api import gateway as signature
 from airflow_provider_faceid.simulator.api.call import Call, receive
@@ -48,8 +48,8 @@ class Vector:
             parts["body"],
             len(parts["body"]),
             arrived=self.timestamp,
-            standing=Standing(keys=self.keys),
-            unknowns=unknowns or Unknowns(),
+            standing=AccountStatus(keys=self.keys),
+            unknowns=unknowns or Assumptions(),
         )
 
     def accepts(self, call: Call) -> bool:
@@ -114,7 +114,7 @@ def test_no_bit_of_the_key_may_change(vector):
     for changed in flips(secret_key.encode()):
         other = changed.decode("latin-1")
         assert not signature.fits(call, other, vector.service)
-        standing = Standing(keys={secret_id: other})
+        standing = AccountStatus(keys={secret_id: other})
         assert gateway.signed(replace(call, standing=standing)).code == (
             "AuthFailure.SignatureFailure"
         )
@@ -152,4 +152,4 @@ def test_a_server_whose_clock_shows_their_time_accepts_them(file, caller_at):
 def test_an_unsigned_payload_may_be_refused():
     """Whether the service knows it is confirmed nowhere."""
     vector = Vector(next(file for file in FILES if "unsigned" in file.stem))
-    assert not vector.accepts(vector.call(unknowns=Unknowns(unsigned_payload=False)))
+    assert not vector.accepts(vector.call(unknowns=Assumptions(unsigned_payload=False)))

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from multidict import CIMultiDict
 
-from airflow_provider_faceid.simulator.account.account_state import Standing, Unknowns
+from airflow_provider_faceid.simulator.account.account_state import AccountStatus, Assumptions
 from airflow_provider_faceid.simulator.api import gateway
 from airflow_provider_faceid.simulator.api import gateway as signature
 from airflow_provider_faceid.simulator.api import gateway as signature_v1
@@ -85,8 +85,8 @@ def call_of(method, host, parameters, *, arrived=0.0, standing=None, unknowns=No
         body,
         len(body),
         arrived=arrived,
-        standing=standing or Standing(),
-        unknowns=unknowns or Unknowns(),
+        standing=standing or AccountStatus(),
+        unknowns=unknowns or Assumptions(),
     )
 
 
@@ -174,8 +174,8 @@ def test_a_server_whose_clock_shows_its_time_accepts_the_sdk_s_request(method, c
 @pytest.mark.parametrize(("allowed", "code"), [(300, "AuthFailure.SignatureExpire"), (301, None)])
 def test_how_far_clocks_may_differ_is_a_setting(allowed, code):
     method, host, secret_key, parameters, expected = VECTORS["sdk_get"]
-    standing = Standing(keys={SDK["SecretId"]: secret_key})
-    unknowns = Unknowns(version_1_clock_s=allowed)
+    standing = AccountStatus(keys={SDK["SecretId"]: secret_key})
+    unknowns = Assumptions(version_1_clock_s=allowed)
     good = parameters | {"Signature": expected}
     late = int(SDK["Timestamp"]) + 301
     call = call_of(method, host, good, arrived=late, standing=standing, unknowns=unknowns)

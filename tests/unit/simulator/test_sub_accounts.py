@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
-from airflow_provider_faceid.simulator.account.account_state import Unknowns
+from airflow_provider_faceid.simulator.account.account_state import Assumptions
 from airflow_provider_faceid.simulator.faults.rule import read_rule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 
@@ -21,7 +21,11 @@ def asking(caller, clock):
 
     def start(unknowns=None):
         server = SimulatorServer(
-            people=20, clock=clock, keys=KEYS, quotas={ID_CARD: 2}, unknowns=unknowns or Unknowns()
+            people=20,
+            clock=clock,
+            keys=KEYS,
+            quotas={ID_CARD: 2},
+            unknowns=unknowns or Assumptions(),
         ).start()
         servers.append(server)
         own = type(caller)(server, clock)
@@ -71,7 +75,7 @@ def test_keys_outlast_a_reset_and_a_change_of_state(asking):
 
 
 def test_all_together_may_have_a_quota_of_the_main_account(asking):
-    _, ask = asking(Unknowns(account_quota=3))
+    _, ask = asking(Assumptions(account_quota=3))
     answers = [ask("first"), ask("first"), ask("second"), ask("second")]
     assert answers == ["0", "0", "0", "RequestLimitExceeded.UinLimitExceeded"]
 

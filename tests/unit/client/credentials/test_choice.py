@@ -8,18 +8,18 @@ from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.credentials.providers import (
     Chain,
-    CvmRole,
     Environment,
+    InstanceRole,
     Profile,
-    origin_of,
+    provider_from_connection,
 )
 from airflow_provider_faceid.client.credentials.sts import (
     DEFAULT_SECONDS,
     HOST,
     AssumedRole,
+    HttpOptions,
     Sts,
     TkeOidc,
-    Way,
 )
 from airflow_provider_faceid.exceptions import ConfigurationError
 
@@ -28,7 +28,7 @@ OWN = Credentials("an-id", "hush-key")
 
 
 def choose(login=None, password=None, **given):
-    return origin_of("kyc", login, password, given)
+    return provider_from_connection("kyc", login, password, given)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def choose(login=None, password=None, **given):
         ({"credentials": "environment"}, Environment()),
         ({"credentials": "profile"}, Profile("default")),
         ({"credentials": "profile", "credentials_name": "kyc"}, Profile("kyc")),
-        ({"credentials": "cvm_role"}, CvmRole("")),
-        ({"credentials": "cvm_role", "credentials_name": "faceid"}, CvmRole("faceid")),
+        ({"credentials": "cvm_role"}, InstanceRole("")),
+        ({"credentials": "cvm_role", "credentials_name": "faceid"}, InstanceRole("faceid")),
         ({"credentials": "tke_oidc"}, TkeOidc()),
         ({"credentials": "tke_oidc", "role_duration": 900}, TkeOidc(900)),
         (
             {"credentials": "default"},
-            Chain((Environment(), Profile(), CvmRole(), TkeOidc())),
+            Chain((Environment(), Profile(), InstanceRole(), TkeOidc())),
         ),
         ({"credentials": "environment", "role_arn": ROLE}, AssumedRole(Environment(), ROLE)),
         (
@@ -68,7 +68,7 @@ def test_the_connections_own_key_may_assume_a_role():
 def test_sts_is_reached_as_face_id_is():
     fields = {"verify": False, "proxies": {"https": "http://proxy:3128", "http": "http://p"}}
     origin = choose(credentials="tke_oidc", sts_endpoint="sts.example:8443", **fields)
-    way = Way(proxies=(("http", "http://p"), ("https", "http://proxy:3128")), verify=False)
+    way = HttpOptions(proxies=(("http", "http://p"), ("https", "http://proxy:3128")), verify=False)
     assert origin.sts == Sts("https://sts.example:8443", way)
 
 
@@ -86,7 +86,7 @@ def test_the_form_tells_the_defaults():
 
 def test_what_is_about_keys_is_taken_and_the_rest_is_left():
     given = {"credentials": "environment", "role_arn": ROLE, "timeout": 5}
-    origin_of("kyc", None, None, given)
+    provider_from_connection("kyc", None, None, given)
     assert given == {"timeout": 5}
 
 
@@ -129,7 +129,7 @@ def test_printing_an_origin_shows_no_secret():
         Credentials("an-id", "hush-key", "hush-token"),
         ROLE,
         "hush-customer",
-        sts=Sts(way=Way(proxies=(("https", "http://me:hush-word@proxy"),))),
+        sts=Sts(way=HttpOptions(proxies=(("https", "http://me:hush-word@proxy"),))),
     )
     assert "hush" not in repr(origin) + origin.name
     assert ROLE in origin.name

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials, Issued
+from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials, IssuedCredentials
 from airflow_provider_faceid.client.credentials import providers as profile
 from airflow_provider_faceid.client.credentials.providers import VARIABLES, Environment, Profile
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
@@ -54,12 +54,12 @@ def test_the_files_are_those_of_the_official_tools():
 
 def test_a_lasting_key_of_the_environment_names_its_account(environment):
     environment("an-id", "hush-key")
-    assert Environment().fetch(SYSTEM_CLOCK) == Issued(LASTING, Environment(), "an-id")
+    assert Environment().fetch(SYSTEM_CLOCK) == IssuedCredentials(LASTING, Environment(), "an-id")
 
 
 def test_a_temporary_one_does_not_for_its_id_changes(environment):
     environment("an-id", "hush-key", "hush-tok")
-    assert Environment().fetch(SYSTEM_CLOCK) == Issued(TEMPORARY, Environment(), "")
+    assert Environment().fetch(SYSTEM_CLOCK) == IssuedCredentials(TEMPORARY, Environment(), "")
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_an_environment_half_set_names_what_is_missing(environment, values, miss
 
 def test_a_key_of_the_file(files):
     files[0].write_text(SECTION)
-    assert Profile().fetch(SYSTEM_CLOCK) == Issued(LASTING, Profile(), "an-id")
+    assert Profile().fetch(SYSTEM_CLOCK) == IssuedCredentials(LASTING, Profile(), "an-id")
 
 
 def test_a_token_of_the_file_is_read_although_the_sdk_overlooks_it(files):
     files[0].write_text(SECTION + "token = hush-tok\n")
-    assert Profile().fetch(SYSTEM_CLOCK) == Issued(TEMPORARY, Profile(), "")
+    assert Profile().fetch(SYSTEM_CLOCK) == IssuedCredentials(TEMPORARY, Profile(), "")
 
 
 def test_the_file_of_the_user_comes_before_that_of_the_machine(files):

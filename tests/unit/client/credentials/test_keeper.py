@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from airflow_provider_faceid.client.credentials import Credentials, Issued
+from airflow_provider_faceid.client.credentials import Credentials, IssuedCredentials
 from airflow_provider_faceid.client.credentials.refresh import (
     AGAIN_SECONDS,
     EARLY_SECONDS,
     PATIENCE_SECONDS,
     PAUSES,
     READ_AGAIN_SECONDS,
-    Keeper,
-    OneKey,
+    RefreshingCredentials,
+    StaticCredentials,
     keys_of,
     new_keys_of,
 )
@@ -63,7 +63,9 @@ class Mint:
         assert self.open.wait(PATIENCE)
         if self.fails:
             raise self.fails.pop(0)
-        return Issued(self.key(1 if self.same else self.asked), self, self.account, self.seconds)
+        return IssuedCredentials(
+            self.key(1 if self.same else self.asked), self, self.account, self.seconds
+        )
 
     def key(self, number):
         return Credentials(f"id-{number}", "hush-key", "hush-token")
@@ -81,7 +83,7 @@ def mint():
 
 @pytest.fixture
 def keeper(mint, clock):
-    return Keeper(mint, clock)
+    return RefreshingCredentials(mint, clock)
 
 
 def settled(keeper) -> None:
@@ -252,7 +254,7 @@ def test_the_origin_that_worked_is_the_one_that_is_asked_again(clock):
             return replace(super().fetch(clock), origin=other)
 
     first, other = First(), Mint()
-    keeper = Keeper(first, clock)
+    keeper = RefreshingCredentials(first, clock)
     keeper.wait("kyc")
     clock.seconds += HOUR
     keeper.wait("kyc")
@@ -362,7 +364,7 @@ def test_a_key_of_the_connection_is_at_hand_and_all_there_is():
     key = Credentials("an-id", "hush-key")
     keys = keys_of(key)
     assert keys.ready() is keys.wait("kyc", key) is asyncio.run(keys.wait_async("kyc", key)) is key
-    assert isinstance(new_keys_of(key), OneKey)
+    assert isinstance(new_keys_of(key), StaticCredentials)
     assert keys.account("kyc") == "an-id"
     assert keys_of(Credentials("an-id", "hush-key", "hush-token")).account("kyc") == ""
 
