@@ -17,6 +17,7 @@ from typing import Protocol
 from ..api.codes import PROOFS, Outcome
 from ..api.messages import Pieces, Reply, build_body
 from ..api.verdict import Verdict, judge
+from ..clock import OffsetClock, skew_text
 from ..exceptions import (
     AccountError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from .credentials import Credentials
 from .delivery import Delivery, delivery_of_error
 from .field_encryption import Encrypt
 from .retry import RetryAction, Tries, decide
-from .service_clock import OffsetClock, in_words
 from .settings import Settings
 from .upload import Traffic, Upload
 
@@ -247,7 +247,7 @@ def _requests(
             if decision is RetryAction.ANSWER:
                 latency_ms = round((clock.monotonic() - tries.sent_at) * 1000)
                 yield _SEEN_ANSWER
-                clock.tell(settings.conn_id)
+                clock.warn_of_skew(settings.conn_id)
                 return replace(
                     verdict,
                     attempts=tries.requests,
@@ -256,7 +256,7 @@ def _requests(
                     latency_ms=latency_ms,
                 )
             expired = decision is RetryAction.SIGN_AGAIN
-            ahead_s = clock.measure(reply.date) if expired else None
+            ahead_s = clock.measure_skew(reply.date) if expired else None
             problem = problem_of(verdict, decision, settings, ahead_s)
             problem.retry_after = reply.retry_after
             decision = tries.mend(decision, ahead_s)
@@ -309,7 +309,7 @@ def problem_of(
 
 def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> CredentialsError:
     """Return the exception for a signature that is refused for its time."""
-    measured = "by how much could not be measured" if ahead_s is None else in_words(ahead_s)
+    measured = "by how much could not be measured" if ahead_s is None else skew_text(ahead_s)
     return CredentialsError(
         f"{verdict.action} through connection '{conn_id}': {verdict.meaning}: {measured}. "
         "Correct this machine's clock (NTP)",

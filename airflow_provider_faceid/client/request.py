@@ -11,12 +11,11 @@ from requests.auth import AuthBase
 from ..api.actions import SERVICE, VERSION
 from ..api.messages import UNPACKED, Pieces, Reply, read_reply
 from ..api.signing import JSON_TYPE, authorization, payload_hash
-from ..clock import SYSTEM_CLOCK, Clock
+from ..clock import SYSTEM_CLOCK, Clock, OffsetClock
 from ..exceptions import ConfigurationError
 from .call import Send
 from .credentials import Credentials
 from .credentials.refresh import Keys
-from .service_clock import OffsetClock
 from .settings import Settings
 
 # Signed headers for one request, and the same as an auth object for requests.

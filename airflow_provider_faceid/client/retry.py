@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..api.codes import Outcome
+from ..clock import OffsetClock
 from .delivery import Delivery
-from .service_clock import OffsetClock
 from .settings import Settings
 
 BACK_OFF_BASE = 0.5

@@ -16,7 +16,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from ..api.messages import MAX_ANSWER, Reply
 from ..api.verdict import Verdict
-from ..clock import SYSTEM_CLOCK, Clock
+from ..clock import SYSTEM_CLOCK, Clock, OffsetClock
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from .call import (
     Answer,
@@ -35,7 +35,6 @@ from .credentials.refresh import keys_of
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import encrypt_of
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .service_clock import OffsetClock
 from .settings import Settings, proxy_of
 from .timeouts import until_async
 from .upload import Upload, new_socket, of_upload, polls, unsent_bytes

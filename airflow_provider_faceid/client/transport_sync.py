@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from .. import process as forks
 from ..api.messages import MAX_ANSWER, Reply
 from ..api.verdict import Verdict
-from ..clock import SYSTEM_CLOCK
+from ..clock import SYSTEM_CLOCK, OffsetClock
 from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from .call import (
     Answer,
@@ -36,7 +36,6 @@ from .credentials.refresh import Keys, keys_of
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import Encrypt
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .service_clock import OffsetClock
 from .settings import Settings, proxy_of
 from .timeouts import until
 from .upload import Upload, of_upload, polls, socket_options, unsent_bytes

@@ -20,12 +20,11 @@ from ..client.connection_schema import form_fields, refuse_no_object
 from ..client.credentials.refresh import Keys, StaticCredentials, keys_of, new_keys_of
 from ..client.field_encryption import Encrypt, encrypt_of
 from ..client.request import TC3Auth
-from ..client.service_clock import OffsetClock
 from ..client.settings import Settings, parse_settings
 from ..client.transport_sync import Connections
 from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES
-from ..clock import SYSTEM_CLOCK, beijing_date
+from ..clock import SYSTEM_CLOCK, OffsetClock, beijing_date
 from ..exceptions import ConfigurationError, FaceIdError, InvalidInputError
 from ..get_provider_info import get_provider_info
 from ..process import without_frames

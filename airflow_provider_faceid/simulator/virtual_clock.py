@@ -1,49 +1,28 @@
-"""The virtual clock: a clock that is ahead of another one, so that tomorrow is one call away.
+"""The virtual clock: an offset clock that can be advanced, so that tomorrow is one call away.
 
-The simulator has two. The first shows the right time, which can be put forward; clients in the same
-process follow when they are given it. The second is ahead of the first, or behind: it is what the
-service believes, so it decides about signatures, days and the ``Date`` of answers, by which clients
-in other processes can follow.
+The simulator has two. The first shows the right time and can be advanced; clients in the same
+process follow it when they are given it. The second is ahead of the first, or behind: it is the time
+the service believes, so it decides about signatures, days and the ``Date`` of answers, by which
+clients in other processes can follow.
 """
 
 from __future__ import annotations
 
-from ..clock import SYSTEM_CLOCK, Clock
+from ..clock import OffsetClock
 
 
-class VirtualClock(Clock):
+class VirtualClock(OffsetClock):
     """
-    A clock that is ahead of another.
+    An offset clock whose monotonic time advances with it. Advancing it ends no sleep early.
 
-    :param base: the other one. Waits take as long as they take there: putting the clock forward
-        wakes nobody.
+    :param base: the other clock.
+    :param ahead_s: seconds this clock is ahead of it; negative if it is behind.
     """
-
-    def __init__(self, base: Clock = SYSTEM_CLOCK) -> None:
-        self.ahead_s = 0.0
-        """Seconds; negative if it is behind."""
-        self._base = base
 
     def advance(self, seconds: float) -> None:
-        """Put the clock forward."""
+        """Advance the clock by so many seconds."""
         self.ahead_s += seconds
 
-    def now(self) -> float:
-        """Return seconds since 1970-01-01 UTC."""
-        return self._base.now() + self.ahead_s
-
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start; they go on when the clock is put forward."""
+        """Return seconds from an arbitrary start, offset included."""
         return self._base.monotonic() + self.ahead_s
-
-    def sleep(self, seconds: float) -> None:
-        """Block this thread."""
-        self._base.sleep(seconds)
-
-    async def asleep(self, seconds: float) -> None:
-        """Let other coroutines run for so many seconds."""
-        await self._base.asleep(seconds)
-
-    def jitter(self, low: float, high: float) -> float:
-        """Return a random number between two bounds."""
-        return self._base.jitter(low, high)

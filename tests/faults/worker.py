@@ -14,8 +14,7 @@ from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials, Settings
-from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
+from airflow_provider_faceid.clock import SYSTEM_CLOCK, OffsetClock
 from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import StoredRow
@@ -27,13 +26,6 @@ from airflow_provider_faceid.warehouse.source import Source
 from tests.departures import NotedRateLimiter
 
 ACTION = "IdCardVerification"
-
-
-class WrongClock(VirtualClock):
-    """A clock that goes wrong by so much; what passes on it is right."""
-
-    def monotonic(self) -> float:
-        return self._base.monotonic()
 
 
 def main(
@@ -67,8 +59,7 @@ def main(
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     if lock_seconds:
         state_store.LOCK_SECONDS = lock_seconds
-    clock = WrongClock(SYSTEM_CLOCK)
-    clock.advance(ahead_s)
+    clock = OffsetClock(SYSTEM_CLOCK, ahead_s)
     store = StateStore(state, clock)
 
     def connect() -> sqlite3.Connection:

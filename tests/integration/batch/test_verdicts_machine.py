@@ -29,8 +29,8 @@ from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.batch import planner
 from airflow_provider_faceid.batch.plan import Disposition, RowDecision
 from airflow_provider_faceid.client.call import Attempt
-from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.transport_sync import call as blocking_call
+from airflow_provider_faceid.clock import OffsetClock
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import single_call as once_module
 from airflow_provider_faceid.hooks.single_call import Idempotency, call_once

@@ -10,9 +10,9 @@ from pathlib import Path
 import requests
 
 from airflow_provider_faceid.client import transport_sync as blocking
-from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.client.transport_async import AsyncClient
+from airflow_provider_faceid.clock import OffsetClock
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 

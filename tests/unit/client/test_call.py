@@ -28,8 +28,8 @@ from airflow_provider_faceid.client.retry import (
     LEAST_SECONDS,
     RETRY_AFTER_CAP,
 )
-from airflow_provider_faceid.client.service_clock import OffsetClock
 from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.clock import OffsetClock
 from airflow_provider_faceid.exceptions import (
     AccountError,
     ConfigurationError,

@@ -4,8 +4,13 @@ import asyncio
 
 import pytest
 
-from airflow_provider_faceid.client.service_clock import OffsetClock, in_words
-from airflow_provider_faceid.clock import Clock
+from airflow_provider_faceid.clock import Clock, OffsetClock, skew_text
+from tests.unit.client.conftest import ManualClock
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
 
 
 @pytest.fixture
@@ -42,22 +47,22 @@ def test_waiting_is_left_to_the_machine():
     assert Waiting.waits == [2, -3]
 
 
-def test_the_difference_is_measured_from_the_clock_of_the_machine(service, clock):
+def test_skew_is_measured_from_the_clock_of_the_machine(service, clock):
     service.ahead_s = 77
-    assert service.measure(clock.now() + 400) == 400
-    assert service.measure(None) is None
+    assert service.measure_skew(clock.now() + 400) == 400
+    assert service.measure_skew(None) is None
 
 
-def test_a_right_clock_is_not_worth_a_word(service, caplog):
+def test_no_warning_while_the_clock_is_right(service, caplog):
     service.ahead_s = 60
-    service.tell("kyc")
+    service.warn_of_skew("kyc")
     assert caplog.records == []
 
 
-def test_a_difference_is_told_once_and_another_one_again(service, caplog):
+def test_each_skew_is_warned_of_once(service, caplog):
     for ahead_s in (400, 400, 401, 3, 0, -500, -500):
         service.ahead_s = ahead_s
-        service.tell("kyc")
+        service.warn_of_skew("kyc")
     assert [record.args[1] for record in caplog.records] == [
         "400 s behind the service's",
         "500 s ahead of the service's",
@@ -71,5 +76,5 @@ def test_a_difference_is_told_once_and_another_one_again(service, caplog):
         (-86_400.0, "86400 s ahead of the service's"),
     ],
 )
-def test_it_is_said_in_whole_seconds_which_way_the_machine_is_off(ahead_s, words):
-    assert in_words(ahead_s) == words
+def test_skew_text_has_whole_seconds_and_the_direction(ahead_s, words):
+    assert skew_text(ahead_s) == words
