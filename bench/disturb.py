@@ -155,7 +155,7 @@ def halved() -> Iterator[tuple[str, str, str]]:
     from airflow_provider_faceid.simulator import SimulatorServer
 
     with SimulatorServer(people=60, identity_limits={}) as server:
-        person = next(p for p in server.account.people.listed if not p.special)
+        person = next(p for p in server.account.people.listed if not p.persona)
         params = {"IdCard": person.id_card, "Name": person.name}
         start = time.time() + 2
         with workers(call, start + END, server.url, params):

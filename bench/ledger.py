@@ -148,7 +148,7 @@ def in_steps(url: str, rows: int) -> float:
 
 def fill(warehouse: Path) -> None:
     """Make the table of people."""
-    people = [person for person in People(1000, seed=7).listed if not person.special][:ROWS]
+    people = [person for person in People(1000, seed=7).listed if not person.persona][:ROWS]
     with sqlite3.connect(warehouse) as connection:
         connection.execute("CREATE TABLE people (id INTEGER, id_card TEXT, name TEXT)")
         connection.executemany(

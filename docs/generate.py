@@ -98,7 +98,7 @@ def ways(of: Iterable[tuple[str, str]]) -> str:
     return table(("code", "how"), rows + ([(rest, "by a rule only")] if rest else []))
 
 
-def unknowns() -> str:
+def assumptions() -> str:
     """Return a table of the simulator's settings for what no page says; their texts are the class's."""
     told = dict(
         re.findall(r":param (\w+): (.+?)(?=\n\s*:param|\Z)", str(Assumptions.__doc__), re.DOTALL)
@@ -132,7 +132,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "row-rules": lambda: table(
         ("rule", "what it says"), ((f"`{rule}`", says) for rule, says in ROW_RULES.items())
     ),
-    "unknowns": unknowns,
+    "assumptions": assumptions,
     "ways-common": lambda: ways(reach.common_codes()),
     **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
     "codes-common": lambda: codes(COMMON | PROVEN),

@@ -58,8 +58,8 @@ def common_codes() -> Iterator[tuple[str, str]]:
 def _person(action: str, code: str) -> str:
     """Say which special person has a code."""
     for person in _PEOPLE:
-        if person.special and person.special.codes[action] == code:
-            times = ", the first two times" if person.special.how is How.AT_FIRST else ""
+        if person.persona and person.persona.codes[action] == code:
+            times = ", the first two times" if person.persona.how is How.AT_FIRST else ""
             return f"`{person.id_card}`{times}"
     return ""
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ..api.actions import ACTIONS
 from . import INSTALL
-from .account.account_state import LIKELIEST, Assumptions, read_unknowns
+from .account.account_state import LIKELIEST, Assumptions, read_assumptions
 from .account.limits import IDENTITY_LIMITS
 from .faults.rule import FaultRule, read_rules
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
@@ -55,9 +55,9 @@ def faults(path: str) -> list[FaultRule]:
     return _read(path, read_rules)
 
 
-def unknowns(path: str) -> Assumptions:
+def assumptions(path: str) -> Assumptions:
     """Read what the service is taken to do from a JSON file."""
-    return _read(path, read_unknowns)
+    return _read(path, read_assumptions)
 
 
 def _read_keys(document: object) -> dict[str, str]:
@@ -132,8 +132,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="SecretKey by SecretId as JSON, instead of simulator-id; each has quotas of its own",
     )
     parser.add_argument(
-        "--unknowns",
-        type=unknowns,
+        "--assumptions",
+        "--unknowns",  # its former name
+        type=assumptions,
         default=LIKELIEST,
         metavar="FILE",
         help="what no page says of the service, as JSON; see docs/simulator.md",
@@ -155,7 +156,7 @@ async def run(options: argparse.Namespace) -> None:
         limits,
         faults=options.faults,
         keys=options.keys,
-        unknowns=options.unknowns,
+        assumptions=options.assumptions,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -90,7 +90,7 @@ class SimulatorServer:
     :param clock: shows the right time.
     :param faults: fault rules there are from the start.
     :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
-    :param unknowns: what the service is taken to do where nobody outside knows.
+    :param assumptions: what the service is taken to do where nobody outside knows.
     :param port: 0 takes a free one.
     :param log_requests: log a line per request, see :mod:`request_log`.
     """
@@ -106,7 +106,7 @@ class SimulatorServer:
         clock: Clock = SYSTEM_CLOCK,
         faults: Sequence[FaultRule] = (),
         keys: Mapping[str, str] | None = None,
-        unknowns: Assumptions = LIKELIEST,
+        assumptions: Assumptions = LIKELIEST,
         port: int = 0,
         log_requests: bool = False,
     ) -> None:
@@ -117,7 +117,7 @@ class SimulatorServer:
             clock=clock,
             faults=faults,
             keys=keys,
-            unknowns=unknowns,
+            assumptions=assumptions,
         )
         self.url = ""
         """Address while the server runs."""
@@ -146,7 +146,7 @@ class SimulatorServer:
         :raises LookupError: nobody is answered so.
         """
         for person in self.account.people.listed:
-            if person.special is None if code is None else expects(person)[action] == code:
+            if person.persona is None if code is None else expects(person)[action] == code:
                 return person
         raise LookupError(f"Nobody is answered with {code} by {action}")
 

@@ -71,7 +71,7 @@ def test_it_says_what_it_is_and_who_is_there(page, server):
     assert page.text("address") == f"{server.url}/"
     page.wait(lambda: len(page.rows("people")) == 24)
     listed = server.account.people.listed
-    first, special = listed[0], next(person for person in listed if person.special)
+    first, special = listed[0], next(person for person in listed if person.persona)
     rows = page.rows("people")
     assert rows[0][1:] == [first.name, first.id_card, "0", "Success", ""]
     code = "FailedOperation.IdNameMisMatch"
@@ -133,13 +133,13 @@ def test_clock_quota_and_account_are_changed_and_reset(page, server):
     page.wait(lambda: server.clock.now() > before + 86_000)
     page.wait(lambda: "put forward 86400 s" in page.text("clock"))
     Select(page.find("state")).select_by_visible_text("in arrears")
-    page.wait(lambda: server.account.standing.state is State.ARREARS)
+    page.wait(lambda: server.account.account_state.state is State.ARREARS)
     quota = page.find(f"quota-{ID_CARD}")
     quota.clear()
     quota.send_keys("5\t")
     page.wait(lambda: server.account.windows.quotas[ID_CARD] == 5)
     page.press("Forget every call and every change")
-    page.wait(lambda: server.account.standing.state is State.OK)
+    page.wait(lambda: server.account.account_state.state is State.OK)
     page.wait(lambda: Select(page.find("state")).first_selected_option.text == "in good standing")
     page.wait(lambda: page.find(f"quota-{ID_CARD}").get_attribute("value") == "100")
 

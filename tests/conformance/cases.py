@@ -64,7 +64,7 @@ def _person(action: str, code: str) -> Person:
         person
         for person in _KNOWN.listed
         if expects(person)[action] == code
-        and not (person.special and person.special.how is How.AT_FIRST)
+        and not (person.persona and person.persona.how is How.AT_FIRST)
     )
 
 

@@ -108,7 +108,7 @@ def story(redis: str, databases: dict[str, URL], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("cluster")
     with SimulatorServer(people=PEOPLE, latency_ms=(50, 150), quotas={ID_CARD: 0}) as simulator:
         account = simulator.account
-        ordinary = [person for person in account.people.listed if not person.special]
+        ordinary = [person for person in account.people.listed if not person.persona]
         applicants = Applicants(ordinary[:APPLICANTS])
         applicants.fill(addresses["warehouse"])
         metadata = databases["airflow"].set(drivername="postgresql+psycopg")

@@ -112,7 +112,7 @@ def _fill(world: World) -> None:
     prepare(warehouse, Names())
     warehouse.close()
     account = world.simulator.account
-    ordinary = [person for person in account.people.listed if not person.special][:PEOPLE]
+    ordinary = [person for person in account.people.listed if not person.persona][:PEOPLE]
     with closing(sqlite3.connect(world.warehouse)) as connection, connection:
         connection.execute(
             "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, "

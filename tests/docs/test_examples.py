@@ -140,7 +140,7 @@ def test_the_first_dag_of_the_readme_pays_for_what_is_new_or_changed(world, tmp_
     (tmp_path / "dags" / "first.py").write_text(block.text, encoding="utf-8")
     warehouse = tmp_path / "warehouse.sqlite"
     with SimulatorServer(people=80) as service:
-        people = [p for p in service.account.people.listed if not p.special]
+        people = [p for p in service.account.people.listed if not p.persona]
         insert = "INSERT INTO applicants VALUES ({}, '{}', '{}');"
         with closing(sqlite3.connect(warehouse)) as connection, connection:
             connection.execute(

@@ -170,7 +170,7 @@ class Plant:
         self.state_file = Path(self.state.removeprefix("sqlite:///"))
         self._zygote = zygote
         self._workers: list[Worker] = []
-        self.people = [p for p in server.account.people.listed if not p.special][:rows]
+        self.people = [p for p in server.account.people.listed if not p.persona][:rows]
         with closing(sqlite3.connect(folder / "warehouse")) as connection, connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(

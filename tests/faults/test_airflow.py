@@ -84,7 +84,7 @@ class Home:
         self._running: list[subprocess.Popen[str]] = []
         (folder / "dags").mkdir()
         (folder / "dags" / "verify.py").write_text(DAG)
-        self.people = [p for p in server.account.people.listed if not p.special][:ROWS]
+        self.people = [p for p in server.account.people.listed if not p.persona][:ROWS]
         self.query("CREATE TABLE people (id INTEGER PRIMARY KEY, id_card TEXT, name TEXT)")
         for key, person in enumerate(self.people):
             self.query("INSERT INTO people VALUES (?, ?, ?)", key, person.id_card, person.name)

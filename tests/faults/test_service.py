@@ -69,7 +69,7 @@ def test_an_account_that_may_not_call_stops_the_run_within_what_is_in_flight(
     assert 1 <= refused <= IN_FLIGHT
     assert manifest["answered"] == len(trial.calls()) - refused == 79
     assert manifest["held"] == 0
-    trial.server.account.standing = AccountStatus()
+    trial.server.account.account_state = AccountStatus()
     assert trial.run()["answered"] == ROWS
     trial.hold()
     measured(f"at most {IN_FLIGHT} of {IN_FLIGHT} in flight refused, the rest done by a later run")
@@ -81,14 +81,14 @@ def test_a_key_that_is_refused_costs_one_call(trial, measured, fault):
     trial.fill_with(trial.ordinary[:ROWS])
     key = "wrong" if fault == "wrong" else "simulator-key"
     if fault == "deleted":
-        trial.server.account.standing = AccountStatus(State.KEY_DELETED)
+        trial.server.account.account_state = AccountStatus(State.KEY_DELETED)
     error, _ = trial.fail(
         CredentialsError, settings={"credentials": Credentials("simulator-id", key)}
     )
     assert "connection 'faceid_default'" in str(error)
     assert len(trial.calls()) == 1
     assert trial.results() == {}
-    trial.server.account.standing = AccountStatus()
+    trial.server.account.account_state = AccountStatus()
     assert trial.run()["answered"] == ROWS
     trial.hold()
     measured("1 call, connection named")

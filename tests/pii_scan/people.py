@@ -85,7 +85,7 @@ class Source:
 def plant(server: SimulatorServer, file: Path) -> Source:
     """Give a simulator marked people, and write some of them into source tables."""
     server.account.people = MarkedPeople(APPLICANTS + 2 * len(CARELESS))
-    everybody = sorted(server.account.people.listed, key=lambda person: person.special is None)
+    everybody = sorted(server.account.people.listed, key=lambda person: person.persona is None)
     listed = [person for person in everybody if not _stops_a_run(person)]
     source = Source(file, dict(enumerate(listed[:APPLICANTS], 1)))
     escaped = [person for person in listed[APPLICANTS:] if not person.name.isascii()]

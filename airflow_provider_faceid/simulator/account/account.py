@@ -28,7 +28,7 @@ class Account:
     :param clock: shows the right time; a virtual clock is used as it is, so that others share it.
     :param faults: rules there are from the start.
     :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
-    :param unknowns: what the service is taken to do where nobody outside knows.
+    :param assumptions: what the service is taken to do where nobody outside knows.
     """
 
     def __init__(
@@ -40,33 +40,33 @@ class Account:
         clock: Clock = SYSTEM_CLOCK,
         faults: Sequence[FaultRule] = (),
         keys: Mapping[str, str] | None = None,
-        unknowns: Assumptions = LIKELIEST,
+        assumptions: Assumptions = LIKELIEST,
     ) -> None:
         self.time = clock if isinstance(clock, VirtualClock) else VirtualClock(clock)
         """The right time; may be put forward."""
         self.clock = VirtualClock(self.time)
         """What the service believes the time is; a fault may put it wrong."""
         self.faults = Faults(self.time, faults)
-        self.standing = self._standing_at_start = (
+        self.account_state = self._account_state_at_start = (
             AccountStatus(keys=dict(keys)) if keys else AccountStatus()
         )
-        self.unknowns = unknowns
+        self.assumptions = assumptions
         self.people = people
         self.gallery = Gallery(people.seed)
         self.encryption_keys = Keys()
         self.windows = QuotaWindows(QUOTAS | dict(quotas or {}))
-        self.all_keys = QuotaWindows(dict.fromkeys(QUOTAS, unknowns.account_quota))
+        self.all_keys = QuotaWindows(dict.fromkeys(QUOTAS, assumptions.account_quota))
         """Calls of all sub-accounts together."""
-        self.identities = IdentityCounter(identity_limits, unknowns.day_begins_utc_h)
+        self.identities = IdentityCounter(identity_limits, assumptions.day_begins_utc_h)
         self.ledger = Ledger()
         self._told: Counter[tuple[str, str]] = Counter()
 
     def told(self, action: str, person: Person) -> str | None:
         """Return the code the service is told to give a special person now, and count it."""
-        if person.special is None:
+        if person.persona is None:
             return None
         key = (action, person.id_card)
-        code = person.special.told(action, self._told[key])
+        code = person.persona.told(action, self._told[key])
         if code is not None:
             self._told[key] += 1
         return code
@@ -76,5 +76,5 @@ class Account:
         for memory in (self.ledger, self.windows, self.all_keys, self.identities, self._told):
             memory.clear()
         self.time.ahead_s = self.clock.ahead_s = 0.0
-        self.standing = self._standing_at_start
+        self.account_state = self._account_state_at_start
         self.faults.reset()

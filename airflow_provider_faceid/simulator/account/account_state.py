@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ...api.actions import MAX_PHOTO_BASE64
-from .. import validation as checked
+from .. import validation
 from ..api.answers import ERRORS
 
 # How the account stands: whether the service serves it, and which keys and token it accepts.
@@ -96,27 +96,29 @@ class Assumptions:
 
     def __post_init__(self) -> None:
         for name in ("action_first", "unsigned_payload", "extra_limited", "free_calls_counted"):
-            checked.flag(name, getattr(self, name))
+            validation.flag(name, getattr(self, name))
         if isinstance(self.errors, str) or not isinstance(self.errors, Sequence):
-            raise checked.FieldError("`errors` must be a list")
+            raise validation.FieldError("`errors` must be a list")
         for code in self.errors:
-            checked.text("errors", code)
+            validation.text("errors", code)
         if self.similarity_without_comparison is not None:
             sim = self.similarity_without_comparison
-            checked.number("similarity_without_comparison", sim, 0, 100)
-        checked.whole("version_1_clock_s", self.version_1_clock_s, 0)
-        checked.whole("account_quota", self.account_quota, 0)
-        checked.whole("max_photo_base64", self.max_photo_base64, 1)
-        checked.whole("day_begins_utc_h", self.day_begins_utc_h, -12, LAST_ZONE_H)
+            validation.number("similarity_without_comparison", sim, 0, 100)
+        validation.whole("version_1_clock_s", self.version_1_clock_s, 0)
+        validation.whole("account_quota", self.account_quota, 0)
+        validation.whole("max_photo_base64", self.max_photo_base64, 1)
+        validation.whole("day_begins_utc_h", self.day_begins_utc_h, -12, LAST_ZONE_H)
 
 
 LIKELIEST = Assumptions()
 
 
-def read_unknowns(document: object) -> Assumptions:
+def read_assumptions(document: object) -> Assumptions:
     """
     Read the settings from JSON: any of the fields of :class:`Assumptions`.
 
     :raises FieldError: one of them is unknown or wrong.
     """
-    return checked.build(Assumptions, checked.mapping("unknowns", document), "the unknowns")
+    return validation.build(
+        Assumptions, validation.mapping("assumptions", document), "the assumptions"
+    )

@@ -120,8 +120,8 @@ class Call:
     :param body: the whole body; empty if it is too large to be read.
     :param length: bytes of the body, read or not.
     :param arrived: arrival in seconds since 1970, before the body was read.
-    :param standing: how the account stood when the call arrived.
-    :param unknowns: what the service is taken to do where nobody outside knows.
+    :param account_state: the account's state when the call arrived.
+    :param assumptions: what the service is taken to do where nobody outside knows.
     :param signature_version: 3 or 1.
     :param pairs: what a query or a form holds; None if it is malformed.
     :param common: common parameters by name, without the prefix headers give them.
@@ -134,8 +134,8 @@ class Call:
     body: bytes
     length: int
     arrived: float
-    standing: AccountStatus
-    unknowns: Assumptions
+    account_state: AccountStatus
+    assumptions: Assumptions
     signature_version: int
     pairs: Pairs | None
     common: Mapping[str, str]
@@ -172,11 +172,11 @@ def receive(
     length: int,
     *,
     arrived: float,
-    standing: AccountStatus,
-    unknowns: Assumptions,
+    account_state: AccountStatus,
+    assumptions: Assumptions,
 ) -> Call:
     """
-    Return a call, with what can be known of it before anything is checked.
+    Return a call, with what can be known of it before anything is validation.
 
     A query, or a form, without an ``Authorization`` header is signature version 1: all its
     parameters are pairs. A GET of version 3 may have common parameters in the query, as the
@@ -202,8 +202,8 @@ def receive(
         body,
         length,
         arrived,
-        standing,
-        unknowns,
+        account_state,
+        assumptions,
         version,
         found,
         common,

@@ -91,15 +91,15 @@ class DataPlane:
             body,
             length,
             arrived=arrived,
-            standing=account.standing,
-            unknowns=account.unknowns,
+            account_state=account.account_state,
+            assumptions=account.assumptions,
         )
         call = await _aside(length, received)
         asked = await _aside(length, partial(parameters.ask, call, account.encryption_keys))
         effect = account.faults.decide(call.action, asked.id_card)
         if isinstance(effect, Setting):
             effect.change(account)
-            call = replace(call, arrived=account.clock.now(), standing=account.standing)
+            call = replace(call, arrived=account.clock.now(), account_state=account.account_state)
         outcome = await self._process(call, asked, effect)
         line = self._write_down(call, outcome, request_id)
         if outcome.processed and self.latency[1]:
@@ -140,11 +140,11 @@ class DataPlane:
         account = self.account
         if over := account.windows.arrive(call.action, call.arrived, call.secret_id):
             return Refusal("RequestLimitExceeded", (over, account.windows.quotas[call.action]))
-        if account.unknowns.account_quota and account.all_keys.arrive(call.action, call.arrived):
+        if account.assumptions.account_quota and account.all_keys.arrive(call.action, call.arrived):
             return Refusal("RequestLimitExceeded.UinLimitExceeded")
         if isinstance(given, Refusal):
             return given
-        return parameters.refuse(ACTIONS[call.action], given, account.unknowns)
+        return parameters.refuse(ACTIONS[call.action], given, account.assumptions)
 
     def _write_down(self, call: Call, outcome: Outcome, request_id: UUID) -> Line:
         said = outcome.said

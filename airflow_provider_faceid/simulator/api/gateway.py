@@ -123,7 +123,7 @@ def _sign(secret_key: str, timestamp: int, service: str, canonical: str) -> str:
 def _signed_payload(call: Call) -> bytes:
     """Return what was hashed: the body, nothing for GET, or the words that waive it."""
     waived = call.headers.get("X-TC-Content-SHA256") == UNSIGNED_PAYLOAD
-    if waived and call.unknowns.unsigned_payload:
+    if waived and call.assumptions.unsigned_payload:
         return UNSIGNED_PAYLOAD.encode()
     return b"" if call.method == "GET" else call.body
 
@@ -201,29 +201,29 @@ def key(call: Call) -> Refusal | None:
     """A key that exists."""
     if call.signature_version != 1 and call.authorization is None:
         return Refusal("AuthFailure.InvalidAuthorization")
-    if call.secret_id not in call.standing.keys:
+    if call.secret_id not in call.account_state.keys:
         return Refusal("AuthFailure.SecretIdNotFound")
-    code = KEY_CODES.get(call.standing.state)
+    code = KEY_CODES.get(call.account_state.state)
     return Refusal(code) if code else None
 
 
 def clock(call: Call) -> Refusal | None:
     """A clock that differs by at most five minutes."""
     version_1 = call.signature_version == 1
-    most = call.unknowns.version_1_clock_s if version_1 else MAX_CLOCK_DIFFERENCE
+    most = call.assumptions.version_1_clock_s if version_1 else MAX_CLOCK_DIFFERENCE
     differs = abs(call.arrived - int(call.common["Timestamp"])) > most
     return Refusal("AuthFailure.SignatureExpire", (int(call.arrived),)) if differs else None
 
 
 def signed(call: Call) -> Refusal | None:
     """A signature that was made with the key, for what the call holds."""
-    is_ours = fits(call, call.standing.keys[call.secret_id])
+    is_ours = fits(call, call.account_state.keys[call.secret_id])
     return None if is_ours else Refusal("AuthFailure.SignatureFailure")
 
 
 def token(call: Call) -> Refusal | None:
     """No temporary token, or the one that is good."""
-    good = call.standing.token
+    good = call.account_state.token
     return None if call.common.get("Token", good) == good else Refusal("AuthFailure.TokenFailure")
 
 
@@ -237,9 +237,9 @@ def known_action(call: Call) -> Refusal | None:
     return None
 
 
-def standing(call: Call) -> Refusal | None:
-    """An account that may call, in good standing."""
-    code = ACCOUNT_CODES.get(call.standing.state)
+def account_state(call: Call) -> Refusal | None:
+    """An account in good standing that may call."""
+    code = ACCOUNT_CODES.get(call.account_state.state)
     return Refusal(code) if code else None
 
 
@@ -251,11 +251,11 @@ FORM: tuple[Check, ...] = (method, size, content_type, common_parameters)
 """Checks that come first in any case: the later ones rely on them."""
 CREDENTIALS: tuple[Check, ...] = (key, clock, signed, token)
 
-CHECKS: tuple[Check, ...] = (*FORM, *CREDENTIALS, known_action, standing)
-ACTION_FIRST: tuple[Check, ...] = (*FORM, known_action, *CREDENTIALS, standing)
+CHECKS: tuple[Check, ...] = (*FORM, *CREDENTIALS, known_action, account_state)
+ACTION_FIRST: tuple[Check, ...] = (*FORM, known_action, *CREDENTIALS, account_state)
 
 
 def refuse(call: Call) -> Refusal | None:
     """Return the first refusal, or None for a call an Action may answer."""
-    checks = ACTION_FIRST if call.unknowns.action_first else CHECKS
+    checks = ACTION_FIRST if call.assumptions.action_first else CHECKS
     return next(filter(None, (check(call) for check in checks)), None)

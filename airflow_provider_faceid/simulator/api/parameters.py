@@ -172,7 +172,7 @@ def read(call: Call) -> Parameters | Refusal:
 
 
 def refuse(
-    action: Action, parameters: Parameters, unknowns: Assumptions = LIKELIEST
+    action: Action, parameters: Parameters, assumptions: Assumptions = LIKELIEST
 ) -> Refusal | None:
     """
     Return what is wrong with a call's parameters, or None.
@@ -191,7 +191,7 @@ def refuse(
         value = parameters[name]
         if not isinstance(value, _TYPES.get(field.kind, str)):
             return Refusal("InvalidParameter:type", (name,))
-        limited = field.kind is Kind.TEXT and field.max_length and unknowns.extra_limited
+        limited = field.kind is Kind.TEXT and field.max_length and assumptions.extra_limited
         if limited and len(str(value)) > field.max_length:
             return Refusal("InvalidParameterValue", (name,))
     return None

@@ -19,7 +19,7 @@ from aiohttp import web
 from ... import __version__
 from ...api.signing import JSON_TYPE
 from ...clock import utc_text
-from .. import validation as checked
+from .. import validation
 from ..account import ledger as request_log
 from ..account.account import Account
 from ..faults.effects import AccountState, ClockOffset, Quota
@@ -87,7 +87,7 @@ class ControlPlane:
             (
                 person
                 for person in self.account.people.listed
-                if wanted is None or (person.special is not None) is wanted
+                if wanted is None or (person.persona is not None) is wanted
             ),
             offset,
             end,
@@ -141,10 +141,10 @@ def describe(person: Person) -> dict[str, object]:
         "id_card": person.id_card,
         "name": person.name,
         "expects": dict(expects(person)),
-        "special": person.special is not None,
+        "special": person.persona is not None,
     }
-    if person.special and person.special.how is How.AT_FIRST:
-        described |= {"at_first": dict(person.special.codes), "calls": person.special.calls}
+    if person.persona and person.persona.how is How.AT_FIRST:
+        described |= {"at_first": dict(person.persona.codes), "calls": person.persona.calls}
     return described
 
 
@@ -198,7 +198,7 @@ class ClockChange:
     offset_s: float | None = None
 
     def __post_init__(self) -> None:
-        checked.number("advance_s", self.advance_s, 0, checked.TEN_YEARS_S)
+        validation.number("advance_s", self.advance_s, 0, validation.TEN_YEARS_S)
         if self.offset_s is not None:
             ClockOffset(self.offset_s)
 
@@ -262,7 +262,7 @@ class Levers:
     async def set_clock(self, request: web.Request) -> web.Response:
         """Put the time forward, or the service's clock wrong."""
         async with _posted(request) as document:
-            checked.build(ClockChange, _object(document), "the clock").change(self.account)
+            validation.build(ClockChange, _object(document), "the clock").change(self.account)
         return await self.show_clock(request)
 
     async def show_quotas(self, _: web.Request) -> web.Response:
@@ -277,18 +277,18 @@ class Levers:
 
     async def show_account(self, _: web.Request) -> web.Response:
         """Give the state of the account, and the temporary token that is good."""
-        standing = self.account.standing
-        return web.json_response({"state": standing.state, "token": standing.token})
+        state = self.account.account_state
+        return web.json_response({"state": state.state, "token": state.token})
 
     async def set_account(self, request: web.Request) -> web.Response:
         """Change state or token."""
         async with _posted(request) as document:
-            checked.build(AccountState, _object(document), "the account").change(self.account)
+            validation.build(AccountState, _object(document), "the account").change(self.account)
         return await self.show_account(request)
 
 
 def _object(document: object) -> Mapping[str, Any]:
-    return checked.mapping("body", document)
+    return validation.mapping("body", document)
 
 
 @asynccontextmanager
@@ -300,5 +300,5 @@ async def _posted(request: web.Request) -> AsyncIterator[object]:
         raise web.HTTPBadRequest(text="the body is no JSON\n") from None
     try:
         yield document
-    except checked.FieldError as error:
+    except validation.FieldError as error:
         raise web.HTTPBadRequest(text=f"{error}\n") from None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...api.actions import ACTIONS
-from .. import validation as checked
+from .. import validation
 from ..account.account_state import State
 from ..api.answers import Answer, Refusal, force
 
@@ -50,7 +50,7 @@ class Delay(Transfer):
     wait_s: float
 
     def __post_init__(self) -> None:
-        checked.number("wait_s", self.wait_s, 0, checked.LONGEST_WAIT_S)
+        validation.number("wait_s", self.wait_s, 0, validation.LONGEST_WAIT_S)
 
     async def send(self, wire: Wire) -> None:
         """Wait, then send the whole answer."""
@@ -66,7 +66,7 @@ class Dribble(Transfer):
     over_s: float
 
     def __post_init__(self) -> None:
-        checked.number("over_s", self.over_s, 0, checked.LONGEST_WAIT_S)
+        validation.number("over_s", self.over_s, 0, validation.LONGEST_WAIT_S)
 
     async def send(self, wire: Wire) -> None:
         """Send one byte after the other."""
@@ -84,8 +84,8 @@ class Truncate(Transfer):
     """The head promises the whole body, then the connection closes; otherwise only what comes."""
 
     def __post_init__(self) -> None:
-        checked.number("keep", self.keep, 0, 1)
-        checked.flag("close", self.close)
+        validation.number("keep", self.keep, 0, 1)
+        validation.flag("close", self.close)
 
     async def send(self, wire: Wire) -> None:
         """Send the beginning."""
@@ -100,7 +100,7 @@ class DropAfter(Transfer):
     wait_s: float = 0
 
     def __post_init__(self) -> None:
-        checked.number("wait_s", self.wait_s, 0, checked.LONGEST_WAIT_S)
+        validation.number("wait_s", self.wait_s, 0, validation.LONGEST_WAIT_S)
 
     async def send(self, wire: Wire) -> None:
         """Wait, then hang up."""
@@ -162,9 +162,9 @@ class Status(Transfer):
     """Seconds of a header ``Retry-After``; None for no such header."""
 
     def __post_init__(self) -> None:
-        checked.whole("status", self.status, 300, 599)
+        validation.whole("status", self.status, 300, 599)
         if self.retry_after is not None:
-            checked.whole("retry_after", self.retry_after, 0)
+            validation.whole("retry_after", self.retry_after, 0)
 
     async def send(self, wire: Wire) -> None:
         """Send the gateway's page."""
@@ -207,12 +207,12 @@ class Code(Effect):
     """Further fields of ``Response``, for example a ``Sim`` of 101; null leaves one out."""
 
     def __post_init__(self) -> None:
-        checked.text("code", self.code)
+        validation.text("code", self.code)
         if self.envelope is not None:
-            checked.one_of("envelope", self.envelope, ENVELOPES)
+            validation.one_of("envelope", self.envelope, ENVELOPES)
         if self.charged is not None:
-            checked.flag("charged", self.charged)
-        checked.mapping("fields", self.fields)
+            validation.flag("charged", self.charged)
+        validation.mapping("fields", self.fields)
 
     def say(self, action: str) -> tuple[Answer | Refusal, bool]:
         """Return what is answered to a call of an Action, and whether it is billed."""
@@ -228,9 +228,9 @@ class Quota(Setting):
     quotas: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        checked.known("`quotas`", checked.mapping("quotas", self.quotas), ACTIONS)
+        validation.known("`quotas`", validation.mapping("quotas", self.quotas), ACTIONS)
         for action, quota in self.quotas.items():
-            checked.whole(action, quota, 0)
+            validation.whole(action, quota, 0)
 
     def change(self, account: Account) -> None:
         """Change the quotas that are named."""
@@ -245,7 +245,9 @@ class ClockOffset(Setting):
     offset_s: float
 
     def __post_init__(self) -> None:
-        checked.number("offset_s", self.offset_s, -checked.TEN_YEARS_S, checked.TEN_YEARS_S)
+        validation.number(
+            "offset_s", self.offset_s, -validation.TEN_YEARS_S, validation.TEN_YEARS_S
+        )
 
     def change(self, account: Account) -> None:
         """Put the clock wrong."""
@@ -263,17 +265,17 @@ class AccountState(Setting):
 
     def __post_init__(self) -> None:
         if self.state is None and self.token is None:
-            raise checked.FieldError("`state` is missing: `account` needs it, or `token`")
+            raise validation.FieldError("`state` is missing: `account` needs it, or `token`")
         if self.state is not None:
-            checked.one_of("state", self.state, tuple(State))
+            validation.one_of("state", self.state, tuple(State))
         if self.token is not None:
-            checked.text("token", self.token)
+            validation.text("token", self.token)
 
     def change(self, account: Account) -> None:
         """Change what is named."""
-        old = account.standing
+        old = account.account_state
         state = State(self.state or old.state)
-        account.standing = replace(old, state=state, token=self.token or old.token)
+        account.account_state = replace(old, state=state, token=self.token or old.token)
 
 
 EFFECTS: Mapping[str, type[Effect]] = {
@@ -307,7 +309,7 @@ def read(document: Mapping[str, Any]) -> Effect:
     :raises FieldError: one of them is unknown, missing or wrong.
     """
     name = document.get("effect")
-    checked.one_of("effect", name, EFFECTS)
+    validation.one_of("effect", name, EFFECTS)
     kind = EFFECTS[str(name)]
     told = {key: value for key, value in document.items() if key != "effect"}
-    return checked.build(kind, told, f"`{name}`")
+    return validation.build(kind, told, f"`{name}`")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ...api.actions import ACTIONS
-from .. import validation as checked
+from .. import validation
 from . import effects
 from .effects import Effect, Setting
 
@@ -27,10 +27,10 @@ class Nth:
     every: int = 1
 
     def __post_init__(self) -> None:
-        checked.whole("nth.from", self.first, 1)
-        checked.whole("nth.every", self.every, 1)
+        validation.whole("nth.from", self.first, 1)
+        validation.whole("nth.every", self.every, 1)
         if self.last is not None:
-            checked.whole("nth.to", self.last, self.first)
+            validation.whole("nth.to", self.last, self.first)
 
     def holds(self, number: int) -> bool:
         """Say whether a call is one of them."""
@@ -45,12 +45,12 @@ def read_nth(value: object) -> Nth:
     :raises FieldError: it is none of them.
     """
     if not isinstance(value, Mapping):
-        number = checked.whole("nth", value, 1)
+        number = validation.whole("nth", value, 1)
         return Nth(number, number)
-    checked.known("`nth`", value, ("first", "from", "to", "every"))
+    validation.known("`nth`", value, ("first", "from", "to", "every"))
     last = value.get("to")
     if "first" in value:
-        last = checked.whole("nth.first", value["first"], 1)
+        last = validation.whole("nth.first", value["first"], 1)
     every = value.get("every", 1)
     return Nth(value.get("from", every), last, every)
 
@@ -82,15 +82,15 @@ class FaultRule:
 
     def __post_init__(self) -> None:
         if self.action is not None:
-            checked.one_of("action", self.action, ACTIONS)
+            validation.one_of("action", self.action, ACTIONS)
         if self.person is not None:
-            checked.text("person", self.person)
-        checked.number("probability", self.probability, 0, 1)
-        checked.whole("seed", self.seed, 0)
+            validation.text("person", self.person)
+        validation.number("probability", self.probability, 0, 1)
+        validation.whole("seed", self.seed, 0)
         if self.times is not None:
-            checked.whole("times", self.times, 1)
+            validation.whole("times", self.times, 1)
         if self.lasts_s is not None:
-            checked.number("lasts_s", self.lasts_s, 0, checked.TEN_YEARS_S)
+            validation.number("lasts_s", self.lasts_s, 0, validation.TEN_YEARS_S)
 
     @property
     def most(self) -> float:
@@ -113,7 +113,7 @@ def read_rule(document: object) -> FaultRule:
 
     :raises FieldError: one of the fields is unknown, missing or wrong.
     """
-    given = checked.mapping("rule", document)
+    given = validation.mapping("rule", document)
     own: dict[str, Any] = {name: value for name, value in given.items() if name in OWN_FIELDS}
     if "nth" in own:
         own["nth"] = read_nth(own["nth"])
@@ -133,8 +133,8 @@ def read_rules(document: object) -> list[FaultRule]:
     for number, one in enumerate(document, 1):
         try:
             rules.append(read_rule(one))
-        except checked.FieldError as error:
-            raise checked.FieldError(f"rule {number}: {error}") from None
+        except validation.FieldError as error:
+            raise validation.FieldError(f"rule {number}: {error}") from None
     return rules
 
 

@@ -1,6 +1,6 @@
 """The people the authority knows: fictional, made from a seed, the same every time.
 
-Ordinary people, who match, come first; the last are special (:data:`special.SPECIAL`), one for each
+Ordinary people, who match, come first; the last are special (:data:`personas.PERSONAS`), one for each
 code, some of which end a run over a table. Besides them the authority knows the two people of the API pages' samples, who are not listed.
 """
 
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 from ...api import id_card
 from ...api.name import MIDDLE_DOT
-from .personas import FIXED_SIMILARITY, MATCH, SPECIAL, How, Persona
+from .personas import FIXED_SIMILARITY, MATCH, PERSONAS, How, Persona
 
 # Names and places invented people are made of.
 #
@@ -110,14 +110,14 @@ class Person:
     :param id_card: the ID number.
     :param name: the name a caller would send.
     :param known_as: names the authority has for the number.
-    :param special: why the answer differs, None for ordinary people.
+    :param persona: why the answer differs, None for ordinary people.
     :param similarity: a fixed ``Sim`` for any usable photo, None to compare the pictures.
     """
 
     id_card: str
     name: str
     known_as: tuple[str, ...]
-    special: Persona | None = None
+    persona: Persona | None = None
     similarity: float | None = None
 
 
@@ -138,9 +138,9 @@ class People:
 
     def __init__(self, count: int = DEFAULT_PEOPLE, seed: int = DEFAULT_SEED) -> None:
         self.seed = seed
-        invented = _invent(max(count, len(SPECIAL)), seed)
-        self.listed = tuple(sorted(invented, key=lambda person: person.special is not None))
-        self.special = tuple(person for person in self.listed if person.special is not None)
+        invented = _invent(max(count, len(PERSONAS)), seed)
+        self.listed = tuple(sorted(invented, key=lambda person: person.persona is not None))
+        self.personas = tuple(person for person in self.listed if person.persona is not None)
         self._by_number = {person.id_card: person for person in (*self.listed, *SAMPLES)}
 
     def find(self, number: str) -> Person | None:
@@ -150,7 +150,7 @@ class People:
 
 def expects(person: Person) -> Mapping[str, str]:
     """Return what the service will answer about a listed person in the end, by Action."""
-    return person.special.expects if person.special else MATCH
+    return person.persona.expects if person.persona else MATCH
 
 
 def _invent(count: int, seed: int) -> Iterator[Person]:
@@ -163,9 +163,9 @@ def _invent(count: int, seed: int) -> Iterator[Person]:
             number = _number(chance)
         taken.add(number)
         name = invent_name(chance)
-        special = SPECIAL[index] if index < len(SPECIAL) else None
-        known_as = (_NOBODY if special and special.how is How.NAME else name,)
-        yield Person(number, name, known_as, special)
+        persona = PERSONAS[index] if index < len(PERSONAS) else None
+        known_as = (_NOBODY if persona and persona.how is How.NAME else name,)
+        yield Person(number, name, known_as, persona)
 
 
 def _number(chance: random.Random) -> str:

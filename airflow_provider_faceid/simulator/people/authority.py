@@ -55,21 +55,21 @@ async def verify_id_card(account: Account, parameters: Parameters, now: float) -
     """Answer ``IdCardVerification``: whether name and number belong together."""
     found = identify(account, ID_CARD, parameters, now)
     code = found if isinstance(found, str) else MATCH[ID_CARD]
-    return say(ID_CARD, code, errors=account.unknowns.errors)
+    return say(ID_CARD, code, errors=account.assumptions.errors)
 
 
 async def compare_face(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
     """Answer ``ImageRecognitionV2``: whether a photo shows the person behind number and name."""
-    unknowns = account.unknowns
+    assumptions = account.assumptions
 
     def answer(
-        code: str, sim: float | None = unknowns.similarity_without_comparison
+        code: str, sim: float | None = assumptions.similarity_without_comparison
     ) -> Answer | Refusal:
         fields = {} if sim is None else {"Sim": sim}
-        return say(FACE, code, fields | {"Extra": parameters.get("Extra", "")}, unknowns.errors)
+        return say(FACE, code, fields | {"Extra": parameters.get("Extra", "")}, assumptions.errors)
 
     text = str(parameters["ImageBase64"])
-    if len(text) > unknowns.max_photo_base64:
+    if len(text) > assumptions.max_photo_base64:
         return answer(photo_check.TOO_LARGE)
     photo = photo_check.recall(text)
     if photo is None and len(text) > LARGE_PHOTO:
@@ -109,7 +109,7 @@ def identify(account: Account, action: str, parameters: Parameters, now: float) 
         return codes.limit
     found = _find(account, action, number, called)
     free = isinstance(found, str) and not say(action, found).charged
-    if free and not account.unknowns.free_calls_counted:
+    if free and not account.assumptions.free_calls_counted:
         account.identities.take_back(action, number, called)
     return found
 

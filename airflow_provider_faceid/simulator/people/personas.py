@@ -74,7 +74,7 @@ def _table(text: str) -> tuple[Persona, ...]:
 
 
 # IdCardVerification, ImageRecognitionV2, how
-SPECIAL = _table("""
+PERSONAS = _table("""
 -1 FailedOperation.IdNameMisMatch                name
 -5 FailedOperation.IdNoExistSystem               told
 -7 FailedOperation.IdentityAuthLimitExceeded     told

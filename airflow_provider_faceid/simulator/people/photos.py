@@ -269,7 +269,7 @@ class Gallery:
 
     def submitted(self, person: Person) -> bytes:
         """Return the picture a caller would send: the registered one, except for special people."""
-        match person.special and person.special.codes.get(FACE):
+        match person.persona and person.persona.codes.get(FACE):
             case "FailedOperation.CompareLowSimilarity":
                 return self._portrait(f"{self._seed}:somebody else than {person.id_card}")
             case "FailedOperation.LifePhotoSizeError":

@@ -30,7 +30,7 @@ def service():
 def home(tmp_path, service):
     """An Airflow whose scheduler keeps the days."""
     warehouse = tmp_path / "warehouse.sqlite"
-    people = [person for person in service.account.people.listed if not person.special][:PEOPLE]
+    people = [person for person in service.account.people.listed if not person.persona][:PEOPLE]
     with sqlite3.connect(warehouse) as connection:
         connection.execute(
             "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT)"

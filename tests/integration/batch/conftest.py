@@ -67,20 +67,20 @@ class Bench:
         return [
             person
             for person in self.server.account.people.listed
-            if not (person.special and stops_a_run(person))
+            if not (person.persona and stops_a_run(person))
         ]
 
     @property
     def ordinary(self) -> list[Person]:
         """People who match."""
-        return [person for person in self.server.account.people.listed if not person.special]
+        return [person for person in self.server.account.people.listed if not person.persona]
 
     def special(self, code: str, action: str = ID_CARD) -> Person:
         """Return the person who is answered a code."""
         return next(
             person
             for person in self.server.account.people.listed
-            if person.special and person.special.codes[action] == code
+            if person.persona and person.persona.codes[action] == code
         )
 
     def photo(self, person: Person) -> bytes:
@@ -217,7 +217,7 @@ class Bench:
 
 def stops_a_run(person: Person) -> bool:
     """Say whether asking about a person answers as a broken account would."""
-    return any(look_up(a, code).step is Step.FATAL for a, code in person.special.expects.items())
+    return any(look_up(a, code).step is Step.FATAL for a, code in person.persona.expects.items())
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_photos_go_with_encrypted_fields(sqlite_bench, settings_of, form):
 @pytest.mark.parametrize("form", [AES, SM4])
 def test_special_people_get_the_outcomes_they_get_in_the_clear(sqlite_bench, settings_of, form):
     bench = sqlite_bench
-    special = [person for person in bench.people if person.special]
+    special = [person for person in bench.people if person.persona]
     bench.fill_with(special)
     plain = bench.run(campaign="in the clear")
     bench.server.account.reset()

@@ -57,7 +57,7 @@ def resident_mb():
 def test_memory_stays_flat_over_many_rows(sqlite_bench, process, capsys):
     bench = sqlite_bench
     bench.url = process
-    people = [person for person in People(MANY).listed if not person.special]
+    people = [person for person in People(MANY).listed if not person.persona]
     bench.fill_with(people)
     batch = bench.batch(settings={"quotas": {ID_CARD: 10_000}})
     before, peak, done = resident_mb(), [0.0], threading.Event()

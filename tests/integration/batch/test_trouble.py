@@ -414,7 +414,7 @@ def test_a_service_that_hangs_up_in_the_middle_of_a_run_leaves_rows_in_one_place
     bench = sqlite_bench
     with SimulatorServer(people=120, quotas={ID_CARD: 0}, latency_ms=(20, 60)) as dying:
         bench.url = dying.url
-        bench.fill_with([p for p in dying.account.people.listed if not p.special][:90])
+        bench.fill_with([p for p in dying.account.people.listed if not p.persona][:90])
         with once(lambda: len(dying.account.ledger) > 20, dying.stop):
             _, manifest = bench.fail(OutageError, settings={"quotas": {ID_CARD: 100}})
         seen, bill = len(dying.account.ledger), dying.account.ledger.bill[ID_CARD]

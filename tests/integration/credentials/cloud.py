@@ -92,18 +92,21 @@ class Cloud:
             self.issued.append(key)
             account = self.simulator.account
             self.expires = self.simulator.clock.now() + self.seconds
-            known = {name: dict.get(account.standing.keys, name) for name in account.standing.keys}
+            known = {
+                name: dict.get(account.account_state.keys, name)
+                for name in account.account_state.keys
+            }
             known = {
                 name: value if isinstance(value, tuple) else (value, float("inf"))
                 for name, value in known.items()
             }
             known[key[0]] = (key[1], self.expires + self.grace_s)
             keys = Expiring(self.simulator.clock, known)
-            account.standing = replace(account.standing, keys=keys)
+            account.account_state = replace(account.account_state, keys=keys)
         return {
             "TmpSecretId": key[0],
             "TmpSecretKey": key[1],
-            "Token": account.standing.token,
+            "Token": account.account_state.token,
             "ExpiredTime": int(self.now) + self.seconds,
         }
 
@@ -154,7 +157,7 @@ class Answering(BaseHTTPRequestHandler):
         return self._signature_refusal(body)
 
     def _signature_refusal(self, body: bytes) -> str:
-        standing = self.of.simulator.account.standing
+        standing = self.of.simulator.account.account_state
         secret_id = SIGNED.match(self.headers["Authorization"])["id"]
         if secret_id not in standing.keys:
             return "AuthFailure.SecretIdNotFound"

@@ -127,7 +127,7 @@ def _fill(
     warehouse: Path, server: SimulatorServer
 ) -> tuple[dict[int, Person], dict[int, str], dict[int, str]]:
     """Make the table of people: 20 with a photo, 4 bad ones without."""
-    everybody = sorted(server.account.people.listed, key=lambda person: person.special is None)
+    everybody = sorted(server.account.people.listed, key=lambda person: person.persona is None)
     listed = [p for p in everybody if not _stops_a_run(p)]
     people = dict(enumerate(listed[:APPLICANTS], 1))
     photos = {

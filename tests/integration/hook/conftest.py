@@ -135,7 +135,7 @@ def ledger(simulator: SimulatorServer) -> Callable[[], list[dict[str, object]]]:
 @pytest.fixture
 def ordinary(simulator: SimulatorServer):
     """Somebody who matches."""
-    return next(person for person in simulator.account.people.listed if not person.special)
+    return next(person for person in simulator.account.people.listed if not person.persona)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from airflow_provider_faceid.exceptions import (
     RequestRefusedError,
     UnavailableError,
 )
-from airflow_provider_faceid.simulator.people.personas import SPECIAL, How
+from airflow_provider_faceid.simulator.people.personas import PERSONAS, How
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
-NUMBERS = range(len(SPECIAL))
+NUMBERS = range(len(PERSONAS))
 
 
 def code_of(number: int, action: str) -> str:
-    return SPECIAL[number].codes[action]
+    return PERSONAS[number].codes[action]
 
 
 def test_an_ordinary_person_matches(hook, ordinary, ledger):
@@ -43,7 +43,7 @@ def test_an_ordinary_photo_matches(hook, ordinary, photo, ledger):
 
 
 def ask(hook, simulator, number, action):
-    person = simulator.account.people.special[number]
+    person = simulator.account.people.personas[number]
     if action == ID_CARD:
         return hook.id_card_verification(person.id_card, person.name)
     picture = simulator.account.gallery.submitted(person)
@@ -56,7 +56,7 @@ def ask(hook, simulator, number, action):
 def test_every_special_person_gets_the_outcome_of_the_table(
     hook, simulator, ledger, number, action
 ):
-    special = SPECIAL[number]
+    special = PERSONAS[number]
     expected = look_up(action, special.expects[action])
     if expected.step is Step.FATAL:
         with pytest.raises(FatalError) as error:
@@ -144,7 +144,7 @@ def test_a_missing_parameter_is_refused(client, hook):
 
 def test_an_account_that_may_not_is_told(client, hook, simulator):
     number = next(n for n in NUMBERS if "StsUnAuthErrError" in code_of(n, ID_CARD))
-    person = simulator.account.people.special[number]
+    person = simulator.account.people.personas[number]
     with pytest.raises(AccountError, match="Check the account and the key's policy"):
         client.ask(hook, ID_CARD, {"IdCard": person.id_card, "Name": person.name})
 

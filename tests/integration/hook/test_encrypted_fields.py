@@ -58,7 +58,7 @@ def test_the_typed_methods_encrypt(encrypting, ordinary, photo):
 def test_many_calls_are_read_one_by_one(connect, client, simulator, extra_of, ledger):
     """More than one key for SM4 serves."""
     hook = connect(simulator.url, **extra_of[SM4])
-    people = [person for person in simulator.account.people.listed if not person.special] * 5
+    people = [person for person in simulator.account.people.listed if not person.persona] * 5
     calls = [(ID_CARD, {"IdCard": one.id_card, "Name": one.name}) for one in people]
     assert len(calls) > 100
     assert all(verdict.is_match for verdict in client.ask_all(hook, calls))

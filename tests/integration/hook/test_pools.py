@@ -42,7 +42,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_children_of_a_task_that_has_called_get_their_own_answers(connect: Connect):
     """The parent's connection is kept alive, and open in every child."""
     with SimulatorServer(people=60, quotas={"IdCardVerification": 0}) as server:
-        first, *asked = (p for p in server.account.people.listed if not p.special)
+        first, *asked = (p for p in server.account.people.listed if not p.persona)
         HOOK[:] = [connect(server.url)]
         HOOK[0].id_card_verification(first.id_card, first.name)
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):

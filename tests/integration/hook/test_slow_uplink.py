@@ -34,7 +34,7 @@ def port_of(service: SimulatorServer) -> int:
 def ask_about(service, client, connect):
     """Return what asks about one of the ordinary people through a link."""
     service.account.reset()
-    people = [person for person in service.account.people.listed if not person.special]
+    people = [person for person in service.account.people.listed if not person.persona]
 
     def ask(link, number=0, **extra):
         hook = connect(link.url, timeout=TIMEOUT, **extra)

@@ -71,14 +71,14 @@ class Bench:
     @property
     def ordinary(self) -> list[Person]:
         """People who match."""
-        return [person for person in self.server.account.people.listed if not person.special]
+        return [person for person in self.server.account.people.listed if not person.persona]
 
     def special(self, code: str, action: str = ID_CARD) -> Person:
         """Return the person who is answered a code."""
         return next(
             person
             for person in self.server.account.people.listed
-            if person.special and person.special.codes[action] == code
+            if person.persona and person.persona.codes[action] == code
         )
 
     def fill(self, rows: list[tuple[Any, ...]], table: str = "people") -> None:

@@ -31,7 +31,7 @@ ROWS = 12
 @pytest.fixture(scope="module")
 def stored(running) -> Iterator[Store]:
     """A store with a photo for each of some people, and odd objects."""
-    people = [person for person in running.account.people.listed if not person.special][:ROWS]
+    people = [person for person in running.account.people.listed if not person.persona][:ROWS]
     objects = {
         f"photos/{n}.jpg": running.account.gallery.submitted(person)
         for n, person in enumerate(people)

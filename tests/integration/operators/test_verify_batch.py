@@ -364,7 +364,7 @@ def test_a_missing_column_fails_at_once(table, context):
 
 
 def test_a_killed_task_stops_keeps_its_answers_and_may_be_retried(bench, context):
-    people = [person for person in People(660).listed if not person.special][:600]
+    people = [person for person in People(660).listed if not person.persona][:600]
     bench.fill([(n, person.id_card, person.name) for n, person in enumerate(people)])
     bench.server.account.identities.limits.clear()
     bench.connect(

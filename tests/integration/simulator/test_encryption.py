@@ -100,7 +100,7 @@ def test_a_wrong_name_is_a_mismatch_as_ever(hook, encrypters, ordinary, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_many_calls_are_read_one_by_one(hook, simulator, encrypters, form):
-    people = [person for person in simulator.account.people.listed if not person.special]
+    people = [person for person in simulator.account.people.listed if not person.persona]
     verdicts = [hook.call(ID_CARD, params_of(encrypters[form], person)) for person in people]
     assert len(people) > 20
     assert all(verdict.is_match for verdict in verdicts)

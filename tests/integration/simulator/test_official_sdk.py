@@ -77,7 +77,7 @@ def test_it_gets_the_expected_answers_for_both_actions(server, client):
     people = [
         person
         for person in server.account.people.listed
-        if not (person.special and person.special.how is How.AT_FIRST)
+        if not (person.persona and person.persona.how is How.AT_FIRST)
     ]
     for person in people:
         photo = server.account.gallery.submitted(person)

@@ -159,4 +159,4 @@ def caller_at() -> Iterator[Callable[[float, Mapping[str, str]], Caller]]:
 @pytest.fixture
 def ordinary(server: SimulatorServer):
     """Somebody who matches."""
-    return next(person for person in server.account.people.listed if not person.special)
+    return next(person for person in server.account.people.listed if not person.persona)

@@ -13,7 +13,7 @@ from airflow_provider_faceid.simulator.__main__ import parse
 from airflow_provider_faceid.simulator.account.account_state import (
     LIKELIEST,
     Assumptions,
-    read_unknowns,
+    read_assumptions,
 )
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
@@ -29,9 +29,12 @@ def with_(caller, clock):
     """Start a server that is taken to do something else; give its caller."""
     servers = []
 
-    def start(**unknowns):
+    def start(**assumptions):
         server = SimulatorServer(
-            people=20, clock=clock, quotas={ID_CARD: 0, FACE: 0}, unknowns=Assumptions(**unknowns)
+            people=20,
+            clock=clock,
+            quotas={ID_CARD: 0, FACE: 0},
+            assumptions=Assumptions(**assumptions),
         ).start()
         servers.append(server)
         return type(caller)(server, clock)
@@ -97,22 +100,23 @@ def test_the_day_may_begin_elsewhere(with_, clock, zone, last):
 
 def test_special_people_answer_as_they_are_told_all_the_same(with_):
     own = with_(free_calls_counted=False)
-    person = next(p for p in People(0).listed if p.special.codes[ID_CARD] == "-5")
+    person = next(p for p in People(0).listed if p.persona.codes[ID_CARD] == "-5")
     assert own.id_card(person.id_card, person.name)["Result"] == "-5"
 
 
 def test_they_are_read_from_a_file(tmp_path):
-    file = tmp_path / "unknowns.json"
+    file = tmp_path / "assumptions.json"
     file.write_text(json.dumps({"account_quota": 7, "errors": ["-4"]}))
-    read = parse(["--unknowns", str(file)]).unknowns
-    assert read == Assumptions(account_quota=7, errors=["-4"])
-    assert parse([]).unknowns == LIKELIEST == read_unknowns({})
+    for option in ("--assumptions", "--unknowns"):
+        read = parse([option, str(file)]).assumptions
+        assert read == Assumptions(account_quota=7, errors=["-4"])
+    assert parse([]).assumptions == LIKELIEST == read_assumptions({})
 
 
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "`unknowns` must be an object"),
+        ([], "`assumptions` must be an object"),
         ({"moon": 1}, "`moon` is unknown"),
         ({"action_first": 1}, "`action_first` must be true or false"),
         ({"errors": "-4"}, "`errors` must be a list"),
@@ -124,5 +128,5 @@ def test_they_are_read_from_a_file(tmp_path):
 )
 def test_what_is_wrong_with_them_is_said(document, said):
     with pytest.raises(FieldError) as caught:
-        read_unknowns(document)
+        read_assumptions(document)
     assert said in str(caught.value)

@@ -12,14 +12,14 @@ from airflow_provider_faceid.simulator.people import photos as pictures
 from airflow_provider_faceid.simulator.people.personas import (
     FACE,
     ID_CARD,
-    SPECIAL,
+    PERSONAS,
     TRANSIENT_CALLS,
     How,
 )
 
 PORTRAIT = pictures.portrait("anybody")
 SPECIAL_PEOPLE = People(0).listed
-SHORT = [special.codes[FACE].rpartition(".")[2] for special in SPECIAL]
+SHORT = [persona.codes[FACE].rpartition(".")[2] for persona in PERSONAS]
 
 
 def code_of(response: dict) -> str:
@@ -102,10 +102,10 @@ def test_input_that_leads_to_nobody_is_free(  # noqa: PLR0917 - one argument per
     assert not server.account.ledger.bill
 
 
-@pytest.mark.parametrize("index", range(len(SPECIAL)), ids=SHORT)
+@pytest.mark.parametrize("index", range(len(PERSONAS)), ids=SHORT)
 def test_special_people_are_answered_as_they_are_flagged(caller, server, index):
     person, gallery = SPECIAL_PEOPLE[index], server.account.gallery
-    special = person.special
+    persona = person.persona
 
     def ask() -> dict[str, str]:
         photo = gallery.submitted(person)
@@ -114,15 +114,15 @@ def test_special_people_are_answered_as_they_are_flagged(caller, server, index):
             FACE: code_of(caller.face(person.id_card, person.name, photo)),
         }
 
-    if special.how is How.AT_FIRST:
+    if persona.how is How.AT_FIRST:
         for _ in range(TRANSIENT_CALLS):
-            assert ask() == special.codes
+            assert ask() == persona.codes
     assert ask() == expects(person)
     assert ask() == expects(person)
 
 
 def test_a_reset_brings_transient_answers_back(caller, server):
-    person = next(p for p in SPECIAL_PEOPLE if p.special.codes[ID_CARD] == "-4")
+    person = next(p for p in SPECIAL_PEOPLE if p.persona.codes[ID_CARD] == "-4")
     results = []
     for call in range(6):
         if call == 3:

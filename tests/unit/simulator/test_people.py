@@ -9,7 +9,7 @@ from airflow_provider_faceid.api.codes import FACE_RESULTS, ID_CARD_RESULTS
 from airflow_provider_faceid.simulator.people import SAMPLES, People, expects
 from airflow_provider_faceid.simulator.people import photos as pictures
 from airflow_provider_faceid.simulator.people import photos as similarity
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, SPECIAL, How
+from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, PERSONAS, How
 from airflow_provider_faceid.simulator.people.photos import Gallery
 
 TODAY = datetime.now(UTC).date()
@@ -17,9 +17,9 @@ PEOPLE = People(2000)
 
 
 def test_the_same_seed_makes_the_same_people_and_another_seed_others():
-    ordinary = 300 - len(SPECIAL)
+    ordinary = 300 - len(PERSONAS)
     assert People(300).listed[:ordinary] == PEOPLE.listed[:ordinary]
-    assert People(300).listed[ordinary:] == PEOPLE.listed[-len(SPECIAL) :]
+    assert People(300).listed[ordinary:] == PEOPLE.listed[-len(PERSONAS) :]
     assert not {p.id_card for p in People(300, seed=8).listed} & {p.id_card for p in PEOPLE.listed}
 
 
@@ -51,9 +51,9 @@ def test_names_of_every_kind_occur(kind, share):
 
 
 def test_the_special_people_stand_first_and_are_always_there():
-    assert [person.special for person in People(0).listed] == list(SPECIAL)
-    assert all(person.special is None for person in PEOPLE.listed[: -len(SPECIAL)])
-    assert [person.special for person in PEOPLE.listed[-len(SPECIAL) :]] == list(SPECIAL)
+    assert [person.persona for person in People(0).listed] == list(PERSONAS)
+    assert all(person.persona is None for person in PEOPLE.listed[: -len(PERSONAS)])
+    assert [person.persona for person in PEOPLE.listed[-len(PERSONAS) :]] == list(PERSONAS)
 
 
 def test_special_people_and_broken_input_together_bring_about_every_code():
@@ -72,13 +72,13 @@ def test_special_people_and_broken_input_together_bring_about_every_code():
         "FailedOperation.UnKnown",
     }
     for action, codes in documented.items():
-        told = {special.codes[action] for special in SPECIAL}
+        told = {persona.codes[action] for persona in PERSONAS}
         assert told | from_input[action] == codes | errors
 
 
 def test_transient_people_are_expected_to_match_in_the_end():
-    transient = [person for person in PEOPLE.listed if person.special in SPECIAL[3:7]]
-    assert {person.special.how for person in transient} == {How.AT_FIRST}
+    transient = [person for person in PEOPLE.listed if person.persona in PERSONAS[3:7]]
+    assert {person.persona.how for person in transient} == {How.AT_FIRST}
     assert {expects(person)[ID_CARD] for person in transient} == {"0"}
 
 
@@ -105,8 +105,8 @@ def test_pictures_are_small_files():
 
 def test_what_special_people_submit_differs_from_what_is_registered():
     gallery = Gallery(7)
-    other = [p for p in PEOPLE.special if gallery.submitted(p) != gallery.registered(p)]
-    assert {person.special.codes[FACE].rpartition(".")[2] for person in other} == {
+    other = [p for p in PEOPLE.personas if gallery.submitted(p) != gallery.registered(p)]
+    assert {person.persona.codes[FACE].rpartition(".")[2] for person in other} == {
         "CompareLowSimilarity",
         "LifePhotoSizeError",
         "LifePhotoPoorQuality",

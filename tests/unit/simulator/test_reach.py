@@ -98,7 +98,7 @@ def test_a_person_brings_a_common_code_about(caller, server, code):
 @pytest.mark.parametrize("code", BY_STATE)
 def test_a_state_of_the_account_brings_a_common_code_about(caller, server, ordinary, code):
     state = State(re.findall("`(.*)`", BY_STATE[code])[0])
-    server.account.standing = AccountStatus(state)
+    server.account.account_state = AccountStatus(state)
     assert {ask(caller, action, ordinary) for action in RESULTS} == {code}
 
 

@@ -39,7 +39,7 @@ class Vector:
             "Authorization": document["expected"]["authorization"],
         }
 
-    def call(self, headers=None, unknowns=None, **changes) -> Call:
+    def call(self, headers=None, assumptions=None, **changes) -> Call:
         parts = {"method": self.method, "query": self.query, "body": self.body, **changes}
         return receive(
             parts["method"],
@@ -48,8 +48,8 @@ class Vector:
             parts["body"],
             len(parts["body"]),
             arrived=self.timestamp,
-            standing=AccountStatus(keys=self.keys),
-            unknowns=unknowns or Assumptions(),
+            account_state=AccountStatus(keys=self.keys),
+            assumptions=assumptions or Assumptions(),
         )
 
     def accepts(self, call: Call) -> bool:
@@ -114,8 +114,8 @@ def test_no_bit_of_the_key_may_change(vector):
     for changed in flips(secret_key.encode()):
         other = changed.decode("latin-1")
         assert not signature.fits(call, other, vector.service)
-        standing = AccountStatus(keys={secret_id: other})
-        assert gateway.signed(replace(call, standing=standing)).code == (
+        account_state = AccountStatus(keys={secret_id: other})
+        assert gateway.signed(replace(call, account_state=account_state)).code == (
             "AuthFailure.SignatureFailure"
         )
 
@@ -152,4 +152,4 @@ def test_a_server_whose_clock_shows_their_time_accepts_them(file, caller_at):
 def test_an_unsigned_payload_may_be_refused():
     """Whether the service knows it is confirmed nowhere."""
     vector = Vector(next(file for file in FILES if "unsigned" in file.stem))
-    assert not vector.accepts(vector.call(unknowns=Assumptions(unsigned_payload=False)))
+    assert not vector.accepts(vector.call(assumptions=Assumptions(unsigned_payload=False)))

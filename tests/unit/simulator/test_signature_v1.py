@@ -75,7 +75,7 @@ def vector(request):
     return VECTORS[request.param]
 
 
-def call_of(method, host, parameters, *, arrived=0.0, standing=None, unknowns=None):
+def call_of(method, host, parameters, *, arrived=0.0, account_state=None, assumptions=None):
     text = urlencode(parameters)
     body = text.encode() if method == "POST" else b""
     return receive(
@@ -85,8 +85,8 @@ def call_of(method, host, parameters, *, arrived=0.0, standing=None, unknowns=No
         body,
         len(body),
         arrived=arrived,
-        standing=standing or AccountStatus(),
-        unknowns=unknowns or Assumptions(),
+        account_state=account_state or AccountStatus(),
+        assumptions=assumptions or Assumptions(),
     )
 
 
@@ -174,10 +174,12 @@ def test_a_server_whose_clock_shows_its_time_accepts_the_sdk_s_request(method, c
 @pytest.mark.parametrize(("allowed", "code"), [(300, "AuthFailure.SignatureExpire"), (301, None)])
 def test_how_far_clocks_may_differ_is_a_setting(allowed, code):
     method, host, secret_key, parameters, expected = VECTORS["sdk_get"]
-    standing = AccountStatus(keys={SDK["SecretId"]: secret_key})
-    unknowns = Assumptions(version_1_clock_s=allowed)
+    account_state = AccountStatus(keys={SDK["SecretId"]: secret_key})
+    assumptions = Assumptions(version_1_clock_s=allowed)
     good = parameters | {"Signature": expected}
     late = int(SDK["Timestamp"]) + 301
-    call = call_of(method, host, good, arrived=late, standing=standing, unknowns=unknowns)
+    call = call_of(
+        method, host, good, arrived=late, account_state=account_state, assumptions=assumptions
+    )
     refusal = gateway.refuse(call)
     assert (refusal.code if refusal else None) == code

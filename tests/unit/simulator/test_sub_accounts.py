@@ -19,13 +19,13 @@ def asking(caller, clock):
     """Start a server with two key pairs; give a function that asks as one of them."""
     servers = []
 
-    def start(unknowns=None):
+    def start(assumptions=None):
         server = SimulatorServer(
             people=20,
             clock=clock,
             keys=KEYS,
             quotas={ID_CARD: 2},
-            unknowns=unknowns or Assumptions(),
+            assumptions=assumptions or Assumptions(),
         ).start()
         servers.append(server)
         own = type(caller)(server, clock)
