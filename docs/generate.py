@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields as fields_of
 from pathlib import Path
 
+import picture
 import reach
 import reference_tables
 
@@ -124,7 +125,21 @@ def decisions() -> str:
     )
 
 
+def way() -> str:
+    """Return a table of the modules a row passes, and of those that are asked about it."""
+    numbered = [(str(number), room) for number, room in enumerate(picture.WAY, 1)]
+    asked = [(f"asked by {picture.GUARDS[room]}", room) for room in picture.GUARDS]
+    return table(
+        ("step", "module", "what happens to the row"),
+        (
+            (step.replace("by ", "by `") + "`" * ("by " in step), f"`{room.module}`", room.work)
+            for step, room in (*numbered, *asked)
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "way": way,
     "actions": actions,
     "retry-decisions": decisions,
     "connection-fields": fields,
@@ -153,12 +168,13 @@ def generated(page: str) -> str:
 
 
 def main(*, check: bool) -> int:
-    """Rewrite the pages, or say which of them differ."""
+    """Rewrite the pages and the picture, or say which of them differ."""
+    pages = {
+        path: generated(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.md"))
+    }
     stale = []
-    for path in sorted(DOCS.glob("*.md")):
-        old = path.read_text(encoding="utf-8")
-        new = generated(old)
-        if new != old:
+    for path, new in (pages | {DOCS / "images" / "row.svg": picture.svg()}).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
             stale.append(path.name)
             if not check:
                 path.write_text(new, encoding="utf-8")
