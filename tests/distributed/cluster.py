@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.distributed import host, policy
-from tests.distributed.parts import Part, Parts, free_port
-from tests.integration.airflow.conftest import ApiServer
-from tests.patience import PATIENCE, UNHURRIED
+from tests.support.airflow_home import ApiServer
+from tests.support.patience import PATIENCE, UNHURRIED
+from tests.support.processes import Part, Parts, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 AIRFLOW = (sys.executable, "-m", "airflow")

@@ -17,8 +17,8 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from tests.distributed.applicants import Applicants
 from tests.distributed.cluster import Cluster
-from tests.distributed.parts import Part, Parts, free_port
 from tests.integration.warehouse.conftest import postgres
+from tests.support.processes import Part, Parts, free_port
 
 __all__ = ["postgres"]
 

@@ -16,7 +16,7 @@ VARIABLE = "LEFT_FILE"
 def task_policy(task: Any) -> None:
     """Airflow asks here about every task it reads."""
     from airflow_provider_faceid.hooks import state_store as state  # noqa: PLC0415 - not before Airflow is there
-    from tests.departures import NotedRateLimiter  # noqa: PLC0415 - the same
+    from tests.support.departures import NotedRateLimiter  # noqa: PLC0415 - the same
 
     if VARIABLE in os.environ and not isinstance(state.SlotRateLimiter, partial):
         file = Path(os.environ[VARIABLE]).open("a", buffering=1, encoding="ascii")  # noqa: SIM115

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
-from tests.departures import busiest_second, too_fast
 from tests.distributed.cluster import WORKERS
-from tests.distributed.overlap import overlap
+from tests.support.departures import busiest_second, too_fast
+from tests.support.overlap import overlap
 
 QUOTA = 100
 TARGET = 0.97 * QUOTA

@@ -18,7 +18,7 @@ import pytest
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
-from tests.patience import PATIENCE, UNHURRIED
+from tests.support.patience import PATIENCE, UNHURRIED
 
 PEOPLE, PHOTOS = 60, 4
 

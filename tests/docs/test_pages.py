@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 from airflow_provider_faceid.api.codes import Outcome, Step
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 from tests.unit.operators.conftest import OPERATORS
 
 PROJECT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from airflow_provider_faceid.clock import utc_seconds
-from tests.departures import too_fast
+from tests.support.departures import too_fast
 
 LEAST_FORM = 6
 """Shorter forms than so many bytes are found by chance."""

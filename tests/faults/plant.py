@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 from .invariants import Facts, hold
 

@@ -19,7 +19,7 @@ import pytest
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.effects import Code
 from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from tests.patience import PATIENCE, UNHURRIED
+from tests.support.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold
 from .plant import ACTION, RATE, Worker, Zygote
@@ -32,7 +32,7 @@ DAG = """
 from airflow.sdk import DAG
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
-from tests.patience import UNHURRIED
+from tests.support.patience import UNHURRIED
 
 people = {"source_conn_id": "warehouse", "source": "people", "campaign": "campaign"}
 with DAG("verify") as dag:

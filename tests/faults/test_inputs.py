@@ -13,7 +13,7 @@ from airflow_provider_faceid.exceptions import PhotoStoreError
 from airflow_provider_faceid.operators.photo_files import photo_reader
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.database import DUCKDB
-from tests.patience import once
+from tests.support.patience import once
 
 WIDE = {48 + digit: 0xFF10 + digit for digit in range(10)}
 GIF = b"GIF89a" + bytes(range(256))

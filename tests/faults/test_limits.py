@@ -16,7 +16,7 @@ from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
-from tests.patience import once
+from tests.support.patience import once
 
 from . import virtual_time
 from .plant import ACTION

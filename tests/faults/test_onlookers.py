@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator import SimulatorServer
-from tests.pii_scan.people import plant
+from tests.support.marked_people import plant
 
 pytestmark = pytest.mark.long
 
@@ -61,8 +61,8 @@ def seen(tmp_path) -> tuple[Path, dict[str, str | bytes]]:
 
 
 STAYS = {
-    "arrears, table": ["AirflowFailException", "AccountError", "RequestId", "flow.py:"],
-    "arrears, hook": ["AccountError", "RequestId", "raised at", "flow.py:"],
+    "arrears, table": ["AirflowFailException", "AccountError", "RequestId", "call.py:"],
+    "arrears, hook": ["AccountError", "RequestId", "raised at", "call.py:"],
     "bad input, single": ["InvalidInputError", "rule id_card_check_digit"],
     "no answer, hook": ["UncertainError", "timeout of"],
     "time limit, table": ["AirflowTaskTimeout", "time is up"],

@@ -12,8 +12,8 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_faceid.clock import utc_seconds
-from tests.departures import busiest_second
-from tests.patience import SOON
+from tests.support.departures import busiest_second
+from tests.support.patience import SOON
 
 from .plant import Plant, Worker
 

@@ -24,8 +24,8 @@ from airflow_provider_faceid.state.ledger_types import Claim, Record, State
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL
-from tests.bouncer import pgbouncer
 from tests.integration.warehouse.conftest import Home
+from tests.support.pgbouncer import pgbouncer
 
 from .conftest import Trials
 from .trial import ServiceTime, Trial

@@ -15,10 +15,10 @@ from airflow_provider_faceid.simulator.account.account_state import AccountStatu
 from airflow_provider_faceid.simulator.faults.effects import AccountState, ClockOffset, Code
 from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.integration.credentials.cloud import METADATA, Cloud
-from tests.integration.encryption import FORMS, fields_of, wrong_key
 from tests.integration.hook.conftest import HASH_SECRET
-from tests.patience import once
+from tests.support.cloud import METADATA, Cloud
+from tests.support.encryption import FORMS, fields_of, wrong_key
+from tests.support.patience import once
 
 ROWS, IN_FLIGHT = 200, 16
 TEN_MINUTES = 600

@@ -13,8 +13,8 @@ from airflow_provider_faceid.client import upload
 from airflow_provider_faceid.simulator.faults.slow_link import slow_link
 from airflow_provider_faceid.simulator.people.personas import FACE
 from airflow_provider_faceid.state.uplink import StoredUplink
-from tests.patience import soon
-from tests.photos import grown
+from tests.support.patience import soon
+from tests.support.photos import grown
 
 PHOTOS, PHOTO_BYTES, TIMEOUT = 12, 300_000, 2.0
 """Together they take several times as long as one may be without an answer."""

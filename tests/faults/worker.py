@@ -23,7 +23,7 @@ from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
-from tests.departures import NotedRateLimiter
+from tests.support.departures import NotedRateLimiter
 
 ACTION = "IdCardVerification"
 

@@ -17,10 +17,10 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.effects import Code, Delay, Status
 from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.patience import PATIENCE
 from tests.pii_scan.echo import Echo, echo
-from tests.pii_scan.home import ENDED, Home, Run
-from tests.pii_scan.people import APPLICANTS, Source, plant
+from tests.support.airflow_home import ENDED, Home, Run
+from tests.support.marked_people import APPLICANTS, Source, plant
+from tests.support.patience import PATIENCE
 
 ANSWERED_BEFORE_THE_CRASH, IN_FLIGHT = 10, 10
 LATE = FaultRule(

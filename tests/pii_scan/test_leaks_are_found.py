@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pii_scan.people import CARELESS
+from tests.support.marked_people import CARELESS
 
 LEAKS = {
     "printed": ("name printed", "clear", ("task_id=shows/attempt=1.log", "scheduler.log")),

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from tests.pii_scan.conftest import IN_FLIGHT
-from tests.pii_scan.home import DAGS, LINEAGE
-from tests.pii_scan.people import APPLICANTS, BAD
+from tests.support.airflow_home import DAGS, LINEAGE
+from tests.support.marked_people import APPLICANTS, BAD
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,7 @@ from airflow_provider_faceid.clock import (
     next_beijing_midnight,
     utc_text,
 )
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 
 def utc(*parts: int) -> float:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, MemoryRow
-from tests.departures import NotedRateLimiter, busiest_second, longest_way, too_fast
 from tests.integration.state.conftest import START, SleepClock
+from tests.support.departures import NotedRateLimiter, busiest_second, longest_way, too_fast
 
 QUOTA = 100
 IN_TIME = [n / QUOTA for n in range(5 * QUOTA)]

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_faceid.get_provider_info import get_provider_info
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 INFO = get_provider_info()
 CONNECTION_TYPE = INFO["connection-types"][0]

@@ -9,19 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from tests.patience import PATIENCE, UNHURRIED
-
-BUSY, BUSY_TIMES, BUSY_SECONDS = (500, 503), 20, 0.5
+from tests.support.airflow_home import ApiServer
+from tests.support.patience import PATIENCE, UNHURRIED
 
 
 @dataclass
@@ -43,53 +39,6 @@ class Airflow:
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
-
-
-@dataclass
-class ApiServer:
-    """A running api-server."""
-
-    url: str
-    token: str = ""
-
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """
-        Send a request and return the JSON answer.
-
-        Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then.
-        """
-        for _ in range(BUSY_TIMES):
-            try:
-                return self._ask(path, body)
-            except urllib.error.HTTPError as error:
-                if error.code not in BUSY:
-                    raise
-            time.sleep(BUSY_SECONDS)
-        return self._ask(path, body)
-
-    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
-        request = urllib.request.Request(
-            self.url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            return json.load(response)
-
-    def has(self, path: str) -> bool:
-        """Say whether there is something at a path."""
-        try:
-            return bool(self.ask(path))
-        except urllib.error.HTTPError:
-            return False
-
-    def log_in(self) -> bool:
-        """Take a token, if it answers by now."""
-        try:
-            self.token = self.ask("/auth/token")["access_token"]
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
-from tests.pii_scan.home import RUN_SECONDS, Home, Run
+from tests.support.airflow_home import RUN_SECONDS, Home, Run
 
 pytestmark = pytest.mark.long
 

@@ -29,8 +29,8 @@ from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Work
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
-from tests.departures import NotedRateLimiter
 from tests.integration.warehouse.conftest import Home, home, postgres
+from tests.support.departures import NotedRateLimiter
 
 __all__ = ["home", "postgres"]
 

@@ -12,7 +12,7 @@ from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import StateStoreError, UnavailableError
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.housekeeping import Housekeeping
-from tests.patience import SOON, soon
+from tests.support.patience import SOON, soon
 
 ROWS = 300
 PACED = {"quotas": {ID_CARD: 100}}

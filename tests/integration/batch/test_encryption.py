@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.integration.encryption import AES, FORMS, SM4, fields_of, wrong_key
+from tests.support.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 PEOPLE = 250
 """More than one key for SM4 serves."""

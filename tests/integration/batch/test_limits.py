@@ -17,7 +17,7 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 from .conftest import Bench, BriskClock
 

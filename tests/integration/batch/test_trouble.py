@@ -29,7 +29,7 @@ from airflow_provider_faceid.exceptions import (
 )
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.patience import once, soon
+from tests.support.patience import once, soon
 
 pytestmark = pytest.mark.long
 

@@ -24,8 +24,7 @@ from tests.integration.hook.conftest import (
     simulator,
 )
 from tests.integration.hook.test_tls import certificate, tls
-
-from .cloud import METADATA, OIDC_TOKEN, ROLE_ARN, Cloud
+from tests.support.cloud import METADATA, OIDC_TOKEN, ROLE_ARN, Cloud
 
 __all__ = [
     "_a_state_store_of_its_own",

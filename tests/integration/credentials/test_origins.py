@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.client.credentials import refresh as keys
-from tests.integration.credentials.cloud import (
+from tests.support.cloud import (
     EXTERNAL_ID,
     METADATA,
     ROLE,

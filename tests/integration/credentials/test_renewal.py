@@ -18,9 +18,9 @@ from airflow_provider_faceid.exceptions import CredentialsError, OutageError
 from airflow_provider_faceid.simulator.faults.effects import AccountState
 from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
-from tests.integration.credentials.cloud import METADATA, ROLE_ARN, Cloud
 from tests.integration.hook.conftest import HASH_SECRET
-from tests.patience import PATIENCE, soon
+from tests.support.cloud import METADATA, ROLE_ARN, Cloud
+from tests.support.patience import PATIENCE, soon
 
 ROWS, IN_FLIGHT = 400, 16
 STEP_SECONDS = 60

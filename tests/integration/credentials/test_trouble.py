@@ -18,8 +18,8 @@ from airflow_provider_faceid.client.credentials.providers import Chain, Instance
 from airflow_provider_faceid.client.credentials.sts import AssumedRole, HttpOptions, Sts, TkeOidc
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
-from tests.integration.credentials.cloud import METADATA, ROLE, ROLE_ARN, Cloud
-from tests.patience import SOON
+from tests.support.cloud import METADATA, ROLE, ROLE_ARN, Cloud
+from tests.support.patience import SOON
 
 KEY = Credentials("simulator-id", "simulator-key")
 QUICK = HttpOptions(direct=True, seconds=0.5)

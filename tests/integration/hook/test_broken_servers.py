@@ -17,7 +17,7 @@ from airflow_provider_faceid.exceptions import (
     UncertainError,
 )
 from airflow_provider_faceid.state.rate import PAUSE_SECONDS
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

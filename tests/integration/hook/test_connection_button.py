@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 SECRETS = ("simulator-key", "hush-hush", "simulator-token")
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from airflow_provider_faceid.exceptions import NotSentError, UnavailableError, UncertainError
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

@@ -11,7 +11,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefuse
 from airflow_provider_faceid.hooks.single_call import Idempotency
 from airflow_provider_faceid.simulator.faults.effects import Code
 from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from tests.integration.encryption import AES, FORMS, SM4, fields_of, wrong_key
+from tests.support.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 

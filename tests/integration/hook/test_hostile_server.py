@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_faceid.api.messages import MAX_ANSWER
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
-from tests.patience import PATIENCE, SOON, soon
+from tests.support.patience import PATIENCE, SOON, soon
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

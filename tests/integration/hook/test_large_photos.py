@@ -17,7 +17,7 @@ from airflow_provider_faceid.api import photo
 from airflow_provider_faceid.api.messages import build_body
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.client.upload import PART_BYTES
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 PERSON = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

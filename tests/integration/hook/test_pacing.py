@@ -13,8 +13,8 @@ from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import IdentityLimitError
 from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-from tests.departures import NotedRateLimiter, too_fast
-from tests.patience import PATIENCE
+from tests.support.departures import NotedRateLimiter, too_fast
+from tests.support.patience import PATIENCE
 
 ID_CARD = "IdCardVerification"
 
@@ -28,7 +28,7 @@ def params(ordinary):
 def faults(monkeypatch, ledger):
     """Return what is wrong with the pace, if so many calls a second are the quota."""
     left: list[float] = []
-    monkeypatch.setattr(state, "SlotPace", partial(NotedRateLimiter, note=left.append))
+    monkeypatch.setattr(state, "SlotRateLimiter", partial(NotedRateLimiter, note=left.append))
     return lambda quota: too_fast(quota, left, [utc_seconds(call["at"]) for call in ledger()])
 
 

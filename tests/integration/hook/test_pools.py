@@ -13,7 +13,7 @@ from airflow.sdk.definitions._internal import contextmanager as current
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import Person
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 from .conftest import Connect
 

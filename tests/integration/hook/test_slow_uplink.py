@@ -12,8 +12,8 @@ from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.slow_link import slow_link
 from airflow_provider_faceid.simulator.people.personas import FACE
-from tests.patience import soon
-from tests.photos import grown
+from tests.support.patience import soon
+from tests.support.photos import grown
 
 PHOTO_BYTES = 600_000
 """Of a photo, which takes 800 kB as Base64."""

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_faceid.exceptions import ConfigurationError, UncertainError
 from airflow_provider_faceid.hooks import tls_warnings
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}

@@ -152,7 +152,7 @@ def test_an_answer_that_has_expired_is_asked_for_again(bench, context):
     assert bench.calls == 2
 
 
-@pytest.mark.parametrize("once", [None, Idempotency(campaign="c")], ids=["plain", "once"])
+@pytest.mark.parametrize("idempotency", [None, Idempotency(campaign="c")], ids=["plain", "once"])
 def test_calls_that_never_left_use_up_no_limit(bench, idempotency):
     """The person may be asked about twice a day; fifteen calls meet an endpoint that is not there."""
     person = bench.ordinary[0]

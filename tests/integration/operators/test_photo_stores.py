@@ -21,7 +21,7 @@ from airflow_provider_faceid.operators import photo_files as photos
 from airflow_provider_faceid.operators.photo_files import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
-from tests.object_store import BUCKET, Store, closed_port, object_store
+from tests.support.object_store import BUCKET, Store, closed_port, object_store
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people", "photo_is_path": True}
 ROOT = f"s3://store@{BUCKET}/photos"

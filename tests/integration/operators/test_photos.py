@@ -21,7 +21,7 @@ from airflow_provider_faceid.exceptions import (
 from airflow_provider_faceid.operators.photo_files import LARGEST, photo_reader
 from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 PHOTO, SECRET = b"a photo", b"a secret"

@@ -16,10 +16,10 @@ from airflow_provider_faceid.api.id_card import check_character
 from airflow_provider_faceid.clock import utc_seconds
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
-from tests.departures import too_fast
-from tests.distributed.overlap import overlap
 from tests.integration.operators.conftest import TaskInstance, make_context
-from tests.patience import PATIENCE
+from tests.support.departures import too_fast
+from tests.support.overlap import overlap
+from tests.support.patience import PATIENCE
 
 PROJECT = Path(__file__).parents[3]
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
@@ -27,12 +27,12 @@ OPEN = {"after": None, "until": None}
 WORKER = f"""
 import json, sys
 from functools import partial
-from airflow_provider_faceid.hooks import state
-from tests.departures import NotedPace
+from airflow_provider_faceid.hooks import state_store
+from tests.support.departures import NotedRateLimiter
 from tests.integration.operators.conftest import TaskInstance, make_context
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 left = open(sys.argv[2], "w", buffering=1)
-state.SlotPace = partial(NotedPace, note=lambda moment: print(moment, file=left))
+state_store.SlotRateLimiter = partial(NotedRateLimiter, note=lambda moment: print(moment, file=left))
 shard = json.loads(sys.argv[1])
 operator = IdCardVerificationBatchOperator(task_id="verify", shard=shard, **{PEOPLE})
 operator._build(make_context(), "warms up")

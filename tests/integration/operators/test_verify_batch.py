@@ -23,7 +23,7 @@ from airflow_provider_faceid.operators.verify_batch import (
 )
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.patience import once
+from tests.support.patience import once
 
 from .conftest import make_context
 

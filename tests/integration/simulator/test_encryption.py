@@ -25,7 +25,7 @@ from tests.integration.hook.conftest import (
     running,
     simulator,
 )
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 __all__ = [
     "_a_state_store_of_its_own",

@@ -37,7 +37,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
 )
 from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.patience import soon
+from tests.support.patience import soon
 
 NUMBER, NAME = "11204416541220243X", "Wei Xiaobao"
 

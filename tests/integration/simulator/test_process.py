@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_faceid.simulator.process import simulator
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 COMMAND = [sys.executable, "-m", "airflow_provider_faceid.simulator"]
 

@@ -21,7 +21,7 @@ from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
 from airflow_provider_faceid.state.uplink import MemoryUplink, Report
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 from .conftest import SleepClock, StoreOnClock
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_faceid.clock import next_beijing_midnight
 from airflow_provider_faceid.exceptions import StateStoreError
 from airflow_provider_faceid.state.identity_limits import IdentityCounts, Use
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 SOON, LATE = 1000.0, 2000.0
 

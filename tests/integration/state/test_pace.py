@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
 from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotRateLimiter
-from tests.patience import PATIENCE, SOON
+from tests.support.patience import PATIENCE, SOON
 
 from .conftest import START, Place, SleepClock
 

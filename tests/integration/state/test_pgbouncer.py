@@ -15,7 +15,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import StateStore
-from tests.bouncer import PgBouncer, pgbouncer
+from tests.support.pgbouncer import PgBouncer, pgbouncer
 
 from .conftest import SleepClock
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.departures import busiest_second
-from tests.patience import PATIENCE, in_some_try
+from tests.support.departures import busiest_second
+from tests.support.patience import PATIENCE, in_some_try
 
 WORKER = Path(__file__).with_name("worker.py")
 QUOTA, RATE, COUNT = 100, 97.0, 4

@@ -19,7 +19,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import ConnectionLostError, StateStore
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 from .conftest import HOURLY, SleepClock
 

@@ -16,7 +16,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreErr
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.store import LOCK_SECONDS, StateStore, Survives
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 from .conftest import HOURLY, SleepClock
 

@@ -17,7 +17,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import LOCK_SECONDS
-from tests.patience import once, soon
+from tests.support.patience import once, soon
 
 from .conftest import SleepClock, connect
 

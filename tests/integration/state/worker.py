@@ -11,7 +11,7 @@ from airflow_provider_faceid.state.store import StateStore
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from tests.departures import NotedRateLimiter
+from tests.support.departures import NotedRateLimiter
 
 url, rate, seconds, log = sys.argv[1:]
 store = StateStore(url)

@@ -20,8 +20,8 @@ from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
-from tests.bouncer import PgBouncer, pgbouncer
-from tests.patience import once
+from tests.support.patience import once
+from tests.support.pgbouncer import PgBouncer, pgbouncer
 
 from .conftest import upsert
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS, select_by_keys
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 from .conftest import as_text, create, remove, upsert
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_faceid.batch import threads as module
 from airflow_provider_faceid.batch.threads import DaemonThreads, in_thread
 from airflow_provider_faceid.exceptions import UnavailableError
-from tests.patience import SOON
+from tests.support.patience import SOON
 
 HANGS = """
 import threading

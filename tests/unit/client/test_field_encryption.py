@@ -16,7 +16,7 @@ from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.field_encryption import KEY_FIELDS, KMS, NONE, encrypt_of
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 from .test_settings import DEFAULTS, parse, refusal
 

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_faceid.client import timeouts as module
 from airflow_provider_faceid.client.timeouts import within, within_async
-from tests.patience import SOON, soon
+from tests.support.patience import SOON, soon
 
 
 def no_thread_is_left() -> bool:

@@ -14,7 +14,7 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.hooks.state_store import DEFAULT_FILE, shared_rate_limiter, state_url
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 ACTION = "IdCardVerification"
 SECRET_ID = "AKIDsecretsecretsecret"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from airflow_provider_faceid.pii_scan.__main__ import main
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 from tests.unit.pii_scan.conftest import NAME, found
 
 

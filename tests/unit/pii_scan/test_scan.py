@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.pii_scan.scan import CHUNK
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 from tests.unit.pii_scan.conftest import MARKERS, NAME, NUMBER
 
 

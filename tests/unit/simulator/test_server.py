@@ -13,7 +13,7 @@ import requests
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import latency, parse, quotas
 from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from tests.patience import in_some_try, soon
+from tests.support.patience import in_some_try, soon
 
 
 def test_a_server_stops_and_closes_its_port():

@@ -24,7 +24,7 @@ from airflow_provider_faceid.client.credentials.refresh import (
     new_keys_of,
 )
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError, UnavailableError
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 from tests.unit.client.conftest import ManualClock
 
 HOUR = 3600
