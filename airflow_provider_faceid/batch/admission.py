@@ -1,4 +1,9 @@
-"""The account's pace with a gate behind it, which closes when the run halts or nobody answers."""
+"""Admission control: when a call may leave, when a row is called later, and when the run stops.
+
+:class:`Admission` combines the rate limiter, the circuit breaker, the stop signal and the fencing
+token. :class:`DelayQueue` keeps rows that are retried within the run. :class:`StopSignal` ends the
+run: it was asked to stop, or an error occurred that every row would meet.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +18,7 @@ from ..process import told
 from .circuit_breaker import CircuitBreaker
 from .inputs import Row
 from .manifest import Log
-from .uploads import UploadSlot
-
-# Whether a run goes on: it was asked to stop, or something failed that all rows would meet.
-# Rows that may go a little later in the same run.
+from .photos import UploadSlot
 
 
 class StopSignal:

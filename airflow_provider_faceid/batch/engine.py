@@ -38,12 +38,11 @@ from .circuit_breaker import CircuitBreaker
 from .inputs import Columns, Inputs, Row
 from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
-from .photos import PhotoReader
+from .photos import PhotoReader, Uploads
 from .plan import MAX_CHANGED, Background
 from .planner import Planner
 from .row_outcomes import ResultsWriter, RowOutcomes
 from .threads import aside
-from .uploads import Uploads
 from .verification import Verification
 
 SECONDS_IN_FLIGHT = 2.0

@@ -1,4 +1,7 @@
-"""The last words of a run: where the verdicts are, and what the rest is waiting for."""
+"""The manifest of a run: its counts, its progress lines in the log, and its summary in sentences.
+
+The counts add up to the rows of the source; they go to XCom and into the run table.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ from ..api.verdict import Verdict
 from ..clock import Clock, utc_text
 from ..text import counted
 from .plan import Plan
-
-# One log line every few seconds: done, rate, time left, counts per outcome.
-# The counts of one run, which add up to the rows that came in.
-
 
 EVERY_SECONDS = 5.0
 

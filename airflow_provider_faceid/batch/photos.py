@@ -1,23 +1,38 @@
-"""Photos by path, read in threads, with a circuit breaker for the folders or stores they are in.
+"""Photos of one run: read by path in threads, a little ahead, and uploaded in a shared window.
 
-No row is put anywhere because of its store. A store that is away or refuses is asked again, ever
+Reading has a circuit breaker for the folders or stores the photos are in. No row is put anywhere because of its store. A store that is away or refuses is asked again, ever
 more slowly; if it stays so, the run ends. A row whose photo cannot be read while others can is tried
 again later in the run, and left as it is if that does not help: the run then ends as a failure once
 all others are through.
+
+Uploading has admission control: each row with a photo takes a slot in the window that all tasks of
+the host share. Photos are read a little ahead, so that one is ready when a slot becomes free, and no
+further: those that wait fill the memory. A row takes its slot before it is claimed and before its
+turn in the rate limiter, and gives it back when its body has left, before the answer is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from ..clock import Clock
-from ..exceptions import InvalidInputError, PhotoStoreError
+from ..exceptions import FaceIdError, InvalidInputError, PhotoStoreError
+from ..state.uplink import FIRST, Report, Uplink, UplinkRow, new_member
 from .manifest import Log
 from .threads import DaemonThreads, in_thread
-from .uploads import FURTHEST_AHEAD
+
+AHEAD, FURTHEST_AHEAD = 2, 32
+"""Photos that are being read or wait for a place, at least and at most; each takes up to 4 MB."""
+AHEAD_AT_FIRST = 10
+"""Likewise before the first was read: at the quota, what leaves while a slow store gives the next."""
+STEP_SECONDS = 0.5
+"""Between two reports."""
+
 
 THREADS = FURTHEST_AHEAD
 """At most; they are started as they are needed."""
@@ -154,3 +169,190 @@ class PhotoReader:
         if not error.is_outage and now - self._warned.get(reason, -math.inf) >= WARN_EVERY:
             self._warned[reason] = now
             self._log.warning("%s. Trying again for up to %.0f s", reason, patience)
+
+
+class Uploads:
+    """
+    The places of one run.
+
+    :param row: the uplink of this host.
+    :param rate: photos a second the run could send by its quota.
+    """
+
+    def __init__(self, row: UplinkRow, rate: float, clock: Clock, log: Log) -> None:
+        self._row, self._rate, self._clock, self._log = row, rate, clock, log
+        self._name = new_member()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._taken = self._moving = 0
+        self._share = 0
+        self._uplink: Uplink | None = None
+        self._report, self._counted = Report(), 0.0
+        self._has_told = False
+        self._ahead, self._reading, self._read_seconds = AHEAD_AT_FIRST, 0, 0.0
+        self._may_read = asyncio.Condition()
+
+    @asynccontextmanager
+    async def reporting(
+        self, beside: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    ) -> AsyncIterator[None]:
+        """
+        Report to the others, as long as there is something to report.
+
+        :param beside: starts a task whose death is noticed.
+        """
+        reporter = beside(self._keep_reporting())
+        try:
+            yield
+        finally:
+            reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
+            if self._uplink is not None:
+                await self._step(demand=0)
+
+    @asynccontextmanager
+    async def ahead(self) -> AsyncIterator[None]:
+        """Wait until another photo may be read; leave when it has its place."""
+        async with self._may_read:
+            await self._may_read.wait_for(lambda: self._reading < self._ahead)
+        self._reading += 1
+        try:
+            yield
+        finally:
+            self._reading -= 1
+            async with self._may_read:
+                self._may_read.notify()
+
+    def has_read(self, seconds: float) -> None:
+        """Take note of how long it took to read a photo: the slower, the more are read at once."""
+        weight = 0.2 if self._read_seconds else 1.0
+        self._read_seconds += weight * (seconds - self._read_seconds)
+        wanted = math.ceil(1.5 * self._rate * self._read_seconds)
+        self._ahead = min(FURTHEST_AHEAD, max(AHEAD, wanted))
+
+    def place(self) -> UploadSlot:
+        """Return a place that is not taken yet."""
+        return UploadSlot(self)
+
+    def line(self) -> str:
+        """Say what the uplink carries, if it is what holds the run back; else an empty text."""
+        uplink = self._uplink
+        if uplink is None or not uplink.rate or not uplink.mean_bytes:
+            return ""
+        photos = uplink.rate / uplink.mean_bytes
+        if photos >= self._rate:
+            return ""
+        return (
+            f"the uplink carries {uplink.rate / 1e6:.2g} MB/s: {photos:.2g} photos/s in place of "
+            f"{self._rate:.3g}, {uplink.window} uploads at once on this host"
+        )
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        if self._uplink is None:
+            self._share = max(self._share, FIRST)
+            await self._step(demand=1)
+        if self._taken < self._share and not self._waiting:
+            self._taken += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Give a place back."""
+        self._taken -= 1
+        self._admit()
+
+    def began(self, size: int) -> None:
+        """Take note that an upload has begun."""
+        self._count()
+        self._moving += 1
+        self._report += Report(begun=1, begun_bytes=size)
+
+    def moved(self, count: int) -> None:
+        """Take note of bytes the network has taken."""
+        self._report += Report(moved=count)
+
+    def ended(self) -> None:
+        """Take note that an upload is over."""
+        self._count()
+        self._moving -= 1
+
+    def _admit(self) -> None:
+        while self._waiting and self._taken < self._share:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._taken += 1
+                turn.set_result(None)
+
+    def _count(self) -> None:
+        """Add up the seconds of the uploads under way."""
+        now = self._clock.monotonic()
+        self._report += Report(upload_seconds=self._moving * (now - self._counted))
+        self._counted = now
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            await self._clock.asleep(STEP_SECONDS)
+            if self._uplink is not None:
+                await self._step(max(1, self._taken + len(self._waiting)))
+                if not self._has_told and (line := self.line()):
+                    self._has_told = True
+                    self._log.warning("Photos: %s. See docs/operators.md for what they need", line)
+
+    async def _step(self, demand: int) -> None:
+        self._count()
+        report, self._report = self._report, Report()
+        try:
+            self._uplink, self._share = await asyncio.to_thread(
+                self._row.step, self._name, demand, self._taken, report
+            )
+        except FaceIdError as error:  # the share stays what it was
+            self._report += report
+            self._log.warning("Other tasks' uploads are not known: %s", error)
+        self._admit()
+
+
+class UploadSlot:
+    """
+    A place of one row; it may be taken again for another upload.
+
+    :param uploads: the run's.
+    """
+
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+        self._is_taken = self._is_moving = False
+
+    async def take(self) -> None:
+        """Wait for a place, unless it is taken."""
+        if not self._is_taken:
+            await self._uploads.take()
+            self._is_taken = True
+
+    def give_back(self) -> None:
+        """Give the place back, if it is taken."""
+        if self._is_taken:
+            self._is_taken = False
+            self._uploads.give_back()
+
+    def began(self, size: int) -> None:
+        """Take note that an upload has begun."""
+        self._is_moving = True
+        self._uploads.began(size)
+
+    def moved(self, count: int) -> None:
+        """Take note of bytes the network has taken."""
+        self._uploads.moved(count)
+
+    def ended(self) -> None:
+        """Give the place back: the body has left, or never will."""
+        if self._is_moving:
+            self._is_moving = False
+            self._uploads.ended()
+        self.give_back()

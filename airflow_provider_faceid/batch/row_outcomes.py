@@ -1,4 +1,8 @@
-"""Where a row ends: answered, quarantined, postponed or held. Written down and counted together."""
+"""Where a row ends: answered, quarantined, postponed or held; and the writer of these rows.
+
+:class:`RowOutcomes` buffers and counts a row in one step. :class:`ResultsWriter` writes the buffer
+every second and once more at the end, with exponential backoff: answers are paid for.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,6 @@ from ..warehouse.results import ResultsRepository
 from .inputs import Row
 from .manifest import Log, Manifest
 from .plan import Disposition, RowDecision
-
-# Writes what was taken down, every second and once more at the end, and does not give up easily.
-
 
 EVERY_SECONDS = 1.0
 PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)

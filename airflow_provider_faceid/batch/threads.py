@@ -1,7 +1,7 @@
-"""Threads for work that may never end: a photo on a mount that hangs, a query that waits for a lock.
+"""Daemon threads for work that may hang, and a thread that signal handlers do not interrupt.
 
-Python waits at its end for the threads of its own pools, whatever those wait for. These end with the
-process.
+A photo on a mount may hang, a query may wait for a lock. Python waits at its end for the threads of
+its own pools, whatever those wait for; :class:`DaemonThreads` end with the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..exceptions import UnavailableError
 
-# Work that a signal does not disturb: in a thread of its own, where no handler runs.
+T = TypeVar("T")
 
 
 def aside(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
@@ -42,8 +42,6 @@ def aside(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
             raise  # after the work's end, for which the thread's own makes us wait
     return working.result()
 
-
-T = TypeVar("T")
 
 LOOK_SECONDS = 0.5
 """How soon a halt is seen by whoever waits for a thread."""

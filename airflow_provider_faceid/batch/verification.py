@@ -30,9 +30,8 @@ from .circuit_breaker import CircuitBreaker
 from .inputs import Inputs, Row
 from .ledger_client import LedgerClient
 from .manifest import Manifest
-from .photos import PhotoReader
+from .photos import PhotoReader, Uploads, UploadSlot
 from .row_outcomes import RowOutcomes
-from .uploads import Uploads, UploadSlot
 
 RETRY_UNAVAILABLE_AFTER = 3600.0
 """Seconds after which a row the service could not answer is called again."""

@@ -24,7 +24,7 @@ from ..api.photo import RULES, path_of
 from ..batch.photos import THREADS
 from ..exceptions import ConfigurationError, InvalidInputError, PhotoStoreError
 from ..hooks.state_store import option
-from ..warehouse.photo_errors import PhotoFault, Problem, fault_of, problem_of
+from ..warehouse.errors import PhotoFault, Problem, fault_of, problem_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

@@ -1,6 +1,6 @@
 """Marked people, and the search for every place they got into: a proof that nobody leaks.
 
-    pii_scan = Canary({"number": "11010119900307889X", "name": "龘靐齉", "photo": picture})
+    pii_scan = PiiScan({"number": "11010119900307889X", "name": "龘靐齉", "photo": picture})
     pii_scan.search_database("sqlite:////opt/airflow/airflow.db")
     pii_scan.search_folder("/opt/airflow/logs")
     assert pii_scan.hits == []

@@ -36,7 +36,7 @@ class Hit(NamedTuple):
 
     :param place: ``database:table.column``, a file, or the name of a text.
     :param marker: the marker's label.
-    :param form: how it is written there, see :data:`.forms.TEXT_FORMS`; ``part`` of an ID number.
+    :param form: how it is written there, see :data:`~.matcher.TEXT_FORMS`; ``part`` of an ID number.
     :param times: how often.
     """
 

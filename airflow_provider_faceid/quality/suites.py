@@ -1,6 +1,6 @@
 """The default suite of an Action: one expectation for each input rule, as plain data.
 
-The rules are those of :mod:`..service.fields`, which the batch asks too. Columns are those of the page
+The rules are those of :mod:`..api.fields`, which the batch asks too. Columns are those of the page
 the validation reads: ``id_card``, ``name``, and for photos ``photo``.
 """
 
@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from ..api import photo
 from ..api.actions import Action
 from ..api.fields import FIELDS, InputRules
-
-# What a page keeps of a photo it has looked at.
 
 
 class SeenPhoto(NamedTuple):

@@ -1,6 +1,7 @@
-"""One SQL database behind a DB-API connection: quoting, transactions, upsert.
+"""SQL dialects, and one database behind a DB-API connection: quoting, sessions, transactions.
 
-Three databases are tested and allowed: SQLite, PostgreSQL, DuckDB. Row data never passes through
+Three databases are tested and allowed: SQLite, PostgreSQL, DuckDB. A PostgreSQL session is set up
+explicitly, independent of the role, of the connection's Extra and of a pooler. Row data never passes through
 Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
 """
 
@@ -17,7 +18,7 @@ from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
 from .errors import warehouse_error
 from .unreadable import read_all_text, read_text_leniently
 
-# A PostgreSQL session as we rely on it, whatever a role, a connection's Extra or a pooler makes of it.
+T = TypeVar("T")
 
 
 def settle(connection: Any) -> None:
@@ -41,8 +42,6 @@ def settle(connection: Any) -> None:
         connection.isolation_level = "READ COMMITTED"
         connection.cursor_factory = None
 
-
-T = TypeVar("T")
 
 AGAIN_AFTER = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Pauses in seconds before a read, or a write that may be repeated, is tried again."""

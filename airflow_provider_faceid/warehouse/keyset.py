@@ -1,4 +1,10 @@
-"""One range of a source's keys, and how it travels from a planning task to the others."""
+"""Keys for keyset pagination: as text made by the database, and as ranges (shards) for tasks.
+
+A row is known in our tables by its key as ``CAST(key AS VARCHAR)`` writes it, the same in each
+session and in a user's own SQL; moments with a time zone as a session in UTC writes them. Pages go
+on behind a key's *position*: the key itself where the driver returns it exactly, else a text that
+the database turns back into the same key.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +18,6 @@ from uuid import UUID
 
 from ..exceptions import ConfigurationError
 from .database import DUCKDB, POSTGRESQL, Dialect
-
-# How the keys of a source become text: by the database, the same in each session and in your SQL.
-#
-# A row is known in our tables by its key as ``CAST(key AS VARCHAR)`` writes it; moments with a time zone
-# as a session in UTC writes them. Pages go on behind a key's *position*: the key itself where the driver
-# returns it exactly, else a text that the database turns back into the same key.
-#
-
 
 Earlier = Callable[[str, Any], str]
 

@@ -1,4 +1,8 @@
-"""A table of people, read in pages by its key: flat memory, no long transaction."""
+"""The source of a run: a table or query, read by keyset pagination in flat memory.
+
+No transaction stays open between two pages. A source is the name of a table, or one query, with
+comments as in a ``.sql`` file.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,6 @@ from ..text import counted
 from .database import SQLITE, Database
 from .keyset import ACCEPTED, KeyKind, Shard, kind_of
 from .unreadable import NotComputed, Unreadable, UnusableKey, usable_key
-
-# What a user gives as a source: the name of a table, or a query, with comments as in a ``.sql`` file.
-
 
 _TOKEN = re.compile(
     r"""

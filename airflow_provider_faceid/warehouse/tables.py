@@ -1,4 +1,8 @@
-"""Views over our tables: portable SQL, the same on every database."""
+"""Our tables (results, history, quarantine, runs), their SQL statements, and the view over them.
+
+No column holds a name, a number or a photo. Statements are portable: upsert, select and delete by
+key, and the view of latest verdicts, the same on each database.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .database import DUCKDB, SQLITE, Database
-
-# The tables we write: results, history, quarantine, runs. None holds a name, a number or a photo.
-
 
 KEYS_AT_ONCE = 200
 """Keys in one statement that changes or deletes rows."""

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from airflow_provider_faceid.batch.uploads import AHEAD, AHEAD_AT_FIRST, FURTHEST_AHEAD, Uploads
+from airflow_provider_faceid.batch.photos import AHEAD, AHEAD_AT_FIRST, FURTHEST_AHEAD, Uploads
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import StateStoreError
 from airflow_provider_faceid.state.uplink import FIRST, MemoryUplink, Report, Uplink
