@@ -104,12 +104,15 @@ lint: .venv/lint ## ruff, mypy --strict, layer contracts
 format: .venv/lint ## let ruff write the layout
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: .venv/demo ## rewrite the pages that are made from tables
+docs: .venv/docs ## rewrite the tables of the pages, then build the site into site/
 	@$(BIN)/python docs/generate.py
+	@echo "== building the site; warnings and dead links are errors"
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -c docs . site
+	@echo "site/index.html"
 
 clean: ## remove what make made
 	rm -rf .venv .venv-oldest .conformance .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
-		.hypothesis build dist *.egg-info
+		.hypothesis build dist site *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Environments. The marker files are newer than what they were made from.
@@ -126,6 +129,10 @@ clean: ## remove what make made
 .venv/demo: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' && touch $@
+
+.venv/docs: .venv/demo
+	@echo "== installing what builds the site into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' --group docs && touch $@
 
 .venv/test: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
