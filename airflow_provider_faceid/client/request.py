@@ -15,7 +15,7 @@ from ..clock import SYSTEM_CLOCK, Clock, OffsetClock
 from ..exceptions import ConfigurationError
 from .call import Send
 from .credentials import Credentials
-from .credentials.refresh import Keys
+from .credentials.refresh import SigningCredentials
 from .settings import Settings
 
 # Signed headers for one request, and the same as an auth object for requests.
@@ -99,7 +99,7 @@ class TC3Auth(AuthBase):
         self._clock = clock
 
     @classmethod
-    def of(cls, keys: Keys, settings: Settings, clock: Clock) -> Self:
+    def of(cls, keys: SigningCredentials, settings: Settings, clock: Clock) -> Self:
         """
         Return what signs as a connection says, with the key that is good at the time.
 

@@ -31,7 +31,7 @@ from .call import (
     TakeSlot,
     call_flow,
 )
-from .credentials.refresh import keys_of
+from .credentials.refresh import signing_credentials
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import encrypt_of
 from .request import IDLE_SECONDS, headers_of, reply_of
@@ -66,7 +66,7 @@ class AsyncClient:
         self._pace = pace
         self._clock = OffsetClock(clock)
         self._watch = watch
-        self._keys = keys_of(settings.credentials, clock)
+        self._keys = signing_credentials(settings.credentials, clock)
         self._encrypt = encrypt_of(settings, clock)
 
     async def __aenter__(self) -> Self:

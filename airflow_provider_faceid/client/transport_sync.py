@@ -32,7 +32,7 @@ from .call import (
     TakeSlot,
     call_flow,
 )
-from .credentials.refresh import Keys, keys_of
+from .credentials.refresh import SigningCredentials, signing_credentials
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
 from .field_encryption import Encrypt
 from .request import IDLE_SECONDS, headers_of, reply_of
@@ -237,7 +237,7 @@ def call(
     settings: Settings,
     pace: RateLimiter,
     clock: OffsetClock,
-    keys: Keys | None = None,
+    keys: SigningCredentials | None = None,
     encrypt: Encrypt | None = None,
     attempt: Attempt | None = None,
 ) -> Verdict:
@@ -251,7 +251,7 @@ def call(
     :param attempt: likewise.
     :raises FaceIdError: there is no answer.
     """
-    keys, attempt = keys or keys_of(settings.credentials), attempt or Attempt()
+    keys, attempt = keys or signing_credentials(settings.credentials), attempt or Attempt()
     use_ours(session, settings.url)
     flow = call_flow(action, params, settings, clock, encrypt, attempt=attempt)
     effect = next(flow)

@@ -17,7 +17,12 @@ from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
 from ..client.call import Attempt
 from ..client.connection_schema import form_fields, refuse_no_object
-from ..client.credentials.refresh import Keys, StaticCredentials, keys_of, new_keys_of
+from ..client.credentials.refresh import (
+    SigningCredentials,
+    StaticCredentials,
+    new_signing_credentials,
+    signing_credentials,
+)
 from ..client.field_encryption import Encrypt, encrypt_of
 from ..client.request import TC3Auth
 from ..client.settings import Settings, parse_settings
@@ -298,7 +303,7 @@ class FaceIdHook(HttpHook):
             pace = SlotRateLimiter(
                 MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name)
             )
-            keys = new_keys_of(settings.credentials)
+            keys = new_signing_credentials(settings.credentials)
             verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace=pace, keys=keys)
         except FaceIdError as error:
             return False, str(error)
@@ -332,7 +337,7 @@ class FaceIdHook(HttpHook):
         settings: Settings,
         *,
         pace: SlotRateLimiter,
-        keys: Keys,
+        keys: SigningCredentials,
         attempt: Attempt | None = None,
     ) -> Verdict:
         attempt = attempt or Attempt()
@@ -368,8 +373,8 @@ class FaceIdHook(HttpHook):
         return {}
 
     @cached_property
-    def _keys(self) -> Keys:
-        return keys_of(self.settings.credentials)
+    def _keys(self) -> SigningCredentials:
+        return signing_credentials(self.settings.credentials)
 
     @cached_property
     def _encrypt(self) -> Encrypt | None:
@@ -428,7 +433,7 @@ def _nowhere(resp: Response) -> None:
     del resp
 
 
-def _words_for_key(keys: Keys) -> str:
+def _words_for_key(keys: SigningCredentials) -> str:
     return (
         "SecretId, SecretKey"
         if isinstance(keys, StaticCredentials)

@@ -19,7 +19,7 @@ from airflow.sdk import BaseHook
 
 from .. import process as forks
 from ..client.connection_schema import refuse_no_object
-from ..client.credentials.refresh import keys_of
+from ..client.credentials.refresh import signing_credentials
 from ..client.settings import Settings
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import ConfigurationError
@@ -332,7 +332,7 @@ def _name(settings: Settings, action: str) -> str:
     Nothing about a temporary key that somebody else renews says whose it is. Its account is taken
     to be that of the other connections with the same ``hash_secret``.
     """
-    account = keys_of(settings.credentials).account(settings.conn_id)
+    account = signing_credentials(settings.credentials).account(settings.conn_id)
     if not account:
         account = hmac.digest(settings.hmac_key.encode(), b"account", "sha256").hex()
     key = hashlib.sha256(account.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""An API key, and what an origin hands out: a key, whose it is, and for how long."""
+"""Credentials: an API key, and the credential provider that issues it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from ...clock import Clock
 from ...exceptions import CredentialsError
 
 MAX_BYTES = 2**16
-"""Bytes of a file or an answer about keys that are read; they have some 5,000 at most."""
+"""Largest credentials file or answer that is read, in bytes; real ones have some 5,000 at most."""
 
 MOST_SECONDS = 7 * 86_400
-"""No temporary key is good for longer; documented are 12 hours."""
+"""Longest lifetime of a temporary key that is believed; documented are 12 hours."""
 
 _PART = re.compile(r"[!-~]{1,8192}")
-"""What a part of a key may be: it goes into a header. The documented longest one has 4,096 bytes."""
+"""Characters of a part of a key: it goes into a header. The longest documented has 4,096 bytes."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """An API key. Printing it shows neither the key nor the token."""
+    """
+    An API key. Its ``repr`` shows neither SecretKey nor token.
+
+    :param secret_id: SecretId.
+    :param secret_key: SecretKey.
+    :param token: session token of a temporary key; empty for a permanent one.
+    """
 
     secret_id: str
     secret_key: str = field(repr=False)
@@ -30,50 +36,52 @@ class Credentials:
 
     @property
     def lasting(self) -> bool:
-        """Say whether the key is good until somebody deletes it."""
+        """Return whether the key is permanent: it has no token, so it does not expire."""
         return not self.token
 
 
 @dataclass(frozen=True)
 class IssuedCredentials:
     """
-    A key as its origin gave it.
+    A key as a credential provider issued it.
 
-    :param origin: who gives the next one; the one of several that worked.
-    :param account: names the account or role for good, empty if nothing about the key does.
-    :param seconds: how long it is good, None if nobody knows or it lasts.
+    :param key: the key.
+    :param provider: issues the next key; of a chain, the member that issued this one.
+    :param account: stable name of the account or role; empty if the key has none.
+    :param seconds: lifetime in seconds; None if it is unknown or unlimited.
     """
 
     key: Credentials
-    origin: CredentialProvider
+    provider: CredentialProvider
     account: str = ""
     seconds: float | None = None
 
 
 class CredentialProvider(Protocol):
-    """Where keys come from: a value, equal to another one that gives the same keys."""
+    """Issues credentials. Providers are values: two that issue the same keys are equal."""
 
     @property
     def name(self) -> str:
-        """Name it in messages, without a secret."""
+        """Return the provider's name for messages, without a secret."""
 
     def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Fetch a key; blocks for seconds.
 
-        :raises UnavailableError: there is none now, which may pass.
-        :raises CredentialsError: there is none, until a person changes something.
+        :param clock: measures what is left of the key's lifetime.
+        :raises UnavailableError: no key is available now; a later attempt may succeed.
+        :raises CredentialsError: no key is available until a person changes something.
         """
 
 
 def key_of(where: str, parts: Mapping[str, object], *, temporary: bool = False) -> Credentials:
     """
-    Return the key of three parts: SecretId, SecretKey and token.
+    Build credentials from three parts: SecretId, SecretKey and token.
 
-    :param where: where they were found, for the message.
-    :param parts: their values by the names they have there.
-    :param temporary: whether there has to be a token.
-    :raises CredentialsError: one is missing or cannot go into a header; it is named and not shown.
+    :param where: the place the parts come from, for error messages.
+    :param parts: their values by the names they have there, in this order.
+    :param temporary: whether a token is required.
+    :raises CredentialsError: a part is missing or cannot go into a header; it is named, not shown.
     """
     for (name, value), needed in zip(parts.items(), (True, True, temporary), strict=True):
         if not value and not needed:
@@ -85,18 +93,20 @@ def key_of(where: str, parts: Mapping[str, object], *, temporary: bool = False) 
 
 
 def temporary_key(
-    where: str, said: Mapping[str, object], expired_time: object, date: float
+    where: str, parts: Mapping[str, object], expired_time: object, date: float
 ) -> tuple[Credentials, float]:
     """
-    Return the key of an answer and the seconds it is good for.
+    Return the temporary key of an answer and its lifetime in seconds.
 
-    :param said: the object that holds its three parts.
-    :param expired_time: until when it is good, in Unix seconds.
-    :param date: when the answer was written, so that a wrong clock of this machine does not count.
-    :raises CredentialsError: a part is missing or malformed, or the time has passed.
+    :param where: the server, for error messages.
+    :param parts: the object that holds the three parts of the key.
+    :param expired_time: expiry in Unix seconds.
+    :param date: ``Date`` of the answer in Unix seconds, which makes the lifetime independent of
+        this machine's clock skew.
+    :raises CredentialsError: a part is missing or malformed, or the key has expired.
     """
     names = ("TmpSecretId", "TmpSecretKey", "Token")
-    key = key_of(where, {name: said.get(name) for name in names}, temporary=True)
+    key = key_of(where, {name: parts.get(name) for name in names}, temporary=True)
     if type(expired_time) is not int:
         raise CredentialsError(f"{where}: ExpiredTime is no number of seconds")
     seconds = expired_time - date

@@ -1,4 +1,8 @@
-"""What a connection says about where its keys come from, as an origin."""
+"""Credential providers: environment, profile file, CVM instance role, chain; and their selection.
+
+:func:`provider_from_connection` selects one by the connection's fields. The chain is the order of the
+official SDK's default.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +23,13 @@ from ..connection_schema import VISIBLE, url_of
 from . import MAX_BYTES, CredentialProvider, Credentials, IssuedCredentials, key_of, temporary_key
 from .sts import DEFAULT_SECONDS, HOST, AssumedRole, HttpOptions, Page, Sts, TkeOidc, ask
 
-# Keys from the environment of the process.
-# Keys from the file of the official tools.
-# Keys of the role a CVM instance has, from the metadata of the instance.
-#
-# The address is plain HTTP, answered by the host the instance runs on. There is no other way to ask;
-# no proxy is let in between.
-#
-# The official SDK's default: several origins, of which the first that has a key is taken.
-
-
 VARIABLES = ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "TENCENTCLOUD_TOKEN")
-"""The first two are those of the official SDK; the third one only Tencent's command line reads."""
+"""The official SDK reads the first two; of Tencent's tools, only the command line reads the third."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Three environment variables."""
+    """Credential provider: the environment variables :data:`VARIABLES`."""
 
     name = "environment"
 
@@ -53,30 +47,34 @@ class Environment:
 FILES = ("~/.tencentcloud/credentials", "/etc/tencentcloud/credentials")
 """The first one that exists is read."""
 NAMES = ("secret_id", "secret_key", "token")
-"""What a section holds. The official SDK overlooks the token."""
+"""Options of a section. The official SDK does not read the token."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A section of that file."""
+    """
+    Credential provider: a section of the credentials file of Tencent's tools (:data:`FILES`).
+
+    :param section: name of the section.
+    """
 
     section: str = "default"
 
     @property
     def name(self) -> str:
-        """Name it in messages."""
+        """Return the provider's name for messages."""
         return f"profile '{self.section}'"
 
     def fetch(self, clock: Clock) -> IssuedCredentials:
         """
         Read the file.
 
-        :raises CredentialsError: it, its section or a part of the key is missing.
+        :raises CredentialsError: the file, the section or a part of the key is missing.
         """
         del clock
         path, content = self._read()
         where = f"{self.name} of {path}"
-        # A value of other sections must not leak into this one, and a % is a character as any.
+        # No section inherits values of another one, and % is an ordinary character.
         parser = ConfigParser(interpolation=None, default_section="")
         try:
             parser.read_string(content.decode())
@@ -108,34 +106,35 @@ class Profile:
 
 
 METADATA = "http://metadata.tencentyun.com/latest/meta-data/cam/security-credentials/"
-"""Where roles are asked for. No setting: who could change it would choose our account."""
-WAY = HttpOptions(direct=True, seconds=5.0)
+"""The instance metadata service. It is not configurable: another address could inject an account."""
+METADATA_OPTIONS = HttpOptions(direct=True, seconds=5.0)
+"""Plain HTTP, answered by the instance's own host, and therefore never through a proxy."""
 
 ROLE_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
-_TROUBLE = 500
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
 class InstanceRole:
     """
-    The role of the instance this process runs on.
+    Credential provider: the role of the CVM instance, from the instance metadata service.
 
-    :param role: its name, asked for if empty.
+    :param role: name of the role; the metadata service is asked for it if empty.
     """
 
     role: str = ""
 
     @property
     def name(self) -> str:
-        """Name it in messages."""
+        """Return the provider's name for messages."""
         return f"cvm_role '{self.role}'" if self.role else "cvm_role"
 
     def fetch(self, clock: Clock) -> IssuedCredentials:
         """
-        Ask the instance's metadata.
+        Request a key from the metadata service.
 
-        :raises UnavailableError: they do not answer, which may pass.
-        :raises CredentialsError: the instance has no such role, or the answer is none.
+        :raises UnavailableError: the service does not answer; a later attempt may succeed.
+        :raises CredentialsError: the instance has no such role, or the answer holds no valid key.
         """
         host = urlsplit(METADATA).netloc
         where = f"{self.name}: {host}"
@@ -143,22 +142,22 @@ class InstanceRole:
         if not ROLE_NAME.fullmatch(role):
             raise CredentialsError(f"{where} answers no name of a role. Bind one to this instance")
         page = self._page(where, role)
-        said = _object(page)
-        if (code := said.get("Code")) != "Success":
+        parts = _object(page)
+        if (code := parts.get("Code")) != "Success":
             shown = code if isinstance(code, str) and ROLE_NAME.fullmatch(code) else "(no code)"
             raise CredentialsError(f"{where} gives no key of role '{role}': {shown}")
         date = clock.now() if page.date is None else page.date
-        key, seconds = temporary_key(where, said, said.get("ExpiredTime"), date)
+        key, seconds = temporary_key(where, parts, parts.get("ExpiredTime"), date)
         return IssuedCredentials(key, self, account=f"cvm_role {role}", seconds=seconds)
 
     def _page(self, where: str, role: str) -> Page:
         try:
-            page = ask(METADATA + role, WAY)
+            page = ask(METADATA + role, METADATA_OPTIONS)
         except UnavailableError as error:
             raise UnavailableError(
                 f"{self.name}: {error}. Only a CVM instance has metadata"
             ) from None
-        if page.status >= _TROUBLE:
+        if page.status >= _SERVER_ERROR:
             raise UnavailableError(f"{where} answers HTTP {page.status}")
         if page.status != 200:  # noqa: PLR2004 - OK; a redirect is not followed
             raise CredentialsError(
@@ -183,53 +182,58 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Chain:
+class ProviderChain:
     """
-    Origins in the order they are asked.
+    Credential provider: the first of several providers that has a key.
 
-    Which one it was stands in what is issued: the next key comes from there. To ask all of them
-    again would, when one is away for a moment, change the account in the middle of a run.
+    Issued credentials name that provider, and the next key comes from it. Asking the whole chain
+    again could change the account in the middle of a run, when one provider is briefly unavailable.
+
+    :param providers: the providers, in the order they are asked.
     """
 
-    origins: tuple[CredentialProvider, ...]
+    providers: tuple[CredentialProvider, ...]
 
     name = "default"
 
     def fetch(self, clock: Clock) -> IssuedCredentials:
         """
-        Return the first key there is.
+        Return the key of the first provider that has one.
 
-        :raises CredentialsError: there is none; what each one says is told. That one of them did
-            not answer says little: most machines are no CVM instance.
+        :raises CredentialsError: no provider has a key; the message holds the cause of each. A
+            provider that does not answer counts as one without a key: most hosts are no CVM instance.
         """
         problems: list[CredentialsError | UnavailableError] = []
-        for origin in self.origins:
+        for provider in self.providers:
             try:
-                issued = origin.fetch(clock)
+                issued = provider.fetch(clock)
             except (CredentialsError, UnavailableError) as error:
                 problems.append(error)
             else:
-                passed = "; ".join(map(str, problems)) or "nobody"
-                log.info("Keys come from %s. Passed over: %s", origin.name, passed)
+                skipped = "; ".join(map(str, problems)) or "none"
+                log.info("Credentials from %s. Skipped: %s", provider.name, skipped)
                 return issued
         raise CredentialsError("; ".join(map(str, problems)))
 
 
 STATIC = "static"
-ASKS_STS = ("tke_oidc", "default")
-"""Values of the field ``credentials`` that may ask STS although no role is to be assumed."""
+USES_STS = ("tke_oidc", "default")
+"""Values of the field ``credentials`` that may call STS although no role is to be assumed."""
 NAMED = ("profile", "cvm_role")
-"""Values that something may be named for."""
+"""Values of the field ``credentials`` for which ``credentials_name`` has a meaning."""
 
 
 def provider_from_connection(
     conn_id: str, login: str | None, password: str | None, given: dict[str, Any]
 ) -> Credentials | CredentialProvider:
     """
-    Return where the keys of a connection come from; asks nobody.
+    Return the credentials of a connection, or the provider that issues them; fetches nothing.
 
-    :param given: its extra fields that are not empty. Those about keys are taken out.
-    :raises ConfigurationError: a field is missing, malformed or has no use; it is named.
+    :param conn_id: the Airflow connection, named in error messages.
+    :param login: the connection's login: SecretId.
+    :param password: the connection's password: SecretKey.
+    :param given: its extra fields that are not empty. Those about credentials are removed from it.
+    :raises ConfigurationError: a field is missing, malformed or unused; it is named.
     """
     kind = given.pop("credentials", STATIC)
     own = {
@@ -240,7 +244,7 @@ def provider_from_connection(
     name = given.pop("credentials_name", "")
     role_arn, external_id = given.pop("role_arn", ""), given.pop("role_external_id", "")
     seconds, endpoint = given.pop("role_duration", None), given.pop("sts_endpoint", "")
-    at_sts = role_arn or kind in ASKS_STS
+    at_sts = role_arn or kind in USES_STS
     unused = {
         **({} if kind == STATIC else own),
         "credentials_name": "" if kind in NAMED else name,
@@ -261,11 +265,11 @@ def provider_from_connection(
         HttpOptions(proxies=proxies, verify=given.get("verify", True)),
     )
     seconds = seconds or DEFAULT_SECONDS
-    base = _own(conn_id, own) if kind == STATIC else _elsewhere(kind, name, TkeOidc(seconds, sts))
+    base = _static(conn_id, own) if kind == STATIC else _provider(kind, name, TkeOidc(seconds, sts))
     return AssumedRole(base, role_arn, external_id, seconds, sts) if role_arn else base
 
 
-def _own(conn_id: str, parts: Mapping[str, str]) -> Credentials:
+def _static(conn_id: str, parts: Mapping[str, str]) -> Credentials:
     for label in ("SecretId", "SecretKey"):
         value = parts[label]
         if not value or not VISIBLE.fullmatch(value):
@@ -274,11 +278,11 @@ def _own(conn_id: str, parts: Mapping[str, str]) -> Credentials:
     return Credentials(*parts.values())
 
 
-def _elsewhere(kind: str, name: str, tke: TkeOidc) -> CredentialProvider:
-    origins: dict[str, CredentialProvider] = {
+def _provider(kind: str, name: str, tke: TkeOidc) -> CredentialProvider:
+    providers: dict[str, CredentialProvider] = {
         "environment": Environment(),
         "profile": Profile(name) if name else Profile(),
         "cvm_role": InstanceRole(name),
         "tke_oidc": tke,
     }
-    return origins.get(kind) or Chain((Environment(), Profile(), InstanceRole(), tke))
+    return providers.get(kind) or ProviderChain((Environment(), Profile(), InstanceRole(), tke))

@@ -1,4 +1,9 @@
-"""Roles that STS gives temporary keys of."""
+"""STS: temporary credentials by AssumeRole, or from the OIDC token of a TKE pod.
+
+Requests go over HTTP bounded in time and size, without redirects. Source: "AssumeRole" and
+"AssumeRoleWithWebIdentity" of the Security Token Service, version 2018-08-13 (documents 1150/49456 and
+1150/49454), which name the international host; the second one is not signed.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +27,18 @@ from ..delivery import Ending, Handover, ending_of, kind_of
 from ..timeouts import within
 from . import MAX_BYTES, CredentialProvider, Credentials, IssuedCredentials, temporary_key
 
-# One small question over HTTP: bounded in time and size, followed nowhere.
-# The Security Token Service: what it is asked, and what it answers.
-#
-# Source: "AssumeRole" and "AssumeRoleWithWebIdentity" of STS, version 2018-08-13 (documents
-# 1150/49456 and 1150/49454), which name the international host and that the second one is not signed.
-#
-
-
 CONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class HttpOptions:
     """
-    How to get to a server.
+    How to send a request to a server.
 
-    :param direct: past every proxy, the environment's included.
-    :param proxies: proxy address by scheme, over those of the environment.
+    :param direct: use no proxy, not even the environment's.
+    :param proxies: proxy address by scheme; takes precedence over the environment's.
     :param verify: whether to check the TLS certificate.
-    :param seconds: for all of a question and its answer.
+    :param seconds: total timeout of request and answer.
     """
 
     direct: bool = False
@@ -52,7 +49,7 @@ class HttpOptions:
 
 @dataclass(frozen=True)
 class Page:
-    """An answer; it may hold a key, so its body is not printed."""
+    """An HTTP answer. It may hold a key, so its body is left out of ``repr``."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,7 +57,7 @@ class Page:
 
     @property
     def date(self) -> float | None:
-        """Return when it was written, in Unix seconds, None if it does not say."""
+        """Return the ``Date`` header in Unix seconds, None if there is none."""
         return Reply("", "", date_header=self.headers.get("Date", "")).date
 
 
@@ -72,10 +69,10 @@ def ask(
     data: bytes | None = None,
 ) -> Page:
     """
-    Ask a server: POST if there is data, else GET.
+    Send a request: POST if there is data, else GET.
 
-    :raises UnavailableError: it does not answer in time, which may pass.
-    :raises CredentialsError: its certificate is not trusted, or what it sends is too long.
+    :raises UnavailableError: the server does not answer in time; a later attempt may succeed.
+    :raises CredentialsError: its certificate is not trusted, or its answer is too long.
     """
     host = urlsplit(url).netloc
 
@@ -111,9 +108,9 @@ def ask(
 
 
 def _problem_of(host: str, error: Exception) -> UnavailableError | CredentialsError:
-    """Return what an error means: a handshake that is ended may pass, a certificate will not."""
+    """Return the error to raise: transient for a broken connection, final for a bad certificate."""
     free = Handover()
-    free.connect()  # a question costs nothing, so it is never in doubt
+    free.connect()  # an STS request is not charged, so it is never in doubt
     proxied = isinstance(error, requests.exceptions.ProxyError)
     match ending_of(error, free, proxied=proxied):
         case Ending.UNTRUSTED | Ending.NO_TLS:
@@ -130,7 +127,7 @@ def _problem_of(host: str, error: Exception) -> UnavailableError | CredentialsEr
 HOST = "sts.intl.tencentcloudapi.com"
 VERSION, SERVICE = "2018-08-13", "sts"
 SESSION_NAME = "airflow-provider-faceid"
-"""Names our sessions in the account's audit log."""
+"""Name of our sessions in the account's audit log."""
 DEFAULT_SECONDS = 7200
 
 _SIGNED_LATE = "AuthFailure.SignatureExpire"
@@ -141,20 +138,22 @@ _ADVICE = {
     "ResourceNotFound": "Check the name of the role",
     "InvalidParameter": "Check the role, its duration and its external id, or the pod's token",
 }
-"""What to do, by family of code."""
+"""Next step for a person, by the first part of the error code."""
 
 
 @dataclass(frozen=True)
 class StsRequest:
     """
-    What STS is asked.
+    One request to STS.
 
-    :param who: the origin, for messages.
+    :param provider: name of the credential provider, for error messages.
+    :param action: the STS Action.
     :param params: the request fields.
+    :param region: value of ``X-TC-Region``.
     :param key: signs the request; None for an Action that is not signed.
     """
 
-    who: str
+    provider: str
     action: str
     params: Mapping[str, object] = field(repr=False)
     region: str
@@ -164,9 +163,10 @@ class StsRequest:
 @dataclass(frozen=True)
 class Sts:
     """
-    An endpoint of STS and how to get there.
+    An STS endpoint and its HTTP options.
 
     :param url: scheme, host and port.
+    :param way: the options.
     """
 
     url: str = f"https://{HOST}"
@@ -177,44 +177,46 @@ class Sts:
         """Return host and port: the value that is signed."""
         return urlsplit(self.url).netloc
 
-    def temporary(self, question: StsRequest, clock: Clock) -> tuple[Credentials, float]:
+    def temporary(self, request: StsRequest, clock: Clock) -> tuple[Credentials, float]:
         """
-        Ask for a temporary key; return it and the seconds it is good for.
+        Request a temporary key; return it and its lifetime in seconds.
+
+        A request that is refused for its time is signed again with STS's time (clock skew).
 
         :raises UnavailableError: STS cannot answer now.
-        :raises CredentialsError: it refuses, or what it says is no key.
+        :raises CredentialsError: STS refuses, or its answer holds no valid key.
         """
-        action = question.action
-        reply = self._ask(question, clock.now())
-        if reply.code == _SIGNED_LATE and reply.date is not None:  # for a wrong clock of ours
-            reply = self._ask(question, reply.date)
-        where = f"{question.who}: {self.host}"
+        action = request.action
+        reply = self._send(request, clock.now())
+        if reply.code == _SIGNED_LATE and reply.date is not None:
+            reply = self._send(request, reply.date)
+        where = f"{request.provider}: {self.host}"
         if reply.code:
             code, request_id = reply.code, reply.request_id
             if look_up(action, code).outcome in _MAY_PASS:
-                told = f"{where} cannot answer {action} now"
-                raise UnavailableError(told, code=code, request_id=request_id)
+                text = f"{where} cannot answer {action} now"
+                raise UnavailableError(text, code=code, request_id=request_id)
             advice = _ADVICE.get(code.partition(".")[0], "Check the STS endpoint")
-            told = f"{where} refuses {action}. {advice}"
-            raise CredentialsError(told, code=code, request_id=request_id)
-        said = reply.fields.get("Credentials")
+            text = f"{where} refuses {action}. {advice}"
+            raise CredentialsError(text, code=code, request_id=request_id)
+        parts = reply.fields.get("Credentials")
         date = clock.now() if reply.date is None else reply.date
         return temporary_key(
             where,
-            said if isinstance(said, dict) else {},
+            parts if isinstance(parts, dict) else {},
             reply.fields.get("ExpiredTime"),
             date,
         )
 
-    def _ask(self, question: StsRequest, now: float) -> Reply:
-        who, action, key = question.who, question.action, question.key
-        body = json.dumps(question.params).encode()
+    def _send(self, request: StsRequest, now: float) -> Reply:
+        provider, action, key = request.provider, request.action, request.key
+        body = json.dumps(request.params).encode()
         headers = {"Content-Type": JSON_TYPE, "Host": self.host}
         signature = "SKIP" if key is None else self._signature(key, headers, body, int(now))
         headers |= {
             "X-TC-Action": action,
             "X-TC-Version": VERSION,
-            "X-TC-Region": question.region,
+            "X-TC-Region": request.region,
             "X-TC-Timestamp": str(int(now)),
             "Authorization": signature,
         }
@@ -223,14 +225,14 @@ class Sts:
         try:
             page = ask(self.url + "/", self.way, headers=headers, data=body)
         except (UnavailableError, CredentialsError) as error:
-            raise type(error)(f"{who}: {error}") from None
+            raise type(error)(f"{provider}: {error}") from None
         try:
             return read_reply(
                 action, page.status, page.body, date_header=page.headers.get("Date", "")
             )
         except UncertainError:
             raise UnavailableError(
-                f"{who}: {self.host} answers HTTP {page.status} without saying anything"
+                f"{provider}: {self.host} answers HTTP {page.status} without a readable body"
             ) from None
 
     def _signature(
@@ -247,19 +249,20 @@ class Sts:
 
 
 REGION = "ap-singapore"
-"""STS wants a region with every request; roles know none, so any of its own will do."""
+"""STS requires a region in each request. Roles have none, so any region of STS will do."""
 VARIABLES = ("TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN")
 
 
 @dataclass(frozen=True)
 class AssumedRole:
     """
-    A role that is assumed with the key of another origin.
+    Credential provider: a CAM role assumed with another key (STS ``AssumeRole``).
 
-    :param base: whose key STS is asked with: the connection's own, or an origin.
+    :param base: the key that signs the STS request, or the provider that issues it.
     :param role_arn: the role, such as ``qcs::cam::uin/100000000001:roleName/faceid``.
-    :param external_id: what the role may ask for besides.
-    :param seconds: how long each key is to be good.
+    :param external_id: external id, if the role's trust policy demands one.
+    :param seconds: requested lifetime of each key.
+    :param sts: the STS endpoint.
     """
 
     base: Credentials | CredentialProvider
@@ -270,7 +273,7 @@ class AssumedRole:
 
     @property
     def name(self) -> str:
-        """Name it in messages."""
+        """Return the provider's name for messages."""
         base = "the connection's key" if isinstance(self.base, Credentials) else self.base.name
         return f"role '{self.role_arn}' assumed with {base}"
 
@@ -278,14 +281,14 @@ class AssumedRole:
         """
         Assume the role.
 
-        :raises FaceIdError: the origin has no key, or STS gives none.
+        :raises FaceIdError: the base provider has no key, or STS issues none.
         """
-        origin: CredentialProvider = self
+        provider: CredentialProvider = self
         if isinstance(self.base, Credentials):
             key = self.base
         else:
             found = self.base.fetch(clock)
-            key, origin = found.key, self.over(found.origin)
+            key, provider = found.key, self.over(found.provider)
         params: dict[str, object] = {
             "RoleArn": self.role_arn,
             "RoleSessionName": SESSION_NAME,
@@ -293,21 +296,24 @@ class AssumedRole:
         }
         if self.external_id:
             params["ExternalId"] = self.external_id
-        question = StsRequest(self.name, "AssumeRole", params, REGION, key)
-        key, seconds = self.sts.temporary(question, clock)
-        return IssuedCredentials(key, origin, account=self.role_arn, seconds=seconds)
+        request = StsRequest(self.name, "AssumeRole", params, REGION, key)
+        key, seconds = self.sts.temporary(request, clock)
+        return IssuedCredentials(key, provider, account=self.role_arn, seconds=seconds)
 
     def over(self, base: CredentialProvider) -> AssumedRole:
-        """Return the same role over another base."""
+        """Return the same role assumed with another base provider."""
         return replace(self, base=base)
 
 
 @dataclass(frozen=True)
 class TkeOidc:
     """
-    The role of the TKE pod this process runs in; Kubernetes gives it a token and four variables.
+    Credential provider: the role of the TKE pod of this process, by its OIDC token.
 
-    :param seconds: how long each key is to be good.
+    Kubernetes provides the token file and the environment :data:`VARIABLES`.
+
+    :param seconds: requested lifetime of each key.
+    :param sts: the STS endpoint.
     """
 
     seconds: int = DEFAULT_SECONDS
@@ -317,9 +323,9 @@ class TkeOidc:
 
     def fetch(self, clock: Clock) -> IssuedCredentials:
         """
-        Exchange the pod's token, which Kubernetes renews, for a key.
+        Exchange the pod's token, which Kubernetes rotates, for a key.
 
-        :raises FaceIdError: a variable or the token is missing, or STS gives no key.
+        :raises FaceIdError: a variable or the token is missing, or STS issues no key.
         """
         found = {name: os.environ.get(name, "") for name in VARIABLES}
         if missing := [name for name, value in found.items() if not value]:
@@ -334,8 +340,8 @@ class TkeOidc:
             "RoleSessionName": SESSION_NAME,
             "DurationSeconds": self.seconds,
         }
-        question = StsRequest(self.name, "AssumeRoleWithWebIdentity", params, region, key=None)
-        key, seconds = self.sts.temporary(question, clock)
+        request = StsRequest(self.name, "AssumeRoleWithWebIdentity", params, region, key=None)
+        key, seconds = self.sts.temporary(request, clock)
         return IssuedCredentials(key, self, account=role_arn, seconds=seconds)
 
     def _token(self, path: Path) -> str:

@@ -55,7 +55,7 @@ def _nowhere_a_key(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(profile, "FILES", (profile.FILES[0], str(tmp_path / "etc")))
     monkeypatch.setattr(cvm_role, "METADATA", f"http://127.0.0.1:1{METADATA}")
-    monkeypatch.setattr(keys._KEEPERS, "all", {})
+    monkeypatch.setattr(keys._CACHE, "all", {})
 
 
 @pytest.fixture

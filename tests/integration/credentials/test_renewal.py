@@ -11,7 +11,10 @@ import pytest
 from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.credentials import providers as cvm_role
 from airflow_provider_faceid.client.credentials.providers import InstanceRole
-from airflow_provider_faceid.client.credentials.refresh import EARLY_SHARE, keys_of
+from airflow_provider_faceid.client.credentials.refresh import (
+    REFRESH_EARLY_SHARE,
+    signing_credentials,
+)
 from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError
@@ -57,11 +60,11 @@ def cloud(server, monkeypatch):
 
 @pytest.fixture(params=["cvm_role", "role"])
 def settings(request, cloud):
-    origin = {
+    provider = {
         "cvm_role": InstanceRole(),
         "role": AssumedRole(OWN, ROLE_ARN, sts=Sts(cloud.url)),
     }[request.param]
-    return {"credentials": origin, "hash_secret": HASH_SECRET, "deadline": 1e6}
+    return {"credentials": provider, "hash_secret": HASH_SECRET, "deadline": 1e6}
 
 
 class Hours(threading.Thread):
@@ -84,7 +87,7 @@ class Hours(threading.Thread):
             calls = len(self.account.ledger)
             if len(cloud.issued) > keys:
                 keys, next_step = len(cloud.issued), calls + 2 * IN_FLIGHT
-            is_due = cloud.expires - clock.now() <= EARLY_SHARE * cloud.seconds
+            is_due = cloud.expires - clock.now() <= REFRESH_EARLY_SHARE * cloud.seconds
             if keys and not is_due and calls >= next_step:
                 next_step = calls + 4
                 clock.advance(STEP_SECONDS)
@@ -115,7 +118,7 @@ def test_a_run_over_many_keys_answers_every_row_once_and_is_refused_nothing(
 
 def test_threads_and_coroutines_at_the_moment_of_expiry_ask_once(server, cloud):
     clock = ServiceTime(server.clock)
-    keys = keys_of(InstanceRole(), clock)
+    keys = signing_credentials(InstanceRole(), clock)
     keys.wait("kyc")
     server.clock.advance(cloud.seconds)
     got, at_once = [], threading.Barrier(33)
@@ -163,7 +166,9 @@ def test_a_key_that_is_revoked_and_given_again_ends_the_run_and_a_later_one_does
     cloud.issue = lambda: dict(first)
     bench.server.faults.add(FaultRule(AccountState(token="fresh"), nth=Nth(80, 80)))
     error, manifest = bench.fail(CredentialsError, settings=settings, max_in_flight=IN_FLIGHT)
-    assert "has no other than the one that was refused or has expired. A run goes on" in str(error)
+    assert "has no other key than the one that was refused or has expired. A run continues" in str(
+        error
+    )
     assert manifest["held"] == 0
     refused = [call for call in bench.calls() if call["error"]]
     assert 1 <= len(refused) <= IN_FLIGHT
@@ -187,7 +192,7 @@ def test_an_origin_that_is_away_stops_the_run_only_when_the_key_expires(
         assert soon(lambda: cloud.issued and bill[ID_CARD] >= 40)
         cloud.trouble = away
         clock.advance(950)
-        assert soon(lambda: "No new key" in caplog.text and bill[ID_CARD] >= 80)
+        assert soon(lambda: "Credential refresh failed" in caplog.text and bill[ID_CARD] >= 80)
         clock.advance(51)
 
     expiring = threading.Thread(target=expire)
@@ -198,7 +203,7 @@ def test_an_origin_that_is_away_stops_the_run_only_when_the_key_expires(
         expiring.join(PATIENCE)
     assert str(error).startswith("Connection 'faceid_default': no key. ")
     assert f"{settings['credentials'].name}: {cloud.url[7:]}" in str(error)
-    assert "No new key; the old one is good for another" in caplog.text
+    assert "Credential refresh failed; the present key expires in" in caplog.text
     assert manifest["held"] == 0
     assert 80 <= manifest["answered"] < ROWS
     cloud.trouble = lambda _: False

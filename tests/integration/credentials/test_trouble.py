@@ -14,7 +14,7 @@ from airflow_provider_faceid.api.messages import UNPACKED
 from airflow_provider_faceid.client.credentials import MAX_BYTES, Credentials
 from airflow_provider_faceid.client.credentials import providers as cvm_role
 from airflow_provider_faceid.client.credentials import sts as web
-from airflow_provider_faceid.client.credentials.providers import Chain, InstanceRole
+from airflow_provider_faceid.client.credentials.providers import InstanceRole, ProviderChain
 from airflow_provider_faceid.client.credentials.sts import AssumedRole, HttpOptions, Sts, TkeOidc
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError, UnavailableError
@@ -35,10 +35,10 @@ def assumed(cloud: Cloud, **changes) -> AssumedRole:
 def refusal(told):
     """Fetch in vain; return what is said, which holds no secret, and how long it took."""
 
-    def refusal(origin, kind=CredentialsError):
+    def refusal(provider, kind=CredentialsError):
         began = time.monotonic()
         with pytest.raises(kind) as error:
-            origin.fetch(SYSTEM_CLOCK)
+            provider.fetch(SYSTEM_CLOCK)
         assert type(error.value) is kind
         return told(error.value), time.monotonic() - began
 
@@ -46,8 +46,8 @@ def refusal(told):
 
 
 @pytest.fixture(params=["cvm_role", "role", "tke_oidc"])
-def origin(request, metadata, pod):
-    """Each origin that asks over the network, and how its messages begin."""
+def provider(request, metadata, pod):
+    """Each provider that asks over the network, and how its messages begin."""
     return {
         "cvm_role": InstanceRole(),
         "role": assumed(metadata),
@@ -55,42 +55,46 @@ def origin(request, metadata, pod):
     }[request.param]
 
 
-def hurry(monkeypatch, origin):
-    """Let an origin wait for less long."""
-    monkeypatch.setattr(cvm_role, "WAY", QUICK)
+def hurry(monkeypatch, provider):
+    """Let a provider wait for less long."""
+    monkeypatch.setattr(cvm_role, "METADATA_OPTIONS", QUICK)
     return (
-        origin
-        if isinstance(origin, InstanceRole)
-        else replace(origin, sts=Sts(origin.sts.url, QUICK))
+        provider
+        if isinstance(provider, InstanceRole)
+        else replace(provider, sts=Sts(provider.sts.url, QUICK))
     )
 
 
 def test_limits_of_time_are_short():
-    assert (cvm_role.WAY.direct, cvm_role.WAY.seconds, HttpOptions().seconds) == (True, 5.0, 10.0)
+    assert (
+        cvm_role.METADATA_OPTIONS.direct,
+        cvm_role.METADATA_OPTIONS.seconds,
+        HttpOptions().seconds,
+    ) == (True, 5.0, 10.0)
     assert web.CONNECT_SECONDS == 2.0
 
 
-def test_an_address_nobody_listens_at_is_named(refusal, monkeypatch, origin, metadata):
+def test_an_address_nobody_listens_at_is_named(refusal, monkeypatch, provider, metadata):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
     monkeypatch.setattr(cvm_role, "METADATA", f"http://{address}{METADATA}")
-    if not isinstance(origin, InstanceRole):
-        origin = replace(origin, sts=Sts(f"http://{address}"))
-    message, seconds = refusal(origin, UnavailableError)
-    assert message.startswith(f"{origin.name}: {address} cannot be reached (NewConnectionError)")
+    if not isinstance(provider, InstanceRole):
+        provider = replace(provider, sts=Sts(f"http://{address}"))
+    message, seconds = refusal(provider, UnavailableError)
+    assert message.startswith(f"{provider.name}: {address} cannot be reached (NewConnectionError)")
     assert seconds < SOON
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for(refusal, monkeypatch, origin, metadata):
+def test_a_server_that_does_not_answer_is_not_waited_for(refusal, monkeypatch, provider, metadata):
     metadata.trouble = lambda _: metadata.stopping.wait(60)
-    message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
+    message, seconds = refusal(hurry(monkeypatch, provider), UnavailableError)
     assert "127.0.0.1" in message
-    assert message.startswith(f"{origin.name}: 127.0.0.1")
+    assert message.startswith(f"{provider.name}: 127.0.0.1")
     assert 0.4 < seconds < SOON
 
 
-def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, metadata):
+def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, provider, metadata):
     """Every byte resets the time limit of a read; that of the whole goes on."""
 
     def dribble(answering):
@@ -101,18 +105,18 @@ def test_a_server_that_dribbles_is_not_waited_for(refusal, monkeypatch, origin, 
                 break
 
     metadata.trouble = dribble
-    message, seconds = refusal(hurry(monkeypatch, origin), UnavailableError)
+    message, seconds = refusal(hurry(monkeypatch, provider), UnavailableError)
     assert "does not answer within 0.5 s" in message
     assert seconds < SOON
 
 
-def test_a_server_that_hangs_up_may_come_back(refusal, origin, metadata):
+def test_a_server_that_hangs_up_may_come_back(refusal, provider, metadata):
     metadata.trouble = lambda answering: answering.connection.shutdown(socket.SHUT_RDWR)
-    assert "127.0.0.1" in refusal(origin, UnavailableError)[0]
+    assert "127.0.0.1" in refusal(provider, UnavailableError)[0]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(refusal, origin, metadata, status):
+def test_a_redirect_is_not_followed(refusal, provider, metadata, status):
     asked = threading.Event()
 
     def redirect(answering):
@@ -121,7 +125,7 @@ def test_a_redirect_is_not_followed(refusal, origin, metadata, status):
         answering.say(status, b"", Location=f"{metadata.url}/elsewhere")
 
     metadata.trouble = redirect
-    message, _ = refusal(origin)
+    message, _ = refusal(provider)
     assert str(status) in message
     assert not asked.is_set()
     assert len(metadata.requests) == 1
@@ -143,11 +147,11 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:24]))
-def test_garbage_is_no_key_and_not_shown(refusal, origin, metadata, body):
+def test_garbage_is_no_key_and_not_shown(refusal, provider, metadata, body):
     metadata.trouble = lambda answering: answering.say(200, body)
     with pytest.raises((CredentialsError, UnavailableError)) as error:
-        origin.fetch(SYSTEM_CLOCK)
-    assert str(error.value).startswith(f"{origin.name}: 127.0.0.1")
+        provider.fetch(SYSTEM_CLOCK)
+    assert str(error.value).startswith(f"{provider.name}: 127.0.0.1")
     assert "hush" not in str(error.value)
 
 
@@ -159,7 +163,7 @@ def test_garbage_behind_the_name_of_a_role_is_no_key(refusal, metadata, body):
 
 
 @pytest.mark.parametrize("length", [MAX_BYTES + 1, 10**9])
-def test_an_answer_that_is_too_long_is_not_read(refusal, origin, metadata, length):
+def test_an_answer_that_is_too_long_is_not_read(refusal, provider, metadata, length):
     def flood(answering):
         answering.send_response_only(200)
         answering.send_header("Content-Length", str(length))
@@ -173,21 +177,21 @@ def test_an_answer_that_is_too_long_is_not_read(refusal, origin, metadata, lengt
             left -= 2**16
 
     metadata.trouble = flood
-    message, seconds = refusal(origin)
+    message, seconds = refusal(provider)
     assert message.endswith(
         f"127.0.0.1:{metadata.url[17:]} sends more than 65536 bytes, which is no key"
     )
     assert seconds < SOON
 
 
-def test_a_packed_answer_is_asked_for_by_nobody_and_not_unpacked(origin, metadata, refusal):
+def test_a_packed_answer_is_asked_for_by_nobody_and_not_unpacked(provider, metadata, refusal):
     seen = []
     metadata.trouble = lambda answering: (
         seen.append(answering.headers["Accept-Encoding"])
         or (answering.say(200, b"\x1f\x8b\x08\x00", Content_Encoding="gzip"))
     )
     with pytest.raises((CredentialsError, UnavailableError)):
-        origin.fetch(SYSTEM_CLOCK)
+        provider.fetch(SYSTEM_CLOCK)
     assert seen == [UNPACKED["Accept-Encoding"]] == ["identity"]
 
 
@@ -225,15 +229,15 @@ def test_a_role_that_gets_no_key_is_named_with_the_code(refusal, metadata):
 
 
 @pytest.mark.parametrize("seconds", [0, -60])
-def test_a_key_that_has_expired_already_is_none(refusal, origin, metadata, seconds):
+def test_a_key_that_has_expired_already_is_none(refusal, provider, metadata, seconds):
     metadata.seconds = seconds
-    assert "Check this machine's clock (NTP)" in refusal(origin)[0]
+    assert "Check this machine's clock (NTP)" in refusal(provider)[0]
 
 
 @pytest.mark.parametrize("ahead_s", [-4000, 4000])
-def test_a_wrong_clock_of_this_machine_is_no_trouble(origin, metadata, ahead_s):
+def test_a_wrong_clock_of_this_machine_is_no_trouble(provider, metadata, ahead_s):
     metadata.ahead_s = ahead_s
-    assert origin.fetch(SYSTEM_CLOCK).seconds == pytest.approx(7200, abs=3)
+    assert provider.fetch(SYSTEM_CLOCK).seconds == pytest.approx(7200, abs=3)
 
 
 @pytest.mark.parametrize(
@@ -253,9 +257,9 @@ def test_what_sts_refuses_is_told_with_code_and_request_id(
     refusal, metadata, pod, *, code, kind, advice
 ):
     metadata.trouble = lambda answering: answering.refuse(code) or True
-    for origin in (assumed(metadata), TkeOidc(sts=Sts(metadata.url))):
-        message, _ = refusal(origin, kind)
-        assert message.startswith(f"{origin.name}: 127.0.0.1")
+    for provider in (assumed(metadata), TkeOidc(sts=Sts(metadata.url))):
+        message, _ = refusal(provider, kind)
+        assert message.startswith(f"{provider.name}: 127.0.0.1")
         assert advice in message
         assert message.endswith(f"[code {code}, RequestId r-1]")
 
@@ -274,16 +278,16 @@ def test_a_role_asked_for_wrongly_is_refused(refusal, cloud, changes, code):
 
 
 def test_the_duration_is_asked_for(cloud, pod):
-    for origin in (assumed(cloud, seconds=900), TkeOidc(900, Sts(cloud.url))):
-        origin.fetch(SYSTEM_CLOCK)
+    for provider in (assumed(cloud, seconds=900), TkeOidc(900, Sts(cloud.url))):
+        provider.fetch(SYSTEM_CLOCK)
     assert [params["DurationSeconds"] for params in cloud.params] == [900, 900]
 
 
 def test_the_token_of_a_pod_is_read_each_time(cloud, pod, refusal):
-    origin = TkeOidc(sts=Sts(cloud.url))
-    origin.fetch(SYSTEM_CLOCK)
+    provider = TkeOidc(sts=Sts(cloud.url))
+    provider.fetch(SYSTEM_CLOCK)
     pod.write_text("hush-hush-new-token\n")
-    refusal(origin)
+    refusal(provider)
     assert cloud.params[1]["WebIdentityToken"] == "hush-hush-new-token"
 
 
@@ -322,7 +326,7 @@ def test_a_region_that_is_none_gets_into_no_header(refusal, cloud, pod, monkeypa
 
 def test_a_chain_tells_what_each_one_says(refusal, metadata):
     metadata.trouble = lambda answering: answering.say(404, b"")
-    message, _ = refusal(Chain((InstanceRole(), TkeOidc())))
+    message, _ = refusal(ProviderChain((InstanceRole(), TkeOidc())))
     assert re.fullmatch(
         r"cvm_role: \S+ answers HTTP 404\. Bind a role to this instance; tke_oidc: TKE_REGION is "
         "missing in the environment",
@@ -388,13 +392,13 @@ class TestTls:
 
             hangs_up = threading.Thread(target=hang_up)
             hangs_up.start()
-            origin = AssumedRole(KEY, ROLE_ARN, sts=Sts(url))
-            message, _ = refusal(origin, UnavailableError)
+            provider = AssumedRole(KEY, ROLE_ARN, sts=Sts(url))
+            message, _ = refusal(provider, UnavailableError)
             hangs_up.join(10)
         assert "cannot be reached" in message
 
     @unverified
     def test_a_connection_that_checks_none_checks_none_here(self, clouds, tls):
         cloud = clouds(tls)
-        origin = assumed(cloud, sts=Sts(cloud.url, HttpOptions(verify=False)))
-        assert origin.fetch(SYSTEM_CLOCK).account == ROLE_ARN
+        provider = assumed(cloud, sts=Sts(cloud.url, HttpOptions(verify=False)))
+        assert provider.fetch(SYSTEM_CLOCK).account == ROLE_ARN

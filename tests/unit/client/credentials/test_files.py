@@ -41,9 +41,9 @@ def files(monkeypatch, tmp_path):
     return home / ".tencentcloud" / "credentials", etc
 
 
-def refusal(origin) -> str:
+def refusal(provider) -> str:
     with pytest.raises(CredentialsError) as error:
-        origin.fetch(SYSTEM_CLOCK)
+        provider.fetch(SYSTEM_CLOCK)
     assert "hush" not in str(error.value)
     return str(error.value)
 

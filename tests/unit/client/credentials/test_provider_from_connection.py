@@ -7,10 +7,10 @@ import pytest
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.credentials.providers import (
-    Chain,
     Environment,
     InstanceRole,
     Profile,
+    ProviderChain,
     provider_from_connection,
 )
 from airflow_provider_faceid.client.credentials.sts import (
@@ -32,7 +32,7 @@ def choose(login=None, password=None, **given):
 
 
 @pytest.mark.parametrize(
-    ("fields", "origin"),
+    ("fields", "provider"),
     [
         ({"credentials": "environment"}, Environment()),
         ({"credentials": "profile"}, Profile("default")),
@@ -43,7 +43,7 @@ def choose(login=None, password=None, **given):
         ({"credentials": "tke_oidc", "role_duration": 900}, TkeOidc(900)),
         (
             {"credentials": "default"},
-            Chain((Environment(), Profile(), InstanceRole(), TkeOidc())),
+            ProviderChain((Environment(), Profile(), InstanceRole(), TkeOidc())),
         ),
         ({"credentials": "environment", "role_arn": ROLE}, AssumedRole(Environment(), ROLE)),
         (
@@ -52,12 +52,12 @@ def choose(login=None, password=None, **given):
         ),
     ],
 )
-def test_a_form_leads_to_an_origin(fields, origin):
-    assert choose(**fields) == origin
+def test_a_form_leads_to_a_provider(fields, provider):
+    assert choose(**fields) == provider
 
 
 def test_the_default_asks_in_the_order_of_the_official_sdk():
-    names = [origin.name for origin in choose(credentials="default").origins]
+    names = [provider.name for provider in choose(credentials="default").providers]
     assert names == ["environment", "profile 'default'", "cvm_role", "tke_oidc"]
 
 
@@ -67,9 +67,9 @@ def test_the_connections_own_key_may_assume_a_role():
 
 def test_sts_is_reached_as_face_id_is():
     fields = {"verify": False, "proxies": {"https": "http://proxy:3128", "http": "http://p"}}
-    origin = choose(credentials="tke_oidc", sts_endpoint="sts.example:8443", **fields)
+    provider = choose(credentials="tke_oidc", sts_endpoint="sts.example:8443", **fields)
     way = HttpOptions(proxies=(("http", "http://p"), ("https", "http://proxy:3128")), verify=False)
-    assert origin.sts == Sts("https://sts.example:8443", way)
+    assert provider.sts == Sts("https://sts.example:8443", way)
 
 
 def test_sts_is_the_international_one_over_tls_unless_the_form_says_otherwise():
@@ -125,11 +125,11 @@ def test_a_bad_sts_endpoint_is_named():
 
 
 def test_printing_an_origin_shows_no_secret():
-    origin = AssumedRole(
+    provider = AssumedRole(
         Credentials("an-id", "hush-key", "hush-token"),
         ROLE,
         "hush-customer",
         sts=Sts(way=HttpOptions(proxies=(("https", "http://me:hush-word@proxy"),))),
     )
-    assert "hush" not in repr(origin) + origin.name
-    assert ROLE in origin.name
+    assert "hush" not in repr(provider) + provider.name
+    assert ROLE in provider.name

@@ -1,4 +1,4 @@
-"""Every origin, from the connection to an answered call, in both clients and by the Test button."""
+"""Every provider, from the connection to an answered call, in both clients and by the Test button."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def params(ordinary):
 
 @pytest.fixture
 def everywhere(environment, file, metadata, pod):
-    """Let every origin have a key."""
+    """Let every provider have a key."""
     environment(*KEY)
     file(secret_id=KEY[0], secret_key=KEY[1])
     return metadata
@@ -65,8 +65,8 @@ ORIGINS = {
 
 
 @pytest.fixture(params=ORIGINS)
-def origin(request, connect, simulator, everywhere):
-    """Return a hook, what it has to ask, and what the origin is called."""
+def provider(request, connect, simulator, everywhere):
+    """Return a hook, what it has to ask, and what the provider is called."""
     fields, asked, name = ORIGINS[request.param]
     fields = {"credentials": request.param, **fields}
     if asked and asked[-1].startswith("Assume"):
@@ -76,16 +76,16 @@ def origin(request, connect, simulator, everywhere):
     return hook, asked, name
 
 
-def test_calls_are_answered_and_the_key_is_fetched_once(client, origin, everywhere, params, told):
-    hook, asked, _ = origin
+def test_calls_are_answered_and_the_key_is_fetched_once(client, provider, everywhere, params, told):
+    hook, asked, _ = provider
     verdicts = client.ask_all(hook, [(ID_CARD, params)] * 3)
     assert [verdict.outcome for verdict in verdicts] == ["match"] * 3
     assert everywhere.requests == asked
     told(hook.settings)
 
 
-def test_the_button_fetches_anew_and_names_the_origin(origin, everywhere, told):
-    hook, asked, name = origin
+def test_the_button_fetches_anew_and_names_the_provider(provider, everywhere, told):
+    hook, asked, name = provider
     for times in (1, 2):
         works, message = hook.test_connection()
         assert works
@@ -93,8 +93,8 @@ def test_the_button_fetches_anew_and_names_the_origin(origin, everywhere, told):
         assert everywhere.requests == asked * times
 
 
-def test_requests_of_ones_own_are_signed_as_well(origin, params, simulator):
-    hook, *_ = origin
+def test_requests_of_ones_own_are_signed_as_well(provider, params, simulator):
+    hook, *_ = provider
     answer = hook.get_conn().post(
         hook.settings.url + "/", json=params, headers={"X-TC-Action": ID_CARD}
     )
@@ -113,7 +113,7 @@ def test_an_account_is_named_for_good_by_its_role_or_lasting_key(
     """All workers of an account meet at one row of the pace, whatever their keys are just now."""
 
     def row(kind, **fields):
-        keys._KEEPERS.all.clear()
+        keys._CACHE.all.clear()
         return without_key(credentials=kind, **fields).rate_limiter(ID_CARD)._row._name
 
     own = connect(simulator.url).rate_limiter(ID_CARD)._row._name
