@@ -29,9 +29,8 @@ from ..exceptions import (
 )
 from .credentials import Credentials
 from .delivery import Delivery, delivery_of_error
-from .field_encryption import Encrypt
 from .retry import RetryAction, Tries, decide
-from .settings import Settings
+from .settings import Encrypt, Settings
 from .upload import Traffic, Upload
 
 

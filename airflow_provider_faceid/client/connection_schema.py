@@ -1,4 +1,4 @@
-"""The connection's extra fields: each checked against what the form's schema says of it."""
+"""Connection schema: validates the connection's Endpoint and Extra against the form's JSON schema."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from typing import Any
 from ..exceptions import ConfigurationError
 from ..get_provider_info import get_provider_info
 from ..text import unknown
-
-# An endpoint as people write it, as a URL without a path.
-
 
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)"
@@ -32,12 +29,15 @@ def url_of(
     default: str,
 ) -> str:
     """
-    Return scheme, host and, unless it is the scheme's own, port.
+    Return a URL of scheme, host and, unless it is the scheme's default, port.
 
-    :param field: what the field is called, for the message.
-    :param host: a host name, or a URL without a path; the default if empty.
-    :param schema: ``http`` to go without TLS; anything else is https.
-    :raises ConfigurationError: it is neither.
+    :param conn_id: the Airflow connection, named in error messages.
+    :param field: name of the field, for error messages.
+    :param host: a host name, or a URL without a path; ``default`` if empty.
+    :param port: used if ``host`` names none.
+    :param schema: ``http`` for no TLS; any other value means https.
+    :param default: host name to use, also the example in the error.
+    :raises ConfigurationError: ``host`` is neither a host name nor such a URL.
     """
     host = (host or default).strip().rstrip("/").lower()
     if "://" not in host:
@@ -62,9 +62,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
 }
 VISIBLE = re.compile(r"[!-~]*")
-"""What an HTTP header carries unharmed."""
+"""Characters that an HTTP header carries unchanged."""
 _LINES = re.compile(r"[ -~\r\n\t]*")
-"""What a key may be pasted as."""
+"""Characters of a pasted key: printable ASCII, line breaks and tabs."""
 
 
 @cache
@@ -86,14 +86,14 @@ _OF_HTTP = {
     "trust_env": "the environment's proxies and certificates are used unless 'proxies' says others",
     "verify_ssl": "say it in 'verify'",
 }
-"""What Airflow's HTTP connections know and ours does not, with the reason."""
+"""Extra fields of Airflow's HTTP connections that this one refuses, with the reason."""
 
 
 def refuse_no_object(conn_id: str, text: str | None) -> None:
     """
-    Refuse an Extra that is no JSON object: Airflow would read it as an empty one.
+    Refuse an Extra that is no JSON object; Airflow itself would read it as empty.
 
-    :raises ConfigurationError: the connection is named, and nothing of the text shown.
+    :raises ConfigurationError: it is none; the message names the connection and quotes nothing.
     """
     if not text or not text.strip():
         return
@@ -107,10 +107,10 @@ def refuse_no_object(conn_id: str, text: str | None) -> None:
 
 def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
     """
-    Refuse fields that do not exist: whoever misspells one takes it for set.
+    Refuse unknown fields: a misspelt one would be ignored silently.
 
     :param given: the connection's Extra.
-    :raises ConfigurationError: the fields are named, with the nearest that exist.
+    :raises ConfigurationError: a field is unknown; it is named, with the nearest known one.
     """
     known = form_fields().keys()
     for name, reason in _OF_HTTP.items():
@@ -124,9 +124,9 @@ def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
 
 def checked(conn_id: str, name: str, value: object) -> Any:
     """
-    Return a field's value in its type, None if it is empty.
+    Return a field's value in the type of its schema, None if it is empty.
 
-    :raises ConfigurationError: it is mistyped or out of range; connection and field are named.
+    :raises ConfigurationError: the value is mistyped or out of range; connection and field are named.
     """
     schema = form_fields()[name]["schema"]
     if value is None or value == "":
@@ -139,7 +139,7 @@ def checked(conn_id: str, name: str, value: object) -> Any:
     if fits and isinstance(value, int | float) and low is not None:
         fits = low <= value <= high
     if fits and isinstance(value, str):
-        # Most texts end up in headers, where anything else would fail, and be quoted, in every call.
+        # Most texts become header values. Other characters would fail in each call, and be quoted.
         allowed = _LINES if schema.get("format") == "multiline" else VISIBLE
         shortest, longest = schema.get("minLength", 0), schema.get("maxLength", len(value))
         fits = shortest <= len(value) <= longest and bool(allowed.fullmatch(value))
@@ -155,7 +155,7 @@ def checked(conn_id: str, name: str, value: object) -> Any:
 
 
 def _from_text(value: str) -> object:
-    """Read what an older form or a connection URI stores as text; numbers and JSON look alike."""
+    """Parse a value that an older form or a connection URI stores as text."""
     try:
         return json.loads(value.lower() if value in {"True", "False"} else value)
     except ValueError:

@@ -1,11 +1,13 @@
-"""What a connection says, checked once and typed."""
+"""Settings: the Airflow connection's fields, validated once and typed; its proxy and encryption."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,29 +16,26 @@ from requests.utils import get_environ_proxies, select_proxy
 from ..api.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
 from ..api.id_card import Check
 from ..api.verdict import DEFAULT_THRESHOLD
+from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError
 from ..text import unknown
 from .connection_schema import checked, form_fields, refuse_unknown, url_of
 from .credentials import CredentialProvider, Credentials
 from .credentials.providers import provider_from_connection
-from .field_encryption import NONE, encrypt_of, refuse_keys_without_use
-
-# The proxy both transports take: the connection's, else the environment's. HTTP and HTTPS only.
-
 
 SCHEMES = frozenset({"http", "https"})
 _NAMED = frozenset({"socks", "socks4", "socks4a", "socks5", "socks5h", "ftp", "quic"})
-"""Schemes that may stand in a message; what is before ``://`` may be anything, a password too."""
+"""Schemes that may be quoted in a message. Any other text before ``://`` may hold a password."""
 _ABOUT = re.compile(r"(https?|all)(://[^/\s]+)?")
-"""What a proxy may be for: a scheme, and a host if it is for that host alone."""
+"""Keys of ``proxies``: a scheme, with a host if the proxy is for that host alone."""
 
 
 def proxy_of(url: str, proxies: Mapping[str, str]) -> str | None:
     """
-    Return the proxy for an address, None if it is reached directly.
+    Return the HTTP proxy for an address, None if it is reached directly.
 
     :param url: scheme and host of the endpoint.
-    :param proxies: by scheme, over those of the environment.
+    :param proxies: proxy address by scheme; takes precedence over the environment's.
     """
     proxy = select_proxy(url, {**get_environ_proxies(url), **proxies})
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
@@ -44,9 +43,10 @@ def proxy_of(url: str, proxies: Mapping[str, str]) -> str | None:
 
 def check_proxies(conn_id: str, url: str, proxies: Mapping[str, str]) -> None:
     """
-    Refuse proxies that the transports cannot use: a request would go to their port as it is.
+    Refuse proxies that the transports do not support: they would receive a plain HTTP request.
 
-    :raises ConfigurationError: one is of another scheme, has no host, or is for no scheme of ours.
+    :raises ConfigurationError: a proxy has another scheme than HTTP and HTTPS, has no host, or is
+        for another scheme than ``http``, ``https`` and ``all``.
     """
     for about, proxy in proxies.items():
         if not _ABOUT.fullmatch(about):
@@ -72,9 +72,9 @@ def _check(which: str, proxy: str) -> None:
         parts, has_host = urlsplit("http://"), False
     scheme = parts.scheme.lower()
     if scheme not in SCHEMES:
-        told = scheme.upper() if scheme in _NAMED else "no HTTP proxy"
+        kind = scheme.upper() if scheme in _NAMED else "no HTTP proxy"
         raise ConfigurationError(
-            f"{which} is {told}. Only HTTP and HTTPS proxies are supported, such as "
+            f"{which} is {kind}. Only HTTP and HTTPS proxies are supported, such as "
             "http://proxy:3128; check the connection and the variables HTTPS_PROXY and ALL_PROXY"
         )
     if not has_host:
@@ -86,38 +86,48 @@ UNLISTED_QUOTA = 20
 
 NO_LIMITS = IdentityLimits(id_card_per_day=0, name_per_day=0)
 
+NONE, KMS = "none", "KMS"
+"""Values of the field ``encryption`` besides the algorithms of :mod:`..api.encryption.ciphers`."""
+
+KEY_FIELDS = frozenset({"encryption_public_key", "kms_secret", "kms_ciphertext_blob"})
+"""Fields with key material for field encryption."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """
     One Face ID account and how to call it.
 
-    :param credentials: its key, or where its keys come from.
-    :param hash_secret: keys the hashes of people; the SecretKey of a lasting key if empty.
+    :param credentials: its API key, or the provider that issues its keys.
+    :param hash_secret: HMAC key of pseudonyms; the SecretKey of a permanent key if empty.
     :param conn_id: the Airflow connection, named in error messages.
     :param url: scheme, host and port, without a path.
     :param quotas: calls per second by Action, where they differ from the documented ones.
-    :param identity_limits: calls about one person by Action, where they differ likewise.
-    :param pace_share: share of the quota to use, 0.01-1.
-    :param timeout: seconds for one request, from DNS to the last byte of the answer. For a photo they
-        begin anew with all that the network takes of it, and with its last byte.
-    :param connect_timeout: seconds for DNS, connecting and TLS; never more than half of a request's.
+    :param identity_limits: calls about one person by Action, where they differ from the documented
+        ones.
+    :param region: value of the header ``X-TC-Region``; not sent if empty.
+    :param language: language of descriptions, ``en-US`` or ``zh-CN``.
+    :param pace_share: target utilisation of the quota, 0.01-1.
+    :param timeout: seconds for one request, from DNS to the last byte of the answer. For a photo the
+        timeout restarts with each progress of the upload, and with its last byte.
+    :param connect_timeout: seconds for DNS, TCP and TLS; at most half of a request's timeout.
     :param deadline: seconds for one call with all its requests and pauses, from the first request;
         uploads of photos are left out.
     :param max_attempts: requests for one answer while the service is unavailable.
     :param repeat_gateway_errors: whether calls that a gateway answers with HTTP 502 or 503 are
-        repeated: it never forwards a call that it fails.
-    :param outage_patience: seconds a run over a table waits while nobody is answered.
-    :param throttle_patience: throttled answers one call puts up with, a second or so each.
+        retried: the gateway never forwards a call that it fails.
+    :param outage_patience: outage timeout of a run over a table, in seconds: the run gives up after
+        this time without an answer.
+    :param throttle_patience: throttled answers after which a call gives up, about a second each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
-    :param id_card_check: how strictly an ID number is read before it is sent.
+    :param id_card_check: how strictly an ID number is checked before it is sent.
     :param encryption: how ``IdCard`` and ``Name`` are encrypted: an algorithm, ``KMS`` or ``none``.
-    :param encryption_public_key: the service's key for it, the published one if empty.
+    :param encryption_public_key: the service's public key for it; the published one if empty.
     :param kms_secret: data key of KMS, in Base64.
-    :param kms_ciphertext_blob: the same, for the service alone.
+    :param kms_ciphertext_blob: the same data key, encrypted by KMS for the service.
     :param verify: whether to check the TLS certificate.
-    :param proxies: proxy address by scheme; may hold a password, so it is not printed.
-    :param state_conn_id: connection of the database in which all workers keep the pace.
+    :param proxies: proxy address by scheme; left out of ``repr``, as it may hold a password.
+    :param state_conn_id: connection of the state store, the database that all workers share.
     """
 
     credentials: Credentials | CredentialProvider
@@ -148,16 +158,16 @@ class Settings:
 
     @property
     def host(self) -> str:
-        """Return host and, unless it is the scheme's own, port: the value that is signed."""
+        """Return host and, unless it is the scheme's default, port: the ``Host`` that is signed."""
         return urlsplit(self.url).netloc
 
     @property
     def hmac_key(self) -> str:
         """
-        Return the secret by which hashes of people are made: ledger, counters, result table.
+        Return the HMAC key of pseudonyms in ledger, identity counters and result table.
 
-        :raises ConfigurationError: there is none that lasts, as a temporary SecretKey does not, nor
-            one that is not the connection's own.
+        :raises ConfigurationError: there is no permanent one: no ``hash_secret``, and the API key is
+            temporary or comes from a credential provider.
         """
         if self.hash_secret:
             return self.hash_secret
@@ -165,22 +175,22 @@ class Settings:
             return self.credentials.secret_key
         raise ConfigurationError(
             f"Connection '{self.conn_id}': keys that are temporary, or not the connection's own, "
-            "need the extra field 'hash_secret': under another SecretKey nobody would be known "
-            "again, and be paid for twice"
+            "need the extra field 'hash_secret': under another SecretKey earlier answers are not "
+            "found, and each person is paid for again"
         )
 
     @property
     def renewable(self) -> bool:
-        """Say whether there may be another key when one is refused."""
+        """Return whether a refused key can be refreshed."""
         return not isinstance(self.credentials, Credentials)
 
     def quota(self, action: str) -> int:
-        """Return the calls per second the account may make."""
+        """Return the quota of an Action, in calls per second."""
         documented = ACTIONS[action].quota if action in ACTIONS else UNLISTED_QUOTA
         return self.quotas.get(action, documented)
 
     def limits(self, action: str) -> IdentityLimits:
-        """Return how often one person may be asked about; an Action without a row has no limits."""
+        """Return an Action's limits per identity; an Action without a row has none."""
         documented = ACTIONS[action].identity_limits if action in ACTIONS else NO_LIMITS
         return self.identity_limits.get(action, documented)
 
@@ -231,7 +241,7 @@ def parse_settings(
         **given,
     )
     check_proxies(conn_id, settings.url, settings.proxies)
-    encrypt_of(settings)  # a key that is none is told now, and not by the first call
+    encrypt_of(settings)  # a malformed key fails here, not in the first call
     return settings
 
 
@@ -240,14 +250,14 @@ _BOUNDS = (
     ("connect_timeout", "timeout", 2, "of which the other half is for the request itself"),
     ("connect_timeout", "deadline", 2, "of which the other half is for the request itself"),
 )
-"""A field of seconds, another one, how many times it has to fit into that, and why."""
+"""Shorter time limit, longer one, how many times the first must fit into the second, and why."""
 
 
 def _times(conn_id: str, given: Mapping[str, Any]) -> dict[str, float]:
     """
-    Return time limits that agree: one that is not said follows those that are.
+    Return consistent time limits: defaults follow the limits that are set.
 
-    :raises ConfigurationError: two that are said contradict each other.
+    :raises ConfigurationError: two limits that are set contradict each other.
     """
     for short, long, times, reason in _BOUNDS:
         if short in given and long in given and given[short] * times > given[long]:
@@ -267,7 +277,7 @@ def _times(conn_id: str, given: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:
-    """Lay what is given over the documented limits."""
+    """Return the documented limits per identity with the connection's overrides."""
     names = {limit.name for limit in fields(IdentityLimits)}
     found = {}
     for action, limits in given.items():
@@ -287,3 +297,57 @@ def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, Identi
             )
         found[action] = replace(ACTIONS[action].identity_limits, **limits)
     return found
+
+
+Encrypt = Callable[[Mapping[str, object]], Mapping[str, object]]
+"""Encrypts the fields of a request; called anew for each request."""
+
+
+def encrypt_of(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Encrypt | None:
+    """
+    Return the field encryption of one client, None if fields are sent in plain text.
+
+    It is thread-safe. It holds a data key that serves many requests, so make one for each client.
+
+    :param clock: measures the age of the data key.
+    :raises ConfigurationError: a field of the connection is malformed; it is named.
+    """
+    if settings.encryption == NONE:
+        return None
+    # Importing cryptography costs as much as the rest of a client: only clients that encrypt pay.
+    from ..api.encryption import Encrypter, KmsEncrypter, encrypt_request  # noqa: PLC0415
+
+    if settings.encryption == KMS:
+        blob = settings.kms_ciphertext_blob
+        with _named(settings.conn_id, "kms_secret" if blob else "kms_ciphertext_blob"):
+            return partial(encrypt_request, KmsEncrypter(settings.kms_secret, blob))
+    with _named(settings.conn_id, "encryption"):
+        encrypter = Encrypter(settings.encryption, clock=clock)
+    if settings.encryption_public_key:
+        with _named(settings.conn_id, "encryption_public_key"):
+            encrypter = Encrypter(settings.encryption, settings.encryption_public_key, clock=clock)
+    return partial(encrypt_request, encrypter)
+
+
+def refuse_keys_without_use(conn_id: str, given: Mapping[str, object]) -> None:
+    """
+    Refuse a connection that has key material but no ``encryption``: it would send plain text.
+
+    :param given: the fields of its Extra that are not empty.
+    :raises ConfigurationError: such a field is set and ``encryption`` is not.
+    """
+    if "encryption" not in given and (keys := sorted(KEY_FIELDS & given.keys())):
+        raise ConfigurationError(
+            f"Connection '{conn_id}': extra field 'encryption' must be filled, as "
+            f"'{keys[0]}' is; 'none' leaves it unused"
+        )
+
+
+@contextmanager
+def _named(conn_id: str, name: str) -> Iterator[None]:
+    """Name connection and field in an error."""
+    try:
+        yield
+    except ConfigurationError as error:
+        message = f"Connection '{conn_id}': extra field '{name}': {error}"
+        raise ConfigurationError(message) from None

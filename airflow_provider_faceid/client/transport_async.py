@@ -33,9 +33,8 @@ from .call import (
 )
 from .credentials.refresh import signing_credentials
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
-from .field_encryption import encrypt_of
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .settings import Settings, proxy_of
+from .settings import Settings, encrypt_of, proxy_of
 from .timeouts import until_async
 from .upload import Upload, new_socket, of_upload, polls, unsent_bytes
 

@@ -34,9 +34,8 @@ from .call import (
 )
 from .credentials.refresh import SigningCredentials, signing_credentials
 from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
-from .field_encryption import Encrypt
 from .request import IDLE_SECONDS, headers_of, reply_of
-from .settings import Settings, proxy_of
+from .settings import Encrypt, Settings, proxy_of
 from .timeouts import until
 from .upload import Upload, of_upload, polls, socket_options, unsent_bytes
 

@@ -23,9 +23,8 @@ from ..client.credentials.refresh import (
     new_signing_credentials,
     signing_credentials,
 )
-from ..client.field_encryption import Encrypt, encrypt_of
 from ..client.request import TC3Auth
-from ..client.settings import Settings, parse_settings
+from ..client.settings import Encrypt, Settings, encrypt_of, parse_settings
 from ..client.transport_sync import Connections
 from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES

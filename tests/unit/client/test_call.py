@@ -21,14 +21,13 @@ from airflow_provider_faceid.client.call import (
     call_flow,
 )
 from airflow_provider_faceid.client.credentials.providers import Environment
-from airflow_provider_faceid.client.field_encryption import encrypt_of
 from airflow_provider_faceid.client.retry import (
     BACK_OFF_BASE,
     BACK_OFF_CAP,
     LEAST_SECONDS,
     RETRY_AFTER_CAP,
 )
-from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.client.settings import Credentials, Settings, encrypt_of
 from airflow_provider_faceid.clock import OffsetClock
 from airflow_provider_faceid.exceptions import (
     AccountError,

@@ -13,8 +13,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from airflow_provider_faceid.api.encryption import ciphers as suites
 from airflow_provider_faceid.api.encryption.ciphers import KNOWN, Algorithm
 from airflow_provider_faceid.client.connection_schema import form_fields
-from airflow_provider_faceid.client.field_encryption import KEY_FIELDS, KMS, NONE, encrypt_of
-from airflow_provider_faceid.client.settings import Credentials, Settings
+from airflow_provider_faceid.client.settings import (
+    KEY_FIELDS,
+    KMS,
+    NONE,
+    Credentials,
+    Settings,
+    encrypt_of,
+)
 from airflow_provider_faceid.exceptions import ConfigurationError
 from tests.support.patience import PATIENCE
 
