@@ -37,7 +37,7 @@ from airflow_provider_faceid.state.ledger_types import Claim, Record, Ruling, St
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
 
@@ -104,7 +104,7 @@ def in_a_run(url: str, warehouse: Path, service: str) -> tuple[float, float]:
             action=ACTION,
             source=Source(database(), "people", "id"),
             columns=Columns({"IdCard": "id_card", "Name": "name"}, ""),
-            store=ResultsRepository(database(), Work(work, ACTION.name, "run"), SYSTEM_CLOCK),
+            store=ResultsRepository(database(), RunContext(work, ACTION.name, "run"), SYSTEM_CLOCK),
             settings=settings,
             pace=SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), settings.rate(ACTION.name)),
             ledger=ledger,

@@ -82,7 +82,7 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
     from airflow_provider_faceid.state.store import StateStore
     from airflow_provider_faceid.state.uplink import StoredUplink
     from airflow_provider_faceid.warehouse.database import SQLITE, Database
-    from airflow_provider_faceid.warehouse.records import Work
+    from airflow_provider_faceid.warehouse.records import RunContext
     from airflow_provider_faceid.warehouse.results import ResultsRepository
     from airflow_provider_faceid.warehouse.source import Source
 
@@ -103,7 +103,9 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
         action=ACTIONS[ACTION],
         source=Source(database(), part, "id"),
         columns=Columns({"IdCard": "id_card", "Name": "name"}, photo="photo"),
-        store=ResultsRepository(database(), Work(CAMPAIGN, ACTION, f"run {shard}"), SYSTEM_CLOCK),
+        store=ResultsRepository(
+            database(), RunContext(CAMPAIGN, ACTION, f"run {shard}"), SYSTEM_CLOCK
+        ),
         settings=settings,
         pace=SlotRateLimiter(StoredRow(store, "bench"), settings.rate(ACTION)),
         ledger=Ledger(store, f"shard {shard}"),

@@ -102,7 +102,7 @@ class Batch:
             ledger,
             action,
             settings,
-            store.work.campaign,
+            store.context.campaign,
             clock,
             valid_for=store.valid_for,
             in_flight=self._max_in_flight,
@@ -212,7 +212,7 @@ class Batch:
         self._log.info(
             "%s plan for campaign '%s', %s: %s",
             self._action.name,
-            self._store.work.campaign,
+            self._store.context.campaign,
             counted(self.manifest.rows_in, "row"),
             plan.line(),
         )
@@ -225,7 +225,7 @@ class Batch:
 
         :raises PlanRefusedError: more rows changed than may.
         """
-        work, plan = self._store.work, self.manifest.plan
+        work, plan = self._store.context, self.manifest.plan
         background = Background(
             work.campaign,
             work.source,

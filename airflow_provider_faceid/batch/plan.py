@@ -17,7 +17,7 @@ from ..api.codes import Outcome
 from ..api.pseudonyms import is_current, is_same_row
 from ..exceptions import PlanRefusedError
 from ..text import counted
-from ..warehouse.records import Known, LastRun, Refusal, Stage, Status
+from ..warehouse.records import PreviousRun, QuarantineEntry, Stage, Status, StoredResult
 
 MAX_CHANGED = 0.2
 """Share of answered rows that may ask something else, unless told otherwise."""
@@ -90,8 +90,8 @@ class Policy:
 
 def standing_of(
     row_hash: str | None,
-    known: Known | None,
-    refusals: Sequence[Refusal],
+    known: StoredResult | None,
+    refusals: Sequence[QuarantineEntry],
     policy: Policy,
     id_card_hash: Callable[[], str | None],
 ) -> RowDecision:
@@ -125,7 +125,7 @@ def standing_of(
     return standing
 
 
-def _of_same(known: Known, policy: Policy) -> RowDecision:
+def _of_same(known: StoredResult, policy: Policy) -> RowDecision:
     """Return what to do about a row that asks what it asked before."""
     if known.status == Status.ANSWERED:
         since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
@@ -149,7 +149,9 @@ def _answered(outcome: str) -> RowDecision:
     return RowDecision(place=Disposition.ANSWERED, detail=outcome)
 
 
-def _of_refused(row_hash: str | None, refusals: Sequence[Refusal], policy: Policy) -> RowDecision:
+def _of_refused(
+    row_hash: str | None, refusals: Sequence[QuarantineEntry], policy: Policy
+) -> RowDecision:
     """Return what to do about a row without a result, that may have been refused before."""
     by_service = next((r for r in refusals if r.stage == Stage.SERVICE), None)
     if by_service is not None and policy.compares_photos and by_service.row_hash == row_hash:
@@ -227,7 +229,7 @@ class Background:
     campaign: str
     source: str
     hash_key_id: str
-    last_runs: Sequence[LastRun] = ()
+    last_runs: Sequence[PreviousRun] = ()
 
     @property
     def has_other_key(self) -> bool:

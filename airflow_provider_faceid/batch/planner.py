@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..clock import Clock
 from ..exceptions import WarehouseError
-from ..warehouse.records import Known, Refusal, Stage
+from ..warehouse.records import QuarantineEntry, Stage, StoredResult
 from ..warehouse.results import ResultsRepository
 from .inputs import Inputs, Row
 from .plan import Disposition, Plan, Policy, Reason, RowDecision, standing_of
@@ -90,7 +90,7 @@ class Planner:
 
     def _look_up(
         self, keys: list[str], earlier: Mapping[str, str]
-    ) -> tuple[list[str], dict[str, Known], dict[str, list[Refusal]]]:
+    ) -> tuple[list[str], dict[str, StoredResult], dict[str, list[QuarantineEntry]]]:
         """
         Return what our tables know of some rows, with the names of the rows.
 
@@ -116,8 +116,8 @@ class Planner:
         self,
         key: str,
         values: tuple[Any, ...],
-        known: Known | None,
-        refusals: Sequence[Refusal],
+        known: StoredResult | None,
+        refusals: Sequence[QuarantineEntry],
         policy: Policy,
         *,
         is_planning: bool,

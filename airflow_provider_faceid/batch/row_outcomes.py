@@ -15,7 +15,7 @@ from ..api.codes import NO_ANSWER, Outcome, Step
 from ..api.verdict import Verdict
 from ..clock import Clock
 from ..exceptions import FaceIdError, WarehouseError
-from ..warehouse.records import Refused, Stage, Status
+from ..warehouse.records import RejectedRow, Stage, Status
 from ..warehouse.results import ResultsRepository
 from .inputs import Row
 from .manifest import Log, Manifest
@@ -40,7 +40,7 @@ class ResultsWriter:
         store: ResultsRepository,
         in_thread: Callable[..., Awaitable[Any]],
         fail: Callable[[Exception], None],
-        refused: Callable[[list[Refused]], None],
+        refused: Callable[[list[RejectedRow]], None],
         *,
         clock: Clock,
         log: Log,
@@ -58,7 +58,7 @@ class ResultsWriter:
 
     async def write(self) -> None:
         """Write what was taken down; what cannot be written stays taken down."""
-        taken = self._store.take()
+        taken = self._store.buffer.drain()
         written = False
         try:
             for pause in (*PATIENCE, None):
@@ -76,9 +76,9 @@ class ResultsWriter:
                     return
         finally:
             if not written:
-                self._store.put_back(*taken)
+                self._store.buffer.put_back(*taken)
 
-    def _tell(self, refused: list[Refused]) -> None:
+    def _tell(self, refused: list[RejectedRow]) -> None:
         if not refused:
             return
         self._log.warning(
@@ -112,22 +112,24 @@ class RowOutcomes:
             rule = f"service:{verdict.code}"
             self.quarantine(row, rule, Stage.SERVICE, request_id=verdict.request_id, **facts)
         else:
-            self._store.answered(row.key, verdict, answered_at, **row.identity)
+            self._store.buffer.add_answer(row.key, verdict, answered_at, **row.identity)
             self._manifest.outcomes[verdict.outcome.value] += 1
 
     def quarantine(self, row: Row, rule: str, stage: Stage, **facts: Any) -> None:
         """Set a row aside until its input is mended."""
-        self._store.quarantined(row.key, rule, stage, **facts)
+        self._store.buffer.add_quarantined(row.key, rule, stage, **facts)
         self._manifest.quarantined[rule] += 1
 
     def hold(self, row: Row, requests: int) -> None:
         """Hold a row that may have been charged without an answer."""
-        self._store.held(row.key, NO_ANSWER, attempts=requests, **row.identity)
+        self._store.buffer.add_held(row.key, NO_ANSWER, attempts=requests, **row.identity)
         self._manifest.held += 1
 
     def postpone(self, row: Row, outcome: Outcome, not_before: float, **facts: Any) -> None:
         """Leave a row to another run, from a moment (Unix seconds) on."""
-        self._store.postponed(row.key, outcome.value, not_before, **row.identity, **facts)
+        self._store.buffer.add_postponed(
+            row.key, outcome.value, not_before, **row.identity, **facts
+        )
         self._manifest.add_postponed(not_before)
 
     def reuse(self, row: Row, verdict: Verdict, answered_at: float) -> None:
@@ -135,7 +137,7 @@ class RowOutcomes:
         self._manifest.reused += 1
         self.settle(row, verdict, answered_at)
 
-    def refuse(self, refused: Iterable[Refused]) -> None:
+    def refuse(self, refused: Iterable[RejectedRow]) -> None:
         """Count rows anew that the warehouse would not take: they are in quarantine."""
         manifest = self._manifest
         for row in refused:

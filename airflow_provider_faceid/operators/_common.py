@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from ..warehouse.records import Work
+    from ..warehouse.records import RunContext
 
 
-def work_of(context: Context, campaign: str, action: str, source: str = "") -> Work:
+def work_of(context: Context, campaign: str, action: str, source: str = "") -> RunContext:
     """
     Return what our tables say of the work of a task.
 
     :param source: where its rows are.
     """
-    from ..warehouse.records import Work  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.records import RunContext  # noqa: PLC0415 - keeps reading a DAG file cheap
 
     ti: Any = context["ti"]
     map_index = int(getattr(ti, "map_index", -1))
-    return Work(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
+    return RunContext(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:

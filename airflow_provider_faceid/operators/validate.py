@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..api.id_card import Check
     from ..quality.page import Projection
     from ..quality.validator import Validator
-    from ..warehouse.records import Work
+    from ..warehouse.records import RunContext
     from ..warehouse.results import ResultsRepository
     from ..warehouse.source import Source
 
@@ -289,7 +289,7 @@ class FaceIdValidateOperator(BaseOperator):
             max_base64=action.max_photo_base64,
         )
 
-    def _tables(self, work: Work) -> tuple[Source, ResultsRepository]:
+    def _tables(self, work: RunContext) -> tuple[Source, ResultsRepository]:
         from ..hooks.state_store import database  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same

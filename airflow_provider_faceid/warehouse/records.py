@@ -1,10 +1,15 @@
-"""What the lines of our tables say, as values: states, what is known of a row, whose work it is."""
+"""Rows of our tables as values: their states, what earlier runs wrote, and the write buffer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from .. import __version__
+from ..api.codes import CodeRow
+from ..api.verdict import Verdict
+from ..clock import Clock, beijing_date, utc_text
 
 
 class Status(StrEnum):
@@ -35,7 +40,7 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-class Refusal(NamedTuple):
+class QuarantineEntry(NamedTuple):
     """
     A line of the quarantine table.
 
@@ -47,7 +52,7 @@ class Refusal(NamedTuple):
     row_hash: str | None
 
 
-class Known(NamedTuple):
+class StoredResult(NamedTuple):
     """
     A line of the result table.
 
@@ -64,7 +69,7 @@ class Known(NamedTuple):
     not_before: float
 
 
-class Refused(NamedTuple):
+class RejectedRow(NamedTuple):
     """
     A row that the warehouse would not take.
 
@@ -77,7 +82,7 @@ class Refused(NamedTuple):
     lines: tuple[tuple[str, str], ...]
 
 
-class LastRun(NamedTuple):
+class PreviousRun(NamedTuple):
     """What the run table says of an earlier run of a campaign."""
 
     source: str | None
@@ -85,9 +90,9 @@ class LastRun(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Work:
+class RunContext:
     """
-    The identity of one piece of work.
+    The run whose rows are written: campaign, Action, DAG run, source.
 
     :param campaign: book in which verdicts are kept.
     :param action: the API Action.
@@ -108,3 +113,90 @@ class Work:
     def scope(self) -> dict[str, str]:
         """Return the part of the tables' keys that is the same for all rows."""
         return {"campaign": self.campaign, "action": self.action}
+
+
+class WriteBuffer:
+    """
+    Rows that the next transaction writes: result rows (answered, postponed, held) and quarantine rows.
+
+    :param context: the run, which is written beside each row.
+    """
+
+    def __init__(self, context: RunContext, clock: Clock) -> None:
+        self._context, self._clock = context, clock
+        self._results: list[dict[str, Any]] = []
+        self._quarantine: list[dict[str, Any]] = []
+
+    def add_answer(self, key: str, verdict: Verdict, at: float | None = None, **facts: Any) -> None:
+        """
+        Buffer a final answer.
+
+        :param at: when it came, in Unix seconds; now if not given.
+        :param facts: more columns of the row.
+        """
+        moment = self._clock.now() if at is None else at
+        row = self._row(key, Status.ANSWERED) | {
+            "outcome": verdict.outcome.value,
+            "code": verdict.code,
+            "similarity": verdict.similarity,
+            "charged": None if verdict.charged is None else int(verdict.charged),
+            # Our own words: the service's may change, and might quote the request.
+            "description": verdict.meaning,
+            "request_id": verdict.request_id,
+            "attempts": verdict.attempts,
+            "latency_ms": verdict.latency_ms,
+            "answered_at": utc_text(moment),
+            "verified_date": beijing_date(moment).isoformat(),
+            "answer_id": verdict.request_id or utc_text(moment),
+        }
+        self._results.append(row | facts)
+
+    def add_postponed(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
+        """Buffer that a row waits until a moment (Unix seconds)."""
+        row = self._row(key, Status.POSTPONED)
+        row |= {"outcome": outcome, "not_before": utc_text(not_before)}
+        self._results.append(row | facts)
+
+    def add_held(self, key: str, code: CodeRow, **facts: Any) -> None:
+        """Buffer that a row may have been charged without an answer."""
+        row = self._row(key, Status.HELD)
+        row |= {"outcome": code.outcome.value, "code": code.code, "description": code.meaning}
+        self._results.append(row | facts)
+
+    def add_quarantined(self, key: str, rule: str, stage: Stage, **facts: Any) -> None:
+        """
+        Buffer that a row's input has to be mended.
+
+        :param facts: more columns of the row.
+        """
+        row = {
+            **self.origin(key),
+            "rule": rule,
+            "stage": stage.value,
+            "found_at": utc_text(self._clock.now()),
+        }
+        self._quarantine.append(row | facts)
+
+    def drain(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Empty the buffer and return its content: result rows, quarantine rows."""
+        drained = self._results, self._quarantine
+        self._results, self._quarantine = [], []
+        return drained
+
+    def put_back(self, results: list[dict[str, Any]], quarantine: list[dict[str, Any]]) -> None:
+        """Buffer rows again that could not be written, before those that came meanwhile."""
+        self._results[:0], self._quarantine[:0] = results, quarantine
+
+    def _row(self, key: str, status: Status) -> dict[str, Any]:
+        return {**self.origin(key), "source": self._context.source, "status": status.value}
+
+    def origin(self, key: str) -> dict[str, Any]:
+        """Return the columns by which each of our rows names its source row and its run."""
+        return {
+            **self._context.scope,
+            "source_key": key,
+            "dag_id": self._context.dag_id,
+            "run_id": self._context.run_id,
+            "map_index": self._context.map_index,
+            "provider_version": __version__,
+        }

@@ -1,4 +1,8 @@
-"""The repository of one campaign: what is known of its rows, and what is learned about them."""
+"""Repository of one campaign's tables: reads what earlier runs wrote, writes what this one finds.
+
+Rows are buffered (:class:`~.records.WriteBuffer`) and written by upsert in one transaction, which
+is idempotent. Rows that the warehouse rejects are found by bisection and go to quarantine.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,22 @@ from datetime import datetime
 from typing import Any
 
 from .. import __version__
-from ..api.codes import CodeRow, Outcome
-from ..api.verdict import Verdict
-from ..clock import Clock, beijing_date, utc_seconds, utc_text
+from ..api.codes import Outcome
+from ..clock import Clock, utc_seconds, utc_text
 from ..exceptions import ConfigurationError, WarehouseError
 from .database import Database
 from .migrations import Names, prepare
-from .records import Known, LastRun, Refusal, Refused, RunState, Stage, Status, Work
+from .records import (
+    PreviousRun,
+    QuarantineEntry,
+    RejectedRow,
+    RunContext,
+    RunState,
+    Stage,
+    Status,
+    StoredResult,
+    WriteBuffer,
+)
 from .tables import (
     HISTORY,
     QUARANTINE,
@@ -41,6 +54,8 @@ class ResultsRepository:
     Not for several threads: the engine gives it one of its own.
 
     :param database: the warehouse.
+    :param context: the run whose rows are written.
+    :ivar buffer: rows the next :meth:`write` gets.
     :param names: of the tables.
     :param valid_for: seconds for which an answer is good; None for ever.
     """
@@ -48,18 +63,17 @@ class ResultsRepository:
     def __init__(
         self,
         database: Database,
-        work: Work,
+        context: RunContext,
         clock: Clock,
         *,
         names: Names | None = None,
         valid_for: float | None = None,
     ) -> None:
         self.database = database
-        self.work = work
+        self.context = context
         self.names = names or Names()
         self._clock, self.valid_for = clock, valid_for
-        self._answers: list[dict[str, Any]] = []
-        self._bad: list[dict[str, Any]] = []
+        self.buffer = WriteBuffer(context, clock)
 
     def open(self) -> None:
         """
@@ -68,12 +82,12 @@ class ResultsRepository:
         :raises ConfigurationError: they cannot be, are of a newer version, or cannot hold what each
             row says of its run.
         """
-        self._check_work()
+        self._check_encoding()
         prepare(self.database, self.names)
 
     def open_quarantine(self) -> None:
         """Do the same with the one table a validation writes."""
-        self._check_work()
+        self._check_encoding()
         prepare(self.database, self.names, only_quarantine=True)
 
     def unusable(self, keys: Sequence[str]) -> dict[str, UnusableKey]:
@@ -99,12 +113,12 @@ class ResultsRepository:
 
         def work(cursor: Any) -> None:
             for table in (self.names.results, self.names.history, self.names.quarantine):
-                rename_keys(cursor, self.database, table, self.work.scope, keys)
+                rename_keys(cursor, self.database, table, self.context.scope, keys)
 
         self.database.run("renaming keys", work)
         return True
 
-    def known(self, keys: list[str]) -> dict[str, Known]:
+    def known(self, keys: list[str]) -> dict[str, StoredResult]:
         """Return what the result table knows of some rows, by key."""
         columns = (
             "source_key",
@@ -116,24 +130,26 @@ class ResultsRepository:
             "not_before",
         )
         return {
-            key: Known(status, outcome, row_hash, id_hash, _seconds(answered), _seconds(not_before))
+            key: StoredResult(
+                status, outcome, row_hash, id_hash, _seconds(answered), _seconds(not_before)
+            )
             for key, status, outcome, row_hash, id_hash, answered, not_before in select_by_keys(
-                self.database, self.names.results, columns, self.work.scope, keys
+                self.database, self.names.results, columns, self.context.scope, keys
             )
         }
 
-    def refusals(self, keys: list[str]) -> dict[str, list[Refusal]]:
+    def refusals(self, keys: list[str]) -> dict[str, list[QuarantineEntry]]:
         """Return what the quarantine table knows of some rows, by key and in order of the rules."""
-        found: dict[str, list[Refusal]] = {}
+        found: dict[str, list[QuarantineEntry]] = {}
         columns = ("source_key", "rule", "stage", "row_hash")
         for key, *refusal in sorted(
-            select_by_keys(self.database, self.names.quarantine, columns, self.work.scope, keys),
+            select_by_keys(self.database, self.names.quarantine, columns, self.context.scope, keys),
             key=lambda row: row[:2],
         ):
-            found.setdefault(key, []).append(Refusal(*refusal))
+            found.setdefault(key, []).append(QuarantineEntry(*refusal))
         return found
 
-    def last_runs(self, count: int) -> list[LastRun]:
+    def last_runs(self, count: int) -> list[PreviousRun]:
         """Return the latest runs of this campaign and Action that could call, the latest first."""
         dialect = self.database.dialect
         rows = self.database.rows(
@@ -141,59 +157,9 @@ class ResultsRepository:
             f"WHERE campaign = {dialect.marker} AND action = {dialect.marker} "
             f"AND hash_key_id IS NOT NULL AND state NOT IN ({dialect.marker}, {dialect.marker}) "
             f"ORDER BY started_at DESC LIMIT {int(count)}",
-            [*self.work.scope.values(), RunState.PLANNED.value, RunState.REFUSED.value],
+            [*self.context.scope.values(), RunState.PLANNED.value, RunState.REFUSED.value],
         )
-        return [LastRun(*row) for row in rows]
-
-    def answered(self, key: str, verdict: Verdict, at: float | None = None, **facts: Any) -> None:
-        """
-        Keep a final answer for the next write.
-
-        :param at: when it came, in Unix seconds; now if not given.
-        :param facts: more columns of the row.
-        """
-        moment = self._clock.now() if at is None else at
-        row = self._row(key, Status.ANSWERED) | {
-            "outcome": verdict.outcome.value,
-            "code": verdict.code,
-            "similarity": verdict.similarity,
-            "charged": None if verdict.charged is None else int(verdict.charged),
-            # Our own words: the service's may change, and might quote the request.
-            "description": verdict.meaning,
-            "request_id": verdict.request_id,
-            "attempts": verdict.attempts,
-            "latency_ms": verdict.latency_ms,
-            "answered_at": utc_text(moment),
-            "verified_date": beijing_date(moment).isoformat(),
-            "answer_id": verdict.request_id or utc_text(moment),
-        }
-        self._answers.append(row | facts)
-
-    def postponed(self, key: str, outcome: str, not_before: float, **facts: Any) -> None:
-        """Keep for the next write that a row waits until a moment (Unix seconds)."""
-        row = self._row(key, Status.POSTPONED)
-        row |= {"outcome": outcome, "not_before": utc_text(not_before)}
-        self._answers.append(row | facts)
-
-    def held(self, key: str, code: CodeRow, **facts: Any) -> None:
-        """Keep for the next write that a row may have been charged without an answer."""
-        row = self._row(key, Status.HELD)
-        row |= {"outcome": code.outcome.value, "code": code.code, "description": code.meaning}
-        self._answers.append(row | facts)
-
-    def quarantined(self, key: str, rule: str, stage: Stage, **facts: Any) -> None:
-        """
-        Keep for the next write that a row's input has to be mended.
-
-        :param facts: more columns of the row.
-        """
-        row = {
-            **self._origin(key),
-            "rule": rule,
-            "stage": stage.value,
-            "found_at": utc_text(self._clock.now()),
-        }
-        self._bad.append(row | facts)
+        return [PreviousRun(*row) for row in rows]
 
     def release(self, keys: Sequence[str] | None = None) -> int:
         """
@@ -204,7 +170,7 @@ class ResultsRepository:
         """
         now = utc_text(self._clock.now())
         values = {"status": Status.POSTPONED.value, "not_before": now, "updated_at": now}
-        held = [*self.work.scope.values(), Status.HELD.value]
+        held = [*self.context.scope.values(), Status.HELD.value]
         released = 0
         for some in [[]] if keys is None else portions(keys):
             these = f" AND source_key IN ({', '.join('?' * len(some))})" if some else ""
@@ -219,7 +185,7 @@ class ResultsRepository:
         :param keys: of the rows; all of them if not given.
         """
         # Only a row that was held is postponed without a known outcome.
-        scope = [*self.work.scope.values(), Status.POSTPONED.value, Outcome.UNCERTAIN.value]
+        scope = [*self.context.scope.values(), Status.POSTPONED.value, Outcome.UNCERTAIN.value]
         dialect, total = self.database.dialect, 0
         for some in [[]] if keys is None else portions(keys):
             markers = ", ".join([dialect.marker] * len(some))
@@ -246,9 +212,9 @@ class ResultsRepository:
                 cursor,
                 self.database,
                 self.names.results,
-                self.work.scope,
+                self.context.scope,
                 hashes,
-                source=self.work.source,
+                source=self.context.source,
             ),
         )
 
@@ -261,17 +227,7 @@ class ResultsRepository:
             lambda cursor: self._delete(cursor, self.names.results, keys),
         )
 
-    def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return what was kept since the last time: result rows, quarantine rows."""
-        taken = self._answers, self._bad
-        self._answers, self._bad = [], []
-        return taken
-
-    def put_back(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-        """Keep again what could not be written, as older than what came meanwhile."""
-        self._answers[:0], self._bad[:0] = answers, bad
-
-    def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> list[Refused]:
+    def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> list[RejectedRow]:
         """
         Write rows in one transaction; the same rows again do no harm.
 
@@ -315,7 +271,7 @@ class ResultsRepository:
 
     def _write_row_by_row(
         self, answers: list[dict[str, Any]], bad: list[dict[str, Any]], first: WarehouseError
-    ) -> list[Refused]:
+    ) -> list[RejectedRow]:
         """Write rows in halves, down to those that are refused, and put these into quarantine."""
         rows: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
         for number, kind in enumerate((answers, bad)):
@@ -345,15 +301,15 @@ class ResultsRepository:
         answers: list[dict[str, Any]],
         bad: list[dict[str, Any]],
         error: WarehouseError,
-    ) -> Refused:
+    ) -> RejectedRow:
         """Put a row into quarantine that the warehouse refuses."""
         last = (*bad, *answers)[-1]
         facts = ("question_hash", "row_hash", "request_id", "updated_at")
         rule = f"warehouse:{error.reason}"
-        row = self._origin(key) | {fact: last.get(fact) for fact in facts}
+        row = self.buffer.origin(key) | {fact: last.get(fact) for fact in facts}
         row |= {"rule": rule, "stage": Stage.WAREHOUSE.value, "found_at": row["updated_at"]}
         self._write([], [row])
-        return Refused(key, rule, tuple((line["status"], line["outcome"]) for line in answers))
+        return RejectedRow(key, rule, tuple((line["status"], line["outcome"]) for line in answers))
 
     def write_run(self, numbers: Mapping[str, Any], started: float, state: RunState) -> None:
         """
@@ -366,11 +322,11 @@ class ResultsRepository:
         now = utc_text(self._clock.now())
         row = {column: numbers[column] for column in RUNS.columns if column in numbers}
         row |= {
-            **self.work.scope,
-            "run_id": self.work.run_id,
-            "map_index": self.work.map_index,
-            "dag_id": self.work.dag_id,
-            "source": self.work.source,
+            **self.context.scope,
+            "run_id": self.context.run_id,
+            "map_index": self.context.map_index,
+            "dag_id": self.context.dag_id,
+            "source": self.context.source,
             "provider_version": __version__,
             "started_at": utc_text(started),
             "finished_at": None if state is RunState.RUNNING else now,
@@ -390,8 +346,8 @@ class ResultsRepository:
     def replace_validation(self, bad: Iterable[tuple[str, str]]) -> None:
         """Add what a validation found, pairs of source key and rule."""
         for key, rule in bad:
-            self.quarantined(key, rule, Stage.VALIDATE)
-        _, found = self.take()
+            self.buffer.add_quarantined(key, rule, Stage.VALIDATE)
+        _, found = self.buffer.drain()
         now = utc_text(self._clock.now())
         rows = [row | {"updated_at": now} for row in found]
         try:
@@ -414,7 +370,7 @@ class ResultsRepository:
                 self.database,
                 self.names.quarantine,
                 f"campaign = ? AND action = ? AND stage = ? AND found_at < {before}",
-                [*self.work.scope.values(), Stage.VALIDATE.value, utc_text(moment)],
+                [*self.context.scope.values(), Stage.VALIDATE.value, utc_text(moment)],
             ),
         )
 
@@ -425,14 +381,14 @@ class ResultsRepository:
             lambda cursor: insert(cursor, self.database, QUARANTINE, table, rows),
         )
 
-    def _check_work(self) -> None:
+    def _check_encoding(self) -> None:
         """
         Make sure that the warehouse can hold what each row says of its run.
 
         :raises ConfigurationError: its encoding cannot hold one of the values, which is named.
         """
         values = {
-            name: getattr(self.work, name) for name in ("campaign", "dag_id", "run_id", "source")
+            name: getattr(self.context, name) for name in ("campaign", "dag_id", "run_id", "source")
         }
         values |= {f"{name} table": value for name, value in vars(self.names).items()}
         if self.database.holds("".join(values.values())):
@@ -477,21 +433,8 @@ class ResultsRepository:
                 table,
                 f"campaign = ? AND action = ? AND {column} = ? AND source_key IN "
                 f"({', '.join('?' * len(some))})",
-                [*self.work.scope.values(), value or self.work.action, *some],
+                [*self.context.scope.values(), value or self.context.action, *some],
             )
-
-    def _row(self, key: str, status: Status) -> dict[str, Any]:
-        return {**self._origin(key), "source": self.work.source, "status": status.value}
-
-    def _origin(self, key: str) -> dict[str, Any]:
-        return {
-            **self.work.scope,
-            "source_key": key,
-            "dag_id": self.work.dag_id,
-            "run_id": self.work.run_id,
-            "map_index": self.work.map_index,
-            "provider_version": __version__,
-        }
 
 
 def _seconds(moment: datetime | str | None) -> float:

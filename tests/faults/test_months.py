@@ -328,11 +328,11 @@ def test_a_held_row_that_is_written_last_does_not_replace_the_answer(trial, meas
     late = trial.store()
     late.open()
     for key, fact in facts.items():
-        late.held(key, NO_ANSWER, **fact)
-    late.write(*late.take())
+        late.buffer.add_held(key, NO_ANSWER, **fact)
+    late.write(*late.buffer.drain())
     assert {status for status, _ in trial.results().values()} == {"answered"}
-    late.held("1", NO_ANSWER, row_hash="v2 of another person")
-    late.write(*late.take())
+    late.buffer.add_held("1", NO_ANSWER, row_hash="v2 of another person")
+    late.write(*late.buffer.drain())
     assert trial.results()["1"][0] == "held"
     trial.run()
     trial.hold()

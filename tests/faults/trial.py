@@ -17,7 +17,7 @@ from airflow_provider_faceid.simulator.people.personas import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names
-from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.unreadable import usable_key
 from tests.integration.batch.conftest import Bench
@@ -78,7 +78,7 @@ class Trial(Bench):
         self, campaign: str = "c", action: str = ID_CARD, valid_for: float | None = None
     ) -> ResultsRepository:
         """Return the tables of a campaign."""
-        work = Work(campaign, action, "run", dag_id="dag", source="here:people")
+        work = RunContext(campaign, action, "run", dag_id="dag", source="here:people")
         names = Names(*self.ours)
         return ResultsRepository(
             self.home.open(), work, self.clock, names=names, valid_for=valid_for

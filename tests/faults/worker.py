@@ -20,7 +20,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
 from tests.support.departures import NotedRateLimiter
@@ -68,7 +68,7 @@ def main(
     def database() -> Database:
         return Database(connect, SQLITE, "here")
 
-    tables = ResultsRepository(database(), Work(campaign, ACTION, owner), clock)
+    tables = ResultsRepository(database(), RunContext(campaign, ACTION, owner), clock)
     if dies_loading:
         tables.write = dying_in(tables.write)
     file = Path(left).open("a", buffering=1, encoding="ascii")  # noqa: SIM115 - while it lives

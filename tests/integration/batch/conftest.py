@@ -26,7 +26,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
-from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
 from tests.integration.warehouse.conftest import Home, home, postgres
@@ -115,7 +115,7 @@ class Bench:
         self, campaign: str = "c", action: str = ID_CARD, valid_for: float | None = None
     ) -> ResultsRepository:
         """Return the tables of a campaign."""
-        work = Work(campaign, action, "run", dag_id="dag", source="here:people")
+        work = RunContext(campaign, action, "run", dag_id="dag", source="here:people")
         return ResultsRepository(self.home.open(), work, self.clock, valid_for=valid_for)
 
     def batch(

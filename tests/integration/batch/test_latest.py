@@ -6,7 +6,7 @@ from airflow_provider_faceid import __version__
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.simulator.people.personas import ID_CARD
-from airflow_provider_faceid.warehouse.records import Work
+from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 
 
@@ -44,11 +44,11 @@ def test_keys_of_two_sources_stay_apart(bench):
     """Though each has a campaign of its own, and the same keys."""
     match, stranger = judge(Reply(ID_CARD, "0", "", "r-1")), judge(Reply(ID_CARD, "-1", "", "r-2"))
     for source, verdict in (("here:adults", match), ("here:children", stranger)):
-        work = Work(source, ID_CARD, "run", source=source)
+        work = RunContext(source, ID_CARD, "run", source=source)
         repository = ResultsRepository(bench.home.open(), work, bench.clock)
         repository.open()
-        repository.answered("1", verdict)
-        repository.write(*repository.take())
+        repository.buffer.add_answer("1", verdict)
+        repository.write(*repository.buffer.drain())
     assert latest(bench, "source, outcome") == [
         ("here:adults", "match"),
         ("here:children", "mismatch"),

@@ -344,8 +344,8 @@ def test_no_result_row_holds_a_name_or_number(bench):
     bench.fill_with(bench.people[:30])
     bench.run()
     store = bench.store()
-    store.quarantined("99", "rule", Stage.INPUT)
-    store.write(*store.take())
+    store.buffer.add_quarantined("99", "rule", Stage.INPUT)
+    store.write(*store.buffer.drain())
     texts = repr(
         [
             bench.home.query(f"SELECT * FROM {table}")

@@ -220,8 +220,8 @@ class Verdicts(RuleBasedStateMachine):
                 ledger.step([Record(claim.key, State.DONE, verdict)], [])
                 row_hash = next(r["row_hash"] for r in answers if r["source_key"] == str(key))
                 mine = self.bench.store()
-                mine.answered(str(key), verdict, row_hash=row_hash)
-                mine.write(*mine.take())
+                mine.buffer.add_answer(str(key), verdict, row_hash=row_hash)
+                mine.write(*mine.buffer.drain())
                 mine.database.close()
             write(answers, bad)
 

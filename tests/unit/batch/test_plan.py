@@ -14,7 +14,13 @@ from airflow_provider_faceid.batch.plan import (
     standing_of,
 )
 from airflow_provider_faceid.exceptions import PlanRefusedError
-from airflow_provider_faceid.warehouse.records import Known, LastRun, Refusal, Stage, Status
+from airflow_provider_faceid.warehouse.records import (
+    PreviousRun,
+    QuarantineEntry,
+    Stage,
+    Status,
+    StoredResult,
+)
 
 NOW = 1_000_000.0
 HASH, OTHER = "v2" + "a" * 22, "v2" + "b" * 22
@@ -27,13 +33,13 @@ def known(
     row_hash: str | None = HASH,
     age: float = 0.0,
     not_before: float = 0.0,
-) -> Known:
-    return Known(status, outcome, row_hash, "person", NOW - age, not_before)
+) -> StoredResult:
+    return StoredResult(status, outcome, row_hash, "person", NOW - age, not_before)
 
 
 def standing(
-    line: Known | None,
-    *refusals: Refusal,
+    line: StoredResult | None,
+    *refusals: QuarantineEntry,
     row_hash: str | None = HASH,
     person: str = "person",
     **policy: object,
@@ -45,9 +51,9 @@ WAITING = known(Status.POSTPONED, "limit", not_before=NOW + 1)
 RIPE = known(Status.POSTPONED, "limit", not_before=NOW)
 RELEASED = known(Status.POSTPONED, "uncertain", not_before=NOW)
 HELD = known(Status.HELD, "uncertain")
-INVALID = Refusal("too_young", Stage.VALIDATE, None)
-REFUSED = Refusal("service:-3", Stage.SERVICE, HASH)
-BROKEN = Refusal("name_missing", Stage.INPUT, None)
+INVALID = QuarantineEntry("too_young", Stage.VALIDATE, None)
+REFUSED = QuarantineEntry("service:-3", Stage.SERVICE, HASH)
+BROKEN = QuarantineEntry("name_missing", Stage.INPUT, None)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +138,13 @@ def plan(changed: int, answered: int) -> Plan:
     return Plan(answered_before=answered, changed=changed)
 
 
-def decide(one: Plan, max_changed: float = 0.2, *runs: LastRun) -> list[str]:
+def decide(one: Plan, max_changed: float = 0.2, *runs: PreviousRun) -> list[str]:
     background = Background("c", "here:people", "key", runs)
     background.check(one, max_changed)
     return background.warnings()
 
 
-MINE, ELSEWHERE = LastRun("here:people", "key"), LastRun("here:others", "key")
+MINE, ELSEWHERE = PreviousRun("here:people", "key"), PreviousRun("here:others", "key")
 
 
 @pytest.mark.parametrize(
@@ -164,10 +170,10 @@ def test_no_more_answered_rows_may_ask_something_else_than_allowed(
 
 
 def test_another_hash_key_is_said_and_named_as_the_cause():
-    (warning,) = decide(plan(0, 0), 0.2, LastRun("here:people", "other"))
+    (warning,) = decide(plan(0, 0), 0.2, PreviousRun("here:people", "other"))
     assert "hashed with another key" in warning
     with pytest.raises(PlanRefusedError, match="hash key is another one"):
-        decide(plan(50, 50), 0.2, LastRun("here:people", "other"))
+        decide(plan(50, 50), 0.2, PreviousRun("here:people", "other"))
 
 
 def test_another_source_is_said():
