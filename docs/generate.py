@@ -21,7 +21,7 @@ from airflow_provider_faceid.api.codes import COMMON, PROVEN, RESULTS, CodeRow
 from airflow_provider_faceid.api.fields import FIELDS
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
-from airflow_provider_faceid.simulator.account.account_state import Assumptions
+from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
 

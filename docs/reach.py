@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_provider_faceid.api.codes import COMMON, RESULTS
-from airflow_provider_faceid.simulator.account.account_state import ACCOUNT_CODES
-from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.people.personas import How
+from airflow_provider_faceid.simulator.account import ACCOUNT_CODES
+from airflow_provider_faceid.simulator.people import How, People
 
 NUMBER = "a number whose check digit is wrong"
 NAME = "a name with a digit in it"

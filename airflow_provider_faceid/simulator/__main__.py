@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..api.actions import ACTIONS
+from ..api.actions import ACTIONS, IdentityLimits
 from . import INSTALL
-from .account.account_state import LIKELIEST, Assumptions, read_assumptions
-from .account.limits import IDENTITY_LIMITS
-from .faults.rule import FaultRule, read_rules
+from .account import LIKELIEST, Assumptions, read_assumptions
+from .faults import FaultRule, read_rules
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People
 from .validation import FieldError
 
@@ -148,7 +147,7 @@ async def run(options: argparse.Namespace) -> None:
     from .account.account import Account  # noqa: PLC0415
     from .server import build_app, serve  # noqa: PLC0415
 
-    limits = {} if options.no_identity_limits else IDENTITY_LIMITS
+    limits: dict[str, IdentityLimits] | None = {} if options.no_identity_limits else None
     people = People(options.people, options.seed)
     account = Account(
         people,

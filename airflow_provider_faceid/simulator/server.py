@@ -14,25 +14,20 @@ from aiohttp import web
 
 from ..api.actions import IdentityLimits
 from ..clock import SYSTEM_CLOCK, Clock
+from .account import LIKELIEST, Assumptions
 from .account import ledger as request_log
-from .account.account import Account
-from .account.account_state import LIKELIEST, Assumptions
-from .account.limits import IDENTITY_LIMITS
+from .account.account import Account, VirtualClock
 from .api.call import MAX_GET, MAX_POST
 from .api.data_plane import DataPlane, Latency
 from .control import ControlPlane, Levers, page
-from .control import page as guard
-from .faults import Faults
-from .faults.rule import FaultRule
-from .people import DEFAULT_PEOPLE, DEFAULT_SEED, People, Person, expects
-from .people.personas import ID_CARD
-from .virtual_clock import VirtualClock
+from .faults import FaultRule, Faults
+from .people import DEFAULT_PEOPLE, DEFAULT_SEED, ID_CARD, People, Person, expects
 
 HOST = "127.0.0.1"
-"""The only address ever listened on: people, key and control plane are not for others."""
+"""The only address it listens on: people, key and control plane are not for other hosts."""
 
 STOP_SECONDS = 1.0
-"""How long calls that are being answered may take to end when the server stops."""
+"""Time for open calls to end when the server stops."""
 
 
 def build_app(
@@ -40,9 +35,9 @@ def build_app(
 ) -> web.Application:
     """Return both planes as one application."""
     app = web.Application(client_max_size=MAX_POST + 1)
-    app.on_response_prepare.append(guard.add_headers)
+    app.on_response_prepare.append(page.add_headers)
     for routes in (ControlPlane(account).routes(), Levers(account).routes(), page.routes()):
-        app.add_routes(map(guard.guarded, routes))
+        app.add_routes(map(page.guarded, routes))
     plane = DataPlane(account, latency, request_log.log if log_requests else None)
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -63,11 +58,11 @@ async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
         app,
         access_log=None,
         shutdown_timeout=STOP_SECONDS,
-        read_bufsize=MAX_POST,  # a body need not be held up and waited for in pieces
-        auto_decompress=False,  # what is signed is what is sent
+        read_bufsize=MAX_POST,  # a body need not wait in pieces
+        auto_decompress=False,  # the signature is of the body as sent
         max_line_size=2 * MAX_GET,  # so that the gateway itself refuses a long query
     )
-    bytes(MAX_POST)  # has malloc keep the memory of large bodies, not ask for it anew each time
+    bytes(MAX_POST)  # malloc keeps the memory of large bodies from now on
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
@@ -82,17 +77,18 @@ class SimulatorServer:
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`.
 
-    :param people: how many people the authority knows.
-    :param seed: decides who they are.
+    :param people: how many people to list.
+    :param seed: decides all about them.
     :param latency_ms: shortest and longest time a call takes.
     :param quotas: calls per second by Action, over the documented ones; 0 means unlimited.
-    :param identity_limits: limits per identity by Action; an empty mapping means none.
+    :param identity_limits: limits per identity by Action; None for the documented ones, an empty
+        mapping for none.
     :param clock: shows the right time.
-    :param faults: fault rules there are from the start.
+    :param faults: fault rules at the start.
     :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
-    :param assumptions: what the service is taken to do where nobody outside knows.
+    :param assumptions: assumed behaviour of the service where no page confirms it.
     :param port: 0 takes a free one.
-    :param log_requests: log a line per request, see :mod:`request_log`.
+    :param log_requests: log a line per request, see :mod:`.account.ledger`.
     """
 
     def __init__(
@@ -102,7 +98,7 @@ class SimulatorServer:
         seed: int = DEFAULT_SEED,
         latency_ms: Latency = (0, 0),
         quotas: Mapping[str, int] | None = None,
-        identity_limits: Mapping[str, IdentityLimits] = IDENTITY_LIMITS,
+        identity_limits: Mapping[str, IdentityLimits] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         faults: Sequence[FaultRule] = (),
         keys: Mapping[str, str] | None = None,
@@ -134,24 +130,24 @@ class SimulatorServer:
 
     @property
     def clock(self) -> VirtualClock:
-        """Return the right time: put it forward, and give it to clients that should follow."""
+        """Return the right time: advance it, and give it to clients that should follow."""
         return self.account.time
 
     def person(self, action: str = ID_CARD, code: str | None = None) -> Person:
         """
-        Return somebody to ask about.
+        Return a person to verify.
 
-        :param code: the ``Result`` it should be answered with, or the ``Error.Code``; None for
-            people who match, in every Action and from the first call on.
-        :raises LookupError: nobody is answered so.
+        :param code: the ``Result`` or ``Error.Code`` of the answer; None for a person who matches, in
+            every Action and from the first call on.
+        :raises LookupError: no listed person gets this code.
         """
         for person in self.account.people.listed:
             if person.persona is None if code is None else expects(person)[action] == code:
                 return person
-        raise LookupError(f"Nobody is answered with {code} by {action}")
+        raise LookupError(f"No listed person gets {code} from {action}")
 
     def photo(self, person: Person) -> bytes:
-        """Return the picture to send of somebody, a JPEG."""
+        """Return the picture of a person to send, a JPEG."""
         return self.account.gallery.submitted(person)
 
     def start(self) -> Self:

@@ -11,9 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_faceid.simulator.people import People, Person, expects
+from airflow_provider_faceid.api.codes import Outcome
+from airflow_provider_faceid.simulator.people import (
+    FACE,
+    ID_CARD,
+    How,
+    People,
+    Person,
+    code_of,
+    expects,
+)
 from airflow_provider_faceid.simulator.people import photos as similarity
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, MATCH, How
 from airflow_provider_faceid.simulator.people.photos import Gallery
 
 PEOPLE = 40
@@ -89,7 +97,7 @@ def _answered(name: str, action: str, code: str, **fields: object) -> Case:
 
 def _failed(name: str, error: str, action: str = ID_CARD, **changes: Any) -> Case:
     """Return a case that has none; somebody who would match, unless it says otherwise."""
-    asked = _about(action, _person(action, MATCH[action]))
+    asked = _about(action, _person(action, code_of(action, Outcome.MATCH)))
     return replace(Case(name, action, asked, error=error), **changes)
 
 

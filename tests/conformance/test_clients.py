@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.faults.rule import read_rules
+from airflow_provider_faceid.simulator.faults import read_rules
 from tests.conformance.cases import ANSWERS, FAILURES, PEOPLE, Case
 from tests.conformance.client import Client, Said
 from tests.conformance.command_line import TCCLI

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.distributed.applicants import Applicants
 from tests.distributed.cluster import Cluster
 from tests.integration.warehouse.conftest import postgres

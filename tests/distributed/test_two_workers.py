@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.distributed.cluster import WORKERS
 from tests.support.departures import busiest_second, too_fast
 from tests.support.overlap import overlap

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 from tests.support.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold

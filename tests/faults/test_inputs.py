@@ -11,7 +11,7 @@ from airflow_provider_faceid.batch import photos as batch_photos
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import PhotoStoreError
 from airflow_provider_faceid.operators.photo_files import photo_reader
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.warehouse.database import DUCKDB
 from tests.support.patience import once
 

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import BudgetError
-from airflow_provider_faceid.simulator.account.limits import QuotaWindows
+from airflow_provider_faceid.simulator.account.account import QuotaWindows
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from tests.support.patience import once
 

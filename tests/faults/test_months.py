@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import FaceIdError, PlanRefusedError
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.ledger_types import Claim, Decision, call_key
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE

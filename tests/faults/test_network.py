@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, OutageError
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth, read_nth
 from airflow_provider_faceid.simulator.faults.effects import (
     Delay,
     Dribble,
@@ -25,8 +26,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
     StatusAfter,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth, read_nth
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 
 from .trial import Trial
 from .tunnels import FAILURES, Tunnels

@@ -16,7 +16,7 @@ from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.batch import row_outcomes as writer
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state.housekeeping import Housekeeping
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import KEEP_SECONDS, Ledger

@@ -11,10 +11,10 @@ from airflow_provider_faceid.client.credentials import providers as cvm_role
 from airflow_provider_faceid.client.credentials.providers import InstanceRole
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import AccountError, CredentialsError, RequestRefusedError
-from airflow_provider_faceid.simulator.account.account_state import AccountStatus, State
+from airflow_provider_faceid.simulator.account import AccountStatus, State
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import AccountState, ClockOffset, Code
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.integration.hook.conftest import HASH_SECRET
 from tests.support.cloud import METADATA, Cloud
 from tests.support.encryption import FORMS, fields_of, wrong_key

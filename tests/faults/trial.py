@@ -12,8 +12,8 @@ from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.faults import FaultRule
+from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names

@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import Code, Delay, Status
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.pii_scan.echo import Echo, echo
 from tests.support.airflow_home import ENDED, Home, Run
 from tests.support.marked_people import APPLICANTS, Source, plant

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.pii_scan.conftest import IN_FLIGHT
 from tests.support.airflow_home import DAGS, LINEAGE
 from tests.support.marked_people import APPLICANTS, BAD

@@ -1,8 +1,13 @@
-"""The API gateway: everything that is checked before an Action is asked.
+"""The API gateway: the checks before an Action runs, and the verification of signatures.
 
 Each check looks at one thing and returns a refusal or None; they run in the order of
-:data:`CHECKS`. That the token comes before business parameters is known, the rest of the order is
-the likeliest (face-id-service section 4).
+:data:`CHECKS`. The documentation says that the token comes before business parameters; the rest of
+the order is the likeliest (face-id-service section 4).
+
+The service computes the signature that a key gives for a call, and compares. Version 3 uses the
+client's own steps. Version 1 (HmacSHA1, HmacSHA256) is here, because our client signs with version 3
+only; its sources are the API's "Signature v1" page and the official SDK, which agree on the published
+vectors.
 """
 
 from __future__ import annotations
@@ -15,17 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ...api import signing
 from ...api.actions import ACTIONS, SERVICE, VERSION
 from ...api.signing import JSON_TYPE
-from ..account.account_state import ACCOUNT_CODES, KEY_CODES
-from .answers import LANGUAGES, Refusal
+from ..account import ACCOUNT_CODES, KEY_CODES
+from . import LANGUAGES, Refusal
 from .call import MAX_FORM, MAX_GET, MAX_POST, Call
-
-# HmacSHA1 and HmacSHA256 (signature version 1) as pure steps.
-#
-# Source: the API's "Signature v1" page and the official SDK, which agree on the published vectors.
-# Only the simulator needs it: our client signs with version 3.
-#
-# The service's side of signatures: compute what a key would have made of a call, and compare.
-
 
 SHA256_METHOD = "HmacSHA256"
 """The one ``SignatureMethod`` that means SHA-256; everything else means SHA-1."""
@@ -67,14 +64,14 @@ def fits(call: Call, secret_key: str, service: str = SERVICE) -> bool:
     """
     Say whether a call's signature was made with a key, for what the call holds.
 
-    :param service: the service that is asked; published vectors are of others, too.
+    :param service: the called service; published vectors are of others, too.
     """
     try:
         if call.signature_version == 1:
             return _same(_version_1(call, secret_key), call.common["Signature"])
         given = call.authorization.signature if call.authorization else ""
         return any(_same(made, given) for made in _version_3(call, secret_key, service))
-    except UnicodeEncodeError:  # bytes came in that are no UTF-8, so nobody can have signed them
+    except UnicodeEncodeError:  # bytes came in that are no UTF-8, so no client signed them
         return False
 
 
@@ -92,7 +89,7 @@ def _version_3(call: Call, secret_key: str, service: str) -> Iterator[str]:
     """
     Yield the signatures that are accepted, none if the header does not go with the call.
 
-    Whatever ``SignedHeaders`` lists is signed; header values may be signed lower-cased (the
+    ``SignedHeaders`` lists the signed headers; header values may be signed lower-cased (the
     documents do) or as sent (the official SDK does). The official Node SDK leaves the port out of
     the host, and calls the service what its address begins with: ``127``.
     """
@@ -121,7 +118,7 @@ def _sign(secret_key: str, timestamp: int, service: str, canonical: str) -> str:
 
 
 def _signed_payload(call: Call) -> bytes:
-    """Return what was hashed: the body, nothing for GET, or the words that waive it."""
+    """Return the hashed payload: the body, nothing for GET, or the word that waives it."""
     waived = call.headers.get("X-TC-Content-SHA256") == UNSIGNED_PAYLOAD
     if waived and call.assumptions.unsigned_payload:
         return UNSIGNED_PAYLOAD.encode()
@@ -140,14 +137,14 @@ REQUIRED: dict[int, tuple[str, ...]] = {
     1: ("Action", "Timestamp", "Nonce", "SecretId", "Signature", "Version"),
     3: ("Action", "Timestamp", "Version"),
 }
-"""Common parameters no call goes without, by signature version."""
+"""Required common parameters, by signature version."""
 
 ALLOWED: dict[str, re.Pattern[str]] = {
     "Timestamp": re.compile(r"[0-9]{1,12}"),
     "Region": re.compile(r"[a-z]{2}(-[a-z0-9]+)+"),
     "Language": re.compile("|".join(LANGUAGES)),
 }
-"""What common parameters look like; an empty Region is refused like an unknown one."""
+"""Form of common parameters; an empty Region is refused like an unknown one."""
 
 NONCE = re.compile(r"[0-9]{1,20}")
 

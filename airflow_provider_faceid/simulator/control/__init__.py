@@ -1,6 +1,9 @@
-"""The levers of the control plane: fault rules, clock, quotas, the state of the account.
+"""The control plane: addresses under ``/_sim/`` that show and change the simulated account.
 
-What is posted here holds from the next call on; each address also shows how things stand.
+The real service has none. It needs no signature; the server listens on the loopback address only.
+Lists are sent in pieces, so that a long one does not block the data plane. :class:`ControlPlane` shows
+and resets the account. :class:`Levers` changes fault rules, clock, quotas and account state; a change
+holds from the next call on, and each of its addresses also shows the current value.
 """
 
 from __future__ import annotations
@@ -17,23 +20,16 @@ from typing import Any
 from aiohttp import web
 
 from ... import __version__
+from ...api.actions import ACTIONS
+from ...api.codes import Outcome
 from ...api.signing import JSON_TYPE
 from ...clock import utc_text
 from .. import validation
 from ..account import ledger as request_log
 from ..account.account import Account
+from ..faults import read_rules
 from ..faults.effects import AccountState, ClockOffset, Quota
-from ..faults.rule import read_rules
-from ..people import Person, expects
-from ..people.authority import HANDLERS
-from ..people.personas import How
-
-# The control plane: ``/_sim/``, for whoever runs the simulator. The real service has none.
-#
-# No signature is asked for; the server listens on the loopback address only. Lists are sent piece by
-# piece, so that a long one does not hold up the data plane.
-#
-
+from ..people import How, Person, code_of, expects
 
 ROWS_AT_ONCE = 100
 RECENT = 20
@@ -42,9 +38,9 @@ PHOTOS_AT_ONCE = 5
 
 class ControlPlane:
     """
-    Shows and resets an account; :mod:`levers` changes it.
+    Shows and resets an account; :class:`Levers` changes it.
 
-    :param account: what the service remembers.
+    :param account: the state of the service.
     """
 
     def __init__(self, account: Account) -> None:
@@ -54,6 +50,7 @@ class ControlPlane:
         """Return the addresses of the control plane."""
         return [
             web.get("/_sim/health", self.health),
+            web.get("/_sim/actions", self.actions),
             web.get("/_sim/people", self.people),
             web.get("/_sim/ledger", self.ledger),
             web.get("/_sim/recent", self.recent),
@@ -64,7 +61,7 @@ class ControlPlane:
         ]
 
     async def health(self, _: web.Request) -> web.Response:
-        """Say that it serves, which version it is, its time and how many requests it has seen."""
+        """Report that it serves, its version, its time and the number of requests."""
         return _json(
             {
                 "status": "ok",
@@ -74,9 +71,18 @@ class ControlPlane:
             }
         )
 
+    async def actions(self, _: web.Request) -> web.Response:
+        """List the Actions, each with the code of a match and the address of its API page."""
+        return _json(
+            [
+                {"action": name, "match": code_of(name, Outcome.MATCH), "docs": action.docs}
+                for name, action in ACTIONS.items()
+            ]
+        )
+
     async def people(self, request: web.Request) -> web.StreamResponse:
         """
-        List people, ordinary ones first; ``?special=0`` only those, ``?special=1`` only the others.
+        List people, ordinary ones first; ``?special=0`` those only, ``?special=1`` the personas only.
 
         ``?photo=1`` adds the photo to send, ``?offset=`` and ``?limit=`` give a part.
         """
@@ -110,14 +116,14 @@ class ControlPlane:
 
     async def bill(self, _: web.Request) -> web.Response:
         """Give charged calls by Action."""
-        return _json({action: self.account.ledger.bill[action] for action in HANDLERS})
+        return _json({action: self.account.ledger.bill[action] for action in ACTIONS})
 
     async def pace(self, _: web.Request) -> web.Response:
-        """Give arrivals by Action, see :meth:`limits.QuotaWindows.pace`."""
+        """Give arrivals by Action, see :meth:`.account.QuotaWindows.pace`."""
         return _json(self.account.windows.pace())
 
     async def keys(self, _: web.Request) -> web.Response:
-        """Give the keys of encrypted fields, see :meth:`keys.Keys.published`."""
+        """Give the keys of encrypted fields, see :meth:`.encryption.Keys.published`."""
         return _json(self.account.encryption_keys.published())
 
     async def reset(self, _: web.Request) -> web.Response:
@@ -144,15 +150,18 @@ def describe(person: Person) -> dict[str, object]:
         "special": person.persona is not None,
     }
     if person.persona and person.persona.how is How.AT_FIRST:
-        described |= {"at_first": dict(person.persona.codes), "calls": person.persona.calls}
+        described |= {
+            "at_first": {a: person.persona.code(a) for a in ACTIONS},
+            "calls": person.persona.calls,
+        }
     return described
 
 
 def _special(request: web.Request) -> bool | None:
-    """Return which kind of people is asked for; None for both."""
+    """Return whether personas are requested; None for all people."""
     asked = request.query.get("special")
     if asked not in {None, "0", "1"}:
-        raise web.HTTPBadRequest(text="special is 0 for ordinary people, 1 for the special ones\n")
+        raise web.HTTPBadRequest(text="special is 0 for ordinary people, 1 for personas\n")
     return None if asked is None else asked == "1"
 
 
@@ -190,8 +199,8 @@ class ClockChange:
     """
     A change of the clocks.
 
-    :param advance_s: how many seconds to put the right time forward.
-    :param offset_s: how wrong the service's clock is from now on; None leaves it as it is.
+    :param advance_s: by how many seconds to advance the right time.
+    :param offset_s: the error of the service's clock from now on; None for no change.
     """
 
     advance_s: float = 0
@@ -213,7 +222,7 @@ class Levers:
     """
     Changes an account while it is being served.
 
-    :param account: what the service remembers.
+    :param account: the state of the service.
     """
 
     def __init__(self, account: Account) -> None:
@@ -234,7 +243,7 @@ class Levers:
         ]
 
     async def show_faults(self, _: web.Request) -> web.Response:
-        """List the rules, with the calls each has seen and to how many it happened."""
+        """List the rules, with the calls each has seen and how often it fired."""
         return web.json_response(list(self.account.faults.rows()))
 
     async def add_faults(self, request: web.Request) -> web.Response:
@@ -249,7 +258,7 @@ class Levers:
         return await self.show_faults(request)
 
     async def show_clock(self, _: web.Request) -> web.Response:
-        """Give the time the service believes it is, and what it is made of."""
+        """Give the time the service believes, and its two offsets."""
         account = self.account
         return web.json_response(
             {
@@ -260,7 +269,7 @@ class Levers:
         )
 
     async def set_clock(self, request: web.Request) -> web.Response:
-        """Put the time forward, or the service's clock wrong."""
+        """Advance the time, or set the service's clock wrong."""
         async with _posted(request) as document:
             validation.build(ClockChange, _object(document), "the clock").change(self.account)
         return await self.show_clock(request)
@@ -270,13 +279,13 @@ class Levers:
         return web.json_response(self.account.windows.quotas)
 
     async def set_quotas(self, request: web.Request) -> web.Response:
-        """Change the quotas that are named."""
+        """Change the named quotas."""
         async with _posted(request) as document:
             Quota(_object(document)).change(self.account)
         return await self.show_quotas(request)
 
     async def show_account(self, _: web.Request) -> web.Response:
-        """Give the state of the account, and the temporary token that is good."""
+        """Give the state of the account, and the valid temporary token."""
         state = self.account.account_state
         return web.json_response({"state": state.state, "token": state.token})
 
@@ -293,7 +302,7 @@ def _object(document: object) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _posted(request: web.Request) -> AsyncIterator[object]:
-    """Give what was posted; whatever the block finds wrong with it is said with status 400."""
+    """Give the posted document; a :class:`FieldError` of the block is answered with status 400."""
     try:
         document = json.loads(await request.read())
     except (ValueError, RecursionError):

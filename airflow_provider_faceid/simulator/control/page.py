@@ -1,4 +1,10 @@
-"""The page for people: one HTML file that asks the control plane and shows what it says."""
+"""The page of the control plane, and its guard against other web pages.
+
+The page is one HTML file that reads the control plane and shows it. The control plane needs no key,
+and any web page that the user visits can make the browser send requests to a local port. So the guard
+refuses a request whose ``Host`` is not a name of this host (DNS rebinding), and one with a foreign
+``Origin`` (cross-site request forgery). Programs on this machine may use the control plane.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +16,6 @@ from pathlib import Path
 from typing import cast
 
 from aiohttp import web
-
-# Who may use the control plane: programs on this machine, and the page it serves itself.
-#
-# It asks for no key, and any web page the user visits can make their browser send requests to a local
-# port. So a browser has to name this host by a name of its own (a page elsewhere may have its own name
-# lead here), and what another page sends is refused.
-#
-
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,7 +32,7 @@ HEADERS = {
 
 
 def refusal(request: web.Request) -> str:
-    """Return why a request is refused, empty if it is not."""
+    """Return the reason to refuse a request, empty if there is none."""
     host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
     if not _OWN_HOST.fullmatch(host):
         return "the control plane is called 127.0.0.1 or localhost"
@@ -66,9 +64,9 @@ FILE = Path(__file__).with_name("page.html")
 
 def wanted(request: web.Request) -> bool:
     """
-    Say whether a request to ``/`` is a browser that was given the address, and no API client.
+    Return whether a request to ``/`` comes from a browser and is no API call.
 
-    Clients say what they accept, too, so whatever belongs to a call makes it one.
+    API clients may send ``Accept``, too; any header or parameter of a call makes it one.
     """
     return (
         request.method == "GET"
@@ -81,7 +79,7 @@ def wanted(request: web.Request) -> bool:
 
 
 def lead_there() -> web.Response:
-    """Lead a browser to the page."""
+    """Redirect a browser to the page."""
     return web.Response(status=302, headers={"Location": PREFIX})
 
 

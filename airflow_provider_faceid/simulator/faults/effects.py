@@ -1,32 +1,65 @@
-"""The effects: what a fault rule does to a call. One class each, listed in :data:`EFFECTS`.
+"""The effects of fault rules: one class each, listed in :data:`EFFECTS`.
 
 They act in three places. A :class:`Setting` changes the service from this call on, :class:`Code`
-answers in the Action's place, a :class:`transfers.Transfer` is done to the answer on its way; one
-that is not ``processed`` comes before anything is checked, counted or billed.
+answers in place of the Action, a :class:`Transfer` sends the answer late, in pieces, cut, replaced, or
+not at all; one that is not ``processed`` acts before any check, count or charge.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ...api.actions import ACTIONS
+from ...clock import Clock, OffsetClock
 from .. import validation
-from ..account.account_state import State
-from ..api.answers import Answer, Refusal, force
-
-# The effects on an answer's way: late, in pieces, broken off, replaced, or not at all.
+from ..account import AccountStatus, State
+from ..api import Answer, Refusal, force
 
 
-if TYPE_CHECKING:
-    from ..api.wire import Wire
+class Wire(Protocol):
+    """The response of one call; the data plane implements it."""
+
+    clock: Clock
+
+    async def whole(self) -> None:
+        """Send the whole answer."""
+
+    async def dribble(self, seconds: float) -> None:
+        """Send the answer byte by byte over so many seconds."""
+
+    async def part(self, share: float, *, close: bool) -> None:
+        """Send the first part of the answer."""
+
+    async def page(self, status: int, retry_after: int | None = None) -> None:
+        """Send a page of HTML in place of the answer."""
+
+    def close(self) -> None:
+        """Close the connection (FIN)."""
+
+    def reset(self) -> None:
+        """Reset the connection (RST)."""
+
+
+class Settings(Protocol):
+    """The settings of an account that an effect changes."""
+
+    account_state: AccountStatus
+
+    @property
+    def clock(self) -> OffsetClock:
+        """Return the service's clock."""
+
+    @property
+    def quotas(self) -> MutableMapping[str, int]:
+        """Return calls per second by Action; 0 means unlimited."""
 
 
 @dataclass(frozen=True)
 class Effect(ABC):
-    """Something a fault rule does to a call; its fields are what the rule says about it."""
+    """The effect of a fault rule on a call; its fields are the rule's parameters."""
 
     name: ClassVar[str]
 
@@ -39,7 +72,7 @@ class Transfer(Effect):
 
     @abstractmethod
     async def send(self, wire: Wire) -> None:
-        """Send it."""
+        """Send the answer."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +211,6 @@ class StatusAfter(Status):
     processed = True
 
 
-if TYPE_CHECKING:
-    from ..account.account import Account
-
 ENVELOPES = ("result", "error")
 
 
@@ -188,21 +218,21 @@ class Setting(Effect):
     """Changes the service from this call on."""
 
     @abstractmethod
-    def change(self, account: Account) -> None:
+    def change(self, account: Settings) -> None:
         """Change it."""
 
 
 @dataclass(frozen=True)
 class Code(Effect):
-    """The service answers with this code, whatever it was asked; gateway and quota come first."""
+    """The service answers with this code; gateway and quota come first."""
 
     name: ClassVar[str] = "code"
     code: str
     """A ``Result`` or an ``Error`` code, listed or not."""
     envelope: str | None = None
-    """Which of the two; None for what the outcome table says, ``error`` if it does not know it."""
+    """Which of the two; None for the outcome table's choice, ``error`` for an unlisted code."""
     charged: bool | None = None
-    """Whether it is billed; None for what the outcome table says of a result."""
+    """Whether it is billed; None for the outcome table's choice."""
     fields: Mapping[str, object] = field(default_factory=dict)
     """Further fields of ``Response``, for example a ``Sim`` of 101; null leaves one out."""
 
@@ -215,7 +245,7 @@ class Code(Effect):
         validation.mapping("fields", self.fields)
 
     def say(self, action: str) -> tuple[Answer | Refusal, bool]:
-        """Return what is answered to a call of an Action, and whether it is billed."""
+        """Return the answer to a call of an Action, and whether it is billed."""
         said = force(action, self.code, self.fields, self.envelope)
         return said, said.charged if self.charged is None else self.charged
 
@@ -232,9 +262,9 @@ class Quota(Setting):
         for action, quota in self.quotas.items():
             validation.whole(action, quota, 0)
 
-    def change(self, account: Account) -> None:
-        """Change the quotas that are named."""
-        account.windows.quotas.update(self.quotas)
+    def change(self, account: Settings) -> None:
+        """Change the named quotas."""
+        account.quotas.update(self.quotas)
 
 
 @dataclass(frozen=True)
@@ -249,19 +279,19 @@ class ClockOffset(Setting):
             "offset_s", self.offset_s, -validation.TEN_YEARS_S, validation.TEN_YEARS_S
         )
 
-    def change(self, account: Account) -> None:
-        """Put the clock wrong."""
+    def change(self, account: Settings) -> None:
+        """Set the clock wrong."""
         account.clock.ahead_s = self.offset_s
 
 
 @dataclass(frozen=True)
 class AccountState(Setting):
-    """Something is the matter with the account, or its temporary token expires."""
+    """The account changes its state, or its temporary token expires."""
 
     name: ClassVar[str] = "account"
     state: str | None = None
     token: str | None = None
-    """The one that is accepted from now on."""
+    """The one valid temporary token from now on."""
 
     def __post_init__(self) -> None:
         if self.state is None and self.token is None:
@@ -271,8 +301,8 @@ class AccountState(Setting):
         if self.token is not None:
             validation.text("token", self.token)
 
-    def change(self, account: Account) -> None:
-        """Change what is named."""
+    def change(self, account: Settings) -> None:
+        """Change the named settings."""
         old = account.account_state
         state = State(self.state or old.state)
         account.account_state = replace(old, state=state, token=self.token or old.token)
@@ -311,5 +341,5 @@ def read(document: Mapping[str, Any]) -> Effect:
     name = document.get("effect")
     validation.one_of("effect", name, EFFECTS)
     kind = EFFECTS[str(name)]
-    told = {key: value for key, value in document.items() if key != "effect"}
-    return validation.build(kind, told, f"`{name}`")
+    given = {key: value for key, value in document.items() if key != "effect"}
+    return validation.build(kind, given, f"`{name}`")

@@ -1,7 +1,13 @@
-"""The people the authority knows: fictional, made from a seed, the same every time.
+"""The people the authority knows: fictional, made from a seed, always the same; and the personas.
 
-Ordinary people, who match, come first; the last are special (:data:`personas.PERSONAS`), one for each
-code, some of which end a run over a table. Besides them the authority knows the two people of the API pages' samples, who are not listed.
+Ordinary people, who match, come first. The last ones have a persona (:data:`PERSONAS`): at least one
+for every result code that input alone does not cause; some of these codes stop a run over a table.
+Input causes the others: ``-2`` and ``IdFormatError`` follow from an invalid number, ``-3`` and
+``NameFormatError`` from an invalid name. The authority also knows the two people of the API pages'
+samples, who are not listed.
+
+Names and numbers come from no list of real people: common surnames, common syllables and real area
+codes, combined at random.
 """
 
 from __future__ import annotations
@@ -10,15 +16,111 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
 from ...api import id_card
+from ...api.actions import ACTIONS, Field, Kind
+from ...api.codes import COMMON, RESULTS, Outcome, look_up
 from ...api.name import MIDDLE_DOT
-from .personas import FIXED_SIMILARITY, MATCH, PERSONAS, How, Persona
 
-# Names and places invented people are made of.
-#
-# No list of real people: common surnames, common syllables and real area codes, put together by chance.
-#
+ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
+
+TRANSIENT_CALLS = 2
+"""Calls of an Action that a transient code answers before the ordinary answer comes."""
+
+FIXED_SIMILARITY = 89.88
+"""``Sim`` of the sample on the page of ``ImageRecognitionV2``."""
+
+
+def code_of(action: str, outcome: Outcome) -> str:
+    """Return the first code of an Action with an outcome; empty if it has none."""
+    return next((row.code for row in RESULTS[action].values() if row.outcome is outcome), "")
+
+
+class How(StrEnum):
+    """The cause of a persona's answer."""
+
+    TOLD = "told"
+    """The service answers with the persona's code, whatever the request holds."""
+    AT_FIRST = "at_first"
+    """The same, for the first calls only; then the ordinary answer."""
+    NAME = "name"
+    """The authority knows the number under another name."""
+    PHOTO = "photo"
+    """The photo in the people list is not the registered one, see :class:`.photos.Gallery`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """
+    The answers about a person that are not an ordinary match.
+
+    :param codes: the persona's code by Action. For an Action without one, :meth:`code` takes the
+        Action's own code with the same outcome.
+    :param how: the cause of the code.
+    :param calls: with :attr:`How.AT_FIRST`, for how many calls of each Action.
+    """
+
+    codes: Mapping[str, str]
+    how: How
+    calls: int = 0
+
+    def code(self, action: str) -> str:
+        """Return the persona's code for an Action; the code of a match if the Action has none."""
+        model = self.codes[ID_CARD]
+        if action in self.codes or model in COMMON:
+            return self.codes.get(action, model)
+        outcome = look_up(ID_CARD, model).outcome
+        if self.how is How.NAME and ACTIONS[action].field_of(Kind.NAME) is None:
+            outcome = Outcome.MATCH
+        return code_of(action, outcome) or code_of(action, Outcome.MATCH)
+
+    def final_code(self, action: str) -> str:
+        """Return the code after transient answers are over."""
+        return code_of(action, Outcome.MATCH) if self.how is How.AT_FIRST else self.code(action)
+
+    def forced_code(self, action: str, earlier: int) -> str | None:
+        """
+        Return the code the service answers with whatever the request holds, or None.
+
+        :param earlier: calls of this Action about this person that had a forced code before.
+        """
+        code = self.code(action)
+        if self.how not in {How.TOLD, How.AT_FIRST} or code == code_of(action, Outcome.MATCH):
+            return None
+        return None if self.calls and earlier >= self.calls else code
+
+
+def _table(text: str) -> tuple[Persona, ...]:
+    rows = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        id_card, face, how = line.split()
+        calls = TRANSIENT_CALLS if how == How.AT_FIRST else 0
+        rows.append(Persona({ID_CARD: id_card, FACE: face}, How(how), calls))
+    return tuple(rows)
+
+
+# IdCardVerification, ImageRecognitionV2, how
+PERSONAS = _table("""
+-1 FailedOperation.IdNameMisMatch                name
+-5 FailedOperation.IdNoExistSystem               told
+-7 FailedOperation.IdentityAuthLimitExceeded     told
+-4 FailedOperation.CompareLibServiceUnavailable  at_first
+-6 FailedOperation.IdPhotoSystemNoanswer         at_first
+0  FailedOperation.CompareSystemError            at_first
+FailedOperation.UnKnown FailedOperation.UnKnown  at_first
+0  FailedOperation.CompareLowSimilarity          photo
+0  FailedOperation.LifePhotoSizeError            photo
+0  FailedOperation.LifePhotoPoorQuality          photo
+0  FailedOperation.LifePhotoDetectFaces          told
+0  FailedOperation.LifePhotoDetectNoFaces        told
+0  FailedOperation.LifePhotoDetectFake           told
+0  FailedOperation.IdPhotoNoExist                told
+0  FailedOperation.IdPhotoPoorQuality            told
+0  FailedOperation.CompareFail                   told
+FailedOperation.DecryptSystemError FailedOperation.DecryptSystemError told
+FailedOperation.StsUnAuthErrError  FailedOperation.StsUnAuthErrError  told
+""")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -98,19 +200,19 @@ DEFAULT_PEOPLE = 2000
 DEFAULT_SEED = 7
 FIRST_BIRTH = date(1940, 1, 1)
 BIRTH_DAYS = (date(2007, 12, 31) - FIRST_BIRTH).days
-_NOBODY = "Chen Jing"
-"""A name nobody in the list bears by chance: given names in pinyin have two syllables."""
+_ABSENT_NAME = "Chen Jing"
+"""A name that no listed person has: their given names in pinyin have two syllables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """
-    One person as the authority knows them.
+    One person, as the authority has registered them.
 
     :param id_card: the ID number.
-    :param name: the name a caller would send.
-    :param known_as: names the authority has for the number.
-    :param persona: why the answer differs, None for ordinary people.
+    :param name: the name to send.
+    :param known_as: the registered names.
+    :param persona: None for ordinary people, who match.
     :param similarity: a fixed ``Sim`` for any usable photo, None to compare the pictures.
     """
 
@@ -120,20 +222,35 @@ class Person:
     persona: Persona | None = None
     similarity: float | None = None
 
+    def value(self, field: Field) -> str:
+        """Return the value to send in a request field; a photo is in :class:`.photos.Gallery`."""
+        match field.kind:
+            case Kind.ID_CARD:
+                return self.id_card
+            case Kind.NAME:
+                return self.name
+        # Fields of other kinds hold invented text, the same for the same person and field.
+        chance = random.Random(f"{field.name} of {self.id_card}")  # noqa: S311 - fiction, not secrets
+        return f"{field.name} {chance.randrange(10**12):012}"
+
+    def registered(self, field: Field) -> tuple[str, ...]:
+        """Return the values of a request field that the authority accepts."""
+        return self.known_as if field.kind is Kind.NAME else (self.value(field),)
+
 
 SAMPLES = (
     Person("11204416541220243X", "Wei Xiaobao", ("Wei Xiaobao", "韦小宝"), None, FIXED_SIMILARITY),
-    Person("440305199505132561", "Liu Yang", (_NOBODY,)),
+    Person("440305199505132561", "Liu Yang", (_ABSENT_NAME,)),
 )
 """The samples of the API pages. The first number's check digit is wrong, and still it matches."""
 
 
 class People:
     """
-    Everybody the authority knows.
+    All people that the authority knows.
 
-    :param count: how many to list; the special ones are always there, at the end.
-    :param seed: decides everything about them.
+    :param count: how many to list; those with a persona are always there, at the end.
+    :param seed: decides all about them.
     """
 
     def __init__(self, count: int = DEFAULT_PEOPLE, seed: int = DEFAULT_SEED) -> None:
@@ -142,19 +259,31 @@ class People:
         self.listed = tuple(sorted(invented, key=lambda person: person.persona is not None))
         self.personas = tuple(person for person in self.listed if person.persona is not None)
         self._by_number = {person.id_card: person for person in (*self.listed, *SAMPLES)}
+        self._by_field: dict[str, dict[str, Person]] = {}
 
     def find(self, number: str) -> Person | None:
-        """Return the person with a number, samples included."""
+        """Return the person with an ID number, samples included."""
         return self._by_number.get(number)
+
+    def find_by(self, field: Field, value: str) -> Person | None:
+        """Return the person whose registered value of a request field this is."""
+        if field.kind is Kind.ID_CARD:
+            return self.find(value)
+        if field.name not in self._by_field:
+            people = self._by_number.values()
+            self._by_field[field.name] = {person.value(field): person for person in people}
+        return self._by_field[field.name].get(value)
 
 
 def expects(person: Person) -> Mapping[str, str]:
-    """Return what the service will answer about a listed person in the end, by Action."""
-    return person.persona.expects if person.persona else MATCH
+    """Return the final answer about a listed person, by Action."""
+    if person.persona:
+        return {action: person.persona.final_code(action) for action in ACTIONS}
+    return {action: code_of(action, Outcome.MATCH) for action in ACTIONS}
 
 
 def _invent(count: int, seed: int) -> Iterator[Person]:
-    """Yield people with different numbers, special ones first; a longer list begins like a shorter."""
+    """Yield people with different numbers, personas first; a longer list begins like a shorter."""
     chance = random.Random(seed)  # noqa: S311 - fiction, not secrets
     taken = {person.id_card for person in SAMPLES}
     for index in range(count):
@@ -164,7 +293,7 @@ def _invent(count: int, seed: int) -> Iterator[Person]:
         taken.add(number)
         name = invent_name(chance)
         persona = PERSONAS[index] if index < len(PERSONAS) else None
-        known_as = (_NOBODY if persona and persona.how is How.NAME else name,)
+        known_as = (_ABSENT_NAME if persona and persona.how is How.NAME else name,)
         yield Person(number, name, known_as, persona)
 
 

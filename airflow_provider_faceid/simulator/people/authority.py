@@ -1,137 +1,155 @@
-"""The Actions themselves: what the authority answers about a person.
+"""The Actions: the authority's answer about a person, read from the Action's data.
 
-Order of the checks, as far as it can be guessed: photo, name, number, identity limit, record,
-library, comparison. A new Action is a function, a row in :data:`HANDLERS` and one in
-:data:`IDENTITY_CODES`.
+The generic Action asks whether its values belong together. The authority finds a person by the first
+field of the request and compares the other ones. An Action with a photo also compares faces. Order of
+the checks, the likeliest one: photo, other fields from the last to the first, identity limits, record,
+values, faces.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from ...api import id_card, name
+from ...api.actions import Action, Field, Kind
+from ...api.codes import Outcome
 from ...api.verdict import DEFAULT_THRESHOLD
 from ..account.account import Account
-from ..api.answers import Answer, Refusal, say
-from ..api.parameters import Parameters
-from . import SAMPLES, Person
-from . import photos as photo_check
-from .personas import FACE, ID_CARD, MATCH
-from .photos import similarity
+from ..api import Answer, Refusal, say
+from ..api.call import Parameters
+from . import FACE, ID_CARD, SAMPLES, Person, code_of, photos
+from .photos import Features
 
-
-@dataclass(frozen=True, slots=True)
-class IdentityCodes:
-    """What an Action answers when number and name do not lead to a person."""
-
-    bad_name: str
-    bad_number: str
-    limit: str
-    no_record: str
-    mismatch: str
-
-
-IDENTITY_CODES: dict[str, IdentityCodes] = {
-    ID_CARD: IdentityCodes("-3", "-2", "-7", "-5", "-1"),
-    FACE: IdentityCodes(
-        "FailedOperation.NameFormatError",
-        "FailedOperation.IdFormatError",
-        "FailedOperation.IdentityAuthLimitExceeded",
-        "FailedOperation.IdNoExistSystem",
-        "FailedOperation.IdNameMisMatch",
-    ),
+INVALID_CODES: Mapping[str, Mapping[str, str]] = {
+    ID_CARD: {"IdCard": "-2", "Name": "-3"},
+    FACE: {"IdCard": "FailedOperation.IdFormatError", "Name": "FailedOperation.NameFormatError"},
 }
+"""Codes of malformed values, by Action and field; the first code with that outcome otherwise."""
+
+MISMATCH_CODES: Mapping[str, str] = {FACE: "FailedOperation.IdNameMisMatch"}
+"""Codes of values that do not belong together, by Action; the first such code otherwise."""
+
 LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
 
 LARGE_PHOTO = 64 * 1024
 """Base64 length from which a photo is decoded in a thread, so that other calls go on."""
 
-Handler = Callable[[Account, Parameters, float], Awaitable[Answer | Refusal]]
 
+async def answer(
+    account: Account, action: Action, parameters: Parameters, now: float
+) -> Answer | Refusal:
+    """
+    Return the answer of an Action.
 
-async def verify_id_card(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
-    """Answer ``IdCardVerification``: whether name and number belong together."""
-    found = identify(account, ID_CARD, parameters, now)
-    code = found if isinstance(found, str) else MATCH[ID_CARD]
-    return say(ID_CARD, code, errors=account.assumptions.errors)
-
-
-async def compare_face(account: Account, parameters: Parameters, now: float) -> Answer | Refusal:
-    """Answer ``ImageRecognitionV2``: whether a photo shows the person behind number and name."""
+    :param parameters: checked against the Action's fields, encrypted ones decrypted.
+    :param now: arrival in seconds since 1970, for the identity limits.
+    """
     assumptions = account.assumptions
-
-    def answer(
-        code: str, sim: float | None = assumptions.similarity_without_comparison
-    ) -> Answer | Refusal:
-        fields = {} if sim is None else {"Sim": sim}
-        return say(FACE, code, fields | {"Extra": parameters.get("Extra", "")}, assumptions.errors)
-
-    text = str(parameters["ImageBase64"])
-    if len(text) > assumptions.max_photo_base64:
-        return answer(photo_check.TOO_LARGE)
-    photo = photo_check.recall(text)
-    if photo is None and len(text) > LARGE_PHOTO:
-        photo = await asyncio.to_thread(photo_check.examine, text)
-    elif photo is None:
-        photo = photo_check.examine(text)
+    sim = assumptions.similarity_without_comparison if action.compares_faces else None
+    photo = await _photo(action, parameters, assumptions.max_photo_base64)
     if isinstance(photo, Refusal):
         return photo
     if isinstance(photo, str):
-        return answer(photo)
-    person = identify(account, FACE, parameters, now)
+        return _say(action, photo, parameters, sim, assumptions.errors)
+    person = identify(account, action, parameters, now)
     if isinstance(person, str):
-        return answer(person)
-    sim = person.similarity
-    if sim is None:
-        sim = similarity(photo, account.gallery.features(person))
-    return answer(MATCH[FACE] if sim >= DEFAULT_THRESHOLD else LOW_SIMILARITY, sim)
+        code = person
+    elif photo is None:
+        code = code_of(action.name, Outcome.MATCH)
+    else:
+        sim = person.similarity
+        if sim is None:
+            sim = photos.similarity(photo, account.gallery.features(person))
+        matches = sim >= DEFAULT_THRESHOLD
+        code = code_of(action.name, Outcome.MATCH) if matches else LOW_SIMILARITY
+    return _say(action, code, parameters, sim, assumptions.errors)
 
 
-HANDLERS: dict[str, Handler] = {ID_CARD: verify_id_card, FACE: compare_face}
-
-
-def identify(account: Account, action: str, parameters: Parameters, now: float) -> Person | str:
+def identify(account: Account, action: Action, parameters: Parameters, now: float) -> Person | str:
     """
-    Return the person behind number and name, or the code that says why there is none.
+    Return the person the values belong to, or the code if they belong to none.
 
     :param now: arrival in seconds since 1970, for the identity limits.
     """
-    # A final x counts as X; otherwise the authority reads what was sent, blanks included.
-    number, called = str(parameters["IdCard"]).upper(), str(parameters["Name"])
-    codes = IDENTITY_CODES[action]
-    if name.broken_rule(called, _NOT_OURS):
-        return codes.bad_name
-    if not _valid(number):
-        return codes.bad_number
-    if account.identities.exceeded(action, number, called, now):
-        return codes.limit
-    found = _find(account, action, number, called)
-    free = isinstance(found, str) and not say(action, found).charged
+    values = {field: _value(field, parameters) for field in compared(action)}
+    for field, value in reversed(values.items()):
+        if not _valid(field, value):
+            own = INVALID_CODES.get(action.name, {}).get(field.name)
+            return own or code_of(action.name, Outcome.INVALID_INPUT)
+    limited = {field.kind.value: value for field, value in values.items()}
+    if account.identities.exceeded(action.name, limited, now):
+        return code_of(action.name, Outcome.LIMIT)
+    found = _find(account, action, values)
+    free = isinstance(found, str) and not say(action.name, found).charged
     if free and not account.assumptions.free_calls_counted:
-        account.identities.take_back(action, number, called)
+        account.identities.take_back(action.name, limited)
     return found
 
 
-def _find(account: Account, action: str, number: str, called: str) -> Person | str:
-    person, codes = account.people.find(number), IDENTITY_CODES[action]
+def compared(action: Action) -> list[Field]:
+    """Return the fields whose values must belong together; the authority finds by the first."""
+    return [
+        field
+        for field in action.fields
+        if field.required and field.identifies and field.kind not in {Kind.PHOTO, Kind.OBJECT}
+    ]
+
+
+def _find(account: Account, action: Action, values: Mapping[Field, str]) -> Person | str:
+    (key, value), *others = values.items()
+    person = account.people.find_by(key, value)
     if person is None:
-        return codes.no_record
-    told = account.told(action, person)
-    if told is None and called not in person.known_as:
-        return codes.mismatch
-    return told or person
+        return code_of(action.name, Outcome.NOT_FOUND)
+    forced = account.forced_code(action.name, person)
+    if forced is None and any(value not in person.registered(field) for field, value in others):
+        return MISMATCH_CODES.get(action.name) or code_of(action.name, Outcome.MISMATCH)
+    return forced or person
 
 
-def _valid(number: str) -> bool:
-    """Say whether a number has the right form and check digit; the pages' samples always do."""
-    return number in _SAMPLE_NUMBERS or (
-        id_card.well_formed(number) and id_card.check_digit_fits(number)
-    )
+def _say(
+    action: Action, code: str, parameters: Parameters, sim: float | None, errors: Sequence[str]
+) -> Answer | Refusal:
+    fields: dict[str, object] = {} if sim is None else {"Sim": sim}
+    if action.compares_faces:
+        fields["Extra"] = parameters.get("Extra", "")
+    return say(action.name, code, fields, errors)
+
+
+async def _photo(
+    action: Action, parameters: Parameters, max_base64: int
+) -> Features | Refusal | str | None:
+    """Return the features of the photo, the refusal or code of a bad one; None without a photo."""
+    field = action.field_of(Kind.PHOTO)
+    if field is None:
+        return None
+    text = str(parameters[field.name])
+    if len(text) > max_base64:
+        return photos.TOO_LARGE
+    if len(text) > LARGE_PHOTO:
+        return await asyncio.to_thread(photos.examine, text)
+    return photos.examine(text)
+
+
+def _value(field: Field, parameters: Parameters) -> str:
+    """Return a value as the authority reads it: a final x of a number counts as X."""
+    text = str(parameters[field.name])
+    return text.upper() if field.kind is Kind.ID_CARD else text
+
+
+def _valid(field: Field, value: str) -> bool:
+    """Return whether a value has the right form; the numbers of the pages' samples always have it."""
+    match field.kind:
+        case Kind.NAME:
+            return not name.broken_rule(value, _NOT_OURS)
+        case Kind.ID_CARD:
+            return value in _SAMPLE_NUMBERS or (
+                id_card.well_formed(value) and id_card.check_digit_fits(value)
+            )
+    return bool(value)
 
 
 _NOT_OURS = frozenset({"name_missing_text"})
-"""A rule of the client's: to the service, a person may be called Null."""
+"""A rule of the client only: the service accepts a person called Null."""
 
 _SAMPLE_NUMBERS = frozenset(person.id_card for person in SAMPLES)

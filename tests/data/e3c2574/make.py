@@ -75,14 +75,14 @@ def _fill(warehouse: Path, server: SimulatorServer) -> list[str]:
     """Make the table of people: ordinary ones, one of a limit, one refused, one bad, one twice."""
     listed = server.account.people.listed
     special = [
-        next(p for p in listed if p.persona and p.persona.codes[action] == code)
+        next(p for p in listed if p.special and p.special.codes[action] == code)
         for action, code in (
             (ID_CARD, "-7"),
             (ID_CARD, "-5"),
             (FACE, "FailedOperation.LifePhotoPoorQuality"),
         )
     ]
-    people = [p for p in listed if not p.persona][: ROWS - 5]
+    people = [p for p in listed if not p.special][: ROWS - 5]
     people += [*special, people[0]]
     photos = [base64.b64encode(server.account.gallery.submitted(p)).decode() for p in people]
     rows = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.support.airflow_home import RUN_SECONDS, Home, Run
 
 pytestmark = pytest.mark.long

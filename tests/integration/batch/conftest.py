@@ -20,8 +20,7 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import Person
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import MemoryRow
 from airflow_provider_faceid.state.store import StateStore

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_faceid.batch import engine
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import StateStoreError, UnavailableError
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.housekeeping import Housekeeping
 from tests.support.patience import SOON, soon
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.support.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 PEOPLE = 250

@@ -10,7 +10,7 @@ from airflow_provider_faceid.api.name import MIDDLE_DOT
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import InvalidInputError
 from airflow_provider_faceid.operators.photo_files import photo_reader
-from airflow_provider_faceid.simulator.people.personas import FACE
+from airflow_provider_faceid.simulator.people import FACE
 
 GIF = b"GIF89a" + bytes(range(256))
 

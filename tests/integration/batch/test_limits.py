@@ -14,7 +14,7 @@ from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
 from airflow_provider_faceid.exceptions import OutageError, StateStoreError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
 from tests.support.patience import SOON

@@ -11,10 +11,9 @@ from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.api.id_card import Check, masked
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from airflow_provider_faceid.simulator.people import expects
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
 from airflow_provider_faceid.warehouse.records import Stage
 
 pytestmark = pytest.mark.long

@@ -28,7 +28,7 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
 )
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.support.patience import once, soon
 
 pytestmark = pytest.mark.long

@@ -35,9 +35,9 @@ from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import single_call as once_module
 from airflow_provider_faceid.hooks.single_call import Idempotency, call_once
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state import idempotency
 from airflow_provider_faceid.state import ledger_types as calls
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger

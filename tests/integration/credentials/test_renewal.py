@@ -18,9 +18,9 @@ from airflow_provider_faceid.client.credentials.refresh import (
 from airflow_provider_faceid.client.credentials.sts import AssumedRole, Sts
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import CredentialsError, OutageError
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import AccountState
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.integration.hook.conftest import HASH_SECRET
 from tests.support.cloud import METADATA, ROLE_ARN, Cloud
 from tests.support.patience import PATIENCE, soon

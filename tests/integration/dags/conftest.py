@@ -16,8 +16,7 @@ import pytest
 
 from airflow_provider_faceid.api.codes import Step, look_up
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import Person, expects
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person, expects
 from tests.support.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -8,8 +8,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_faceid.api.codes import Step, look_up
-from airflow_provider_faceid.simulator.people import expects
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
 from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAGS, PHOTOS
 
 pytestmark = pytest.mark.long

@@ -14,7 +14,7 @@ from airflow_provider_faceid.exceptions import (
     RequestRefusedError,
     UnavailableError,
 )
-from airflow_provider_faceid.simulator.people.personas import PERSONAS, How
+from airflow_provider_faceid.simulator.people import PERSONAS, How
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 NUMBERS = range(len(PERSONAS))

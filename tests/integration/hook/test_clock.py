@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import CredentialsError
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import ClockOffset
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 
 ID_CARD = "IdCardVerification"
 EXPIRED = "AuthFailure.SignatureExpire"

@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefusedError
 from airflow_provider_faceid.hooks.single_call import Idempotency
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
 from tests.support.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"

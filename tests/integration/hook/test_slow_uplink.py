@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults.slow_link import slow_link
-from airflow_provider_faceid.simulator.people.personas import FACE
+from airflow_provider_faceid.simulator.people import FACE
 from tests.support.patience import soon
 from tests.support.photos import grown
 

@@ -9,8 +9,8 @@ import pytest
 from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
 
 ID_CARD = "IdCardVerification"
 

@@ -22,8 +22,7 @@ if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = AIRFLOW.name
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import Person
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
 from tests.unit.quality.conftest import great_expectations
 
 __all__ = ["great_expectations"]

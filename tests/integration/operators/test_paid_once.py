@@ -20,7 +20,7 @@ from airflow_provider_faceid.operators.verify import (
     ImageRecognitionV2Operator,
 )
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 from .conftest import TaskInstance, make_context
 

@@ -7,9 +7,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import ID_CARD
+from airflow_provider_faceid.simulator.people import ID_CARD
 
 HELD = "SELECT source_key FROM faceid_results WHERE status = 'held' ORDER BY source_key"
 

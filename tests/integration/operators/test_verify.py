@@ -17,7 +17,7 @@ from airflow_provider_faceid.operators.verify import (
     IdCardVerificationOperator,
     ImageRecognitionV2Operator,
 )
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.call_table import CallTable
 
 REFERENCE = {"source_conn_id": "warehouse", "source": "people", "key": 7}

@@ -21,8 +21,7 @@ from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
 )
-from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, People
 from tests.support.patience import once
 
 from .conftest import make_context

@@ -7,7 +7,7 @@ import re
 
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 from .wrong import WEI, Wrong, WrongForm
 

@@ -11,7 +11,7 @@ import requests
 from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter
 from airflow_provider_faceid.exceptions import FatalError
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.integration.hook.conftest import (
     _a_state_store_of_its_own,
     _no_settings_of_this_machine,

@@ -16,6 +16,7 @@ import pytest
 from airflow_provider_faceid.api import signing
 from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
+from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import (
     EFFECTS,
     AccountState,
@@ -35,8 +36,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
     StatusAfter,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.support.patience import soon
 
 NUMBER, NAME = "11204416541220243X", "Wei Xiaobao"

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 
 from airflow_provider_faceid.api.codes import COMMON
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 from .malformed import ACTIONS, NO_HTTP, VERSION_1, VERSION_3
 from .wrong import Wrong, WrongForm

@@ -25,8 +25,7 @@ from tencentcloud.faceid.v20180301.models import (
 from airflow_provider_faceid.api import signing
 from airflow_provider_faceid.api.messages import build_body
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import expects
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, How
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, How, expects
 from airflow_provider_faceid.simulator.people.photos import portrait
 
 pytestmark = pytest.mark.filterwarnings(

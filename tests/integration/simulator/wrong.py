@@ -13,7 +13,7 @@ from hypothesis import assume
 
 from airflow_provider_faceid.api import signing
 from airflow_provider_faceid.simulator.api import gateway as signature_v1
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.simulator.people.photos import portrait
 
 WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}

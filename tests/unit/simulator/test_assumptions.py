@@ -7,21 +7,22 @@ from datetime import datetime
 
 import pytest
 
+from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.clock import BEIJING
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
-from airflow_provider_faceid.simulator.account.account_state import (
+from airflow_provider_faceid.simulator.account import (
     LIKELIEST,
     Assumptions,
     read_assumptions,
 )
-from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD, People
 from airflow_provider_faceid.simulator.people.photos import portrait
 from airflow_provider_faceid.simulator.validation import FieldError
 
 WEI = ("11204416541220243X", "Wei Xiaobao")
 PHOTO = portrait("anybody")
+NAME_LIMIT = 3
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def with_(caller, clock):
             people=20,
             clock=clock,
             quotas={ID_CARD: 0, FACE: 0},
+            identity_limits={ID_CARD: IdentityLimits(id_card_per_day=0, name_per_day=NAME_LIMIT)},
             assumptions=Assumptions(**assumptions),
         ).start()
         servers.append(server)
@@ -76,14 +78,14 @@ def test_a_photo_of_3_megabytes_may_be_three_million_characters(with_):
 @pytest.mark.parametrize(("counted", "last"), [(True, "-7"), (False, "0")])
 def test_free_answers_may_not_count_for_the_identity_limits(with_, counted, last):
     own = with_(free_calls_counted=counted)
-    for _ in range(500):
+    for _ in range(NAME_LIMIT):
         assert own.id_card("11010519491231002X", WEI[1])["Result"] == "-5"
     assert own.id_card(*WEI)["Result"] == last
 
 
 def test_charged_answers_count_in_any_case(with_):
     own = with_(free_calls_counted=False)
-    for _ in range(500):
+    for _ in range(NAME_LIMIT):
         assert own.id_card(WEI[0], "Li Si")["Result"] == "-1"
     assert own.id_card("11010519491231002X", "Li Si")["Result"] == "-7"
 
@@ -92,7 +94,7 @@ def test_charged_answers_count_in_any_case(with_):
 def test_the_day_may_begin_elsewhere(with_, clock, zone, last):
     own = with_(day_begins_utc_h=zone)
     clock.seconds = datetime(2026, 6, 1, 23, 59, tzinfo=BEIJING).timestamp()
-    for _ in range(500):
+    for _ in range(NAME_LIMIT):
         assert own.id_card(*WEI)["Result"] == "0"
     clock.seconds += 60
     assert own.id_card(*WEI)["Result"] == last

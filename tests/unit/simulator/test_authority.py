@@ -7,15 +7,16 @@ import pytest
 from PIL import Image
 
 from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
-from airflow_provider_faceid.simulator.people import People, expects
-from airflow_provider_faceid.simulator.people import photos as pictures
-from airflow_provider_faceid.simulator.people.personas import (
+from airflow_provider_faceid.simulator.people import (
     FACE,
     ID_CARD,
     PERSONAS,
     TRANSIENT_CALLS,
     How,
+    People,
+    expects,
 )
+from airflow_provider_faceid.simulator.people import photos as pictures
 
 PORTRAIT = pictures.portrait("anybody")
 SPECIAL_PEOPLE = People(0).listed

@@ -7,7 +7,8 @@ import requests
 
 from airflow_provider_faceid import __version__
 from airflow_provider_faceid.api.id_card import masked
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.account.ledger import Entry
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 
 def test_people_are_listed_with_what_to_expect(caller, server):
@@ -108,11 +109,19 @@ def test_a_throttled_request_stands_in_the_ledger_with_its_number(caller, server
     }
 
 
-def test_a_long_ledger_comes_in_pieces(caller, server, ordinary):
-    for _ in range(101):
-        caller.id_card(ordinary.id_card, ordinary.name)
+def test_a_long_ledger_comes_in_pieces(caller, server):
+    for number in range(101):
+        server.account.ledger.add(
+            Entry(0.5, ID_CARD, "1", "0", "", True, True, "", f"request {number}")  # noqa: FBT003
+        )
     assert len(caller.get("/_sim/ledger")) == 101
     assert len(caller.get("/_sim/ledger?limit=100")) == 100
+
+
+def test_the_actions_are_listed(caller):
+    assert [(row["action"], row["match"]) for row in caller.get("/_sim/actions")] == [
+        (ID_CARD, "0"), (FACE, "Success"),
+    ]  # fmt: skip
 
 
 def test_the_bill_counts_charged_calls(caller, ordinary):

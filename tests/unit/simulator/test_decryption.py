@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter
 from airflow_provider_faceid.api.encryption.ciphers import read_rsa, read_sm2
-from airflow_provider_faceid.simulator.account import keys
-from airflow_provider_faceid.simulator.api import parameters as decryption
-from airflow_provider_faceid.simulator.api.answers import Refusal
+from airflow_provider_faceid.simulator.api import Refusal
+from airflow_provider_faceid.simulator.api.encryption import Keys, decrypt
 from airflow_provider_faceid.simulator.people import People
 
 AES, SM4, KMS = "AES-256-CBC", "SM4-GCM", "KMS"
 PERSON = {"IdCard": "11204416541220243X", "Name": "韦小宝"}
 CANNOT = "FailedOperation.DecryptSystemError"
 
-KEYS = keys.Keys()
+KEYS = Keys()
 PUBLISHED = KEYS.published()
 ENCRYPTERS = {
     AES: Encrypter(AES, PUBLISHED[AES]),
@@ -35,9 +34,9 @@ def encrypted(form: str, fields=PERSON) -> dict[str, object]:
     return {**PERSON, **sealed, "Encryption": encryption}
 
 
-def read(parameters, of: keys.Keys = KEYS):
+def read(parameters, of: Keys = KEYS):
     """Return the person, or the code that says why there is none."""
-    said = decryption.decrypt(of, parameters)
+    said = decrypt(of, parameters)
     return said.code if isinstance(said, Refusal) else {name: said[name] for name in PERSON}
 
 
@@ -48,9 +47,8 @@ def test_encrypted_fields_are_read(form, fields):
 
 
 @pytest.mark.parametrize("form", ENCRYPTERS)
-def test_a_thousand_people_are_read(form):
-    people = People(1000, seed=5).listed
-    assert len({person.id_card for person in people}) == 1000
+def test_people_with_any_form_of_name_are_read(form):
+    people = People(60, seed=5).listed
     for person in people:
         fields = {"IdCard": person.id_card, "Name": person.name}
         assert read(encrypted(form, fields)) == fields
@@ -58,7 +56,7 @@ def test_a_thousand_people_are_read(form):
 
 @pytest.mark.parametrize("form", ENCRYPTERS)
 @given(number=st.text(max_size=30), name=st.text(max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_text_is_read(form, number, name):
     fields = {"IdCard": number, "Name": name}
     assert read(encrypted(form, fields)) == fields
@@ -93,7 +91,7 @@ def test_sm4_gcm_notices_any_changed_byte(member, place):
 def test_aes_256_cbc_notices_a_changed_key_nearly_always():
     # Instead of an error RSA gives chance, and one padding in 256 fits by chance: then the text is
     # no UTF-8. All that together comes out as a text less than once in a million.
-    said = [read(changed(AES, "CiphertextBlob", place)) for place in range(64)]
+    said = [read(changed(AES, "CiphertextBlob", place)) for place in range(16)]
     assert set(said) == {CANNOT}
 
 
@@ -125,7 +123,7 @@ def test_tags_belong_to_fields_in_the_order_of_the_list():
 
 @pytest.mark.parametrize("form", ENCRYPTERS)
 def test_what_was_encrypted_for_another_account_cannot_be_read(form):
-    assert read(encrypted(form), keys.Keys()) == CANNOT
+    assert read(encrypted(form), Keys()) == CANNOT
 
 
 DAMAGE = {
@@ -195,12 +193,12 @@ def test_an_empty_list_leaves_everything_as_it_is():
 
 
 def test_nothing_but_the_names_of_members_is_said():
-    said = decryption.decrypt(KEYS, {**PERSON, "Encryption": {"Iv": PERSON["IdCard"]}})
+    said = decrypt(KEYS, {**PERSON, "Encryption": {"Iv": PERSON["IdCard"]}})
     assert said == Refusal("MissingParameter", ("Encryption.EncryptList",))
 
 
 def test_keys_are_made_when_they_are_asked_for_and_stay():
-    fresh = keys.Keys()
+    fresh = Keys()
     assert not {"rsa", "sm2", "kms"} & set(vars(fresh))
     assert fresh.published() == fresh.published()
     assert fresh.published() != PUBLISHED
@@ -218,7 +216,7 @@ def test_published_keys_have_the_form_of_the_service_s():
 
 
 def test_a_key_that_serves_many_requests_is_unwrapped_once():
-    fresh = keys.Keys()
+    fresh = Keys()
     encrypter = Encrypter(SM4, fresh.published()[SM4])
     for _ in range(20):
         fields, encryption = encrypter.encrypt(PERSON)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.simulator.account.account_state import State
+from airflow_provider_faceid.simulator.account import State
 from airflow_provider_faceid.simulator.control import ControlPlane, Levers
+from airflow_provider_faceid.simulator.faults import OWN_FIELDS, read_rule
 from airflow_provider_faceid.simulator.faults.effects import EFFECTS
-from airflow_provider_faceid.simulator.faults.rule import OWN_FIELDS, read_rule
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 RULES = re.findall(r"^\{.*\}$", PAGE, re.MULTILINE)

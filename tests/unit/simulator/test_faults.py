@@ -6,11 +6,10 @@ import time
 
 import pytest
 
-from airflow_provider_faceid.simulator.faults import Faults
+from airflow_provider_faceid.simulator.account.account import VirtualClock
+from airflow_provider_faceid.simulator.faults import FaultRule, Faults, Nth
 from airflow_provider_faceid.simulator.faults.effects import AccountState, Code, Delay, DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule, Nth
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 DROP, LATE = DropAfter(), Delay(1)
 PEOPLE = [f"number {index}" for index in range(400)]

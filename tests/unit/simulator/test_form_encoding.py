@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.simulator.api import call as pairs
@@ -47,6 +47,7 @@ def depth(value: object) -> int:
     return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.text("ab.01"), st.text())))
 def test_any_names_make_at_most_three_levels(given_pairs):
     assert depth(pairs.nest(given_pairs)) <= 3

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import requests
 
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
 
 
 @pytest.fixture

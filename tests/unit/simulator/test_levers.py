@@ -8,10 +8,10 @@ import requests
 from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.account.account_state import ACCOUNT_CODES, KEY_CODES, State
-from airflow_provider_faceid.simulator.api.answers import ERRORS
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
-from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
+from airflow_provider_faceid.simulator.account import ACCOUNT_CODES, KEY_CODES, State
+from airflow_provider_faceid.simulator.account.account import VirtualClock
+from airflow_provider_faceid.simulator.api import ERRORS
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 PARAMS = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
 

@@ -6,10 +6,15 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.clock import BEIJING
-from airflow_provider_faceid.simulator.account.limits import IdentityCounter, QuotaWindows
+from airflow_provider_faceid.simulator.account.account import (
+    IdentityCounter,
+    QuotaWindows,
+    documented_quotas,
+)
 
 FACE = "ImageRecognitionV2"
 SECOND = 1_780_286_400
+PERSON = {"id_card": "number", "name": "name"}
 
 
 def beijing(*parts: int) -> float:
@@ -17,7 +22,7 @@ def beijing(*parts: int) -> float:
 
 
 def test_the_first_calls_of_a_second_pass_and_the_others_learn_their_number():
-    windows = QuotaWindows()
+    windows = QuotaWindows(documented_quotas())
     assert [windows.arrive(FACE, SECOND + 0.5) for _ in range(22)] == [0] * 20 + [21, 22]
 
 
@@ -60,9 +65,9 @@ def test_pace_tells_the_busiest_second():
 def test_an_id_number_may_be_asked_about_15_times_a_minute():
     counter = IdentityCounter()
     start = beijing(2026, 6, 1, 12, 0)
-    exceeded = [counter.exceeded(FACE, "number", "name", start) for _ in range(16)]
+    exceeded = [counter.exceeded(FACE, PERSON, start) for _ in range(16)]
     assert exceeded == [False] * 15 + [True]
-    assert not counter.exceeded(FACE, "number", "name", start + 60)
+    assert not counter.exceeded(FACE, PERSON, start + 60)
 
 
 def test_the_day_ends_at_midnight_in_beijing():
@@ -70,9 +75,9 @@ def test_the_day_ends_at_midnight_in_beijing():
     limit = ACTIONS[FACE].identity_limits.id_card_per_day
     for call in range(limit):
         minute = beijing(2026, 6, 1, 23, 0) + 60 * call
-        assert not counter.exceeded(FACE, "number", "name", minute)
-    assert counter.exceeded(FACE, "number", "name", beijing(2026, 6, 1, 23, 59, 59))
-    assert not counter.exceeded(FACE, "number", "name", beijing(2026, 6, 2, 0, 0))
+        assert not counter.exceeded(FACE, PERSON, minute)
+    assert counter.exceeded(FACE, PERSON, beijing(2026, 6, 1, 23, 59, 59))
+    assert not counter.exceeded(FACE, PERSON, beijing(2026, 6, 2, 0, 0))
 
 
 def test_a_name_has_a_limit_of_its_own():
@@ -80,11 +85,11 @@ def test_a_name_has_a_limit_of_its_own():
     noon = beijing(2026, 6, 1, 12, 0)
     limit = ACTIONS["IdCardVerification"].identity_limits.name_per_day
     exceeded = [
-        counter.exceeded("IdCardVerification", f"number {call}", "name", noon)
+        counter.exceeded("IdCardVerification", {"id_card": f"number {call}", "name": "name"}, noon)
         for call in range(limit + 1)
     ]
     assert exceeded == [False] * limit + [True]
-    assert not counter.exceeded(FACE, "number", "name", noon)
+    assert not counter.exceeded(FACE, PERSON, noon)
 
 
 def test_a_latecomer_of_yesterday_does_not_restart_the_day():
@@ -93,7 +98,9 @@ def test_a_latecomer_of_yesterday_does_not_restart_the_day():
     today, yesterday = beijing(2026, 6, 2, 0, 0, 1), beijing(2026, 6, 1, 23, 59, 59)
     moments = [today] * (limit - 1) + [yesterday, today]
     exceeded = [
-        counter.exceeded("IdCardVerification", f"number {call}", "name", moment)
+        counter.exceeded(
+            "IdCardVerification", {"id_card": f"number {call}", "name": "name"}, moment
+        )
         for call, moment in enumerate(moments)
     ]
     assert exceeded == [False] * limit + [True]
@@ -102,4 +109,4 @@ def test_a_latecomer_of_yesterday_does_not_restart_the_day():
 @pytest.mark.parametrize("action", ACTIONS)
 def test_without_limits_nobody_is_asked_about_too_often(action):
     counter = IdentityCounter({})
-    assert not any(counter.exceeded(action, "number", "name", SECOND) for _ in range(2000))
+    assert not any(counter.exceeded(action, PERSON, SECOND) for _ in range(2000))

@@ -6,10 +6,17 @@ import pytest
 
 from airflow_provider_faceid.api import id_card, name
 from airflow_provider_faceid.api.codes import FACE_RESULTS, ID_CARD_RESULTS
-from airflow_provider_faceid.simulator.people import SAMPLES, People, expects
+from airflow_provider_faceid.simulator.people import (
+    FACE,
+    ID_CARD,
+    PERSONAS,
+    SAMPLES,
+    How,
+    People,
+    expects,
+)
 from airflow_provider_faceid.simulator.people import photos as pictures
 from airflow_provider_faceid.simulator.people import photos as similarity
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD, PERSONAS, How
 from airflow_provider_faceid.simulator.people.photos import Gallery
 
 TODAY = datetime.now(UTC).date()

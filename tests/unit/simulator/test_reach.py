@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
-from airflow_provider_faceid.simulator.account.account_state import AccountStatus, State
+from airflow_provider_faceid.simulator.account import AccountStatus, State
+from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code
-from airflow_provider_faceid.simulator.faults.rule import FaultRule
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 PROJECT = Path(__file__).parents[3]
 PAGE = (PROJECT / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -138,14 +138,6 @@ def test_a_quota_brings_throttling_about(caller, server, code):
         server.account.windows.quotas[ID_CARD] = 1
         assert [code_of(caller.post(ID_CARD, WEI)) for _ in range(2)] == ["0", code]
     assert BOTH[code].startswith("more calls in a second")
-
-
-@pytest.mark.parametrize("action", RESULTS)
-@pytest.mark.parametrize("code", BOTH)
-def test_a_rule_brings_any_common_code_about(caller, server, ordinary, action, code):
-    server.faults.add(FaultRule(Code(code)))
-    assert ask(caller, action, ordinary) == code
-    assert not server.account.ledger.bill
 
 
 def test_every_common_code_was_tried():

@@ -4,6 +4,13 @@ import math
 
 import pytest
 
+from airflow_provider_faceid.simulator.faults import (
+    FaultRule,
+    Nth,
+    describe,
+    read_rule,
+    read_rules,
+)
 from airflow_provider_faceid.simulator.faults.effects import (
     EFFECTS,
     AccountState,
@@ -15,14 +22,7 @@ from airflow_provider_faceid.simulator.faults.effects import (
     Status,
     Truncate,
 )
-from airflow_provider_faceid.simulator.faults.rule import (
-    FaultRule,
-    Nth,
-    describe,
-    read_rule,
-    read_rules,
-)
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.simulator.validation import FieldError
 
 DROP = {"effect": "drop_after"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
-from airflow_provider_faceid.simulator.account.account_state import Assumptions
-from airflow_provider_faceid.simulator.faults.rule import read_rule
-from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
+from airflow_provider_faceid.simulator.account import Assumptions
+from airflow_provider_faceid.simulator.faults import read_rule
+from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 KEYS = {"first": "one", "second": "two"}
 WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
@@ -25,6 +26,7 @@ def asking(caller, clock):
             clock=clock,
             keys=KEYS,
             quotas={ID_CARD: 2},
+            identity_limits={ID_CARD: IdentityLimits(id_card_per_day=0, name_per_day=8)},
             assumptions=assumptions or Assumptions(),
         ).start()
         servers.append(server)
@@ -83,9 +85,9 @@ def test_all_together_may_have_a_quota_of_the_main_account(asking):
 def test_the_identity_limits_are_the_account_s(asking, clock):
     server, ask = asking()
     server.account.windows.quotas.update({ID_CARD: 0, FACE: 0})
-    for _ in range(250):
+    for _ in range(4):
         assert (ask("first"), ask("second")) == ("0", "0")
-    assert ask("first") == "-7"  # 500 a day for one name
+    assert ask("first") == "-7"  # 8 a day for one name
 
 
 def test_key_pairs_come_from_a_file_and_not_from_the_command_line(tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from airflow_provider_faceid.clock import beijing_date
-from airflow_provider_faceid.simulator.virtual_clock import VirtualClock
+from airflow_provider_faceid.simulator.account.account import VirtualClock
 
 
 def test_tomorrow_is_one_call(clock):

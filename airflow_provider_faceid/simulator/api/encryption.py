@@ -1,29 +1,96 @@
-"""A call's own parameters: read from body or query, then held against the Action's fields."""
+"""Encrypted fields, the service's side: its private keys, and the decryption of a request.
+
+Keys are made on first use. The documentation names a code for three kinds of damage only; the other
+codes are those of the gateway for other fields (docs/simulator.md, "Encrypted fields").
+"""
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
+import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ...api.actions import Action, Kind
-from ...api.encryption import ENCRYPTABLE, KMS_IV_LENGTH
-from ...api.encryption.ciphers import BLOCK_BITS, SUITES, Algorithm
-from ..account.account_state import LIKELIEST, Assumptions
-from ..account.keys import Keys
-from .answers import Refusal
-from .call import COMMON_PARAMETERS, VERSION_1_PARAMETERS, Call, nest
+from ...api.encryption import ENCRYPTABLE, KMS_IV_LENGTH, sm2
+from ...api.encryption.ciphers import BLOCK_BITS, SM2_HEADER, SUITES, Algorithm
+from ...api.encryption.data_keys import DataKey
+from . import Refusal
 
-# The request field ``Encryption``: checked, and the fields it is about in the clear.
-#
-# Which damage the service answers with which code is documented for three codes only; the rest is
-# what its gateway says of other fields (docs/simulator.md, "Encrypted fields").
-#
+RSA_BITS = 1024
+"""Length of the real service's key; a longer one would prove no more."""
+
+KMS_MARK = "-k-"
+"""Separator of the three parts of a KMS blob."""
+
+KEPT_KEYS = 256
+"""Size of the cache of unwrapped keys: clients use a key for many requests, and SM2 is slow."""
+
+
+class Keys:
+    """Private keys of the service, and the data key that its KMS issued."""
+
+    def __init__(self) -> None:
+        self.unwrap = lru_cache(KEPT_KEYS)(self._unwrap)
+
+    @cached_property
+    def rsa(self) -> rsa.RSAPrivateKey:
+        """Return the private key for AES-256-CBC."""
+        return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+
+    @cached_property
+    def sm2(self) -> int:
+        """Return the private key for SM4-GCM."""
+        return 1 + secrets.randbelow(sm2.N - 1)
+
+    @cached_property
+    def kms(self) -> DataKey:
+        """Return the answer of KMS to ``GenerateDataKey``."""
+        blob = KMS_MARK.join(b64encode(secrets.token_bytes(48)).decode() for _ in range(3))
+        return DataKey(secrets.token_bytes(SUITES[Algorithm.AES_256_CBC].key_bytes), blob)
+
+    def published(self) -> dict[str, object]:
+        """Return the keys a client needs: public keys by algorithm, and the data key of KMS."""
+        public = self.rsa.public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1).decode()
+        point = sm2.multiply(self.sm2, sm2.G).encode()
+        return {
+            Algorithm.AES_256_CBC: public,
+            Algorithm.SM4_GCM: _pem(SM2_HEADER + point),
+            "KMS": {
+                "Plaintext": b64encode(self.kms.key).decode(),
+                "CiphertextBlob": self.kms.blob,
+            },
+        }
+
+    def _unwrap(self, algorithm: Algorithm, blob: str) -> bytes:
+        """
+        Return the key in a ``CiphertextBlob``.
+
+        :raises ValueError: it holds no key of this account.
+        """
+        if KMS_MARK in blob:
+            key = self.kms.key if blob == self.kms.blob else b""
+        elif algorithm is Algorithm.SM4_GCM:
+            key = sm2.decrypt(self.sm2, b64decode(blob, validate=True))
+        else:
+            # A blob of another key decrypts to random bytes, mostly of another length.
+            key = self.rsa.decrypt(b64decode(blob, validate=True), PKCS1v15())
+        if len(key) != SUITES[algorithm].key_bytes:
+            raise ValueError("no key of this algorithm")
+        return key
+
+
+def _pem(der: bytes) -> str:
+    text = b64encode(der).decode()
+    lines = (text[start : start + 64] for start in range(0, len(text), 64))
+    return "\n".join(("-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""))
 
 
 _TAG_BYTES = 16
@@ -48,7 +115,7 @@ _MEMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """``Encryption``, once its form is right."""
+    """The field ``Encryption`` after its form was checked."""
 
     algorithm: Algorithm
     blob: str
@@ -59,10 +126,10 @@ class Encryption:
 
 def decrypt(keys: Keys, parameters: Mapping[str, object]) -> Mapping[str, object] | Refusal:
     """
-    Return a call's parameters with encrypted fields in the clear, or why that cannot be.
+    Return a call's parameters with encrypted fields decrypted, or the refusal.
 
-    :param keys: the account's.
-    :param parameters: with a field ``Encryption``; every field is of the type it should have.
+    :param keys: keys of the account.
+    :param parameters: they have a field ``Encryption``; each field has its documented JSON type.
     """
     given = parameters["Encryption"]
     read = _read(given if isinstance(given, dict) else {})
@@ -81,7 +148,7 @@ def decrypt(keys: Keys, parameters: Mapping[str, object]) -> Mapping[str, object
 
 
 def _read(given: Mapping[str, object]) -> Encryption | Refusal:
-    """Return what stands in ``Encryption``; a JSON null counts as absent."""
+    """Return the members of ``Encryption``; a JSON null counts as absent."""
     members = {name: value for name, value in given.items() if value is not None}
     if refusal := _misshapen(members):
         return refusal
@@ -114,7 +181,7 @@ def _misshapen(members: Mapping[str, object]) -> Refusal | None:
 
 
 def _texts(values: object) -> list[str] | None:
-    """Return a list of texts; None if something else is in it."""
+    """Return a list of texts; None if an item has another type."""
     listed = values if isinstance(values, list) else []
     return listed if all(isinstance(value, str) for value in listed) else None
 
@@ -134,8 +201,8 @@ def _open(algorithm: Algorithm, key: bytes, iv: bytes, text: str, tag: str) -> s
     """
     Return the text of one field.
 
-    :raises ValueError: it is not what this key and IV were used for.
-    :raises InvalidTag: some byte was changed; only SM4-GCM can tell.
+    :raises ValueError: the text was not encrypted with this key and IV.
+    :raises InvalidTag: a byte was changed; only SM4-GCM detects it.
     """
     sealed = b64decode(text, validate=True)
     if algorithm is Algorithm.SM4_GCM:
@@ -146,83 +213,3 @@ def _open(algorithm: Algorithm, key: bytes, iv: bytes, text: str, tag: str) -> s
     padded = decryptor.update(sealed) + decryptor.finalize()
     unpadder = PKCS7(BLOCK_BITS).unpadder()
     return (unpadder.update(padded) + unpadder.finalize()).decode()
-
-
-Parameters = Mapping[str, object]
-
-_TYPES: dict[Kind, type] = {Kind.OBJECT: dict}
-"""JSON type of a kind of field, where it is not text."""
-
-
-def read(call: Call) -> Parameters | Refusal:
-    """Return the parameters of a call; a JSON null counts as absent."""
-    if call.pairs is None:
-        return Refusal("InvalidParameter:query")
-    version_1 = call.signature_version == 1
-    if version_1 or call.method == "GET":
-        common = VERSION_1_PARAMETERS if version_1 else COMMON_PARAMETERS
-        return nest(pair for pair in call.pairs if pair[0] not in common)
-    try:
-        document = json.loads(call.body.decode() or "{}")  # bytes might be read as UTF-16
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError, too
-        return Refusal("InvalidParameter:body")
-    if not isinstance(document, dict):
-        return Refusal("InvalidParameter:body")
-    return {name: value for name, value in document.items() if value is not None}
-
-
-def refuse(
-    action: Action, parameters: Parameters, assumptions: Assumptions = LIKELIEST
-) -> Refusal | None:
-    """
-    Return what is wrong with a call's parameters, or None.
-
-    A photo's length is no matter of parameters: it has a result code of its own.
-    """
-    fields = {field.name: field for field in action.fields}
-    for name in parameters:
-        if name not in fields:
-            return Refusal("UnknownParameter", (name,))
-    for name, field in fields.items():
-        if name not in parameters:
-            if field.required:
-                return Refusal("MissingParameter", (name,))
-            continue
-        value = parameters[name]
-        if not isinstance(value, _TYPES.get(field.kind, str)):
-            return Refusal("InvalidParameter:type", (name,))
-        limited = field.kind is Kind.TEXT and field.max_length and assumptions.extra_limited
-        if limited and len(str(value)) > field.max_length:
-            return Refusal("InvalidParameterValue", (name,))
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """
-    What a call asks for.
-
-    :param given: its parameters as they came, or why there are none.
-    :param clear: with encrypted fields in the clear, or why that cannot be.
-    """
-
-    given: Parameters | Refusal
-    clear: Parameters | Refusal
-
-    @property
-    def id_card(self) -> str:
-        """Return the number a call is about, as far as it can be read; empty if there is none."""
-        return _id_card(self.clear) or _id_card(self.given)
-
-
-def ask(call: Call, keys: Keys) -> Asked:
-    """Return what a call asks for."""
-    given = read(call)
-    if isinstance(given, Refusal) or "Encryption" not in given:
-        return Asked(given, given)
-    return Asked(given, decrypt(keys, given))
-
-
-def _id_card(parameters: Parameters | Refusal) -> str:
-    id_card = "" if isinstance(parameters, Refusal) else parameters.get("IdCard")
-    return id_card if isinstance(id_card, str) else ""
