@@ -1,7 +1,8 @@
-"""The batch engine: every row that still needs a call gets one, at the pace of the account.
+"""The batch engine: plans a run over one table, then verifies each row that is due.
 
 One event loop; the source, the warehouse and the ledger work in threads of their own, so that a
-slow query never delays a call.
+slow query never delays a call. An in-flight window is the backpressure: the source is read no faster
+than rows are verified.
 """
 
 from __future__ import annotations
@@ -33,24 +34,24 @@ from ..text import counted
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
-from .admission import Admission, DelayQueue, StopSignal
+from .admission import Admission, DelayQueue, InFlightWindow, StopSignal
 from .circuit_breaker import CircuitBreaker
 from .inputs import Columns, Inputs, Row
 from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader, Uploads
-from .plan import MAX_CHANGED, Background
+from .plan import MAX_CHANGED, CampaignHistory
 from .planner import Planner
 from .row_outcomes import ResultsWriter, RowOutcomes
-from .threads import aside
+from .threads import run_off_main_thread
 from .verification import Verification
 
 SECONDS_IN_FLIGHT = 2.0
-"""Calls in flight at most: rate x this; a call takes 0.3 to 1.5 s."""
+"""In-flight window: rate x this; a call takes 0.3 to 1.5 s."""
 RUNS_COMPARED = 20
-"""Earlier runs of a campaign that are looked at for another source or hash key."""
+"""Earlier runs of a campaign that are compared with this one: source and hash key."""
 MAX_IN_FLIGHT = 800
-"""But no more than these: a process may usually open 1,024 files, and each takes memory."""
+"""Largest in-flight window: a process may usually open 1,024 files, and each call takes memory."""
 
 
 class Batch:
@@ -58,18 +59,18 @@ class Batch:
     One run over one table.
 
     :param action: the API Action.
-    :param source: where the people are.
-    :param columns: where their values are.
-    :param store: where the answers go, and for how long they are good.
+    :param source: table or query with the people.
+    :param columns: columns of their values.
+    :param store: repository of the result tables; knows for how long an answer is valid.
     :param settings: the account.
-    :param pace: its pace.
-    :param ledger: every call, written down before it leaves.
+    :param pace: rate limiter of the account.
+    :param ledger: records the intent of each call before it is sent.
     :param min_rows: a source of fewer rows is an error.
     :param retry_held: whether rows that may have been charged are called again.
     :param max_changed: share of answered rows, 0-1, that may ask something else than before.
     :param dry_run: whether to end with the plan, before the first call.
-    :param max_in_flight: calls in flight at most, which is what a crash can leave in doubt; 0 for
-        as many as the rate needs.
+    :param max_in_flight: calls in flight at most, which a crash can leave in doubt; 0 for as many
+        as the rate needs.
     :param uplink: of this host, shared by all that upload from it; this run's own if not given.
     """
 
@@ -98,7 +99,7 @@ class Batch:
         self._min_rows, self._max_changed, self._dry_run = min_rows, max_changed, dry_run
         wanted = math.ceil(settings.rate(action.name) * SECONDS_IN_FLIGHT)
         self._max_in_flight = max_in_flight or min(MAX_IN_FLIGHT, max(8, wanted))
-        self._claims = LedgerClient(
+        self._ledger_client = LedgerClient(
             ledger,
             action,
             settings,
@@ -107,32 +108,25 @@ class Batch:
             valid_for=store.valid_for,
             in_flight=self._max_in_flight,
         )
-        self._halt = StopSignal(action.name, log)
+        self._stop_signal = StopSignal(action.name, log)
+        is_stopping = self._stop_signal.is_set
         self._photos = None
         if columns.read_photo is not None:
             self._photos = PhotoReader(
                 columns.read_photo,
                 patience=settings.outage_patience,
-                halted=lambda: self._halt.is_on,
+                is_stopping=is_stopping,
                 clock=clock,
                 log=log,
             )
         self._inputs = Inputs(
-            action,
-            source,
-            columns,
-            settings,
-            clock,
-            halted=lambda: self._halt.is_on,
-            photos=self._photos,
+            action, source, columns, settings, clock, is_stopping=is_stopping, photos=self._photos
         )
-        self._health = CircuitBreaker(
-            settings.outage_patience, lambda: self._halt.is_on, clock, log
+        self._circuit_breaker = CircuitBreaker(settings.outage_patience, is_stopping, clock, log)
+        self._admission = Admission(
+            pace, self._circuit_breaker, is_stopping, self._ledger_client.check_fence
         )
-        self._gate = Admission(
-            pace, self._health, lambda: self._halt.is_on, self._claims.check_fence
-        )
-        self._later, self._places = DelayQueue(clock), RowOutcomes(store, self.manifest)
+        self._delay_queue, self._outcomes = DelayQueue(clock), RowOutcomes(store, self.manifest)
         self._planner = Planner(
             self._inputs,
             store,
@@ -158,25 +152,23 @@ class Batch:
             in flight were waited for.
         """
         try:
-            return aside(lambda: asyncio.run(self._run()), self._halt.fail)
+            return run_off_main_thread(lambda: asyncio.run(self._run()), self._stop_signal.fail)
         finally:
             self._inputs.close()
             self._store_thread.shutdown()
 
-    def _say_what_went_unseen(
-        self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
-    ) -> None:
+    def _log_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error that no task awaits; asyncio itself would log its frames and bytes."""
         del loop
         error = context.get("exception")
         self._log.error("%s: %s", self._action.name, told(error) if error else "an unseen event")
 
     def stop(self) -> None:
-        """Call for no further rows; those in flight are waited for. Safe from a signal handler."""
-        self._halt.stop()
+        """Call for no further rows; those in flight are awaited. Safe from a signal handler."""
+        self._stop_signal.stop()
 
     async def _run(self) -> Manifest:
-        asyncio.get_running_loop().set_exception_handler(self._say_what_went_unseen)
+        asyncio.get_running_loop().set_exception_handler(self._log_unhandled)
         started = self._clock.now()
         try:
             await self._in_store(self._store.open)
@@ -184,29 +176,29 @@ class Batch:
             await self._plan()
             if not await self._may_begin(started):
                 return self.manifest
-            self._places.clear()  # they are counted once more, as they are when their page comes
-            await self._claims.open()
+            self._outcomes.clear()  # they are counted once more, as they are when their page comes
+            await self._ledger_client.open()
             await self._verify_all(started)
         finally:
             await self._in_store(self._store.database.close)
             await self._inputs.close_source()
-        if self._halt.failure is not None:
-            raise self._halt.failure
-        if self._halt.is_on:
+        if self._stop_signal.failure is not None:
+            raise self._stop_signal.failure
+        if self._stop_signal.is_set():
             raise UnavailableError("The run was stopped; run it again for the remaining rows")
         return self.manifest
 
     async def _plan(self) -> None:
-        """Read the source once to see what is due."""
+        """Read the source once and count what is due."""
         plan, seen = self.manifest.plan, 0
         async for page in self._planner.pages(is_planning=True):
-            for judged in page:
-                self._planner.add(judged, plan)
-                if judged.standing.place is not None:
-                    self._places.count(judged.standing)
+            for planned in page:
+                self._planner.add(planned, plan)
+                if planned.decision.place is not None:
+                    self._outcomes.count(planned.decision)
             seen += len(page)
             self._progress.note("planning, %d/%d rows", seen, self.manifest.rows_in)
-            if self._halt.is_on:
+            if self._stop_signal.is_set():
                 raise UnavailableError("The run was stopped before its first call")
         plan.seconds = plan.calls / self._settings.rate(self._action.name)
         self._log.info(
@@ -219,20 +211,20 @@ class Batch:
 
     async def _may_begin(self, started: float) -> bool:
         """
-        Say whether there is anything to do, and write the run's own row.
+        Return whether there is anything to do, and write the run's own row.
 
         That first write comes before the first call: a warehouse that refuses it costs nothing.
 
         :raises PlanRefusedError: more rows changed than may.
         """
         work, plan = self._store.context, self.manifest.plan
-        background = Background(
+        history = CampaignHistory(
             work.campaign,
             work.source,
             self._hash_key_id,
             await self._in_store(self._store.last_runs, RUNS_COMPARED),
         )
-        for warning in background.warnings():
+        for warning in history.warnings():
             self._log.warning("%s", warning)
         if self._max_charged is not None and plan.calls > self._max_charged:
             self._log.warning(
@@ -241,7 +233,7 @@ class Batch:
                 self._max_charged,
             )
         try:
-            background.check(plan, self._max_changed)
+            history.check(plan, self._max_changed)
         except PlanRefusedError as error:
             if not self._dry_run:
                 await self._write_run(started, RunState.REFUSED)
@@ -263,47 +255,50 @@ class Batch:
         writer = ResultsWriter(
             self._store,
             self._in_store,
-            self._halt.fail,
-            self._places.refuse,
+            self._stop_signal.fail,
+            self._outcomes.refuse,
             clock=self._clock,
             log=self._log,
         )
         finished = asyncio.Event()
-        writing = self._beside(writer.keep_writing(finished))
-        keeping = self._beside(self._claims.keep_house())
+        writing = self._spawn(writer.keep_writing(finished))
+        keeping = self._spawn(self._ledger_client.housekeeping())
         completed = False
         try:
             client = AsyncClient(
-                self._settings, self._gate.pace, self._clock, watch=self._health.saw
+                self._settings,
+                self._admission.pace,
+                self._clock,
+                watch=self._circuit_breaker.observe,
             )
             async with client, self._reporting():
                 verification = self._verification(client)
                 await self._verify_rows(verification)
-            if (unread := verification.unread()) is not None and not self._halt.is_on:
-                self._halt.fail(unread)
+            if (unread := verification.unread()) is not None and not self._stop_signal.is_set():
+                self._stop_signal.fail(unread)
             completed = True
         finally:
             finished.set()
             keeping.cancel()
             await asyncio.wait({writing, keeping})
-            await self._come_to_an_end(writer)
-            succeeded = completed and not self._halt.is_on
+            await self._flush(writer)
+            succeeded = completed and not self._stop_signal.is_set()
             await self._write_run(started, RunState.SUCCESS if succeeded else RunState.FAILED)
             self._progress.tick(self.manifest, final=True)
 
     @asynccontextmanager
     async def _reporting(self) -> AsyncIterator[None]:
-        """Report to people, and to others who upload from this host, while rows are verified."""
+        """Log progress, and share the uplink with other tasks of this host, while rows are verified."""
 
         async def keep_ticking() -> None:
             while True:
                 await self._clock.asleep(1.0)
                 self._tick()
 
-        ticking = self._beside(keep_ticking())
+        ticking = self._spawn(keep_ticking())
         try:
             async with (
-                nullcontext() if self._uploads is None else self._uploads.reporting(self._beside)
+                nullcontext() if self._uploads is None else self._uploads.reporting(self._spawn)
             ):
                 yield
         finally:
@@ -311,45 +306,45 @@ class Batch:
 
     def _tick(self) -> None:
         note = "" if self._uploads is None else self._uploads.line()
-        self._progress.tick(self.manifest, note, has_ended=self._halt.is_on)
+        self._progress.tick(self.manifest, note, has_ended=self._stop_signal.is_set())
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something beside the rows; if it dies, of whatever, no further row is called for."""
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a background task; if it raises, the run stops."""
 
         def done(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self._halt.fail(error)
+                self._stop_signal.fail(error)
 
         task = asyncio.create_task(work)
         task.add_done_callback(done)
         return task
 
-    async def _come_to_an_end(self, writer: ResultsWriter) -> None:
-        """Write what is left, each part of it whatever became of the others."""
+    async def _flush(self, writer: ResultsWriter) -> None:
+        """Write what is left, each part even if another one failed."""
         try:
             await writer.write()  # what came in while it wrote for the last time
         except Exception as error:  # noqa: BLE001 - raised at the end, and the ledger comes first
-            self._halt.fail(error)
+            self._stop_signal.fail(error)
         try:
-            await self._claims.close()
+            await self._ledger_client.close()
         except (StateStoreError, SupersededError) as error:
             self._log.warning(
                 "The ledger's last step failed; calls it was about are in doubt: %s", error
             )
         except Exception as error:  # noqa: BLE001 - the same
-            self._halt.fail(error)
+            self._stop_signal.fail(error)
 
     def _verification(self, client: AsyncClient) -> Verification:
         return Verification(
             self._action,
             client=client,
             inputs=self._inputs,
-            claims=self._claims,
-            gate=self._gate,
-            health=self._health,
-            halt=self._halt,
-            later=self._later,
-            places=self._places,
+            ledger_client=self._ledger_client,
+            admission=self._admission,
+            circuit_breaker=self._circuit_breaker,
+            stop_signal=self._stop_signal,
+            delay_queue=self._delay_queue,
+            outcomes=self._outcomes,
             manifest=self.manifest,
             clock=self._clock,
             uploads=self._uploads,
@@ -357,65 +352,40 @@ class Batch:
         )
 
     async def _verify_rows(self, verification: Verification) -> None:
-        permits = asyncio.Semaphore(self._max_in_flight)
-        tasks: set[asyncio.Task[None]] = set()
-
-        def done(task: asyncio.Task[None]) -> None:
-            tasks.discard(task)
-            permits.release()
-            self._note_end(task)
-
-        async def start(row: Row) -> None:
-            await permits.acquire()
-            task = asyncio.create_task(verification.verify(row))
-            tasks.add(task)
-            task.add_done_callback(done)
-
+        window = InFlightWindow(self._max_in_flight, self._stop_signal)
+        stop_signal, delayed = self._stop_signal, self._delay_queue
         try:
             async for row in self._rows_to_call():
-                await start(row)
-                if self._halt.is_on:
+                await window.start(verification.verify, row)
+                if stop_signal.is_set():
                     break
-        except FaceIdError as error:
-            self._halt.fail(
-                error
-            )  # source or warehouse; calls in flight are waited for all the same
-        while tasks or (self._later and not self._halt.is_on):
-            while not self._halt.is_on and (due := self._later.due()):
-                await start(due)
-            if tasks:
-                await asyncio.wait(tasks, timeout=1.0)
+        except FaceIdError as error:  # source or warehouse; calls in flight are still waited for
+            stop_signal.fail(error)
+        while window or (delayed and not stop_signal.is_set()):
+            while not stop_signal.is_set() and (due := delayed.due()):
+                await window.start(verification.verify, due)
+            if window:
+                await window.wait(1.0)
             else:
                 await self._clock.asleep(1.0)
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
-        """Take note of a row that ended in no place: no run is a success without it."""
-        if self._halt.is_on:
-            return
-        if task.cancelled():
-            self._halt.fail(
-                UnavailableError("A row was given up; run it again for the remaining rows")
-            )
-        elif (error := task.exception()) is not None:
-            self._halt.fail(error)
-
     async def _rows_to_call(self) -> AsyncIterator[Row]:
-        """Yield the rows that are due, and put those in order that need no call."""
+        """Yield the rows that are due, and update the tables for those that need no call."""
         async for page in self._planner.pages(is_planning=False):
             outdated, adopted = [], {}
-            for judged in page:
-                row, standing = judged.row, judged.standing
-                if standing.place is None:
+            for planned in page:
+                row, decision = planned.row, planned.decision
+                if decision.place is None:
                     yield row
                     continue
-                self._places.count(standing)
-                if standing.is_outdated:
+                self._outcomes.count(decision)
+                if decision.is_outdated:
                     outdated.append(row.key)
-                if standing.is_adopted and row.row_hash is not None:
+                if decision.is_adopted and row.row_hash is not None:
                     adopted[row.key] = row.row_hash
             await self._in_store(self._store.drop, outdated)
             await self._in_store(self._store.adopt, adopted)
-            if self._halt.is_on:
+            if self._stop_signal.is_set():
                 return
 
     async def _in_store(self, work: Callable[..., Any], *args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The source as the engine sees it: pages of rows, and the request of one row.
+"""Inputs of a run: pages of source rows, and the API request of one row.
 
 The source has a thread of its own, so that a slow query never delays a call; photos by path have
 theirs.
@@ -97,7 +97,7 @@ class Inputs:
     :param source: where the people are.
     :param columns: where their values are.
     :param settings: say how strictly an ID number is read, and by which secret it is hashed.
-    :param halted: says whether the run has halted: whatever is being read is not waited for then.
+    :param is_stopping: says whether the run is stopping: a read under way is not waited for then.
     :param photos: reads photos by path; None for photos that are in the column.
     """
 
@@ -109,10 +109,10 @@ class Inputs:
         settings: Settings,
         clock: Clock,
         *,
-        halted: Callable[[], bool] = bool,
+        is_stopping: Callable[[], bool] = bool,
         photos: PhotoReader | None = None,
     ) -> None:
-        self._halted = halted
+        self._is_stopping = is_stopping
         self._action, self._source, self._columns = action, source, columns
         self._settings, self._clock = settings, clock
         self._expressions = list(map(source.database.dialect.quote, columns.paged))
@@ -219,7 +219,7 @@ class Inputs:
         return await self._photos.read(value)
 
     async def _in_source(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await in_thread(self._source_thread, self._halted, work, *args)
+        return await in_thread(self._source_thread, self._is_stopping, work, *args)
 
 
 def _refuse_unusable(key: str, values: Iterable[Any]) -> None:

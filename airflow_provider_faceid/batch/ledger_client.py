@@ -1,4 +1,7 @@
-"""Claims of calls and records of answers: many rows in one step of the ledger."""
+"""Ledger client of one event loop: claims and records of many rows in one group commit.
+
+It renews the lease of the task by a heartbeat, and checks its fencing token before a request leaves.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +23,29 @@ from .inputs import Row
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
-"""Claims in one step; SQLite takes 32,766 values in a statement."""
+"""Claims in one commit; SQLite takes 32,766 values in a statement."""
 
 GATHER_SECONDS, MOST_GATHERED = 0.2, 200
-"""Claims and records gather for so long after a step, or until they are so many or half of what may
-be in flight: a step costs much the same for one and for many."""
+"""Group commit: claims and records gather for so many seconds after a commit, or until they are so
+many or half of the in-flight window: a commit costs much the same for one and for many."""
 
 HEARTBEAT_SECONDS = 20.0
-"""Heartbeat interval: a step at least so often; it must stay well below ``LEASE_SECONDS``."""
+"""Heartbeat interval: one commit at least so often; must stay well below ``LEASE_SECONDS``."""
 
 HOUSEKEEPING_PAUSE = 0.1
-"""Seconds between two steps of housekeeping: the store is the calls' first of all."""
+"""Seconds between two steps of housekeeping: calls have priority in the store."""
 
 STALE_SECONDS = 2.0
-"""After a longer silence nothing is sent before a step: we may have been stopped, and replaced."""
+"""Age of the fencing token's last check beyond which nothing is sent before another one: this process
+may have been suspended, and replaced."""
 
 
-class _Asked(NamedTuple):
+class _PendingClaim(NamedTuple):
     claim: Claim
     ruling: asyncio.Future[Ruling]
 
 
-class _Told(NamedTuple):
+class _PendingRecord(NamedTuple):
     record: Record
     written: asyncio.Future[None]
 
@@ -70,22 +74,22 @@ class LedgerClient:
         self._valid_for = valid_for
         self._ledger, self._action, self._settings = ledger, action, settings
         self._campaign, self._clock = campaign, clock
-        self._asked: list[_Asked] = []
-        self._told: list[_Told] = []
+        self._claims: list[_PendingClaim] = []
+        self._records: list[_PendingRecord] = []
         self._unwritten: list[Record] = []
-        self._stepping: asyncio.Task[None] | None = None
-        self._beating: asyncio.Task[None] | None = None
-        self._enough = min(MOST_GATHERED, in_flight // 2)
-        self._gathered, self._is_closing = asyncio.Event(), False
+        self._committing: asyncio.Task[None] | None = None
+        self._heart: asyncio.Task[None] | None = None
+        self._batch_size = min(MOST_GATHERED, in_flight // 2)
+        self._is_full, self._is_closing = asyncio.Event(), False
 
     async def open(self) -> None:
         """
-        Begin a try.
+        Begin an attempt of the task: take a new fencing token.
 
         :raises StateStoreError: the state store cannot be used.
         """
         await asyncio.to_thread(self._ledger.begin, self._clock.now())
-        self._beating = asyncio.create_task(self._heartbeat())
+        self._heart = asyncio.create_task(self._heartbeat())
 
     async def close(self) -> None:
         """
@@ -93,16 +97,16 @@ class LedgerClient:
 
         :raises FaceIdError: it cannot be written; the calls concerned stay in doubt.
         """
-        if self._beating is not None:
-            self._beating.cancel()
+        if self._heart is not None:
+            self._heart.cancel()
         self._is_closing = True
-        self._mark()
-        while self._stepping is not None and not self._stepping.done():
-            await asyncio.wait({self._stepping})
-        await self._step()
+        self._notice_batch_size()
+        while self._committing is not None and not self._committing.done():
+            await asyncio.wait({self._committing})
+        await self._commit()
 
-    async def keep_house(self) -> None:
-        """Delete the store's expired rows beside the calls, in small steps, if it is our turn."""
+    async def housekeeping(self) -> None:
+        """Delete the store's expired rows beside the calls, in small steps, unless another task does."""
         steps = self._ledger.housekeeping().steps()
         try:
             while await asyncio.to_thread(next, steps, None) is not None:
@@ -136,19 +140,19 @@ class LedgerClient:
         :raises FaceIdError: nothing may be sent.
         """
         future: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(claim, future))
-        self._wake()
+        self._claims.append(_PendingClaim(claim, future))
+        self._schedule()
         return await future
 
     def record(self, record: Record) -> asyncio.Future[None]:
         """
         Record what became of a call.
 
-        :return: done when it is written; a caller that cannot wait need not.
+        :return: done when it is written; awaiting it is optional.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._told.append(_Told(record, future))
-        self._wake()
+        self._records.append(_PendingRecord(record, future))
+        self._schedule()
         return future
 
     async def after_refusal(self, claim: Claim) -> float:
@@ -157,79 +161,79 @@ class LedgerClient:
 
     async def check_fence(self) -> None:
         """
-        Make sure that no later try has taken over while we were not looking.
+        Check the fencing token, unless that was done a moment ago.
 
-        :raises FaceIdError: nothing may be sent.
+        :raises FaceIdError: a newer attempt has taken over; nothing may be sent.
         """
         if not self.is_current():
-            await self._step()
+            await self._commit()
         if (
             not self.is_current()
         ):  # stopped during that step; a disk that takes so long is not asked
-            await self._step()  # a third time
+            await self._commit()  # a third time
 
     def is_current(self) -> bool:
-        """Say whether the fencing token was checked so lately that no successor has called since."""
+        """Return whether the fencing token was checked within :data:`STALE_SECONDS`."""
         return self._clock.monotonic() - self._ledger.fenced_at <= STALE_SECONDS
 
-    def _wake(self) -> None:
-        self._mark()
-        if self._stepping is None or self._stepping.done():
-            self._stepping = asyncio.create_task(self._step_by_step())
+    def _schedule(self) -> None:
+        self._notice_batch_size()
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._keep_committing())
 
-    async def _step_by_step(self) -> None:
-        while self._asked or self._told:
-            with suppress(Exception):  # told to everybody concerned
-                await self._step()
+    async def _keep_committing(self) -> None:
+        while self._claims or self._records:
+            with suppress(Exception):  # each caller gets it through its future
+                await self._commit()
             with suppress(TimeoutError):
                 async with asyncio.timeout(GATHER_SECONDS):
-                    await self._gathered.wait()
+                    await self._is_full.wait()
 
-    def _mark(self) -> None:
-        """Say whether there is no more to wait for."""
-        if self._is_closing or len(self._asked) + len(self._told) >= self._enough:
-            self._gathered.set()
+    def _notice_batch_size(self) -> None:
+        """Commit at once if the batch is full or the client is closing."""
+        if self._is_closing or len(self._claims) + len(self._records) >= self._batch_size:
+            self._is_full.set()
         else:
-            self._gathered.clear()
+            self._is_full.clear()
 
-    async def _step(self) -> None:
-        waiting = [one for one in self._asked if not one.ruling.done()]  # the others have gone
-        asked, self._asked = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
-        told, self._told = self._told, []
-        records = [*self._unwritten, *(one.record for one in told)]
+    async def _commit(self) -> None:
+        waiting = [one for one in self._claims if not one.ruling.done()]  # the others have gone
+        claims, self._claims = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
+        new_records, self._records = self._records, []
+        records = [*self._unwritten, *(one.record for one in new_records)]
         self._unwritten = []
-        self._mark()
+        self._notice_batch_size()
         try:
             rulings = await asyncio.to_thread(
-                self._ledger.step, records, [one.claim for one in asked]
+                self._ledger.step, records, [one.claim for one in claims]
             )
-        except BaseException as error:  # whatever it is, nobody may wait for ever
+        except BaseException as error:  # no future may stay pending
             if isinstance(error, StateStoreError):
                 # For a later step, the last one at least.
                 self._unwritten = [*records, *self._unwritten]
-            for one in asked:
+            for one in claims:
                 _fail(one.ruling, error)
-            for record in told:
+            for record in new_records:
                 _fail(record.written, error)
             raise
-        for one, ruling in zip(asked, rulings, strict=True):
+        for one, ruling in zip(claims, rulings, strict=True):
             if not one.ruling.done():
                 one.ruling.set_result(ruling)
             elif ruling.decision is Decision.CALL:
-                # Whoever asked has gone.
+                # The caller was cancelled meanwhile.
                 self.record(Record(one.claim.key, State.FREE, unused=one.claim.uses))
-        for record in told:
+        for record in new_records:
             if not record.written.done():
                 record.written.set_result(None)
 
     async def _heartbeat(self) -> None:
         while True:
             await self._clock.asleep(HEARTBEAT_SECONDS)
-            with suppress(Exception):  # who wants to send will hear of it
-                await self._step()
+            with suppress(Exception):  # the next claim or check raises it
+                await self._commit()
 
 
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
-        future.exception()  # seen: nobody may be waiting for it any more
+        future.exception()  # retrieved: the caller may be gone

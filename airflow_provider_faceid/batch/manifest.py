@@ -18,7 +18,7 @@ EVERY_SECONDS = 5.0
 
 
 class Log(Protocol):
-    """What we need of a logger; Airflow's is one of its own kind."""
+    """The part of a logger that is used; Airflow's is of a type of its own."""
 
     def info(self, msg: str, /, *args: object) -> object:
         """Write a line."""
@@ -100,11 +100,11 @@ def line(manifest: Manifest, *, has_ended: bool = False) -> str:
 @dataclass
 class Manifest:
     """
-    What became of every row, and what it cost.
+    Counts of one run: rows by outcome, calls, and charges.
 
     Every row is in exactly one of ``outcomes`` (answered), ``quarantined``, ``postponed`` and
-    ``held``. ``already`` tells how many of them were settled before this run, ``reused`` how many
-    were answered in it without a call of their own: by the ledger.
+    ``held``. ``already`` counts those that were settled before this run, ``reused`` those that
+    the ledger answered in it without a call of their own.
 
     :param plan: what the run was about to do before its first call.
     :param rows_in: rows of the source.
@@ -154,8 +154,8 @@ class Manifest:
         self.postponed += 1
         self.not_before = min(not_before, self.not_before or not_before)
 
-    def forget_places(self) -> None:
-        """Begin to count places anew; what the rows cost is kept."""
+    def reset_outcomes(self) -> None:
+        """Reset the counts of rows; calls and charges are kept."""
         self.outcomes.clear()
         self.quarantined.clear()
         self.postponed = self.held = self.already = 0

@@ -27,7 +27,7 @@ from .manifest import Log
 from .threads import DaemonThreads, in_thread
 
 AHEAD, FURTHEST_AHEAD = 2, 32
-"""Photos that are being read or wait for a place, at least and at most; each takes up to 4 MB."""
+"""Photos that are being read or wait for a slot, at least and at most; each takes up to 4 MB."""
 AHEAD_AT_FIRST = 10
 """Likewise before the first was read: at the quota, what leaves while a slow store gives the next."""
 STEP_SECONDS = 0.5
@@ -38,13 +38,13 @@ THREADS = FURTHEST_AHEAD
 """At most; they are started as they are needed."""
 
 STORE_SECONDS = 60.0
-"""So long an unreachable store is waited for, or as long as the service is if that is less."""
+"""Seconds an unreachable store is waited for, or as long as the service is if that is less."""
 REFUSAL_SECONDS = 5.0
 """Likewise if it refuses: permissions may take a moment to be known everywhere."""
 FAILURES_IN_A_ROW = 10
-"""So many photos that cannot be read are an outage of their store."""
+"""Photos that cannot be read, one after the other, that open the circuit breaker of their store."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
-"""Seconds between two tries of the same photo, and before any photo during an outage."""
+"""Exponential backoff in seconds between two reads of a photo, and before any during an outage."""
 WARN_EVERY = 60.0
 """Seconds between two warnings of the same fault."""
 
@@ -91,7 +91,7 @@ class PhotoReader:
 
     :param read: turns what the source says into a picture, in a thread.
     :param patience: seconds the service is waited for; the store no longer than that.
-    :param halted: says whether the run has halted.
+    :param is_stopping: says whether the run is stopping.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class PhotoReader:
         read: Callable[[Any], bytes],
         *,
         patience: float,
-        halted: Callable[[], bool],
+        is_stopping: Callable[[], bool],
         clock: Clock,
         log: Log,
     ) -> None:
         self._read, self._patience = read, patience
-        self._halted, self._clock, self._log = halted, clock, log
+        self._is_stopping, self._clock, self._log = is_stopping, clock, log
         self._pool = DaemonThreads(THREADS, "faceid-photo")
         self._failures, self._since = 0, 0.0
         self._warned: dict[str, float] = {}
@@ -116,15 +116,15 @@ class PhotoReader:
 
         :raises InvalidInputError: there is no such photo.
         :raises PhotoStoreError: its store is at fault.
-        :raises asyncio.CancelledError: the run has halted.
+        :raises asyncio.CancelledError: the run is stopping.
         """
         if self._failures >= FAILURES_IN_A_ROW:
             pause = growing_pause(self._clock.monotonic() - self._since)
             await self._clock.asleep(pause * self._clock.jitter(0.5, 1.5))
-            if self._halted():
+            if self._is_stopping():
                 raise asyncio.CancelledError
         try:
-            picture = await in_thread(self._pool, self._halted, self._read, value)
+            picture = await in_thread(self._pool, self._is_stopping, self._read, value)
         except InvalidInputError as error:
             if error.rule in _FROM_THE_STORE:
                 self._has_answered()
@@ -173,9 +173,9 @@ class PhotoReader:
 
 class Uploads:
     """
-    The places of one run.
+    Upload slots of one run, within the window that the tasks of the host share.
 
-    :param row: the uplink of this host.
+    :param row: the uplink of this host, shared by its tasks.
     :param rate: photos a second the run could send by its quota.
     """
 
@@ -187,20 +187,20 @@ class Uploads:
         self._share = 0
         self._uplink: Uplink | None = None
         self._report, self._counted = Report(), 0.0
-        self._has_told = False
+        self._has_warned = False
         self._ahead, self._reading, self._read_seconds = AHEAD_AT_FIRST, 0, 0.0
         self._may_read = asyncio.Condition()
 
     @asynccontextmanager
     async def reporting(
-        self, beside: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+        self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     ) -> AsyncIterator[None]:
         """
         Report to the others, as long as there is something to report.
 
-        :param beside: starts a task whose death is noticed.
+        :param spawn: starts a task whose death is noticed.
         """
-        reporter = beside(self._keep_reporting())
+        reporter = spawn(self._keep_reporting())
         try:
             yield
         finally:
@@ -211,7 +211,7 @@ class Uploads:
 
     @asynccontextmanager
     async def ahead(self) -> AsyncIterator[None]:
-        """Wait until another photo may be read; leave when it has its place."""
+        """Wait until another photo may be read; leave when it has its slot."""
         async with self._may_read:
             await self._may_read.wait_for(lambda: self._reading < self._ahead)
         self._reading += 1
@@ -229,12 +229,12 @@ class Uploads:
         wanted = math.ceil(1.5 * self._rate * self._read_seconds)
         self._ahead = min(FURTHEST_AHEAD, max(AHEAD, wanted))
 
-    def place(self) -> UploadSlot:
-        """Return a place that is not taken yet."""
+    def slot(self) -> UploadSlot:
+        """Return a slot that is not taken yet."""
         return UploadSlot(self)
 
     def line(self) -> str:
-        """Say what the uplink carries, if it is what holds the run back; else an empty text."""
+        """Return what the uplink carries if it is the bottleneck of the run, else an empty text."""
         uplink = self._uplink
         if uplink is None or not uplink.rate or not uplink.mean_bytes:
             return ""
@@ -247,7 +247,7 @@ class Uploads:
         )
 
     async def take(self) -> None:
-        """Wait for a place."""
+        """Wait for a slot."""
         if self._uplink is None:
             self._share = max(self._share, FIRST)
             await self._step(demand=1)
@@ -264,7 +264,7 @@ class Uploads:
             raise
 
     def give_back(self) -> None:
-        """Give a place back."""
+        """Give a slot back."""
         self._taken -= 1
         self._admit()
 
@@ -301,8 +301,8 @@ class Uploads:
             await self._clock.asleep(STEP_SECONDS)
             if self._uplink is not None:
                 await self._step(max(1, self._taken + len(self._waiting)))
-                if not self._has_told and (line := self.line()):
-                    self._has_told = True
+                if not self._has_warned and (line := self.line()):
+                    self._has_warned = True
                     self._log.warning("Photos: %s. See docs/operators.md for what they need", line)
 
     async def _step(self, demand: int) -> None:
@@ -320,7 +320,7 @@ class Uploads:
 
 class UploadSlot:
     """
-    A place of one row; it may be taken again for another upload.
+    An upload slot of one row; it may be taken again for another upload.
 
     :param uploads: the run's.
     """
@@ -330,13 +330,13 @@ class UploadSlot:
         self._is_taken = self._is_moving = False
 
     async def take(self) -> None:
-        """Wait for a place, unless it is taken."""
+        """Wait for a slot, unless it is taken."""
         if not self._is_taken:
             await self._uploads.take()
             self._is_taken = True
 
     def give_back(self) -> None:
-        """Give the place back, if it is taken."""
+        """Give the slot back, if it is taken."""
         if self._is_taken:
             self._is_taken = False
             self._uploads.give_back()
@@ -351,7 +351,7 @@ class UploadSlot:
         self._uploads.moved(count)
 
     def ended(self) -> None:
-        """Give the place back: the body has left, or never will."""
+        """Give the slot back: the body has left, or never will."""
         if self._is_moving:
             self._is_moving = False
             self._uploads.ended()

@@ -20,7 +20,7 @@ from ..text import counted
 from ..warehouse.records import PreviousRun, QuarantineEntry, Stage, Status, StoredResult
 
 MAX_CHANGED = 0.2
-"""Share of answered rows that may ask something else, unless told otherwise."""
+"""Default share of answered rows that may ask something else."""
 
 
 class Reason(StrEnum):
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 
 class Disposition(StrEnum):
-    """Where a row that is left alone stands."""
+    """State of a row that is left alone."""
 
     ANSWERED = "answered"
     QUARANTINED = "quarantined"
@@ -54,7 +54,7 @@ class Disposition(StrEnum):
 
 class RowDecision(NamedTuple):
     """
-    What a run is to do about a row: ``reason`` if it is due, else ``place``.
+    What a run does about a row: ``reason`` if it is due, else ``place``.
 
     :param detail: of a place: the outcome, or the quarantine rule.
     :param not_before: of a postponed row, in Unix seconds.
@@ -76,7 +76,7 @@ class RowDecision(NamedTuple):
 @dataclass(frozen=True)
 class Policy:
     """
-    What decides whether a row is due, besides the row.
+    What decides, besides the row, whether it is due.
 
     :param now: Unix seconds.
     :param valid_for: seconds for which an answer is good; None for ever.
@@ -88,7 +88,7 @@ class Policy:
     compares_photos: bool = True
 
 
-def standing_of(
+def decide_row(
     row_hash: str | None,
     known: StoredResult | None,
     refusals: Sequence[QuarantineEntry],
@@ -96,7 +96,7 @@ def standing_of(
     id_card_hash: Callable[[], str | None],
 ) -> RowDecision:
     """
-    Return what to do about a row.
+    Decide what to do about a row, from its hash and what earlier runs wrote.
 
     :param row_hash: of the row as it is now; None if it cannot be asked about.
     :param known: what the result table knows of it.
@@ -113,16 +113,16 @@ def standing_of(
     else:
         same = is_same_row(known.row_hash, row_hash)
     if same:
-        standing = _of_same(known, policy)
+        decision = _of_same(known, policy)
     else:
-        standing = RowDecision(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
-    if standing.place is Disposition.ANSWERED:
-        return standing if known.row_hash == row_hash else standing._replace(is_adopted=True)
-    if invalid is not None and standing.reason is not Reason.HELD:
-        return standing._replace(
+        decision = RowDecision(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
+    if decision.place is Disposition.ANSWERED:
+        return decision if known.row_hash == row_hash else decision._replace(is_adopted=True)
+    if invalid is not None and decision.reason is not Reason.HELD:
+        return decision._replace(
             reason=None, place=Disposition.QUARANTINED, detail=invalid, is_outdated=True
         )
-    return standing
+    return decision
 
 
 def _of_same(known: StoredResult, policy: Policy) -> RowDecision:
@@ -145,7 +145,7 @@ def _of_same(known: StoredResult, policy: Policy) -> RowDecision:
 
 @cache
 def _answered(outcome: str) -> RowDecision:
-    """Return the standing of most rows, one object for each outcome."""
+    """Return the decision of most rows, one object for each outcome."""
     return RowDecision(place=Disposition.ANSWERED, detail=outcome)
 
 
@@ -162,7 +162,7 @@ def _of_refused(
 @dataclass
 class Plan:
     """
-    What a run is about to do, before its first call.
+    Plan of a run, before its first call.
 
     :param due: rows that will be asked about, by reason; held ones only if they are called again.
     :param still_valid: answered rows that are left alone.
@@ -216,13 +216,13 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Background:
+class CampaignHistory:
     """
-    What earlier runs of a campaign say about the one that is to begin.
+    Earlier runs of a campaign, compared with the run that is to begin.
 
     :param campaign: book in which verdicts are kept.
     :param source: where the rows are.
-    :param hash_key_id: tells the hash key from another.
+    :param hash_key_id: identifies the hash key of this run.
     :param last_runs: of the campaign, the latest first.
     """
 
@@ -248,7 +248,7 @@ class Background:
         return bool(self.other_source) and any(run.source == self.source for run in self.last_runs)
 
     def warnings(self) -> list[str]:
-        """Return what a user should hear before the first call."""
+        """Return warnings for the user before the first call."""
         found = []
         if self.has_other_key:
             found.append(

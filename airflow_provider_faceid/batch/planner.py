@@ -1,4 +1,7 @@
-"""The rows of a source with what a run is to do about each: read once to plan, once more to call."""
+"""Planner: decides for each row of the source whether it is due; read once to plan, once to call.
+
+It compares the row with what earlier runs wrote into the result and quarantine tables.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,25 @@ from ..exceptions import WarehouseError
 from ..warehouse.records import QuarantineEntry, Stage, StoredResult
 from ..warehouse.results import ResultsRepository
 from .inputs import Inputs, Row
-from .plan import Disposition, Plan, Policy, Reason, RowDecision, standing_of
+from .plan import Disposition, Plan, Policy, Reason, RowDecision, decide_row
 
 
-class Judged(NamedTuple):
+class PlannedRow(NamedTuple):
     """
-    A row of the source.
+    A row of the source, with the decision about it.
 
     :param row: if it is due, what is to be asked about; else its key and hash alone.
     :param broken: first input rule it breaks, if that is not in the quarantine table yet.
     """
 
     row: Row
-    standing: RowDecision
+    decision: RowDecision
     broken: str | None = None
 
 
 class Planner:
     """
-    Judges the rows of a source by what earlier runs left of them.
+    Decides about the rows of a source by what earlier runs wrote about them.
 
     :param in_thread: runs a function in the repository's own thread.
     :param retry_held: whether rows that may have been charged are called again.
@@ -48,7 +51,7 @@ class Planner:
         self._inputs, self._repository, self._in_thread = inputs, repository, in_thread
         self._clock, self._retry_held, self._valid_for = clock, retry_held, valid_for
 
-    async def pages(self, *, is_planning: bool) -> AsyncIterator[list[Judged]]:
+    async def pages(self, *, is_planning: bool) -> AsyncIterator[list[PlannedRow]]:
         """
         Yield the rows in pages, in order of their keys.
 
@@ -64,7 +67,7 @@ class Planner:
                 self._clock.now(), self._valid_for, compares_photos=self._inputs.compares_photos
             )
             yield [
-                self._judge(
+                self._decide(
                     key,
                     values[1:],
                     known.get(key),
@@ -75,15 +78,19 @@ class Planner:
                 for key, values in zip(keys, page, strict=True)
             ]
 
-    def add(self, judged: Judged, plan: Plan) -> None:
+    def add(self, planned: PlannedRow, plan: Plan) -> None:
         """Count a row in a plan."""
-        reason, place = judged.standing.reason, judged.standing.place
+        reason, place = planned.decision.reason, planned.decision.place
         is_answered = place is Disposition.ANSWERED or reason is Reason.EXPIRED
         plan.still_valid += place is Disposition.ANSWERED
-        plan.answered_before += is_answered or judged.standing.was_answered
-        plan.changed += judged.standing.was_answered
+        plan.answered_before += is_answered or planned.decision.was_answered
+        plan.changed += planned.decision.was_answered
         plan.offered += reason is Reason.HELD and not self._retry_held
-        if judged.broken is not None or judged.standing.is_outdated or judged.standing.is_adopted:
+        if (
+            planned.broken is not None
+            or planned.decision.is_outdated
+            or planned.decision.is_adopted
+        ):
             plan.outdated += 1
         elif reason is not None and (reason is not Reason.HELD or self._retry_held):
             plan.due[reason] += 1
@@ -112,7 +119,7 @@ class Planner:
             known, refusals = repository.known(keys), repository.refusals(keys)
         return keys, known, refusals
 
-    def _judge(
+    def _decide(
         self,
         key: str,
         values: tuple[Any, ...],
@@ -121,15 +128,15 @@ class Planner:
         policy: Policy,
         *,
         is_planning: bool,
-    ) -> Judged:
+    ) -> PlannedRow:
         inputs = self._inputs
         row_hash = inputs.row_hash(values)
-        standing = standing_of(
+        decision = decide_row(
             row_hash, known, refusals, policy, lambda: inputs.id_card_hash(values)
         )
-        reason = standing.reason
+        reason = decision.reason
         if reason is None:
-            return Judged(Row(key, (), row_hash=row_hash), standing)
+            return PlannedRow(Row(key, (), row_hash=row_hash), decision)
         may_call = reason is not Reason.HELD or self._retry_held
         retry = reason is Reason.RELEASED or self._retry_held
         row = Row(key, values, retry, may_call, row_hash)
@@ -141,9 +148,9 @@ class Planner:
                 and known is None
                 and (broken, Stage.INPUT) in {(refusal.rule, refusal.stage) for refusal in refusals}
             ):
-                standing = RowDecision(place=Disposition.QUARANTINED, detail=broken)
-                return Judged(Row(key, (), row_hash=row_hash), standing)
-        return Judged(row, standing, broken)
+                decision = RowDecision(place=Disposition.QUARANTINED, detail=broken)
+                return PlannedRow(Row(key, (), row_hash=row_hash), decision)
+        return PlannedRow(row, decision, broken)
 
 
 _MAY_BE_BROKEN = frozenset({Reason.NEW, Reason.CHANGED, Reason.MENDED})

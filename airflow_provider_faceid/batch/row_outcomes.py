@@ -22,17 +22,17 @@ from .manifest import Log, Manifest
 from .plan import Disposition, RowDecision
 
 EVERY_SECONDS = 1.0
-PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Pauses between attempts to write answers, which are paid for and must not be lost."""
+BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Exponential backoff between attempts to write answers, which are paid for and must not be lost."""
 
 
 class ResultsWriter:
     """
-    Empties a store into its tables.
+    Writes the buffer of a repository into its tables, with backoff.
 
-    :param in_thread: runs a function in the store's own thread.
-    :param fail: takes note that the warehouse cannot be written to.
-    :param refused: takes note of rows the warehouse would not take.
+    :param in_thread: runs a function in the repository's own thread.
+    :param fail: stops the run: the warehouse cannot be written to.
+    :param refused: counts rows that the warehouse rejected.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class ResultsWriter:
             await self.write()
 
     async def write(self) -> None:
-        """Write what was taken down; what cannot be written stays taken down."""
-        taken = self._store.buffer.drain()
+        """Write the buffer; rows that cannot be written stay in it."""
+        drained = self._store.buffer.drain()
         written = False
         try:
-            for pause in (*PATIENCE, None):
+            for pause in (*BACKOFF_SECONDS, None):
                 try:
-                    refused = await self._in_thread(self._store.write, *taken)
+                    refused = await self._in_thread(self._store.write, *drained)
                 except FaceIdError as error:
                     if pause is None or (isinstance(error, WarehouseError) and error.is_about_data):
                         self._fail(error)
@@ -72,13 +72,13 @@ class ResultsWriter:
                     await self._clock.asleep(pause)
                 else:
                     written = True
-                    self._tell(refused)
+                    self._report(refused)
                     return
         finally:
             if not written:
-                self._store.buffer.put_back(*taken)
+                self._store.buffer.put_back(*drained)
 
-    def _tell(self, refused: list[RejectedRow]) -> None:
+    def _report(self, refused: list[RejectedRow]) -> None:
         if not refused:
             return
         self._log.warning(
@@ -92,7 +92,7 @@ class ResultsWriter:
 
 class RowOutcomes:
     """
-    Puts each row into one place.
+    Puts each row into one of four places, and counts it.
 
     :param store: the tables.
     :param manifest: the counts.
@@ -138,7 +138,7 @@ class RowOutcomes:
         self.settle(row, verdict, answered_at)
 
     def refuse(self, refused: Iterable[RejectedRow]) -> None:
-        """Count rows anew that the warehouse would not take: they are in quarantine."""
+        """Recount rows that the warehouse rejected: they are in quarantine."""
         manifest = self._manifest
         for row in refused:
             for status, outcome in row.lines:
@@ -153,18 +153,18 @@ class RowOutcomes:
                 manifest.quarantined[row.rule] += 1
 
     def clear(self) -> None:
-        """Forget the counts of rows that were in their place before this run."""
-        self._manifest.forget_places()
+        """Reset the counts of rows, which the plan has counted."""
+        self._manifest.reset_outcomes()
 
-    def count(self, standing: RowDecision) -> None:
-        """Count a row that was in its place before this run."""
+    def count(self, decision: RowDecision) -> None:
+        """Count a row that is left alone."""
         self._manifest.already += 1
-        match standing.place:
+        match decision.place:
             case Disposition.ANSWERED:
-                self._manifest.outcomes[standing.detail] += 1
+                self._manifest.outcomes[decision.detail] += 1
             case Disposition.QUARANTINED:
-                self._manifest.quarantined[standing.detail] += 1
+                self._manifest.quarantined[decision.detail] += 1
             case Disposition.POSTPONED:
-                self._manifest.add_postponed(standing.not_before)
+                self._manifest.add_postponed(decision.not_before)
             case _:
                 self._manifest.held += 1

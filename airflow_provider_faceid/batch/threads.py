@@ -21,15 +21,15 @@ from ..exceptions import UnavailableError
 T = TypeVar("T")
 
 
-def aside(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
+def run_off_main_thread(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
     """
-    Work in another thread, and wait for it.
+    Do some work in another thread, which no signal handler interrupts, and wait for it.
 
     Python runs signal handlers in the main thread, in the middle of whatever it does. What one
     raises there, as Airflow's does when ``execution_timeout`` is over, would end some task of an
     event loop and leave the others alone. Here it is raised where we wait.
 
-    :param stop: is told what was raised; the work shall come to its end.
+    :param stop: called with what was raised; it makes the work end.
     :raises BaseException: what was raised, or what the work raises, after its end.
     """
     context = contextvars.copy_context()
@@ -44,16 +44,16 @@ def aside(work: Callable[[], T], stop: Callable[[BaseException], None]) -> T:
 
 
 LOOK_SECONDS = 0.5
-"""How soon a halt is seen by whoever waits for a thread."""
+"""Seconds between two looks at the stop signal while a thread is waited for."""
 END_SECONDS = 2.0
-"""How long threads are waited for that should end."""
+"""Seconds that a shutdown waits for a thread."""
 
 _Job = tuple["Future[Any]", Callable[[], Any]]
 
 
 class DaemonThreads(Executor):
     """
-    A pool of threads that keep nobody waiting.
+    A pool of daemon threads: the process can end while one hangs.
 
     :param most: threads at most; they are started as they are needed.
     :param name: of the threads.
@@ -103,7 +103,7 @@ class DaemonThreads(Executor):
             if future.set_running_or_notify_cancel():
                 try:
                     result = work()
-                except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                except BaseException as error:  # noqa: BLE001 - handed to the future
                     future.set_exception(error)
                 else:
                     future.set_result(result)
@@ -112,17 +112,17 @@ class DaemonThreads(Executor):
 
 
 async def in_thread(
-    threads: Executor, halted: Callable[[], bool], work: Callable[..., T], *args: Any
+    threads: Executor, is_stopping: Callable[[], bool], work: Callable[..., T], *args: Any
 ) -> T:
     """
     Await what is done in a thread, as long as the run goes on.
 
-    :param halted: says whether it has halted.
-    :raises UnavailableError: it has, and the thread is left to itself.
+    :param is_stopping: says whether the run is stopping.
+    :raises UnavailableError: it is, and the thread is left to itself.
     """
     doing = asyncio.get_running_loop().run_in_executor(threads, partial(work, *args))
     while not (await asyncio.wait({doing}, timeout=LOOK_SECONDS))[0]:
-        if halted():
+        if is_stopping():
             doing.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise UnavailableError("The run was stopped; run it again for the remaining rows")
     return doing.result()

@@ -345,14 +345,14 @@ def test_rows_that_wait_within_a_run_wait_on_a_clock_nobody_puts_back(trial, mea
     people = trial.ordinary[:40] * 2
     trial.fill_with(people)
     batch = trial.batch()
-    add, put_back = batch._later.add, []
+    add, put_back = batch._delay_queue.add, []
 
     def adding(row, seconds):
         if not put_back:
             put_back.append(trial.server.clock.advance(-3600))
         return add(row, seconds)
 
-    batch._later.add = adding
+    batch._delay_queue.add = adding
     manifest = batch.run().as_dict()
     trial.manifests.append(manifest)
     assert put_back

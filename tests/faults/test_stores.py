@@ -115,7 +115,7 @@ def test_a_state_store_that_stays_away_ends_the_run(plants, request, measured, k
 
 @pytest.mark.fault(30)
 def test_a_warehouse_that_is_away_costs_no_answer_and_no_call(trial, measured, monkeypatch):
-    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.PATIENCE", (0.1, 0.1))
+    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.BACKOFF_SECONDS", (0.1, 0.1))
     rows = 300
     trial.fill_with(trial.ordinary[:rows])
     batch = trial.batch(settings={"quotas": {ID_CARD: 100}})

@@ -93,7 +93,7 @@ class Trial(Bench):
         batch = super().batch(*parts, **more)
         if max_charged is not None:
             owner = more.get("owner", "work")
-            batch._claims._ledger = Ledger(self.state, owner, max_charged=max_charged)
+            batch._ledger_client._ledger = Ledger(self.state, owner, max_charged=max_charged)
         return batch
 
     def run(self, *parts: Any, **more: Any) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_a_state_store_that_fails_before_the_end_leaves_no_row_in_doubt_that_nev
     bench = sqlite_bench
     bench.fill_with(bench.ordinary[:ROWS])
     batch = bench.batch(settings=PACED)
-    ledger, failed = batch._claims._ledger, []
+    ledger, failed = batch._ledger_client._ledger, []
     step = ledger.step
 
     def fail(records: Any, claims: Any) -> Any:

@@ -289,7 +289,7 @@ def test_answers_that_come_while_the_last_ones_are_written_are_written_too(sqlit
 
 def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
     bench = sqlite_bench
-    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.PATIENCE", (0.01, 0.01))
+    monkeypatch.setattr("airflow_provider_faceid.batch.row_outcomes.BACKOFF_SECONDS", (0.01, 0.01))
     bench.fill_with(bench.ordinary[:40])
     batch = bench.batch(settings={"quotas": {ID_CARD: 20}})
     write, broken = batch._store.write, [True] * 4

@@ -394,7 +394,7 @@ def plant_m4():
 
 
 REAL_ASK, REAL_RECORD = idempotency.ask_once, idempotency.record_of
-REAL_STANDING = planner.standing_of
+REAL_STANDING = planner.decide_row
 
 
 def plant_m5():
@@ -412,7 +412,7 @@ PLANTS = {
     "M4": plant_m4,
     "M5": plant_m5,
     "V3": lambda: [patch.object(ResultsRepository, "_replaces", always_replaces)],
-    "V4": lambda: [patch.object(planner, "standing_of", once_refused)],
+    "V4": lambda: [patch.object(planner, "decide_row", once_refused)],
 }
 
 

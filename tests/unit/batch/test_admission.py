@@ -21,7 +21,7 @@ async def sure() -> None:
 def answering() -> CircuitBreaker:
     """A service that has answered."""
     health = CircuitBreaker(60.0, lambda: False, SYSTEM_CLOCK, LOG)
-    health.answers = True
+    health.is_closed = True
     return health
 
 
@@ -53,11 +53,11 @@ def test_a_closed_gate_lets_no_new_call_pass():
 
 
 def test_retries_of_a_call_that_was_sent_pass():
-    halted = False
+    is_stopping = False
 
     async def scene():
-        nonlocal halted
-        gate = Admission(EveryMoment(), answering(), lambda: halted, sure)
+        nonlocal is_stopping
+        gate = Admission(EveryMoment(), answering(), lambda: is_stopping, sure)
         first_sent, go_on = asyncio.Event(), asyncio.Event()
 
         async def call():
@@ -71,7 +71,7 @@ def test_retries_of_a_call_that_was_sent_pass():
 
         task = asyncio.create_task(call())
         await first_sent.wait()
-        halted = True
+        is_stopping = True
         go_on.set()
         late = asyncio.create_task(gate.wait(Attempt()))
         return await asyncio.gather(task, late, return_exceptions=True)
@@ -97,14 +97,14 @@ def test_a_service_that_falls_ill_while_a_call_waits_for_its_slot_holds_it_back(
             await super().wait_async()
             if self.waited == 1:
                 for _ in range(5):
-                    health.saw(UnavailableError("away"), Attempt())
+                    health.observe(UnavailableError("away"), Attempt())
 
     async def scene():
         gate = Admission(pace := IllMeanwhile(), health, lambda: False, sure)
         waiting = asyncio.create_task(gate.wait(Attempt()))
         await asyncio.sleep(0.02)
         held_back = not waiting.done()
-        health.saw(None, Attempt())
+        health.observe(None, Attempt())
         await waiting
         return held_back, pace.waited
 

@@ -52,8 +52,8 @@ class Service:
 
     def __init__(self, *script: FaceIdError | None, patience: float = 900.0) -> None:
         self.clock = FastClock()
-        self.halted = False
-        self.health = CircuitBreaker(patience, lambda: self.halted, self.clock, LOG)
+        self.is_stopping = False
+        self.health = CircuitBreaker(patience, lambda: self.is_stopping, self.clock, LOG)
         self.script = list(script)
         self.sent: list[float] = []
         self.under_way = self.most_under_way = 0
@@ -62,14 +62,14 @@ class Service:
         """Call until there is an answer."""
         attempt = Attempt()
         while True:
-            await self.health.turn(attempt)
+            await self.health.wait_until_allowed(attempt)
             self.sent.append(self.clock.monotonic())
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
             await asyncio.sleep(0)
             self.under_way -= 1
             problem = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-            self.health.saw(problem, attempt)
+            self.health.observe(problem, attempt)
             if problem is None:
                 attempt.ended = True
                 return
@@ -122,9 +122,9 @@ def test_a_throttled_call_shows_that_the_service_is_there():
 
     async def scene() -> bool:
         for _ in range(FAILURES_IN_A_ROW * 2):
-            health.saw(AWAY, Attempt())
-            health.saw(ThrottledError("too fast"), Attempt())
-        return health.answers
+            health.observe(AWAY, Attempt())
+            health.observe(ThrottledError("too fast"), Attempt())
+        return health.is_closed
 
     assert run(scene())
 
@@ -147,7 +147,7 @@ def test_a_run_gives_up_soon_if_its_probes_may_be_charged():
 
 def test_a_run_that_halts_leaves_nobody_waiting():
     service = Service(AWAY)
-    service.halted = True
+    service.is_stopping = True
     assert {type(error) for error in run(service.all_of(5))} == {OutageError}
     assert service.sent == []
 
@@ -158,10 +158,10 @@ def test_a_refused_key_says_nothing_about_the_service():
 
     async def scene() -> bool:
         attempt = Attempt()
-        await service.health.turn(attempt)
-        service.health.saw(CredentialsError("expired"), attempt)
-        await service.health.turn(attempt)
-        return service.health.lets_pass(attempt) and not service.health.answers
+        await service.health.wait_until_allowed(attempt)
+        service.health.observe(CredentialsError("expired"), attempt)
+        await service.health.wait_until_allowed(attempt)
+        return service.health.allows(attempt) and not service.health.is_closed
 
     assert run(scene())
 
@@ -171,11 +171,11 @@ def test_a_probe_that_is_cancelled_gives_its_place_to_the_next():
 
     async def scene() -> None:
         attempt = Attempt()
-        probe = asyncio.create_task(service.health.turn(attempt))
+        probe = asyncio.create_task(service.health.wait_until_allowed(attempt))
         await asyncio.sleep(0)
         probe.cancel()
         attempt.ended = True
         await service.call()
 
     run(scene())
-    assert service.health.answers
+    assert service.health.is_closed

@@ -50,22 +50,22 @@ def play(steps) -> Callable[[Callable[[LedgerClient], Coroutine[object, object, 
 
     def play(act) -> None:
         async def run() -> None:
-            claims = LedgerClient(
+            ledger_client = LedgerClient(
                 steps, ID_CARD_VERIFICATION, SETTINGS, "c", SYSTEM_CLOCK, in_flight=IN_FLIGHT
             )
-            await claims.open()
-            await act(claims)
-            await claims.close()
+            await ledger_client.open()
+            await act(ledger_client)
+            await ledger_client.close()
 
         asyncio.run(asyncio.wait_for(run(), SOON))
 
     return play
 
 
-async def ask(claims: LedgerClient, *rows: int):
+async def ask(ledger_client: LedgerClient, *rows: int):
     """Claim some rows at once."""
-    wanted = [claims.claim_for(Row(str(row), ()), {"IdCard": str(row)}) for row in rows]
-    await asyncio.gather(*map(claims.claim, wanted))
+    wanted = [ledger_client.claim_for(Row(str(row), ()), {"IdCard": str(row)}) for row in rows]
+    await asyncio.gather(*map(ledger_client.claim, wanted))
     return wanted
 
 
@@ -75,13 +75,13 @@ def test_half_of_what_may_be_in_flight_is_enough_and_less_waits_a_moment(
 ):
     monkeypatch.setattr(module, "GATHER_SECONDS", patience)
 
-    async def act(claims: LedgerClient) -> None:
-        await ask(claims, 1)
-        await ask(claims, 2, 3, 4, 5)
-        few = asyncio.create_task(ask(claims, 6, 7))
+    async def act(ledger_client: LedgerClient) -> None:
+        await ask(ledger_client, 1)
+        await ask(ledger_client, 2, 3, 4, 5)
+        few = asyncio.create_task(ask(ledger_client, 6, 7))
         await asyncio.wait({few}, timeout=SOON if patience < 1 else 0.5)
         assert few.done() is (patience < 1)
-        await asyncio.gather(few, ask(claims, 8, 9))
+        await asyncio.gather(few, ask(ledger_client, 8, 9))
 
     play(act)
     middle = [(2, 0), (2, 0)] if patience < 1 else [(4, 0)]
@@ -92,12 +92,12 @@ def test_records_count_like_claims_and_the_last_are_written_at_once(play, steps,
     monkeypatch.setattr(module, "GATHER_SECONDS", 1e6)
     began = time.monotonic()
 
-    async def act(claims: LedgerClient) -> None:
-        (first,) = await ask(claims, 1)
-        claims.record(Record(first.key, State.FREE))
-        others = await ask(claims, 2, 3, 4)
+    async def act(ledger_client: LedgerClient) -> None:
+        (first,) = await ask(ledger_client, 1)
+        ledger_client.record(Record(first.key, State.FREE))
+        others = await ask(ledger_client, 2, 3, 4)
         for claim in others:
-            claims.record(Record(claim.key, State.FREE))
+            ledger_client.record(Record(claim.key, State.FREE))
 
     play(act)
     assert steps.taken[:2] == [(1, 0), (3, 1)]
@@ -109,17 +109,17 @@ def test_a_process_that_was_stopped_while_the_ledger_answered_asks_it_again(play
     """The event loop hears of the step only when it wakes: seconds after a successor has begun."""
     asked: list[int] = []
 
-    async def act(claims: LedgerClient) -> None:
-        claim = claims.claim_for(Row("1", ()), {"IdCard": "1"})
-        step = asyncio.create_task(claims.claim(claim))
+    async def act(ledger_client: LedgerClient) -> None:
+        claim = ledger_client.claim_for(Row("1", ()), {"IdCard": "1"})
+        step = asyncio.create_task(ledger_client.claim(claim))
         while not steps.taken:  # noqa: ASYNC110 - a thread adds to it
             await asyncio.sleep(0)
         time.sleep(0.3)  # noqa: ASYNC251 - stands for SIGSTOP
         await step
-        assert not claims.is_current()
+        assert not ledger_client.is_current()
         asked.append(len(steps.taken))
-        await claims.check_fence()
-        assert claims.is_current()
+        await ledger_client.check_fence()
+        assert ledger_client.is_current()
         asked.append(len(steps.taken))
 
     with pytest.MonkeyPatch.context() as patch:

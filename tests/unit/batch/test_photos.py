@@ -51,9 +51,13 @@ class Store:
 
     def __init__(self, *script: Exception | bytes, patience: float = 900.0) -> None:
         self.script, self.reads = list(script), 0
-        self.clock, self.halted = FastClock(), False
+        self.clock, self.is_stopping = FastClock(), False
         self.reader = PhotoReader(
-            self.read, patience=patience, halted=lambda: self.halted, clock=self.clock, log=LOG
+            self.read,
+            patience=patience,
+            is_stopping=lambda: self.is_stopping,
+            clock=self.clock,
+            log=LOG,
         )
 
     def read(self, value: object) -> bytes:
@@ -130,7 +134,7 @@ def test_a_halted_run_waits_for_no_store():
     for _ in range(FAILURES_IN_A_ROW):
         with pytest.raises(PhotoStoreError):
             store.once()
-    store.halted = True
+    store.is_stopping = True
     with pytest.raises(asyncio.CancelledError):
         store.once()
     assert store.reads == FAILURES_IN_A_ROW

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.batch.plan import (
-    Background,
+    CampaignHistory,
     Disposition,
     Plan,
     Policy,
     Reason,
     RowDecision,
-    standing_of,
+    decide_row,
 )
 from airflow_provider_faceid.exceptions import PlanRefusedError
 from airflow_provider_faceid.warehouse.records import (
@@ -37,14 +37,14 @@ def known(
     return StoredResult(status, outcome, row_hash, "person", NOW - age, not_before)
 
 
-def standing(
+def decision(
     line: StoredResult | None,
     *refusals: QuarantineEntry,
     row_hash: str | None = HASH,
     person: str = "person",
     **policy: object,
 ) -> RowDecision:
-    return standing_of(row_hash, line, refusals, Policy(NOW, **policy), lambda: person)
+    return decide_row(row_hash, line, refusals, Policy(NOW, **policy), lambda: person)
 
 
 WAITING = known(Status.POSTPONED, "limit", not_before=NOW + 1)
@@ -74,7 +74,7 @@ BROKEN = QuarantineEntry("name_missing", Stage.INPUT, None)
     ],
 )
 def test_a_row_is_due_for_a_reason(line, refusals, reason):
-    assert standing(line, *refusals, valid_for=10 * DAY).reason is reason
+    assert decision(line, *refusals, valid_for=10 * DAY).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -88,29 +88,29 @@ def test_a_row_is_due_for_a_reason(line, refusals, reason):
     ],
 )
 def test_all_others_are_left_alone(line, refusals, place, detail):
-    found = standing(line, *refusals, valid_for=10 * DAY)
+    found = decision(line, *refusals, valid_for=10 * DAY)
     assert (found.reason, found.place, found.detail) == (None, place, detail)
     assert not found.is_outdated
 
 
 @pytest.mark.parametrize("line", [known(row_hash=OTHER), RIPE, WAITING._replace(row_hash=OTHER)])
 def test_a_row_the_validation_refuses_loses_what_is_not_its_verdict(line):
-    found = standing(line, INVALID)
+    found = decision(line, INVALID)
     assert (found.reason, found.place, found.is_outdated) == (None, Disposition.QUARANTINED, True)
 
 
 def test_without_a_limit_an_answer_never_expires():
-    assert standing(known(age=1e6)).place is Disposition.ANSWERED
+    assert decision(known(age=1e6)).place is Disposition.ANSWERED
 
 
 def test_a_photo_the_service_refused_may_be_another_one_unless_a_version_says_so():
-    assert standing(None, REFUSED, compares_photos=False).reason is Reason.MENDED
-    assert standing(None, REFUSED).place is Disposition.QUARANTINED
+    assert decision(None, REFUSED, compares_photos=False).reason is Reason.MENDED
+    assert decision(None, REFUSED).place is Disposition.QUARANTINED
 
 
 @pytest.mark.parametrize(("person", "is_due"), [("person", False), ("another", True)])
 def test_a_row_of_version_1_is_compared_by_its_number(person, is_due):
-    found = standing(known(row_hash=None), person=person)
+    found = decision(known(row_hash=None), person=person)
     assert (found.reason is Reason.CHANGED) is is_due
     assert found.is_adopted is not is_due
     assert found.was_answered is is_due
@@ -130,7 +130,7 @@ def test_a_row_of_version_1_is_compared_by_its_number(person, is_due):
 def test_another_version_is_another_question_once_versions_are_known(
     before, now, is_due, is_adopted
 ):
-    found = standing(known(row_hash=before), row_hash=now)
+    found = decision(known(row_hash=before), row_hash=now)
     assert (found.reason is Reason.CHANGED, found.is_adopted) == (is_due, is_adopted)
 
 
@@ -139,9 +139,9 @@ def plan(changed: int, answered: int) -> Plan:
 
 
 def decide(one: Plan, max_changed: float = 0.2, *runs: PreviousRun) -> list[str]:
-    background = Background("c", "here:people", "key", runs)
-    background.check(one, max_changed)
-    return background.warnings()
+    history = CampaignHistory("c", "here:people", "key", runs)
+    history.check(one, max_changed)
+    return history.warnings()
 
 
 MINE, ELSEWHERE = PreviousRun("here:people", "key"), PreviousRun("here:others", "key")

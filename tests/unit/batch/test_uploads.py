@@ -77,7 +77,7 @@ def test_a_place_that_nobody_waits_for_any_more_goes_to_the_next():
 def test_a_row_gives_its_place_back_once_and_may_take_another():
     async def run() -> None:
         some = uploads(Row(share=1))
-        place = some.place()
+        place = some.slot()
         await place.take()
         place.began(100)
         place.moved(100)
@@ -128,7 +128,7 @@ def test_what_was_uploaded_is_reported_and_the_run_leaves():
     async def run() -> None:
         some = uploads(row)
         async with some.reporting(asyncio.create_task):
-            place = some.place()
+            place = some.slot()
             await place.take()
             place.began(1000)
             place.moved(600)
