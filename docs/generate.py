@@ -121,7 +121,7 @@ def decisions() -> str:
     """Return a table of what a call does after each end of a request."""
     return table(
         ("request", "outcome", "code", "next", "why"),
-        ((r.fate, r.outcome, f"`{r.code}`", r.decision, r.reason) for r in RULES),
+        ((r.delivery, r.outcome, f"`{r.code}`", r.decision, r.reason) for r in RULES),
     )
 
 

@@ -1,1 +1,1 @@
-"""One call, sent: blocking on requests or asyncio on aiohttp. No Airflow."""
+"""Client: one API call, signed and sent over requests or aiohttp, with retries. No Airflow."""

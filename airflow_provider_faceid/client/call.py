@@ -1,11 +1,13 @@
-"""One call from parameters to verdict, as a flow of effects without any I/O of its own.
+"""One API call, from parameters to verdict, as a sans-I/O generator with retries.
 
-Both transports drive the same generator: it yields what should happen next and is sent the result.
+Both transports drive the same generator: it yields the next effect and is sent its result.
 
 ::
 
-    turn = TakeSlot -> TakeKey (-> RenewKey -> TakeSlot, if it has none)
-    turn -> Send -> Seen -> ((RenewKey ->) Pause -> turn -> Send -> Seen)* -> Verdict or exception
+    ready = TakeSlot -> GetCredentials (-> RefreshCredentials -> TakeSlot, if there is no valid key)
+    ready -> Send -> RequestEnded
+        -> ((RefreshCredentials ->) Pause -> ready -> Send -> RequestEnded)*
+        -> verdict or exception
 """
 
 from __future__ import annotations
@@ -29,36 +31,36 @@ from ..exceptions import (
 )
 from .credentials import Credentials
 from .delivery import Delivery, delivery_of_error
-from .retry import RetryAction, Tries, decide
+from .retry import RetryAction, RetryState, decide
 from .settings import Encrypt, Settings
 from .upload import Traffic, Upload
 
 
 class RateLimiter(Protocol):
-    """Hands out the moments at which calls may leave."""
+    """A rate limiter: assigns time slots to requests."""
 
     def wait(self) -> None:
-        """Block until the next call may leave."""
+        """Block until the next request may be sent."""
 
     async def wait_async(self) -> None:
-        """Wait until the next call may leave."""
+        """Wait until the next request may be sent, without blocking the event loop."""
 
     def slow_down(self) -> None:
-        """Take note of a throttled answer."""
+        """Lower the rate after a throttled answer."""
 
 
 @dataclass(eq=False)
 class Attempt:
     """
-    One call on its way through a transport, and how far it got.
+    The progress of one call through a transport, shared with the caller.
 
-    :param traffic: is told of the upload of a photo.
-    :param may_leave: says, without waiting, whether a request of it may still be sent.
-    :ivar asked: whether an earlier request of it may have reached the service.
-    :ivar sending: whether the present one may. Set just before it is sent, and taken back if it
-        certainly did not leave.
-    :ivar upload_seconds: for how long photos were on their way.
-    :ivar ended: whether no further request will follow.
+    :param traffic: receives the progress of a photo's upload.
+    :param may_leave: returns, without blocking, whether a request may still be sent.
+    :ivar asked: whether an earlier request of the call may have reached the service.
+    :ivar sending: whether the present request may have. Set just before it is sent, and reset if it
+        was certainly not sent.
+    :ivar upload_seconds: duration of its photo uploads, in seconds.
+    :ivar ended: whether no further request follows.
     """
 
     traffic: Traffic | None = None
@@ -70,11 +72,11 @@ class Attempt:
 
     @property
     def sent(self) -> bool:
-        """Say whether any request of it may have reached the service."""
+        """Return whether any request of the call may have reached the service."""
         return self.asked or self.sending
 
     def uploaded(self, upload: Upload) -> None:
-        """Take note of an upload that is over: an incomplete one was not sent."""
+        """Record an upload that has ended: an incomplete one was not sent."""
         self.sending = not upload.abandon()
         if upload.is_large:
             self.upload_seconds += upload.seconds
@@ -82,20 +84,20 @@ class Attempt:
 
 @dataclass(frozen=True)
 class TakeSlot:
-    """Wait for the pace."""
+    """Wait for a slot of the rate limiter."""
 
 
 @dataclass(frozen=True)
-class TakeKey:
-    """Answer with the key to sign with, None if there is none without waiting."""
+class GetCredentials:
+    """Answer with a valid key, None if there is none without blocking."""
 
 
 @dataclass(frozen=True)
-class RenewKey:
+class RefreshCredentials:
     """
-    Wait for a key and answer with it, or throw why there is none.
+    Wait for a valid key and answer with it, or throw the error.
 
-    :param refused: the one that will not do any more.
+    :param refused: the key that the service refused, if any.
     """
 
     refused: Credentials | None
@@ -103,7 +105,7 @@ class RenewKey:
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait so many seconds."""
+    """Sleep for so many seconds, between two requests."""
 
     seconds: float
 
@@ -113,10 +115,13 @@ class Send:
     """
     Sign and send a body; answer with a :class:`Reply` or throw a :class:`FaceIdError`.
 
-    :param key: what to sign it with.
-    :param timeout: seconds the request may take, from DNS to the last byte of the answer. For a photo
-        they begin anew with all that the network takes of it.
-    :param connect_timeout: seconds of them for DNS, connecting and TLS.
+    :param action: the API Action.
+    :param body: the request body; left out of ``repr``.
+    :param personal: values to redact from descriptions in the answer.
+    :param key: the key that signs the request.
+    :param timeout: seconds for the request, from DNS to the last byte of the answer. For a photo the
+        timeout restarts with each progress of the upload.
+    :param connect_timeout: seconds of these for DNS, TCP and TLS.
     """
 
     action: str
@@ -128,23 +133,23 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RequestEnded:
     """
-    Take note of how a request has ended; the pace has to hear of a throttled answer.
+    Report how a request has ended; the rate limiter slows down after a throttled answer.
 
-    :param problem: why it is no answer, and None if it is one. The call may yet get over it.
+    :param problem: the error; None if the request was answered. The call may still retry.
     """
 
     problem: FaceIdError | None
 
 
-_TAKE_SLOT, _TAKE_KEY, _SEEN_ANSWER = TakeSlot(), TakeKey(), Seen(None)
+_TAKE_SLOT, _GET_CREDENTIALS, _ANSWERED = TakeSlot(), GetCredentials(), RequestEnded(None)
 
-Effect = TakeSlot | TakeKey | RenewKey | Pause | Send | Seen
+Effect = TakeSlot | GetCredentials | RefreshCredentials | Pause | Send | RequestEnded
 Answer = Reply | Credentials | None
 CallFlow = Generator[Effect, Answer, Verdict]
 
-_PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
+_ERRORS: dict[Outcome, tuple[type[FaceIdError], str]] = {
     Outcome.CREDENTIALS: (
         CredentialsError,
         "Check SecretId, SecretKey and token of the connection, and this machine's clock",
@@ -154,7 +159,7 @@ _PROBLEMS: dict[Outcome, tuple[type[FaceIdError], str]] = {
     Outcome.THROTTLED: (ThrottledError, "Lower the connection's quota or pace share"),
     Outcome.UNAVAILABLE: (UnavailableError, "Try again later; nothing was charged"),
 }
-"""Outcomes that are no answer: what to raise and what to do."""
+"""Error class and next step, for outcomes that are no answer."""
 
 _CHECK_ENCRYPTION = (
     "Check the connection's Encryption and its key: they must be those of the account"
@@ -164,7 +169,7 @@ _ADVICE = {
     "InvalidParameter.UnsupportEncryptField": _CHECK_ENCRYPTION,
     **dict.fromkeys(PROOFS, "Try again later; by its own word the gateway did not forward it"),
 }
-"""What to do about codes of which more is known than of their outcome."""
+"""Next step by code, where it is more specific than that of the outcome."""
 
 
 def call_flow(
@@ -177,35 +182,36 @@ def call_flow(
     attempt: Attempt | None = None,
 ) -> CallFlow:
     """
-    Make one call, repeating only what was certainly not charged.
+    Make one call; retry only requests that were certainly not charged.
 
     :param action: the API Action.
     :param params: its request fields.
-    :param clock: the one requests are signed by; it is put right if the service refuses its time.
-    :param encrypt: encrypts the fields of each request; none if they go as they are.
-    :param attempt: carries to the caller whether anything was sent.
+    :param settings: timeouts and retry limits.
+    :param clock: the clock that signs requests; corrected if the service refuses its time.
+    :param encrypt: encrypts the fields of each request; None for plain text.
+    :param attempt: shows the caller whether anything was sent.
     :return: through ``StopIteration.value``, the verdict.
-    :raises FaceIdError: there is no answer; the type says what to do next.
+    :raises FaceIdError: there is no answer; its class says what to do next.
     """
     if not (action.isascii() and action.isalnum()):
         raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
-    tries, attempt = Tries(settings, clock), attempt or Attempt()
+    state, attempt = RetryState(settings, clock), attempt or Attempt()
     try:
-        build, personal = _builder(params, encrypt), _personal(params)
+        build, personal = _builder(params, encrypt), _personal_values(params)
         return (
             yield from _requests(
                 action,
                 build,
                 personal,
                 settings=settings,
-                tries=tries,
+                state=state,
                 clock=clock,
                 attempt=attempt,
             )
         )
     except FaceIdError as error:
-        error.requests, error.throttled = tries.requests, tries.throttled
-        error.gateway_refusals = tries.gateway_refusals
+        error.requests, error.throttled = state.requests, state.throttled
+        error.gateway_refusals = state.gateway_refusals
         raise
     finally:
         attempt.ended = True
@@ -217,15 +223,15 @@ def _requests(
     personal: tuple[str, ...],
     *,
     settings: Settings,
-    tries: Tries,
+    state: RetryState,
     clock: OffsetClock,
     attempt: Attempt,
 ) -> CallFlow:
-    key = yield from _turn()
+    key = yield from _slot_and_credentials()
     while True:
         body = build()
-        timeout = tries.start()
-        # At most half of it for connecting: what could not connect is known not to be sent.
+        timeout = state.start_request()
+        # Connecting gets at most half: a connect timeout proves that the request was not sent.
         connect_timeout = min(settings.connect_timeout, timeout / 2)
         problem: FaceIdError
         attempt.asked, attempt.sending = attempt.sent, True
@@ -233,71 +239,74 @@ def _requests(
         try:
             reply = yield Send(action, body, personal, key, timeout, connect_timeout)
         except FaceIdError as error:
-            fate, outcome = delivery_of_error(error)
-            problem, decision = error, decide(fate, outcome)
-            if fate is Delivery.NOT_SENT:
+            delivery, outcome = delivery_of_error(error)
+            problem, decision = error, decide(delivery, outcome)
+            if delivery is Delivery.NOT_SENT:
                 attempt.sending = False
         else:
             if not isinstance(reply, Reply):
                 raise TypeError("the driver of a call answers Send with a Reply")
-            tries.gateway_refusals += reply.is_gateways
+            state.gateway_refusals += reply.is_gateways
             verdict = judge(reply, settings.similarity_threshold)
             decision = decide(Delivery.ANSWERED, verdict.outcome, verdict.code)
             if decision is RetryAction.ANSWER:
-                latency_ms = round((clock.monotonic() - tries.sent_at) * 1000)
-                yield _SEEN_ANSWER
+                latency_ms = round((clock.monotonic() - state.sent_at) * 1000)
+                yield _ANSWERED
                 clock.warn_of_skew(settings.conn_id)
                 return replace(
                     verdict,
-                    attempts=tries.requests,
-                    throttled=tries.throttled,
-                    gateway_refusals=tries.gateway_refusals,
+                    attempts=state.requests,
+                    throttled=state.throttled,
+                    gateway_refusals=state.gateway_refusals,
                     latency_ms=latency_ms,
                 )
             expired = decision is RetryAction.SIGN_AGAIN
             ahead_s = clock.measure_skew(reply.date) if expired else None
-            problem = problem_of(verdict, decision, settings, ahead_s)
+            problem = error_of_verdict(verdict, decision, settings, ahead_s)
             problem.retry_after = reply.retry_after
-            decision = tries.mend(decision, ahead_s)
-        tries.allow(attempt.upload_seconds - uploading)
-        yield Seen(problem)
-        pause = tries.pause(decision, problem.retry_after)
+            decision = state.once_only(decision, ahead_s)
+        state.extend_deadline(attempt.upload_seconds - uploading)
+        yield RequestEnded(problem)
+        pause = state.pause(decision, problem.retry_after)
         if pause is None:
             raise problem
-        if decision is RetryAction.RENEW_KEY:
-            yield RenewKey(key)
+        if decision is RetryAction.REFRESH_CREDENTIALS:
+            yield RefreshCredentials(key)
         yield Pause(pause)
-        key = yield from _turn()
-        if tries.too_late:
+        key = yield from _slot_and_credentials()
+        if state.is_past_deadline:
             raise problem
 
 
-def _turn() -> Generator[Effect, Answer, Credentials]:
-    """Wait for a slot; return the key that is good then."""
+def _slot_and_credentials() -> Generator[Effect, Answer, Credentials]:
+    """Wait for a slot of the rate limiter; return the key that is valid then."""
     yield _TAKE_SLOT
-    key = yield _TAKE_KEY
+    key = yield _GET_CREDENTIALS
     if key is None:
-        key = yield RenewKey(None)
-        yield _TAKE_SLOT  # the first one has passed meanwhile
+        key = yield RefreshCredentials(None)
+        yield _TAKE_SLOT  # the first slot has passed meanwhile
     if not isinstance(key, Credentials):
-        raise TypeError("the driver of a call answers TakeKey, or else RenewKey, with a key")
+        raise TypeError(
+            "the driver of a call answers GetCredentials, or else RefreshCredentials, with a key"
+        )
     return key
 
 
-def problem_of(
+def error_of_verdict(
     verdict: Verdict, decision: RetryAction, settings: Settings, ahead_s: float | None
 ) -> FaceIdError:
     """
     Return the exception for a verdict that is no answer.
 
-    :param decision: what the table says to it.
-    :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
+    :param decision: the retry table's.
+    :param ahead_s: measured clock skew: seconds the service is ahead of this machine; None if it is
+        unknown.
     """
     if decision is RetryAction.SIGN_AGAIN:
-        return clock_refused(verdict, settings.conn_id, ahead_s)
-    if decision is RetryAction.RENEW_KEY:
-        return token_refused(verdict, settings)
-    error, advice = _PROBLEMS[verdict.outcome]
+        return clock_skew_error(verdict, settings.conn_id, ahead_s)
+    if decision is RetryAction.REFRESH_CREDENTIALS:
+        return token_refused_error(verdict, settings)
+    error, advice = _ERRORS[verdict.outcome]
     advice = _ADVICE.get(verdict.code, advice)
     return error(
         f"{verdict.action} through connection '{settings.conn_id}': {verdict.meaning}. {advice}",
@@ -306,8 +315,8 @@ def problem_of(
     )
 
 
-def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> CredentialsError:
-    """Return the exception for a signature that is refused for its time."""
+def clock_skew_error(verdict: Verdict, conn_id: str, ahead_s: float | None) -> CredentialsError:
+    """Return the exception for a signature that is refused for its time (clock skew)."""
     measured = "by how much could not be measured" if ahead_s is None else skew_text(ahead_s)
     return CredentialsError(
         f"{verdict.action} through connection '{conn_id}': {verdict.meaning}: {measured}. "
@@ -317,29 +326,29 @@ def clock_refused(verdict: Verdict, conn_id: str, ahead_s: float | None) -> Cred
     )
 
 
-def token_refused(verdict: Verdict, settings: Settings) -> CredentialsError:
-    """Return the exception for a token that is refused."""
+def token_refused_error(verdict: Verdict, settings: Settings) -> CredentialsError:
+    """Return the exception for a session token that is refused."""
     advice = (
-        "Its origin's next key was refused as well, or there is none"
+        "The credential provider's next key was refused as well, or it has none"
         if settings.renewable
         else "Enter SecretId, SecretKey and token of a new one in the connection"
     )
     return CredentialsError(
         f"{verdict.action} through connection '{settings.conn_id}': {verdict.meaning}. {advice}; "
-        "with a good key a run goes on where it stopped",
+        "with a valid key a run continues where it stopped",
         code=verdict.code,
         request_id=verdict.request_id,
     )
 
 
 def _builder(params: Mapping[str, object], encrypt: Encrypt | None) -> Callable[[], Pieces]:
-    """Return what builds the body of each request: the same for all, or encrypted anew."""
+    """Return the function that builds the body of each request: the same body, or encrypted anew."""
     if encrypt is not None:
         return lambda: build_body(encrypt(params))
     body = build_body(params)
     return lambda: body
 
 
-def _personal(params: Mapping[str, object]) -> tuple[str, ...]:
-    """Values to strike out of descriptions; a single letter would strike out ordinary text."""
+def _personal_values(params: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the values to redact from descriptions; single letters would redact ordinary text."""
     return tuple(v for v in params.values() if isinstance(v, str) and len(v) > 1)

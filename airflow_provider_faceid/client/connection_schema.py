@@ -77,7 +77,7 @@ def form_fields() -> dict[str, Any]:
 _OF_HTTP = {
     "allow_redirects": "no redirect is followed",
     "cert": "client certificates are not supported",
-    "check_response": "every answer is checked",
+    "check_response": "every answer is parse_field",
     "headers": "no header is taken from a connection",
     "max_redirects": "no redirect is followed",
     "proxy": "say it in 'proxies'",
@@ -122,7 +122,7 @@ def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
         raise ConfigurationError(f"Connection '{conn_id}': unknown extra field {words}")
 
 
-def checked(conn_id: str, name: str, value: object) -> Any:
+def parse_field(conn_id: str, name: str, value: object) -> Any:
     """
     Return a field's value in the type of its schema, None if it is empty.
 

@@ -1,4 +1,9 @@
-"""What became of a request: never sent, sent without an answer, or answered."""
+"""Delivery: whether a request was not sent, sent without an answer, or answered.
+
+Both transports report to a :class:`SendGuard` when their connection is established, and read
+:data:`ENDINGS`. A request that failed before that (DNS, TCP, a proxy's tunnel, the TLS handshake) was
+not sent, whatever the library calls its error.
+"""
 
 from __future__ import annotations
 
@@ -21,33 +26,26 @@ from ..exceptions import (
     UncertainError,
 )
 
-# Delivery: how a request that was not answered has ended, and what that means for the call.
-#
-# Both transports tell :class:`Handover` when their connection stands, and read :data:`ENDINGS`. What
-# ended before its connection stood (DNS, TCP, a proxy's tunnel, the TLS handshake) was not sent,
-# whatever the library calls its error.
-#
-
 
 class Ending(StrEnum):
     """How a request without an answer has ended."""
 
     NO_ADDRESS = "no_address"
-    """Endpoint or proxy is no address."""
+    """Endpoint or proxy is not a valid address."""
     UNTRUSTED = "untrusted"
-    """The TLS certificate failed its verification."""
+    """The verification of the TLS certificate failed."""
     NO_TLS = "no_tls"
-    """The endpoint does not speak TLS, or no version of it that we may."""
+    """The endpoint does not speak TLS, or no supported version of it."""
     NO_CONNECTION = "no_connection"
-    """No connection stood: DNS, TCP, a proxy's tunnel, or a TLS handshake that was ended."""
-    GIVEN_UP = "given_up"
-    """The request was not sent any more: its process had been stopped before."""
+    """No connection was established: DNS, TCP, a proxy's tunnel or the TLS handshake failed."""
+    CANCELLED = "cancelled"
+    """The request was cancelled before it was sent: its process had been stopped meanwhile."""
     NO_ANSWER = "no_answer"
-    """The connection stood and the request may have reached the service."""
+    """The connection was established, so the request may have reached the service."""
 
 
 class EndingMeaning(NamedTuple):
-    """What an ending means: the error of the call, and its text with the detail to be put in."""
+    """The error of an ending, and its text with a placeholder for the detail."""
 
     error: type[FaceIdError]
     text: str
@@ -68,7 +66,7 @@ ENDINGS: dict[Ending, EndingMeaning] = {
         "the Endpoint cannot be reached ({detail}). Check the connection's Endpoint, DNS, firewall "
         "and proxy; nothing was sent",
     ),
-    Ending.GIVEN_UP: EndingMeaning(
+    Ending.CANCELLED: EndingMeaning(
         NotSentError,
         "this process was stopped before the request left ({detail}); nothing was sent",
     ),
@@ -76,103 +74,105 @@ ENDINGS: dict[Ending, EndingMeaning] = {
         UncertainError, "no complete answer ({detail}). The call may have been processed"
     ),
 }
-"""What each ending means. ``fate.fate_of_error`` says which of the errors are repeated."""
+"""Error by ending. :func:`delivery_of_error` and the retry table decide which are retried."""
 
 NO_CERTIFICATES = "no certificates to check it against"
-"""Detail of :attr:`Ending.UNTRUSTED` where the file that is named is not there."""
+"""Detail of :attr:`Ending.UNTRUSTED` where the configured CA bundle does not exist."""
 
 _NO_ADDRESS = frozenset({"InvalidURL", "InvalidSchema", "MissingSchema", "LocationValueError"})
-"""Names of what requests, urllib3 and aiohttp raise for one."""
+"""Classes that requests, urllib3 and aiohttp raise for an invalid address."""
 _UNTRUSTED = frozenset({"SSLCertVerificationError", "CertificateError"})
-"""Likewise: urllib3 has a class of its own."""
+"""Classes that they raise for a failed verification; urllib3 has a class of its own."""
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
 )
-"""OpenSSL's reasons that stay until the address is changed. Behind a proxy they are the tunnel's."""
+"""OpenSSL's permanent reasons: the address must be changed. Behind a proxy they are the tunnel's."""
 _TUNNEL = re.compile(r"Tunnel connection failed: ([1-5][0-9]{2})\b")
-"""What ``http.client`` says of a proxy that refuses ``CONNECT``; the rest of it is the proxy's own."""
+"""Start of ``http.client``'s message for a refused ``CONNECT``; the rest is the proxy's own text."""
 
 
 STALL_SECONDS = 1.0
-"""A request that waits longer for its connection than this is looked at again before it is sent."""
+"""A request that waited longer than this for its connection is checked again before it is sent."""
 
 
-class GivenUpError(ConnectionError):
-    """The call was given up before its connection stood: nothing may be sent any more."""
+class SendCancelledError(ConnectionError):
+    """The request was cancelled before its connection was established, so it must not be sent."""
 
 
-class Handover:
+class SendGuard:
     """
-    Whether a request was handed over to a connection that stands. Safe to use from two threads.
+    Tracks whether a request was sent over an established connection. Safe for two threads.
 
-    A transport that never says :meth:`connect` leaves it unknown, which counts as handed over.
+    A request counts as sent unless the transport called :meth:`connecting` and not yet
+    :meth:`begin_send`.
 
-    :param may_leave: says, without waiting, whether the request may still be sent. It is asked if
-        the connection took longer than :data:`STALL_SECONDS`: the process may have been stopped, and
-        superseded by another.
+    :param may_leave: returns, without blocking, whether the request may still be sent. It is called
+        if connecting took longer than :data:`STALL_SECONDS`: the process may have been stopped, and
+        its attempt superseded.
     """
 
     def __init__(self, may_leave: Callable[[], bool] = lambda: True) -> None:
         self._lock = threading.Lock()
         self._may_leave, self._made = may_leave, time.monotonic()
-        self._connecting = self._given_up = False
+        self._is_connecting = self._cancelled = False
 
-    def connect(self) -> None:
-        """Take note that the request waits for a connection: nothing has left so far."""
+    def connecting(self) -> None:
+        """Record that the request waits for a connection: nothing was sent so far."""
         with self._lock:
-            self._connecting = True
+            self._is_connecting = True
 
-    def begin(self) -> None:
+    def begin_send(self) -> None:
         """
-        Take note that the connection stands: from now on the request may reach the service.
+        Record that the connection is established: from now on the request may reach the service.
 
-        :raises GivenUpError: it was given up meanwhile, or may not leave any more.
+        :raises SendCancelledError: the request was cancelled, or ``may_leave`` forbids it.
         """
         with self._lock:
             stalled = time.monotonic() - self._made > STALL_SECONDS
-            if self._given_up or (stalled and not self._may_leave()):
-                raise GivenUpError
-            self._connecting = False
+            if self._cancelled or (stalled and not self._may_leave()):
+                raise SendCancelledError
+            self._is_connecting = False
 
-    def give_up(self) -> None:
-        """Let nothing be sent any more, unless it has begun."""
+    def cancel(self) -> None:
+        """Cancel the request, unless sending has begun."""
         with self._lock:
-            self._given_up = self._connecting
+            self._cancelled = self._is_connecting
 
     @property
-    def never_left(self) -> bool:
-        """Say whether certainly nothing was sent."""
-        return self._connecting
+    def is_unsent(self) -> bool:
+        """Return whether certainly nothing was sent."""
+        return self._is_connecting
 
 
-def problem_of(
-    action: str, error: BaseException, handover: Handover, *, proxied: bool = False
+def error_of_transport(
+    action: str, error: BaseException, guard: SendGuard, *, proxied: bool = False
 ) -> FaceIdError:
     """
-    Return what the error of a transport means for a call.
+    Translate a transport's error into one of this package.
 
-    The text of such an error is never passed on: it may hold the request.
+    Its text is left out, because it may quote the request.
 
     :param action: the API Action.
-    :param error: of requests, urllib3, aiohttp or the system.
-    :param proxied: whether a proxy was to make a tunnel.
+    :param error: raised by requests, urllib3, aiohttp or the operating system.
+    :param guard: the request's.
+    :param proxied: whether the request goes through a proxy's tunnel.
     """
-    return error_of(action, ending_of(error, handover, proxied=proxied), detail_of(error))
+    return error_of(action, ending_of(error, guard, proxied=proxied), detail_of(error))
 
 
 def error_of(action: str, ending: Ending, detail: str) -> FaceIdError:
-    """Return the error for an ending; its detail holds nothing of the request."""
+    """Return the error of an ending; ``detail`` must not quote the request."""
     row = ENDINGS[ending]
     return row.error(f"{action}: {row.text.format(detail=detail)}")
 
 
-def ending_of(error: BaseException, handover: Handover, *, proxied: bool = False) -> Ending:
-    """Return how a request has ended, as for :func:`problem_of`."""
-    if not handover.never_left:
+def ending_of(error: BaseException, guard: SendGuard, *, proxied: bool = False) -> Ending:
+    """Return how a request has ended; parameters as for :func:`error_of_transport`."""
+    if not guard.is_unsent:
         return Ending.NO_ANSWER
     for cause in causes(error):
-        if isinstance(cause, GivenUpError):
-            return Ending.GIVEN_UP
+        if isinstance(cause, SendCancelledError):
+            return Ending.CANCELLED
         names = {kind.__name__ for kind in type(cause).__mro__}
         if names & _UNTRUSTED:
             return Ending.UNTRUSTED
@@ -184,7 +184,7 @@ def ending_of(error: BaseException, handover: Handover, *, proxied: bool = False
 
 
 def detail_of(error: BaseException) -> str:
-    """Return an error in standard words: its class, and errno, TLS reason or HTTP status."""
+    """Describe an error by its class and its errno, TLS reason or HTTP status."""
     found = list(causes(error))
     name = type(found[-1]).__name__
     for cause in found:
@@ -195,13 +195,13 @@ def detail_of(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> str:
-    """Return the class of an error of requests, or of the one of urllib3 inside it."""
+    """Return the class name of a requests error, or of the urllib3 error inside it."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return type(error if cause is None else cause).__name__
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those inside it, the outermost first, each once."""
+    """Yield an error and all errors it wraps, the outermost first, each once."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -230,7 +230,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _tls_reason(error: BaseException) -> str:
-    """Return OpenSSL's reason; empty if there is none, as in what aiohttp makes of such an error."""
+    """Return OpenSSL's reason; empty if there is none, as in aiohttp's wrapper of such an error."""
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
     return reason if isinstance(reason, str) else ""
 
@@ -244,8 +244,9 @@ class Delivery(StrEnum):
     NOT_SENT = "not_sent"
     """It certainly never reached the service."""
     NO_ANSWER = "no_answer"
-    """It was sent, and nobody knows whether it was processed."""
+    """It was sent, and it is unknown whether it was processed."""
     ANSWERED = "answered"
+    """The service, or a gateway in its place, answered."""
 
 
 _DELIVERIES: dict[type[FaceIdError], tuple[Delivery, Outcome]] = {
@@ -257,5 +258,5 @@ _DELIVERIES: dict[type[FaceIdError], tuple[Delivery, Outcome]] = {
 
 
 def delivery_of_error(error: FaceIdError) -> tuple[Delivery, Outcome]:
-    """Return the fate and outcome of a request that ended in an error; in doubt it was sent."""
+    """Return delivery and outcome of a request that ended in an error; an unknown error counts as sent."""
     return _DELIVERIES.get(type(error), (Delivery.NO_ANSWER, Outcome.UNCERTAIN))

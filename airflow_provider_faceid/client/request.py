@@ -1,4 +1,4 @@
-"""One request as it goes over the wire and what comes back: what both transports do alike."""
+"""One HTTP request: TC3 signed headers, also as a requests auth class, and parsing of the answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from .credentials import Credentials
 from .credentials.refresh import SigningCredentials
 from .settings import Settings
 
-# Signed headers for one request, and the same as an auth object for requests.
-
-
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
@@ -36,9 +33,10 @@ def signed_headers(
     language: str = "en-US",
 ) -> dict[str, str]:
     """
-    Return all headers of a signed POST.
+    Return all headers of a POST signed with TC3-HMAC-SHA256.
 
-    :param host: host as it goes on the wire, with the port if it is not the scheme's own.
+    :param credentials: the key that signs.
+    :param host: the ``Host`` header, with the port if it is not the scheme's default.
     :param action: the API Action.
     :param body: the request body, in pieces.
     :param timestamp: Unix seconds.
@@ -80,7 +78,7 @@ class TC3Auth(AuthBase):
     :param token: token of a temporary key.
     :param region: value of ``X-TC-Region``, if any.
     :param language: language of descriptions.
-    :param clock: the time of signatures.
+    :param clock: gives the timestamp of signatures.
     """
 
     def __init__(
@@ -101,9 +99,11 @@ class TC3Auth(AuthBase):
     @classmethod
     def of(cls, keys: SigningCredentials, settings: Settings, clock: Clock) -> Self:
         """
-        Return what signs as a connection says, with the key that is good at the time.
+        Return an auth object with a connection's settings and its key that is valid at the time.
 
-        :param keys: the connection's; signing blocks while they have none.
+        :param keys: the connection's credentials; signing blocks while they have no valid key.
+        :param settings: region and language.
+        :param clock: gives the timestamp of signatures.
         """
         auth = cls("", "", region=settings.region, language=settings.language, clock=clock)
         auth._key = lambda: keys.ready() or keys.wait(settings.conn_id)
@@ -114,7 +114,7 @@ class TC3Auth(AuthBase):
         Add the signed headers.
 
         :raises ConfigurationError: the request is no POST, streams its body or names no Action.
-        :raises CredentialsError: the connection's keys have none.
+        :raises CredentialsError: the connection has no valid key.
         """
         action = r.headers.get("X-TC-Action")
         body = r.body.encode() if isinstance(r.body, str) else r.body
@@ -135,12 +135,12 @@ class TC3Auth(AuthBase):
 
 
 IDLE_SECONDS = 15
-"""Idle connections are dropped after this, in both transports: well before a server, a load balancer
-or a NAT would forget them, after which a request on them is in doubt though it went nowhere."""
+"""Keep-alive: both transports close a pooled connection that was idle this long, well before a server,
+a load balancer or a NAT drops it. A request on a dropped connection would be in doubt."""
 
 
 def headers_of(send: Send, settings: Settings, clock: OffsetClock) -> dict[str, str]:
-    """Return all headers of a request, signed for this moment."""
+    """Return all headers of a request, signed with the present time."""
     signed = signed_headers(
         send.key,
         host=settings.host,
@@ -161,10 +161,13 @@ def reply_of(
     settings: Settings,
 ) -> Reply:
     """
-    Return what an answer says.
+    Parse an HTTP answer.
 
-    :param headers: of the answer, whatever the case of their names.
-    :param settings: say what the gateway's statuses mean.
+    :param send: the request.
+    :param status: HTTP status.
+    :param body: the body as received, possibly compressed.
+    :param headers: of the answer; their names are compared case-insensitively.
+    :param settings: how to read a gateway's statuses.
     :raises FaceIdError: it is no answer of the service.
     """
     return read_reply(

@@ -1,7 +1,7 @@
-"""What a call does after a request has ended: one table, and the patience it is read with.
+"""Retries: a decision table by delivery and outcome, with exponential backoff and jitter.
 
-A call is repeated only where nothing can have been charged. Throttling is the account's business
-and no failure of the call: it has a patience of its own.
+A call is retried only where nothing can have been charged. Throttled answers have a retry budget of
+their own: they say that the account's quota is used up, not that the call has failed.
 """
 
 from __future__ import annotations
@@ -14,43 +14,53 @@ from ..clock import OffsetClock
 from .delivery import Delivery
 from .settings import Settings
 
-BACK_OFF_BASE = 0.5
-"""Seconds before the second attempt; doubled for each further one."""
-BACK_OFF_CAP = 20.0
-SPREAD = (0.5, 1.5)
-"""Pauses are this many times as long, by chance, to keep workers out of step."""
+BACKOFF_BASE = 0.5
+"""Seconds before the second request; doubled for each further one (exponential backoff)."""
+BACKOFF_CAP = 20.0
+"""Longest backoff in seconds, before jitter."""
+JITTER = (0.5, 1.5)
+"""Jitter: each pause is multiplied by a random factor in this range, to keep workers out of step."""
 
 RETRY_AFTER_CAP = 60.0
-"""Seconds for which a gateway's ``Retry-After`` is obeyed; for longer ones a later call is tried."""
+"""Longest ``Retry-After`` of a gateway that is obeyed, in seconds; a longer one counts as this."""
 
-LEAST_SECONDS = 1.0
-"""What a repetition must have left before the deadline; with less it would end in doubt."""
+MIN_SECONDS_LEFT = 1.0
+"""Seconds a retry must have left before the deadline; with fewer it would time out, in doubt."""
 
 ANY = "*"
 
 
 class RetryAction(StrEnum):
-    """What comes next."""
+    """What a call does after a request has ended."""
 
     ANSWER = "answer"
     """Return the answer."""
-    BACK_OFF = "back_off"
-    """The same request after a pause, each twice as long; ``max_attempts`` requests in all."""
+    BACKOFF = "backoff"
+    """Retry with exponential backoff; at most ``max_attempts`` requests in all."""
     NEXT_SLOT = "next_slot"
-    """The same request a second or so later; ``throttle_patience`` times, which are no attempts."""
+    """Retry in a rate limiter slot about a second later; at most ``throttle_patience`` times, which do
+    not count as attempts."""
     SIGN_AGAIN = "sign_again"
-    """The same request, signed with the service's time; once, which is no attempt."""
-    RENEW_KEY = "renew_key"
-    """The same request, signed with the next key of its origin; once, which is no attempt."""
+    """Retry, signed with the service's time (clock skew); once, which does not count as attempt."""
+    REFRESH_CREDENTIALS = "refresh"
+    """Retry, signed with the provider's next key; once, which does not count as attempt."""
     GIVE_UP = "give_up"
-    """Raise the problem."""
+    """Raise the error."""
 
 
 @dataclass(frozen=True)
 class RetryRule:
-    """One row: after this fate and outcome, with this code or any, comes that, for a reason."""
+    """
+    One row of the retry table.
 
-    fate: Delivery
+    :param delivery: how far the request got.
+    :param outcome: outcome of the request.
+    :param code: code of the answer, or :data:`ANY`.
+    :param decision: what the call does next.
+    :param reason: why, for the documentation.
+    """
+
+    delivery: Delivery
     outcome: Outcome
     code: str
     decision: RetryAction
@@ -60,95 +70,98 @@ class RetryRule:
 def _table(text: str) -> tuple[RetryRule, ...]:
     rules = []
     for line in filter(None, map(str.strip, text.splitlines())):
-        fate, outcome, code, decision, reason = line.split(maxsplit=4)
+        delivery, outcome, code, decision, reason = line.split(maxsplit=4)
         rules.append(
-            RetryRule(Delivery(fate), Outcome(outcome), code, RetryAction(decision), reason)
+            RetryRule(Delivery(delivery), Outcome(outcome), code, RetryAction(decision), reason)
         )
     return tuple(rules)
 
 
-# fate, outcome, code, decision, reason
+# delivery, outcome, code, decision, reason
 RULES = _table("""
-not_sent  unavailable    *                           back_off   nothing left this machine: DNS, network or proxy may come back
+not_sent  unavailable    *                           backoff    nothing left this machine: DNS, network or proxy may come back
 not_sent  refused        *                           give_up    no request can be sent like this: address, proxy or certificate
 no_answer uncertain      *                           give_up    it may have been processed and charged: never repeated
 answered  throttled      *                           next_slot  refused as too fast: not processed, not charged
-answered  unavailable    *                           back_off   the service or a gateway says it could not, and charges nothing
+answered  unavailable    *                           backoff    the service or a gateway says it could not, and charges nothing
 answered  credentials    AuthFailure.SignatureExpire sign_again refused for this machine's clock, at no charge
-answered  credentials    AuthFailure.TokenFailure    renew_key  refused for its key, at no charge: it may have been revoked before its time
-answered  credentials    *                           give_up    every call fails until somebody changes the key
-answered  account        *                           give_up    every call fails until somebody puts the account in order
+answered  credentials    AuthFailure.TokenFailure    refresh    refused for its key, at no charge: it may have been revoked before its time
+answered  credentials    *                           give_up    every call fails until a person changes the key
+answered  account        *                           give_up    every call fails until a person puts the account in order
 answered  refused        *                           give_up    every request of this form fails
 answered  match          *                           answer     final, and charged
 answered  mismatch       *                           answer     final, and charged
 answered  review         *                           answer     final: a person decides
-answered  not_found      *                           answer     final: asking again finds nobody else
-answered  invalid_input  *                           answer     the input has to be mended first
+answered  not_found      *                           answer     final: another call finds no other person
+answered  invalid_input  *                           answer     the input has to be corrected first
 answered  unusable_photo *                           answer     another photo is needed
 answered  limit          *                           answer     not before another day
 answered  error          *                           answer     may have been charged: a person decides
 answered  uncertain      *                           answer     may have been charged: the row is held
 """)
-"""Every way a request can end. A row with a code comes before one with any."""
+"""Every way a request can end. A row with a code takes precedence over one with :data:`ANY`."""
 
-_DECISIONS = {(rule.fate, rule.outcome, rule.code): rule.decision for rule in RULES}
-
-
-def decide(fate: Delivery, outcome: Outcome, code: str = ANY) -> RetryAction:
-    """Return what comes next."""
-    return _DECISIONS.get((fate, outcome, code)) or _DECISIONS[fate, outcome, ANY]
+_DECISIONS = {(rule.delivery, rule.outcome, rule.code): rule.decision for rule in RULES}
 
 
-class Tries:
+def decide(delivery: Delivery, outcome: Outcome, code: str = ANY) -> RetryAction:
+    """Return what a call does after a request with this delivery, outcome and code."""
+    return _DECISIONS.get((delivery, outcome, code)) or _DECISIONS[delivery, outcome, ANY]
+
+
+class RetryState:
     """
-    The requests of one call: what they have used up of its patience.
+    Retry state of one call: requests made, and what is left of its retry budgets and deadline.
 
-    :param clock: the one requests are signed by.
-    :ivar requests: all of them.
-    :ivar throttled: those refused as too fast.
-    :ivar gateway_refusals: those a gateway refused in the service's place.
-    :ivar sent_at: when the last of them left, on the monotonic clock.
+    :param settings: limits: ``max_attempts``, ``throttle_patience``, ``timeout``, ``deadline``.
+    :param clock: the clock that signs requests.
+    :ivar requests: requests made.
+    :ivar throttled: requests refused as too fast.
+    :ivar gateway_refusals: requests that a gateway refused in the service's place.
+    :ivar sent_at: when the last request was sent, on the monotonic clock.
     """
 
     def __init__(self, settings: Settings, clock: OffsetClock) -> None:
         self.requests = self.throttled = self.gateway_refusals = 0
         self.sent_at = self._deadline = 0.0
         self._failures = 0
-        self._signed_again = self._renewed = False
+        self._signed_again = self._refreshed = False
         self._settings, self._clock = settings, clock
 
     @property
-    def too_late(self) -> bool:
-        """Say whether the deadline allows no further request now."""
-        return self._too_late_at(self._clock.monotonic())
+    def is_past_deadline(self) -> bool:
+        """Return whether the deadline leaves too little time for a further request."""
+        return self._is_past_deadline_at(self._clock.monotonic())
 
-    def start(self) -> float:
-        """Count a request that leaves now; return the seconds it may take."""
+    def start_request(self) -> float:
+        """Count a request that is sent now; return its timeout in seconds."""
         self.sent_at = self._clock.monotonic()
-        if not self.requests:  # what came before it, such as waiting for its slot, is free
+        if not self.requests:  # waiting for the first slot does not count
             self._deadline = self.sent_at + self._settings.deadline
         self.requests += 1
         return min(self._settings.timeout, self._deadline - self.sent_at)
 
-    def allow(self, seconds: float) -> None:
-        """Put the deadline off by the time a photo was on its way: its size is no lack of patience."""
+    def extend_deadline(self, seconds: float) -> None:
+        """Extend the deadline by the seconds a photo was uploading: they depend on its size."""
         self._deadline += seconds
 
-    def mend(self, decision: RetryAction, ahead_s: float | None) -> RetryAction:
+    def once_only(self, decision: RetryAction, ahead_s: float | None) -> RetryAction:
         """
-        Return what comes next, given what the table says: some things can be mended only once.
+        Return the decision, or ``GIVE_UP`` for a correction that was made before in this call.
 
-        :param ahead_s: seconds the service is ahead of this machine, None if nobody knows.
+        :param decision: the table's.
+        :param ahead_s: measured clock skew: seconds the service is ahead of this machine; None if
+            it is unknown.
         """
         match decision:
             case RetryAction.SIGN_AGAIN:
                 return self._sign_again(ahead_s)
-            case RetryAction.RENEW_KEY:
-                return self._renew_key()
+            case RetryAction.REFRESH_CREDENTIALS:
+                return self._refresh_credentials()
         return decision
 
     def _sign_again(self, ahead_s: float | None) -> RetryAction:
-        """Correct the clock that requests are signed by."""
+        """Correct the signing clock by the measured clock skew."""
         if ahead_s is None or self._signed_again:
             self._clock.ahead_s = 0.0
             return RetryAction.GIVE_UP
@@ -156,36 +169,36 @@ class Tries:
         self._signed_again = True
         return RetryAction.SIGN_AGAIN
 
-    def _renew_key(self) -> RetryAction:
-        if self._renewed or not self._settings.renewable:
+    def _refresh_credentials(self) -> RetryAction:
+        if self._refreshed or not self._settings.renewable:
             return RetryAction.GIVE_UP
-        self._renewed = True
-        return RetryAction.RENEW_KEY
+        self._refreshed = True
+        return RetryAction.REFRESH_CREDENTIALS
 
     def pause(self, decision: RetryAction, retry_after: float = 0.0) -> float | None:
         """
-        Return the seconds to wait before the next request, None if there may not be one.
+        Return the seconds to wait before a retry, None if there may be none.
 
-        :param retry_after: seconds after which the gateway asks to come back.
+        :param retry_after: the gateway's ``Retry-After``, in seconds.
         """
         seconds = None
         match decision:
             case RetryAction.NEXT_SLOT:
                 self.throttled += 1
                 if self.throttled <= self._settings.throttle_patience:
-                    seconds = self._clock.jitter(*SPREAD)
-            case RetryAction.BACK_OFF:
+                    seconds = self._clock.jitter(*JITTER)
+            case RetryAction.BACKOFF:
                 self._failures += 1
                 if self._failures < self._settings.max_attempts:
-                    back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2 ** (self._failures - 1))
-                    seconds = back_off * self._clock.jitter(*SPREAD)
-            case RetryAction.SIGN_AGAIN | RetryAction.RENEW_KEY:
+                    backoff = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** (self._failures - 1))
+                    seconds = backoff * self._clock.jitter(*JITTER)
+            case RetryAction.SIGN_AGAIN | RetryAction.REFRESH_CREDENTIALS:
                 seconds = 0.0
         if seconds is not None:
             seconds = max(seconds, min(retry_after, RETRY_AFTER_CAP))
-        if seconds is None or self._too_late_at(self._clock.monotonic() + seconds):
+        if seconds is None or self._is_past_deadline_at(self._clock.monotonic() + seconds):
             return None
         return seconds
 
-    def _too_late_at(self, moment: float) -> bool:
-        return self._deadline - moment < LEAST_SECONDS
+    def _is_past_deadline_at(self, moment: float) -> bool:
+        return self._deadline - moment < MIN_SECONDS_LEFT

@@ -19,7 +19,7 @@ from ..api.verdict import DEFAULT_THRESHOLD
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError
 from ..text import unknown
-from .connection_schema import checked, form_fields, refuse_unknown, url_of
+from .connection_schema import form_fields, parse_field, refuse_unknown, url_of
 from .credentials import CredentialProvider, Credentials
 from .credentials.providers import provider_from_connection
 
@@ -120,7 +120,7 @@ class Settings:
         this time without an answer.
     :param throttle_patience: throttled answers after which a call gives up, about a second each.
     :param similarity_threshold: a face match below it is ``review``, 0-100.
-    :param id_card_check: how strictly an ID number is checked before it is sent.
+    :param id_card_check: how strictly an ID number is parse_field before it is sent.
     :param encryption: how ``IdCard`` and ``Name`` are encrypted: an algorithm, ``KMS`` or ``none``.
     :param encryption_public_key: the service's public key for it; the published one if empty.
     :param kms_secret: data key of KMS, in Base64.
@@ -223,7 +223,9 @@ def parse_settings(
         another; it is named.
     """
     refuse_unknown(conn_id, extra)
-    read = {name: checked(conn_id, name, extra[name]) for name in form_fields() if name in extra}
+    read = {
+        name: parse_field(conn_id, name, extra[name]) for name in form_fields() if name in extra
+    }
     given = {name: value for name, value in read.items() if value is not None and value != ""}
     refuse_keys_without_use(conn_id, given)
     given |= _times(conn_id, given)

@@ -1,8 +1,9 @@
 """
-Time limits, over work that blocks and over coroutines.
+Timeouts and deadlines over blocking work and over coroutines.
 
-A process that was stopped or starved finds its limits over when it goes on, while answers that came
-meanwhile, and are paid for, wait to be read. A limit that is seen late therefore gives a moment more.
+After a stopped or starved process continues, its deadlines have passed, while answers that arrived
+meanwhile, and are paid for, wait in the socket. A deadline that is noticed late is therefore extended
+once, for reading them.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LATE_SECONDS = 0.2
-"""A limit that is seen so much too late was not looked at: this process had no time."""
-MOMENT_SECONDS = 1.0
-"""What it takes to read what has come: a thousand times as long as that usually takes."""
+"""A deadline that is noticed this many seconds late shows that the process did not run."""
+LATE_EXTENSION_SECONDS = 1.0
+"""The extension: a thousand times what reading an answer that has arrived usually takes."""
 GRACE_SECONDS = 1.0
-"""Work whose time is up may end by itself for as long as it had, and so much more: its own timeouts
-are to come first."""
+"""Timed-out work may end by its own timeouts for as long as it ran, plus this; then it is interrupted."""
 
 
 class _TooLateError(BaseException):
-    """Raised in work whose time is up; no handler of its libraries takes it for an error."""
+    """Raised in timed-out work. It is no ``Exception``, so that no library handles it."""
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
     """
-    Return what ``work`` returns, or give up after so many seconds.
+    Run blocking work with a timeout; return its result.
 
-    :param work: has timeouts of no more seconds than these.
-    :raises TimeoutError: the time is up.
+    :param seconds: the timeout.
+    :param work: must have timeouts of its own that are no longer.
+    :raises TimeoutError: the timeout has passed.
     """
     end = time.monotonic() + seconds
     return until(lambda: end, work)
@@ -44,15 +45,16 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
 def until(end: Callable[[], float], work: Callable[[], T]) -> T:
     """
-    Return what ``work`` returns, or give up at a moment that may move while it works.
+    Run blocking work with a deadline that may move meanwhile; return its result.
 
-    The timeouts of requests are per read: a server that dribbles its answer resets them with every
-    byte. The work therefore runs in a thread that is left behind when the time is up. If its own
-    timeouts do not end it either, we do: at once if it computes, with the next byte if it waits.
+    The timeouts of requests are per read: a server that dribbles its answer resets them with each
+    byte. The work therefore runs in a thread, which is abandoned when the deadline has passed. If its
+    own timeouts do not end it either, an asynchronous exception does: at once if it computes, with the
+    next byte if it blocks.
 
-    :param end: says when, as things stand, on ``time.monotonic``.
-    :param work: has timeouts of its own that end it about then.
-    :raises TimeoutError: the time is up.
+    :param end: returns the present deadline, on ``time.monotonic``.
+    :param work: must have timeouts of its own that end it at about that time.
+    :raises TimeoutError: the deadline has passed.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -79,7 +81,7 @@ def until(end: Callable[[], float], work: Callable[[], T]) -> T:
     thread.start()
     while thread.is_alive() and (left := end() - time.monotonic()) > 0:
         thread.join(left)
-    thread.join(_moment(time.monotonic() - end()))
+    thread.join(_extension(time.monotonic() - end()))
     if errors:
         raise errors[0]
     if results:
@@ -91,23 +93,23 @@ def until(end: Callable[[], float], work: Callable[[], T]) -> T:
 
 
 @asynccontextmanager
-async def within_async(seconds: float) -> AsyncIterator[None]:
+async def timeout_async(seconds: float) -> AsyncIterator[None]:
     """
-    Give up what the body awaits after so many seconds.
+    Apply a timeout in seconds to the body.
 
-    :raises TimeoutError: the time is up.
+    :raises TimeoutError: the timeout has passed.
     """
     end = asyncio.get_running_loop().time() + seconds
-    async with until_async(lambda: end):
+    async with deadline_async(lambda: end):
         yield
 
 
-class until_async:  # noqa: N801 - a function to its users, and entered with every call
+class deadline_async:  # noqa: N801 - a function to its users, and entered with every call
     """
-    Give up what the body awaits at a moment that may move meanwhile.
+    Apply a deadline that may move meanwhile to the body.
 
-    :param end: says when, as things stand, on the event loop's clock.
-    :raises TimeoutError: the time is up.
+    :param end: returns the present deadline, on the event loop's clock.
+    :raises TimeoutError: the deadline has passed.
     """
 
     def __init__(self, end: Callable[[], float]) -> None:
@@ -133,9 +135,9 @@ class until_async:  # noqa: N801 - a function to its users, and entered with eve
         if end > now:
             self._alarm = self._loop.call_at(end, self._look)
         else:
-            self._limit.reschedule(now + _moment(now - end))
+            self._limit.reschedule(now + _extension(now - end))
 
 
-def _moment(late: float) -> float:
-    """Return how much longer to wait when the end is seen so many seconds late."""
-    return MOMENT_SECONDS if late > LATE_SECONDS else 0.0
+def _extension(late: float) -> float:
+    """Return the seconds by which to extend a deadline that is noticed so many seconds late."""
+    return LATE_EXTENSION_SECONDS if late > LATE_SECONDS else 0.0

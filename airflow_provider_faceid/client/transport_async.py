@@ -1,4 +1,4 @@
-"""Calls over aiohttp: many at a time in one event loop."""
+"""Asynchronous transport: calls over aiohttp with a connection pool, many at a time in an event loop."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .call import (
     Answer,
     Attempt,
     CallFlow,
+    GetCredentials,
     Pause,
     RateLimiter,
-    RenewKey,
-    Seen,
+    RefreshCredentials,
+    RequestEnded,
     Send,
-    TakeKey,
     TakeSlot,
     call_flow,
 )
 from .credentials.refresh import signing_credentials
-from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
+from .delivery import NO_CERTIFICATES, Ending, SendGuard, error_of, error_of_transport
 from .request import IDLE_SECONDS, headers_of, reply_of
 from .settings import Settings, encrypt_of, proxy_of
-from .timeouts import until_async
-from .upload import Upload, new_socket, of_upload, polls, unsent_bytes
+from .timeouts import deadline_async
+from .upload import Upload, error_of_upload, new_socket, poll_intervals, unsent_bytes
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -44,14 +44,15 @@ if TYPE_CHECKING:
 
 class AsyncClient:
     """
-    A pool of connections to one Face ID account; use it as an async context manager.
+    A client of one Face ID account with a connection pool; use it as an async context manager.
 
     :param settings: the account.
-    :param pace: hands out the moments at which calls may leave.
-    :param watch: called in the event loop whenever a request has ended, before anything else
-        happens: with why it is no answer, or None if it is one, and the attempt it belongs to, which
-        may yet get over it.
-    :raises ConfigurationError: fields cannot be encrypted as the settings want it.
+    :param pace: the rate limiter.
+    :param clock: the machine's clock.
+    :param watch: called in the event loop when a request has ended, before anything else happens:
+        with its error, or None if it was answered, and with the attempt it belongs to, which may still
+        retry.
+    :raises ConfigurationError: the settings for field encryption are malformed.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class AsyncClient:
         self._proxy = proxy_of(settings.url, settings.proxies)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,  # the engine bounds what is in flight
+                limit=0,  # the engine limits the calls in flight
                 keepalive_timeout=IDLE_SECONDS,
                 socket_factory=new_socket,
-                ssl=trust_of(settings),
+                ssl=tls_context(settings),
             ),
-            trust_env=False,  # proxies are ours to find; a netrc must not touch our Authorization
-            auto_decompress=False,  # what unpacks an answer knows when to stop
-            cookie_jar=aiohttp.DummyCookieJar(),  # the service has none: others' are not sent back
+            trust_env=False,  # the proxy is passed by us; a netrc must not touch our Authorization
+            auto_decompress=False,  # read_reply decompresses with a size limit
+            cookie_jar=aiohttp.DummyCookieJar(),  # the service sets no cookies; none are returned
         )
         return self
 
@@ -102,8 +103,10 @@ class AsyncClient:
         """
         Make one call.
 
-        :param attempt: carries to the caller whether anything was sent.
-        :param pace: for this call, in place of the client's.
+        :param action: the API Action.
+        :param params: its request fields.
+        :param attempt: shows the caller whether anything was sent.
+        :param pace: rate limiter of this call, in place of the client's.
         :raises FaceIdError: there is no answer.
         """
         attempt, pace = attempt or Attempt(), pace or self._pace
@@ -123,15 +126,15 @@ class AsyncClient:
                 match effect:
                     case TakeSlot():
                         await pace.wait_async()
-                    case TakeKey():
+                    case GetCredentials():
                         answer = self._keys.ready()
                     case Send():
                         answer = await self._send(effect, attempt)
-                    case Seen(problem):
-                        await self._saw(problem, attempt, pace)
+                    case RequestEnded(problem):
+                        await self._request_ended(problem, attempt, pace)
                     case Pause(seconds):
                         await self._clock.asleep(seconds)
-                    case RenewKey(refused):
+                    case RefreshCredentials(refused):
                         answer = await self._keys.wait_async(self._settings.conn_id, refused)
             except FaceIdError as error:
                 effect = flow.throw(error)
@@ -142,7 +145,9 @@ class AsyncClient:
                 verdict: Verdict = stop.value
                 return verdict
 
-    async def _saw(self, problem: FaceIdError | None, attempt: Attempt, pace: RateLimiter) -> None:
+    async def _request_ended(
+        self, problem: FaceIdError | None, attempt: Attempt, pace: RateLimiter
+    ) -> None:
         if self._watch is not None:
             self._watch(problem, attempt)
         if isinstance(problem, ThrottledError):
@@ -153,19 +158,19 @@ class AsyncClient:
         headers = headers_of(send, settings, self._clock)
         now = asyncio.get_running_loop().time
         upload = Upload(send.body, send.timeout, now, attempt.traffic)
-        handover = Handover(attempt.may_leave)
-        handover.connect()
-        data = Body(upload, handover)
+        guard = SendGuard(attempt.may_leave)
+        guard.connecting()
+        data = Body(upload, guard)
         try:
             async with (
-                until_async(lambda: upload.end),
+                deadline_async(lambda: upload.end),
                 self._session.post(
                     settings.url + "/",
                     data=data,
                     headers={**headers, "Content-Length": str(upload.length)},
                     proxy=self._proxy,
                     allow_redirects=False,
-                    timeout=limits(send.connect_timeout),
+                    timeout=timeouts(send.connect_timeout),
                 ) as response,
             ):
                 body = bytearray()
@@ -173,10 +178,10 @@ class AsyncClient:
                     body += part
             return reply_of(send, response.status, body, response.headers, settings)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
-            problem = problem_of(send.action, error, handover, proxied=self._proxy is not None)
-            raise of_upload(problem, upload, send.action) from None
+            problem = error_of_transport(send.action, error, guard, proxied=self._proxy is not None)
+            raise error_of_upload(problem, upload, send.action) from None
         except UncertainError as error:
-            raise of_upload(error, upload, send.action) from None
+            raise error_of_upload(error, upload, send.action) from None
         finally:
             attempt.uploaded(upload)
             if not upload.is_complete:
@@ -185,29 +190,30 @@ class AsyncClient:
 
 class Body(aiohttp.Payload):
     """
-    The body of a request as aiohttp takes it, once the request has a connection.
+    The body of a request as an aiohttp payload.
 
-    aiohttp holds the headers back until the body comes, and a request without its body is none: the
-    request is handed over here.
+    aiohttp writes it when the request has a connection, and holds the headers back until then. So
+    writing the body is the moment from which the request counts as sent.
     """
 
-    def __init__(self, upload: Upload, handover: Handover) -> None:
+    def __init__(self, upload: Upload, guard: SendGuard) -> None:
         super().__init__(upload, content_type="application/json")
-        self._upload, self._size, self._handover = upload, upload.length, handover
+        self._upload, self._size, self._guard = upload, upload.length, guard
         self._transport: asyncio.WriteTransport | None = None
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """
-        Write a short body at once.
+        Write a short body at once, and a large one in chunks.
 
-        Write a large one part by part, and its last byte once everything before it has left.
+        The last byte of a large one follows when all bytes before it have left this machine.
         """
         upload = self._upload
-        self._handover.begin()
+        self._guard.begin_send()
         if not upload.is_large:
             await writer.write(upload.whole())
             return
-        # Drained at one byte, the transport has handed all to the kernel. At 0, TLS would wait for ever.
+        # With a high-water mark of 1, drain() returns when the kernel has taken all bytes. With 0 it
+        # would never return over TLS.
         self._transport = transport = getattr(writer, "transport", None)
         if transport is not None:
             transport.set_write_buffer_limits(high=1)
@@ -215,8 +221,8 @@ class Body(aiohttp.Payload):
             await writer.write(part)
             await writer.drain()
         connection = transport and transport.get_extra_info("socket")
-        for pause in polls():
-            if connection is None or not upload.waits_for(unsent_bytes(connection)):
+        for pause in poll_intervals():
+            if connection is None or not upload.must_wait(unsent_bytes(connection)):
                 break
             await asyncio.sleep(pause)
         await writer.write(upload.last_byte())
@@ -224,32 +230,33 @@ class Body(aiohttp.Payload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        """Write the body, of which aiohttp knows the length."""
+        """Write the body; its length is known."""
         del content_length
         await self.write(writer)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Refuse to be read: a body is sent once and never shown."""
+        """Refuse to decode the body, which may hold personal data: it is only ever sent."""
         del encoding, errors
         raise TypeError("the body of an upload is not shown")
 
     def reset(self) -> None:
-        """Reset the connection: nothing that is still here shall leave."""
+        """Reset the connection and discard all unsent bytes."""
         if self._transport is not None:
             self._transport.abort()
 
 
 @lru_cache(maxsize=2)
-def limits(connect_timeout: float) -> aiohttp.ClientTimeout:
-    """Return what aiohttp is to watch: the time to connect; the whole is watched by ourselves."""
+def timeouts(connect_timeout: float) -> aiohttp.ClientTimeout:
+    """Return aiohttp's timeouts: only for connecting. The whole has a deadline of our own."""
     return aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
 
 
-def trust_of(settings: Settings) -> ssl.SSLContext | bool:
+def tls_context(settings: Settings) -> ssl.SSLContext | bool:
     """
-    Return which certificates to trust: those requests would, so that both clients agree.
+    Return the TLS context with the CA bundle that requests would use, so that both clients agree.
 
-    :raises ConfigurationError: the environment names a file of certificates that is not there.
+    :return: False to skip the verification.
+    :raises ConfigurationError: the environment names a CA bundle that does not exist.
     """
     if not settings.verify:
         return False

@@ -1,4 +1,8 @@
-"""Calls over requests: one at a time, with a deadline over everything."""
+"""Synchronous transport: calls over requests, one at a time, with a total deadline.
+
+Its HTTP adapter keeps connections alive in a pool, sends photos in chunks as their upload demands it,
+reports when a request's connection is established, and closes connections that were idle for long.
+"""
 
 from __future__ import annotations
 
@@ -23,57 +27,50 @@ from ..exceptions import FaceIdError, ThrottledError, UncertainError
 from .call import (
     Answer,
     Attempt,
+    GetCredentials,
     Pause,
     RateLimiter,
-    RenewKey,
-    Seen,
+    RefreshCredentials,
+    RequestEnded,
     Send,
-    TakeKey,
     TakeSlot,
     call_flow,
 )
 from .credentials.refresh import SigningCredentials, signing_credentials
-from .delivery import NO_CERTIFICATES, Ending, Handover, error_of, problem_of
+from .delivery import NO_CERTIFICATES, Ending, SendGuard, error_of, error_of_transport
 from .request import IDLE_SECONDS, headers_of, reply_of
 from .settings import Encrypt, Settings, proxy_of
 from .timeouts import until
-from .upload import Upload, of_upload, polls, socket_options, unsent_bytes
-
-# The connections of the blocking transport.
-#
-# They upload a photo as its upload wants it, tell when a request is handed over, and are dropped when
-# they were idle for long.
-#
-
+from .upload import Upload, error_of_upload, poll_intervals, socket_options, unsent_bytes
 
 if TYPE_CHECKING:
-    from requests import Session
+    from requests import Response, Session
 
 KEEP_ALIVE_IDLE, KEEP_ALIVE_COUNT, KEEP_ALIVE_INTERVAL = 120, 20, 30
-"""Seconds, probes and seconds, as :class:`HttpHook` keeps its connections alive."""
+"""TCP keep-alive: idle seconds, probes, seconds between probes; the values of :class:`HttpHook`."""
 
-_HERE = threading.local()
+_THREAD = threading.local()
 
 
 @contextmanager
-def watched(handover: Handover) -> Iterator[None]:
-    """Tell a hand-over what becomes of the request that this thread makes meanwhile."""
-    _HERE.handover = handover
+def reporting_to(guard: SendGuard) -> Iterator[None]:
+    """Make the connections of this thread report to a guard."""
+    _THREAD.guard = guard
     try:
         yield
     finally:
-        _HERE.handover = None
+        _THREAD.guard = None
 
 
-def _handover() -> Handover | None:
-    return getattr(_HERE, "handover", None)
+def _guard() -> SendGuard | None:
+    return getattr(_THREAD, "guard", None)
 
 
 class UploadBody:
     """
-    A large body as requests takes it.
+    A large body as an iterable for requests.
 
-    :ivar connection: what it goes out through, known when it begins.
+    :ivar connection: the connection that sends it; set when sending begins.
     """
 
     def __init__(self, upload: Upload) -> None:
@@ -81,30 +78,30 @@ class UploadBody:
         self._upload = upload
 
     def __len__(self) -> int:
-        """Return the length, by which requests names it to the service."""
+        """Return the length, which requests sends as ``Content-Length``."""
         return self._upload.length
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body part by part, and its last byte once everything before it has left."""
+        """Yield the body in chunks, and the last byte when all bytes before it have left."""
         upload = self._upload
         connection = None if self.connection is None else self.connection.sock
         if connection is not None:
-            connection.settimeout(upload.timeout)  # it was the one for connecting so far
+            connection.settimeout(upload.timeout)  # so far it was the connect timeout
         yield from upload.parts()
-        for pause in polls():
-            if connection is None or not upload.waits_for(unsent_bytes(connection)):
+        for pause in poll_intervals():
+            if connection is None or not upload.must_wait(unsent_bytes(connection)):
                 break
             time.sleep(pause)
         yield upload.last_byte()
 
 
-class _Tells(HTTPConnection):
-    """Makes itself known to what it uploads; tells when it stands, past tunnel and TLS handshake."""
+class _ReportingConnection(HTTPConnection):
+    """A connection that reports to the thread's guard when it is established, past tunnel and TLS."""
 
     _is_connecting = False
 
     def connect(self) -> None:
-        """Connect; what is sent meanwhile is the tunnel's."""
+        """Connect; bytes sent meanwhile belong to the proxy's tunnel."""
         self._is_connecting = True
         try:
             super().connect()
@@ -118,25 +115,25 @@ class _Tells(HTTPConnection):
         super().request(method, url, body, *args, **kwargs)
 
     def send(self, data: Any) -> None:
-        """Send a part of a request, which may reach the service from now on."""
+        """Send a part of a request, which counts as sent from now on."""
         if self.sock is None and not self._is_connecting:
-            self.connect()  # http.client would do it in here
-        handover = _handover()
-        if handover is not None and not self._is_connecting:
-            handover.begin()
+            self.connect()  # super().send() would connect after the guard was notified
+        guard = _guard()
+        if guard is not None and not self._is_connecting:
+            guard.begin_send()
         super().send(data)
 
 
-class _Connection(_Tells):
+class _Connection(_ReportingConnection):
     pass
 
 
-class _TLSConnection(_Tells, HTTPSConnection):
+class _TLSConnection(_ReportingConnection, HTTPSConnection):
     pass
 
 
-class _DropsIdle(HTTPConnectionPool):
-    """Closes a connection that was idle for too long before it is taken; it opens itself anew."""
+class _IdleDroppingPool(HTTPConnectionPool):
+    """A connection pool that closes a connection idle for too long; it reconnects when it is used."""
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
@@ -151,61 +148,63 @@ class _DropsIdle(HTTPConnectionPool):
         super()._put_conn(conn)
 
 
-class _Pool(_DropsIdle):
+class _Pool(_IdleDroppingPool):
     ConnectionCls = _Connection
 
 
-class _TLSPool(_DropsIdle, HTTPSConnectionPool):
+class _TLSPool(_IdleDroppingPool, HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-class Connections(HTTPAdapter):
+class KeepAliveAdapter(HTTPAdapter):
     """
-    Connections for uploads: they are kept alive, hold little back, and reset when they close.
+    HTTP adapter of requests: pooled keep-alive connections with socket options for uploads.
 
-    A forked child makes its own: two processes that read from one connection take each other's
-    answers.
+    A forked child opens connections of its own: two processes on one connection would read each
+    other's answers.
     """
 
     def __init__(self) -> None:
-        self._of_parents: list[Any] = []
+        self._of_parent: list[Any] = []
         super().__init__()
         forks.concerns(self)
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Leave the connections that are there to the parent, open as they are."""
+        """Leave the parent's connections open in a child, and use new pools."""
         if is_child:
-            self._of_parents += [self.poolmanager, self.proxy_manager]
+            self._of_parent += [self.poolmanager, self.proxy_manager]
             self.proxy_manager = {}
             self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the connections to the service."""
+        """Make the connection pools of the service."""
         super().init_poolmanager(*args, **kwargs, socket_options=_options())
-        _use_our_pools(self.poolmanager)
+        _use_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the connections to a proxy."""
+        """Return the connection pools of a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs, socket_options=_options())
-        if type(manager) is ProxyManager:  # one of SOCKS, for a user's own requests, has its own
-            _use_our_pools(manager)
+        if (
+            type(manager) is ProxyManager
+        ):  # SOCKS, possible in a user's own requests, has its own pools
+            _use_pools(manager)
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request; until its connection stands, nothing has left."""
-        handover = _handover()
-        if handover is not None:
-            handover.connect()
+        """Send a request; until its connection is established, it counts as not sent."""
+        guard = _guard()
+        if guard is not None:
+            guard.connecting()
         return super().send(*args, **kwargs)
 
 
-def use_ours(session: Session, url: str) -> None:
-    """Let a session take our connections to an address."""
-    if not isinstance(session.get_adapter(url), Connections):
-        session.mount(url, Connections())
+def mount_adapter(session: Session, url: str) -> None:
+    """Mount a :class:`KeepAliveAdapter` for an address, unless the session has one."""
+    if not isinstance(session.get_adapter(url), KeepAliveAdapter):
+        session.mount(url, KeepAliveAdapter())
 
 
-def _use_our_pools(manager: Any) -> None:
+def _use_pools(manager: Any) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 
@@ -221,11 +220,8 @@ def _options() -> list[tuple[int, int, int | bytes]]:
     return options
 
 
-if TYPE_CHECKING:
-    from requests import Response, Session
-
 READ_BYTES = 2**16
-"""Bytes of an answer that are read at a time."""
+"""Bytes of an answer read at a time."""
 
 
 def call(
@@ -243,15 +239,19 @@ def call(
     """
     Make one call.
 
-    :param session: sends; whatever it would sign with is left aside. It gets our adapter.
-    :param clock: the one requests are signed by.
-    :param keys: what they are signed with; those of the settings if not given.
-    :param encrypt: as for :func:`~.flow.call_flow`.
-    :param attempt: likewise.
+    :param action: the API Action.
+    :param params: its request fields.
+    :param session: sends the requests; its own ``auth`` is ignored, and its adapter replaced.
+    :param settings: the account.
+    :param pace: the rate limiter.
+    :param clock: the clock that signs requests.
+    :param keys: the credentials that sign; those of the settings if not given.
+    :param encrypt: as for :func:`~.call.call_flow`.
+    :param attempt: as for :func:`~.call.call_flow`.
     :raises FaceIdError: there is no answer.
     """
     keys, attempt = keys or signing_credentials(settings.credentials), attempt or Attempt()
-    use_ours(session, settings.url)
+    mount_adapter(session, settings.url)
     flow = call_flow(action, params, settings, clock, encrypt, attempt=attempt)
     effect = next(flow)
     while True:
@@ -260,15 +260,15 @@ def call(
             match effect:
                 case TakeSlot():
                     pace.wait()
-                case TakeKey():
+                case GetCredentials():
                     answer = keys.ready()
                 case Send():
                     answer = _send(session, settings, effect, clock, attempt)
-                case Seen(ThrottledError()):
+                case RequestEnded(ThrottledError()):
                     pace.slow_down()
                 case Pause(seconds):
                     clock.sleep(seconds)
-                case RenewKey(refused):
+                case RefreshCredentials(refused):
                     answer = keys.wait(settings.conn_id, refused)
         except FaceIdError as error:
             effect = flow.throw(error)
@@ -285,11 +285,11 @@ def _send(
 ) -> Reply:
     headers = headers_of(send, settings, clock)
     upload = Upload(send.body, send.timeout, time.monotonic, attempt.traffic)
-    handover = Handover()
+    guard = SendGuard()
 
     def exchange() -> tuple[Response, bytes]:
         with (
-            watched(handover),
+            reporting_to(guard),
             session.post(
                 settings.url + "/",
                 data=UploadBody(upload) if upload.is_large else bytes(send.body),
@@ -298,7 +298,7 @@ def _send(
                 timeout=(send.connect_timeout, send.timeout),
                 allow_redirects=False,
                 stream=True,
-                # Said again, because the environment overrules what only the session says.
+                # Passed per request: the environment overrules the session's own values.
                 verify=settings.verify,
                 proxies=dict(settings.proxies),
             ) as response,
@@ -309,25 +309,25 @@ def _send(
         response, body = until(lambda: upload.end, exchange)
         return reply_of(send, response.status_code, body, response.headers, settings)
     except UncertainError as error:
-        raise of_upload(error, upload, send.action) from None
+        raise error_of_upload(error, upload, send.action) from None
     except (HTTPError, requests.RequestException) as error:
         proxied = proxy_of(settings.url, settings.proxies) is not None
-        problem = problem_of(send.action, error, handover, proxied=proxied)
+        problem = error_of_transport(send.action, error, guard, proxied=proxied)
     except TimeoutError:
-        handover.give_up()  # the thread that is left behind may not send it any more
-        ending = Ending.NO_CONNECTION if handover.never_left else Ending.NO_ANSWER
+        guard.cancel()  # the abandoned thread must not send it any more
+        ending = Ending.NO_CONNECTION if guard.is_unsent else Ending.NO_ANSWER
         problem = error_of(send.action, ending, f"timeout of {send.timeout:g} s")
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
-        ending = Ending.UNTRUSTED if handover.never_left else Ending.NO_ANSWER
+        ending = Ending.UNTRUSTED if guard.is_unsent else Ending.NO_ANSWER
         problem = error_of(send.action, ending, NO_CERTIFICATES)
     finally:
         attempt.uploaded(upload)
-    raise of_upload(problem, upload, send.action) from None
+    raise error_of_upload(problem, upload, send.action) from None
 
 
 def read_body(response: Response) -> bytes:
     """
-    Return the body of an answer as it came, or its beginning if it is too long to be one.
+    Return the body of an answer as received, cut off once it is longer than :data:`MAX_ANSWER`.
 
     :raises HTTPError: the connection broke.
     """

@@ -1,13 +1,13 @@
 """
-A large body on its way over the network, and whether the service can have all of it.
+Upload of a large body: chunked sending, progress timeout, and proof that a request was not sent.
 
-A photo takes seconds on an ordinary uplink, and a request is complete only with its last byte. So a
-large body goes out in small parts, little of it lies in the kernel at a time, and the last byte is
-held back until everything before it has left this machine. However an upload ends before that byte,
-the service cannot have processed the request: it was *not sent*, costs nothing and may be repeated.
+A photo takes seconds on an ordinary uplink, and a request is complete only with its last byte. A
+large body is therefore sent in small chunks, the kernel's send buffer is kept short, and the last byte
+is held back until all bytes before it have left this machine. If an upload ends before that byte, the
+service cannot have processed the request: it was *not sent*, is not charged and may be retried.
 
-Patience counts progress, not size: the network must take something every so many seconds, and the
-time for the answer begins with the last byte.
+The timeout counts from the last progress, not from the start: the network must take some bytes within
+it, and the timeout of the answer begins with the last byte.
 """
 
 from __future__ import annotations
@@ -22,50 +22,50 @@ from ..api.messages import Pieces
 from ..exceptions import FaceIdError, NotSentError, SlowUploadError, UncertainError
 
 LARGE_BYTES = 2**16
-"""A longer body is an upload; a shorter one leaves in one piece."""
+"""A longer body is an upload; a shorter one is sent at once."""
 PART_BYTES = 2**16
 """Bytes handed to the kernel at a time."""
 UNSENT_BYTES = 2**17
-"""Bytes the kernel may hold of a connection that have not left yet (``TCP_NOTSENT_LOWAT``): enough
-to keep a gigabit busy between two turns of an event loop, 1 s of a link of 1 Mbit/s."""
-LONGEST_SECONDS = 240.0
-"""An upload takes no longer: the service accepts a signature for 300 s after it was made."""
+"""Unsent bytes the kernel may buffer for a connection (``TCP_NOTSENT_LOWAT``): enough to keep a gigabit
+link busy between two turns of an event loop, and 1 s of a link of 1 Mbit/s."""
+MAX_UPLOAD_SECONDS = 240.0
+"""Longest upload in seconds: the service accepts a signature for 300 s after it was made."""
 SHORTEST_POLL, LONGEST_POLL = 0.001, 0.05
-"""Seconds between two looks at what has not left yet; doubled from one to the next."""
+"""Shortest and longest poll interval of the kernel's send buffer, in seconds; doubled each time."""
 
 _SIOCOUTQNSD = 0x894B
-"""Linux: bytes of a socket that were not sent for the first time yet (linux/sockios.h)."""
+"""Linux ioctl: bytes of a socket that were not yet sent for the first time (linux/sockios.h)."""
 _ABORT_ON_CLOSE = (1).to_bytes(4, sys.byteorder) + (0).to_bytes(4, sys.byteorder)
-"""``SO_LINGER`` on, for 0 s: closing resets the connection and discards what has not left."""
+"""``SO_LINGER`` on, for 0 s: closing resets the connection and discards unsent bytes."""
 
 
 class AbandonedError(Exception):
-    """The upload was given up: its last byte is not handed out any more."""
+    """The upload was abandoned, so its last byte must not be sent."""
 
 
 class Traffic(Protocol):
-    """Is told of uploads, to find out what the uplink carries."""
+    """Receives the progress of uploads, to measure the throughput of the uplink."""
 
     def began(self, size: int) -> None:
-        """Take note that an upload of so many bytes has begun."""
+        """Record that an upload of so many bytes has begun."""
 
     def moved(self, count: int) -> None:
-        """Take note of bytes the network has taken."""
+        """Record bytes that the network has taken."""
 
     def ended(self) -> None:
-        """Take note that an upload is over, or was none: the uplink is free for another."""
+        """Record that the upload has ended, or that the body is no upload: the uplink is free."""
 
 
 class Upload:
     """
-    One request's body on its way. Safe for the thread that sends and the one that gives it up.
+    The upload of one request's body. Safe for the sending thread and the one that abandons it.
 
     :param body: of the request. A short one counts as sent from the beginning.
-    :param timeout: seconds without progress, and after the last byte for the answer.
-    :param now: the monotonic clock.
-    :param traffic: is told of it.
-    :ivar is_large: whether its last byte is held back.
-    :ivar is_complete: whether the service may have all of it.
+    :param timeout: seconds without progress, and seconds from the last byte to the end of the answer.
+    :param now: returns seconds of the monotonic clock.
+    :param traffic: receives its progress.
+    :ivar is_large: whether the last byte is held back.
+    :ivar is_complete: whether the service may have received the whole body.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class Upload:
 
     @property
     def end(self) -> float:
-        """Return when patience ends, as things stand, on the monotonic clock."""
+        """Return the present deadline, on the monotonic clock."""
         end = self._moved + self.timeout
-        return end if self.is_complete else min(end, self._began + LONGEST_SECONDS)
+        return end if self.is_complete else min(end, self._began + MAX_UPLOAD_SECONDS)
 
     @property
     def is_stalled(self) -> bool:
-        """Say whether the network takes nothing any more, in place of being merely slow."""
+        """Return whether the upload has stalled: no progress within the timeout."""
         return not self.is_complete and self._now() >= self._moved + self.timeout
 
     @property
@@ -108,18 +108,20 @@ class Upload:
 
     @property
     def seconds(self) -> float:
-        """Return for how long the body has been on its way, or was."""
+        """Return the duration of the upload so far, in seconds."""
         return (self._moved if self.is_complete else self._now()) - self._began
 
     def whole(self) -> bytes:
-        """Return a short body, which leaves in one piece."""
+        """Return a short body, to be sent at once."""
         return bytes(self._body)
 
     def parts(self) -> Iterator[bytes]:
         """
-        Yield all of a large body but its last byte.
+        Yield all of a large body but its last byte, in chunks.
 
-        Asking for the next part says that the kernel has taken the one before.
+        Requesting the next chunk means that the kernel has taken the one before.
+
+        :raises AbandonedError: the upload was abandoned.
         """
         left = self.length - 1
         for piece in self._body:
@@ -133,11 +135,11 @@ class Upload:
                 self._handed += len(part)
                 self._progress(len(part))
 
-    def waits_for(self, unsent: int) -> bool:
+    def must_wait(self, unsent: int) -> bool:
         """
-        Say whether the last byte has still to wait.
+        Return whether the last byte must still be held back.
 
-        :param unsent: bytes of the connection that have not left this machine.
+        :param unsent: unsent bytes in the kernel's buffer of the connection.
         """
         before = self._unsent or self.length
         self._unsent = unsent
@@ -149,7 +151,7 @@ class Upload:
         """
         Return the last byte; from now on the service may have the request.
 
-        :raises AbandonedError: the upload was given up.
+        :raises AbandonedError: the upload was abandoned.
         """
         with self._ending:
             if self._is_over:
@@ -161,14 +163,14 @@ class Upload:
         return self._body[-1][-1:]
 
     def abandon(self) -> bool:
-        """Give the upload up; return whether the service can never have all of it."""
+        """Abandon the upload; return whether the request was certainly not sent."""
         with self._ending:
             self._is_over = True
         self._end()
         return not self.is_complete
 
     def _end(self) -> None:
-        """Say, once, that the uplink is free for another."""
+        """Report, once, that the uplink is free."""
         traffic, self._traffic = self._traffic, None
         if traffic is not None:
             traffic.ended()
@@ -179,13 +181,15 @@ class Upload:
             self._traffic.moved(count)
 
 
-def of_upload(error: FaceIdError, upload: Upload, action: str) -> FaceIdError:
+def error_of_upload(error: FaceIdError, upload: Upload, action: str) -> FaceIdError:
     """
-    Return what an error means once the upload is given up: without its last byte nothing was sent.
+    Abandon an upload and return its error: without its last byte the request was not sent.
 
-    :param error: what the transport made of it, not knowing of the upload.
+    :param error: the transport's error, made without regard to the upload.
+    :param upload: the upload that failed.
+    :param action: the API Action.
     """
-    is_slow = not upload.is_stalled  # asked before it is given up, which takes a moment
+    is_slow = not upload.is_stalled  # read first: abandoning takes a moment
     if not upload.abandon() or not isinstance(error, UncertainError):
         return error
     progress = f"{upload.taken / 1e6:.1f} of {upload.length / 1e6:.1f} MB in {upload.seconds:.0f} s"
@@ -195,9 +199,9 @@ def of_upload(error: FaceIdError, upload: Upload, action: str) -> FaceIdError:
             f"{upload.timeout:g} s. The service did not get the request, and nothing was charged. "
             "Check the network between this worker and the connection's Endpoint, and its proxy"
         )
-    if upload.seconds >= LONGEST_SECONDS:
+    if upload.seconds >= MAX_UPLOAD_SECONDS:
         return SlowUploadError(
-            f"{action}: the upload came to {progress}, longer than a signature is good for. The "
+            f"{action}: the upload came to {progress}, longer than a signature is valid. The "
             "service did not get the request, and nothing was charged. Other uploads may take the "
             "uplink's bandwidth; docs/operators.md says what photos need"
         )
@@ -207,8 +211,8 @@ def of_upload(error: FaceIdError, upload: Upload, action: str) -> FaceIdError:
     )
 
 
-def polls() -> Iterator[float]:
-    """Yield the seconds between looks at what has not left yet."""
+def poll_intervals() -> Iterator[float]:
+    """Yield poll intervals of the kernel's send buffer, in seconds."""
     seconds = SHORTEST_POLL
     while True:
         yield seconds
@@ -217,10 +221,10 @@ def polls() -> Iterator[float]:
 
 def socket_options() -> list[tuple[int, int, int | bytes]]:
     """
-    Return the options of a connection that uploads, for ``setsockopt``.
+    Return the socket options of an upload connection, for ``setsockopt``.
 
-    Little lies in the kernel unsent, and closing takes back what does. Systems without
-    ``TCP_NOTSENT_LOWAT`` keep more of it; the last byte is held back all the same.
+    They keep the send buffer short and discard it on close. Systems without ``TCP_NOTSENT_LOWAT``
+    buffer more; the last byte is held back all the same.
     """
     options: list[tuple[int, int, int | bytes]] = [
         (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -233,9 +237,9 @@ def socket_options() -> list[tuple[int, int, int | bytes]]:
 
 def new_socket(address: tuple[Any, ...]) -> socket.socket:
     """
-    Return a socket for one address, with our options.
+    Return a socket with :func:`socket_options` for one address.
 
-    :param address: as ``getaddrinfo`` returns it.
+    :param address: a tuple as ``getaddrinfo`` returns it.
     """
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
@@ -245,7 +249,7 @@ def new_socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 def unsent_bytes(connection: socket.socket | Any) -> int:
-    """Return how many bytes have not left this machine; 0 where the system does not tell."""
+    """Return the unsent bytes in the kernel's buffer; 0 where the system does not report them."""
     if sys.platform != "linux":
         return 0
     import fcntl  # noqa: PLC0415 - not on every system

@@ -25,7 +25,7 @@ from ..client.credentials.refresh import (
 )
 from ..client.request import TC3Auth
 from ..client.settings import Encrypt, Settings, encrypt_of, parse_settings
-from ..client.transport_sync import Connections
+from ..client.transport_sync import KeepAliveAdapter
 from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES
 from ..clock import SYSTEM_CLOCK, OffsetClock, beijing_date
@@ -85,7 +85,7 @@ class FaceIdHook(HttpHook):
             method="POST",
             http_conn_id=faceid_conn_id,
             auth_type=self._auth,
-            adapter=Connections(),
+            adapter=KeepAliveAdapter(),
         )
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id

@@ -23,7 +23,7 @@ from ...api.signing import JSON_TYPE, authorization, payload_hash
 from ...clock import Clock
 from ...exceptions import CredentialsError, UnavailableError, UncertainError
 from ..connection_schema import VISIBLE
-from ..delivery import Ending, Handover, ending_of, kind_of
+from ..delivery import Ending, SendGuard, ending_of, kind_of
 from ..timeouts import within
 from . import MAX_BYTES, CredentialProvider, Credentials, IssuedCredentials, temporary_key
 
@@ -109,10 +109,10 @@ def ask(
 
 def _problem_of(host: str, error: Exception) -> UnavailableError | CredentialsError:
     """Return the error to raise: transient for a broken connection, final for a bad certificate."""
-    free = Handover()
-    free.connect()  # an STS request is not charged, so it is never in doubt
+    unsent = SendGuard()
+    unsent.connecting()  # an STS request is not charged, so it is never in doubt
     proxied = isinstance(error, requests.exceptions.ProxyError)
-    match ending_of(error, free, proxied=proxied):
+    match ending_of(error, unsent, proxied=proxied):
         case Ending.UNTRUSTED | Ending.NO_TLS:
             return CredentialsError(
                 f"{host}: its TLS certificate or handshake is refused ({type(error).__name__}). Check "

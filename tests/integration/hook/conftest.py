@@ -1,4 +1,4 @@
-"""Connections to local servers, and both clients behind one face."""
+"""KeepAliveAdapter to local servers, and both clients behind one face."""
 
 from __future__ import annotations
 

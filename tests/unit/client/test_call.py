@@ -12,19 +12,19 @@ import pytest
 from airflow_provider_faceid.api.codes import COMMON, RESULTS, Outcome, Step, look_up
 from airflow_provider_faceid.api.messages import read_reply
 from airflow_provider_faceid.client.call import (
+    GetCredentials,
     Pause,
-    RenewKey,
-    Seen,
+    RefreshCredentials,
+    RequestEnded,
     Send,
-    TakeKey,
     TakeSlot,
     call_flow,
 )
 from airflow_provider_faceid.client.credentials.providers import Environment
 from airflow_provider_faceid.client.retry import (
-    BACK_OFF_BASE,
-    BACK_OFF_CAP,
-    LEAST_SECONDS,
+    BACKOFF_BASE,
+    BACKOFF_CAP,
+    MIN_SECONDS_LEFT,
     RETRY_AFTER_CAP,
 )
 from airflow_provider_faceid.client.settings import Credentials, Settings, encrypt_of
@@ -99,11 +99,11 @@ class Driver:
         try:
             effect = next(flow)
             while True:
-                if isinstance(effect, TakeKey):
+                if isinstance(effect, GetCredentials):
                     effect = flow.send(self.key if self.valid else None)
                     continue
                 self.effects.append(effect)
-                if isinstance(effect, RenewKey):
+                if isinstance(effect, RefreshCredentials):
                     effect = self.renew(flow)
                     continue
                 if not isinstance(effect, Send):
@@ -161,7 +161,7 @@ class Driver:
 
     @property
     def seen(self):
-        return [type(effect.problem) for effect in self.effects if isinstance(effect, Seen)]
+        return [type(effect.problem) for effect in self.effects if isinstance(effect, RequestEnded)]
 
     @property
     def timeouts(self):
@@ -183,7 +183,7 @@ def test_an_answer_at_the_first_time_is_one_slot_and_one_request(drive):
     verdict = driver.run()
     assert verdict.outcome is Outcome.MATCH
     assert (verdict.attempts, verdict.throttled, verdict.latency_ms) == (1, 0, 250)
-    assert driver.kinds == [TakeSlot, Send, Seen]
+    assert driver.kinds == [TakeSlot, Send, RequestEnded]
 
 
 def test_the_request_is_built_once_and_sent_again_as_it_was(drive):
@@ -200,8 +200,8 @@ def test_every_request_takes_a_slot_of_its_own(drive):
     driver = drive(DOWN, TOO_FAST, NotSentError("no route"), MATCH)
     driver.run()
     assert driver.kinds == [
-        *(TakeSlot, Send, Seen, Pause) * 3,
-        *(TakeSlot, Send, Seen),
+        *(TakeSlot, Send, RequestEnded, Pause) * 3,
+        *(TakeSlot, Send, RequestEnded),
     ]
 
 
@@ -223,7 +223,7 @@ def test_the_problem_that_ends_a_call_is_told_before_it_is_raised(drive, last, p
     driver = drive(last)
     with pytest.raises(problem) as error:
         driver.run()
-    assert driver.effects[-1] == Seen(error.value)
+    assert driver.effects[-1] == RequestEnded(error.value)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_pauses_double_up_to_a_cap(drive):
     driver = drive(*[DOWN] * 9, MATCH, settings=Settings(SETTINGS.credentials, max_attempts=10))
     driver.run()
     assert driver.pauses == [0.5, 1, 2, 4, 8, 16, 20, 20, 20]
-    assert (driver.pauses[0], driver.pauses[-1]) == (BACK_OFF_BASE, BACK_OFF_CAP)
+    assert (driver.pauses[0], driver.pauses[-1]) == (BACKOFF_BASE, BACKOFF_CAP)
 
 
 @pytest.mark.parametrize(("chance", "factor"), [(0, 0.5), (1, 1.5)])
@@ -364,7 +364,7 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
         code,
         "r-1" if written_by_the_service else "",
     )
-    assert driver.kinds == [TakeSlot, Send, Seen]
+    assert driver.kinds == [TakeSlot, Send, RequestEnded]
 
 
 @pytest.mark.parametrize("code", [code for code, row in CODES.items() if row.step is Step.RETRY])
@@ -436,7 +436,7 @@ def test_what_cannot_be_an_action_is_refused_before_anything(drive, action):
 def test_a_driver_that_answers_nothing_is_told(clock):
     flow = call_flow(ID_CARD, PERSON, SETTINGS, OffsetClock(clock))
     assert next(flow) == TakeSlot()
-    assert next(flow) == TakeKey()
+    assert next(flow) == GetCredentials()
     assert isinstance(flow.send(KEY), Send)
     with pytest.raises(TypeError, match="answers Send with a Reply"):
         next(flow)
@@ -534,7 +534,7 @@ class TestDeadline:
         driver = drive(DOWN, MATCH, settings=self.within(10), slot_s=9)
         with pytest.raises(UnavailableError) as error:
             driver.run()
-        assert driver.kinds == [TakeSlot, Send, Seen, Pause, TakeSlot]
+        assert driver.kinds == [TakeSlot, Send, RequestEnded, Pause, TakeSlot]
         assert error.value.requests == 1
 
     def test_waiting_for_the_first_slot_is_free(self, drive):
@@ -552,7 +552,7 @@ class TestDeadline:
 
     @pytest.mark.parametrize(("spare", "sent"), [(-0.01, 1), (0, 2)])
     def test_a_repetition_that_could_only_end_in_doubt_is_not_made(self, drive, spare, sent):
-        settings = self.within(0.25 + 0.5 + LEAST_SECONDS + spare)
+        settings = self.within(0.25 + 0.5 + MIN_SECONDS_LEFT + spare)
         driver = drive(DOWN, UncertainError("no complete answer"), settings=settings)
         with pytest.raises((UnavailableError, UncertainError)):
             driver.run()
@@ -585,14 +585,14 @@ class TestKey:
         driver = drive(REVOKED, MATCH)
         verdict = driver.run()
         assert driver.keys == ["an-id", "id-1"]
-        assert driver.effects[3] == RenewKey(KEY)
+        assert driver.effects[3] == RefreshCredentials(KEY)
         assert (verdict.is_match, verdict.attempts, verdict.throttled) == (True, 2, 0)
 
     def test_it_takes_a_slot_and_does_not_wait(self, drive):
         driver = drive(REVOKED, MATCH)
         driver.run()
-        again = [RenewKey, Pause, TakeSlot, Send, Seen]
-        assert driver.kinds == [TakeSlot, Send, Seen, *again]
+        again = [RefreshCredentials, Pause, TakeSlot, Send, RequestEnded]
+        assert driver.kinds == [TakeSlot, Send, RequestEnded, *again]
         assert driver.pauses == [0]
 
     def test_it_is_no_attempt(self, drive):
@@ -605,7 +605,7 @@ class TestKey:
             driver.run()
         assert driver.sent == error.value.requests == 3
         assert "next key was refused as well" in str(error.value)
-        assert "a run goes on where it stopped" in str(error.value)
+        assert "a run continues where it stopped" in str(error.value)
 
     def test_an_origin_without_another_key_says_so_itself(self, drive):
         driver = drive(REVOKED, MATCH, has=0)
@@ -617,18 +617,18 @@ class TestKey:
         driver = drive(REVOKED, MATCH, settings=SETTINGS)
         with pytest.raises(CredentialsError) as error:
             driver.run()
-        assert driver.kinds == [TakeSlot, Send, Seen]
+        assert driver.kinds == [TakeSlot, Send, RequestEnded]
         assert str(error.value) == (
             "IdCardVerification through connection 'kyc': the temporary token is wrong or has "
             "expired. Enter SecretId, SecretKey and token of a new one in the connection; with a "
-            "good key a run goes on where it stopped [code AuthFailure.TokenFailure, RequestId r-1]"
+            "valid key a run continues where it stopped [code AuthFailure.TokenFailure, RequestId r-1]"
         )
 
     def test_without_a_valid_key_it_waits_for_one_and_then_for_another_slot(self, drive):
         driver = drive(MATCH, valid=False)
         assert driver.run().attempts == 1
-        assert driver.effects[1] == RenewKey(None)
-        assert driver.kinds == [TakeSlot, RenewKey, TakeSlot, Send, Seen]
+        assert driver.effects[1] == RefreshCredentials(None)
+        assert driver.kinds == [TakeSlot, RefreshCredentials, TakeSlot, Send, RequestEnded]
         assert driver.keys == ["id-1"]
 
     def test_without_any_key_nothing_is_sent(self, drive):
@@ -646,9 +646,13 @@ class TestKey:
 
     def test_a_driver_without_a_key_is_told(self, clock):
         flow = call_flow(ID_CARD, PERSON, SETTINGS, OffsetClock(clock))
-        assert (next(flow), next(flow), next(flow)) == (TakeSlot(), TakeKey(), RenewKey(None))
+        assert (next(flow), next(flow), next(flow)) == (
+            TakeSlot(),
+            GetCredentials(),
+            RefreshCredentials(None),
+        )
         next(flow)
-        with pytest.raises(TypeError, match="or else RenewKey, with a key"):
+        with pytest.raises(TypeError, match="or else RefreshCredentials, with a key"):
             next(flow)
 
 
@@ -665,7 +669,7 @@ class TestClock:
     def test_it_takes_a_slot_and_does_not_wait(self, drive):
         driver = drive(EXPIRED, MATCH, ahead_s=400)
         driver.run()
-        assert driver.kinds == [TakeSlot, Send, Seen, Pause, TakeSlot, Send, Seen]
+        assert driver.kinds == [TakeSlot, Send, RequestEnded, Pause, TakeSlot, Send, RequestEnded]
         assert driver.pauses == [0]
 
     def test_it_is_no_attempt(self, drive):

@@ -16,30 +16,32 @@ from airflow_provider_faceid.exceptions import (
 )
 
 CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
-MENDED = {RetryAction.SIGN_AGAIN, RetryAction.RENEW_KEY}
-REPEATED = {RetryAction.BACK_OFF, RetryAction.NEXT_SLOT, *MENDED}
+MENDED = {RetryAction.SIGN_AGAIN, RetryAction.REFRESH_CREDENTIALS}
+REPEATED = {RetryAction.BACKOFF, RetryAction.NEXT_SLOT, *MENDED}
 OF_STEP = {
-    Step.RETRY: {RetryAction.BACK_OFF, RetryAction.NEXT_SLOT},
+    Step.RETRY: {RetryAction.BACKOFF, RetryAction.NEXT_SLOT},
     Step.FATAL: {RetryAction.GIVE_UP, *MENDED},
 }
 
 
 def test_every_answer_has_a_row():
-    rows = {rule.outcome for rule in RULES if (rule.fate, rule.code) == (Delivery.ANSWERED, ANY)}
+    rows = {
+        rule.outcome for rule in RULES if (rule.delivery, rule.code) == (Delivery.ANSWERED, ANY)
+    }
     assert rows == set(Outcome)
 
 
 def test_no_two_rows_are_about_the_same():
-    assert len({(rule.fate, rule.outcome, rule.code) for rule in RULES}) == len(RULES)
+    assert len({(rule.delivery, rule.outcome, rule.code) for rule in RULES}) == len(RULES)
 
 
 def test_every_row_says_why():
     assert all(len(rule.reason) > 10 for rule in RULES)
 
 
-def test_every_decision_and_fate_is_in_use():
+def test_every_decision_and_delivery_is_in_use():
     assert {rule.decision for rule in RULES} == set(RetryAction)
-    assert {rule.fate for rule in RULES} == set(Delivery)
+    assert {rule.delivery for rule in RULES} == set(Delivery)
 
 
 def test_every_code_of_a_row_is_one_of_the_service():
@@ -48,7 +50,7 @@ def test_every_code_of_a_row_is_one_of_the_service():
 
 
 def test_a_request_without_an_answer_is_never_repeated():
-    rows = [rule for rule in RULES if rule.fate is Delivery.NO_ANSWER]
+    rows = [rule for rule in RULES if rule.delivery is Delivery.NO_ANSWER]
     assert rows
     assert not {rule.decision for rule in rows} & REPEATED
 
@@ -65,7 +67,7 @@ def test_a_code_is_decided_on_as_the_outcome_table_says(code):
     ("code", "decision"),
     [
         ("AuthFailure.SignatureExpire", RetryAction.SIGN_AGAIN),
-        ("AuthFailure.TokenFailure", RetryAction.RENEW_KEY),
+        ("AuthFailure.TokenFailure", RetryAction.REFRESH_CREDENTIALS),
         ("AuthFailure.SignatureFailure", RetryAction.GIVE_UP),
     ],
 )
@@ -74,15 +76,15 @@ def test_a_row_with_a_code_comes_before_one_with_any(code, decision):
 
 
 @pytest.mark.parametrize(
-    ("error", "fate", "decision"),
+    ("error", "delivery", "decision"),
     [
-        (NotSentError("no route"), Delivery.NOT_SENT, RetryAction.BACK_OFF),
+        (NotSentError("no route"), Delivery.NOT_SENT, RetryAction.BACKOFF),
         (ConfigurationError("certificate"), Delivery.NOT_SENT, RetryAction.GIVE_UP),
         (UncertainError("no complete answer"), Delivery.NO_ANSWER, RetryAction.GIVE_UP),
     ],
 )
-def test_an_error_of_a_transport_has_a_fate(error, fate, decision):
-    assert delivery_of_error(error)[0] is fate
+def test_an_error_of_a_transport_has_a_delivery(error, delivery, decision):
+    assert delivery_of_error(error)[0] is delivery
     assert decide(*delivery_of_error(error)) is decision
 
 

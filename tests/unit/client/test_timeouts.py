@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_faceid.client import timeouts as module
-from airflow_provider_faceid.client.timeouts import within, within_async
+from airflow_provider_faceid.client.timeouts import timeout_async, within
 from tests.support.patience import SOON, soon
 
 
@@ -85,7 +85,7 @@ def ask(seconds: float, *, stopped: float, answered: bool) -> bytes:
         with there:
             reader, writer = await asyncio.open_connection(sock=here)
             try:
-                async with within_async(seconds):
+                async with timeout_async(seconds):
                     if answered:
                         there.send(b"x")
                     time.sleep(stopped)  # noqa: ASYNC251 - it is the loop that stops
@@ -113,14 +113,14 @@ def test_a_process_that_was_stopped_does_not_wait_for_long():
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         ask(0.1, stopped=0.5, answered=False)
-    assert 0.5 + module.MOMENT_SECONDS <= time.monotonic() - began < SOON
+    assert 0.5 + module.LATE_EXTENSION_SECONDS <= time.monotonic() - began < SOON
 
 
 def test_what_came_while_the_thread_that_waits_was_stopped_is_returned(monkeypatch):
     """The machine's clock goes on by a minute as soon as it waits."""
     clock = chain([0.0, 0.0, 0.0], repeat(60.0))
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(module, "MOMENT_SECONDS", SOON)  # however busy the machine is
+    monkeypatch.setattr(module, "LATE_EXTENSION_SECONDS", SOON)  # however busy the machine is
     over = threading.Event()
     threading.Timer(0.3, over.set).start()
     assert within(0.01, lambda: over.wait(SOON)) is True

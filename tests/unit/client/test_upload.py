@@ -10,14 +10,14 @@ from airflow_provider_faceid.api.messages import Pieces
 from airflow_provider_faceid.client.delivery import Ending, error_of
 from airflow_provider_faceid.client.upload import (
     LARGE_BYTES,
-    LONGEST_SECONDS,
+    MAX_UPLOAD_SECONDS,
     PART_BYTES,
     UNSENT_BYTES,
     AbandonedError,
     Upload,
+    error_of_upload,
     new_socket,
-    of_upload,
-    polls,
+    poll_intervals,
     unsent_bytes,
 )
 from airflow_provider_faceid.exceptions import NotSentError, SlowUploadError, UncertainError
@@ -37,7 +37,7 @@ class Now:
         return self.seconds
 
 
-class Seen:
+class RequestEnded:
     """Traffic as a list of what was told."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def test_a_short_body_counts_as_sent_from_the_beginning(now):
     assert upload.is_complete
     assert upload.end == now() + TIMEOUT
     assert isinstance(
-        of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
+        error_of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
     )
 
 
@@ -93,12 +93,12 @@ def test_patience_begins_anew_with_each_part_and_with_the_last_byte(now, upload)
 def test_no_upload_outlives_its_signature(now, upload):
     for number, _ in enumerate(upload.parts()):
         now.seconds += 29
-        assert upload.end <= 100 + LONGEST_SECONDS
+        assert upload.end <= 100 + MAX_UPLOAD_SECONDS
         if number > 1:
             break
-    now.seconds = 100 + LONGEST_SECONDS
+    now.seconds = 100 + MAX_UPLOAD_SECONDS
     upload._moved = now()
-    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
+    error = error_of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
     assert isinstance(error, SlowUploadError)
     assert "DNS" not in str(error)
 
@@ -107,14 +107,14 @@ def test_an_upload_that_stalls_was_not_sent_and_says_how_far_it_came(now, upload
     next(parts := upload.parts())
     next(parts)
     now.seconds += TIMEOUT
-    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
+    error = error_of_upload(error_of(ACTION, Ending.NO_ANSWER, "TimeoutError"), upload, ACTION)
     assert type(error) is NotSentError
     assert "stalled after 0.0 of 0.2 MB in 30 s" in str(error)
 
 
 def test_a_connection_that_breaks_during_an_upload_has_sent_nothing(upload):
     next(upload.parts())
-    error = of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION)
+    error = error_of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION)
     assert type(error) is NotSentError
     assert "nothing was charged" in str(error)
 
@@ -123,7 +123,7 @@ def test_a_connection_that_breaks_after_the_last_byte_is_in_doubt(upload):
     list(upload.parts())
     upload.last_byte()
     assert isinstance(
-        of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
+        error_of_upload(error_of(ACTION, Ending.NO_ANSWER, "reset"), upload, ACTION), UncertainError
     )
 
 
@@ -140,20 +140,20 @@ def test_an_upload_that_was_given_up_hands_nothing_more_out(upload):
 def test_the_last_byte_waits_until_all_before_it_has_left_and_that_is_progress(now, upload):
     list(upload.parts())
     now.seconds += 10
-    assert upload.waits_for(5000)
+    assert upload.must_wait(5000)
     assert upload.taken == PHOTO.length - 1 - 5000
     now.seconds += 10
-    assert upload.waits_for(4000)
+    assert upload.must_wait(4000)
     assert upload.end == now() + TIMEOUT
     now.seconds += 10
-    assert upload.waits_for(4000)
+    assert upload.must_wait(4000)
     assert upload.end == now() + TIMEOUT - 10
-    assert not upload.waits_for(0)
+    assert not upload.must_wait(0)
 
 
 @pytest.mark.parametrize("is_complete", [True, False])
 def test_traffic_is_told_once_when_an_upload_ends(now, is_complete):
-    seen = Seen()
+    seen = RequestEnded()
     upload = Upload(PHOTO, TIMEOUT, now, seen)
     list(upload.parts())
     if is_complete:
@@ -167,13 +167,13 @@ def test_traffic_is_told_once_when_an_upload_ends(now, is_complete):
 
 
 def test_traffic_is_told_of_a_short_body_only_that_the_uplink_is_free(now):
-    seen = Seen()
+    seen = RequestEnded()
     Upload(Pieces([b"{}"]), TIMEOUT, now, seen)
     assert seen.told == ["ended"]
 
 
 def test_what_has_not_left_is_looked_at_often_and_then_less():
-    seconds = [pause for pause, _ in zip(polls(), range(10), strict=False)]
+    seconds = [pause for pause, _ in zip(poll_intervals(), range(10), strict=False)]
     assert seconds == sorted(seconds)
     assert seconds[0] < 0.01
     assert seconds[-1] < 0.1
