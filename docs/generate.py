@@ -154,6 +154,16 @@ TABLES: dict[str, Callable[[], str]] = {
     "reference-operators": reference_tables.operator_sections,
     "reference-hook": reference_tables.hook_sections,
     "reference-config": reference_tables.options,
+    "reference-public": reference_tables.surface,
+    "reference-answers": lambda: reference_tables.sections("api.verdict", "api.codes"),
+    "reference-errors": reference_tables.errors,
+    "reference-policy": lambda: reference_tables.sections("operators.error_mapping"),
+    "reference-testing": reference_tables.fixtures,
+    "reference-simulator": lambda: reference_tables.sections(
+        "simulator", "simulator.process", "simulator.faults", "api.encryption"
+    ),
+    "reference-effects": reference_tables.effects,
+    "reference-pii-scan": lambda: reference_tables.sections("pii_scan"),
     "table-results": lambda: columns(tables.RESULTS),
     "table-history": lambda: columns(tables.HISTORY),
     "table-quarantine": lambda: columns(tables.QUARANTINE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from airflow_provider_faceid import exceptions
 from airflow_provider_faceid.api.codes import Outcome, Step
 from tests.support.patience import PATIENCE
 from tests.unit.operators.conftest import OPERATORS
@@ -79,3 +81,37 @@ def test_outcomes_a_row_can_have_are_in_the_docs():
     page = (PROJECT / "docs" / "results.md").read_text(encoding="utf-8")
     recorded = set(Outcome) - {Outcome.UNCERTAIN, Outcome.CREDENTIALS, Outcome.ACCOUNT}
     assert all(f"| {outcome} |" in page or f"`{outcome}`" in page for outcome in recorded)
+
+
+TROUBLESHOOTING = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+
+
+def test_every_exception_is_on_the_page_of_troubleshooting():
+    classes = [c.__name__ for c in vars(exceptions).values() if inspect.isclass(c)]
+    headings = set(re.findall(r"^#+ (\w+Error)\b", TROUBLESHOOTING, re.MULTILINE))
+    assert len(classes) > 20
+    assert [name for name in classes if name not in headings | {"FaceIdError"}] == []
+    assert headings <= set(classes)
+    assert "`FaceIdError`" in TROUBLESHOOTING
+
+
+def _texts() -> str:
+    """Return every text of the package, with … where a value is put in."""
+    found = []
+    for path in (PROJECT / "airflow_provider_faceid").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(re.sub(r"\{\w*\}", "…", node.value))
+            if isinstance(node, ast.JoinedStr):
+                found.append(
+                    "".join(v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+                )
+    return "\n".join(found)
+
+
+def test_texts_of_errors_are_quoted_as_they_are():
+    quoted = re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
+    quoted += re.findall(r"^`([^`]+)`:", TROUBLESHOOTING, re.MULTILINE)
+    texts = _texts()
+    assert len(quoted) > 30
+    assert [text for text in quoted if not text.endswith("Error") and text not in texts] == []
