@@ -97,7 +97,7 @@ def test_faults_are_put_on_and_off(page, server):
     page.wait(lambda: len(page.rows("faults")[0]) > 1)
     assert page.rows("faults") == [['{"effect":"drop_after","wait_s":0,"times":1}', "0", "0"]]
     page.press("Take all rules away")
-    page.wait(lambda: page.rows("faults") == [["none: nothing goes wrong"]])
+    page.wait(lambda: page.rows("faults") == [["none: no fault is injected"]])
     assert list(server.faults.rows()) == []
 
 
@@ -129,9 +129,9 @@ def test_what_is_wrong_with_a_rule_is_said(chromium, server, rule, said):
 
 def test_clock_quota_and_account_are_changed_and_reset(page, server):
     before = server.clock.now()
-    page.press("Put forward 1 day")
+    page.press("Advance 1 day")
     page.wait(lambda: server.clock.now() > before + 86_000)
-    page.wait(lambda: "put forward 86400 s" in page.text("clock"))
+    page.wait(lambda: "advanced by 86400 s" in page.text("clock"))
     Select(page.find("state")).select_by_visible_text("in arrears")
     page.wait(lambda: server.account.account_state.state is State.ARREARS)
     quota = page.find(f"quota-{ID_CARD}")
