@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from airflow_provider_faceid.client import upload
-from airflow_provider_faceid.simulator.faults.slow_link import slow_link
 from airflow_provider_faceid.simulator.people import FACE
 from airflow_provider_faceid.state.uplink import StoredUplink
 from tests.support.patience import soon
 from tests.support.photos import grown
+from tests.support.slow_link import slow_link
 
 PHOTOS, PHOTO_BYTES, TIMEOUT = 12, 300_000, 2.0
 """Together they take several times as long as one may be without an answer."""

@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_faceid.exceptions import NotSentError
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.faults.slow_link import slow_link
 from airflow_provider_faceid.simulator.people import FACE
 from tests.support.patience import soon
 from tests.support.photos import grown
+from tests.support.slow_link import slow_link
 
 PHOTO_BYTES = 600_000
 """Of a photo, which takes 800 kB as Base64."""

@@ -1,7 +1,6 @@
-"""A slow uplink before the simulator: a relay that lets so many bits a second pass, with a delay.
+"""Traffic shaping: a TCP relay before a server that limits bandwidth and adds latency.
 
-All connections share one line, as those of a host do. Answers come back with the same delay and as
-fast as they like.
+All connections share one line, as those of a host do. Answers have the same latency and no limit.
 """
 
 from __future__ import annotations
@@ -14,21 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 PIECE_BYTES = 2**14
-"""Bytes that pass at a time; smaller than what a connection sends at once, so that all take turns."""
+"""Bytes that pass at a time; less than a connection sends at once, so that all take turns."""
 RECEIVED_BYTES = 2**14
-"""What the relay's kernel takes of a connection before it has passed, as a router would."""
+"""Receive buffer of a connection in the relay's kernel, as a router would have."""
 
 LATE_SECONDS = 0.1
 
 
 class Line:
     """
-    What all connections share.
+    The line all connections share.
 
-    :param bits_per_second: what passes; 0 for as much as comes.
+    :param bits_per_second: its bandwidth; 0 for no limit.
     :ivar passed: bytes so far.
     :ivar busy_seconds: from the first byte to the last.
-    :ivar stalled: whether nothing passes any more.
+    :ivar stalled: whether no byte passes any more.
     """
 
     def __init__(self, bits_per_second: float) -> None:
@@ -39,13 +38,13 @@ class Line:
         self.stalled = False
 
     async def carry(self, count: int) -> None:
-        """Wait until so many bytes have passed, one piece after the other."""
+        """Wait until so many bytes have passed, one piece at a time."""
         async with self._turn:
             while self.stalled:  # noqa: ASYNC110 - set in another thread
                 await asyncio.sleep(0.02)
             now = time.monotonic()
             self._began = self._began or now
-            # A relay that had no time for a moment makes up for it: a line would not have rested.
+            # A relay that was delayed for a moment catches up: a line would not have paused.
             self._free_at = max(self._free_at, now - LATE_SECONDS) + count * self._seconds_per_byte
             await asyncio.sleep(self._free_at - now)
             self.passed += count
@@ -62,7 +61,7 @@ class SlowLink:
     A relay on 127.0.0.1.
 
     :param port: of the service on the same host.
-    :param delay: seconds each byte is under way, there and back.
+    :param delay: latency of each direction, in seconds.
     """
 
     def __init__(self, port: int, bits_per_second: float = 0, delay: float = 0.0) -> None:
@@ -107,7 +106,7 @@ class SlowLink:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: Line | None
     ) -> None:
-        """Carry one direction; its end is carried, too."""
+        """Carry one direction, its end (FIN) included."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
         async def arrive() -> None:
@@ -139,8 +138,8 @@ def slow_link(port: int, bits_per_second: float = 0, delay: float = 0.0) -> Iter
     Run a relay in a thread.
 
     :param port: of the service on the same host.
-    :param bits_per_second: what passes; 0 for as much as comes.
-    :param delay: seconds each byte is under way, there and back.
+    :param bits_per_second: its bandwidth; 0 for no limit.
+    :param delay: latency of each direction, in seconds.
     """
     ready, loop = threading.Event(), asyncio.new_event_loop()
     over = asyncio.Event()
