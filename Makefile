@@ -6,8 +6,9 @@ BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
-EXTRAS := simulator,postgres,duckdb
-TESTED := -e '.[$(EXTRAS)]' --group test
+TESTED := -e '.[simulator,postgres,duckdb,openlineage]' --group test
+# The oldest constraints pin no OpenLineage.
+TESTED_OLDEST := -e '.[simulator,postgres,duckdb]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 # Those of a file run in one process, which so starts what they share once.
@@ -23,8 +24,9 @@ ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
 FIND_PGBOUNCER := PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-oldest test-distributed \
-	test-browser conformance fuzz lint format simulator docs clean redis-server pgbouncer nodejs npm chromium chromium-driver
+.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
+	test-oldest test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
+	redis-server pgbouncer nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -38,7 +40,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/openlineage ## all tests
+test: .venv/test ## all tests
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== all tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER)
@@ -52,7 +54,7 @@ test-integration: .venv/test ## simulator, real databases, real DAG runs
 	@echo "== integration tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/integration
 
-test-faults: .venv/test ## everything that may go wrong does: paid once, nothing lost
+test-faults: .venv/test ## injected faults: each question is paid once, no row is lost
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== fault tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/faults
@@ -62,13 +64,17 @@ faults: .venv/test ## the same with 100 kills and full times (about ten minutes)
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
-test-pii-scan: .venv/openlineage ## marked people in a real Airflow, much trouble: nobody leaks (about a minute)
-	@echo "== pii_scan test: every example DAG under a scheduler, then a search of all that was written"
+test-pii-scan: .venv/test ## a search for marked people in all that a real Airflow in trouble wrote (about a minute)
+	@echo "== PII scan: every example DAG under a scheduler, then a search of all that was written"
 	@$(BIN)/python $(PYTEST) tests/pii_scan
 
 test-docs: .venv/test ## every example in the docs, and the pages made from tables
 	@echo "== tests of the docs"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/docs
+
+test-package: .venv/test ## the wheel in a clean environment (about a minute), the sdist's own tests
+	@echo "== tests of the package"
+	@$(BIN)/python $(PYTEST) tests/package
 
 test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supported one
 	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
@@ -136,11 +142,7 @@ clean: ## remove what make made
 
 .venv/test: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) && touch $@ .venv/demo
-
-.venv/openlineage: .venv/test
-	@echo "== installing OpenLineage into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[$(EXTRAS),openlineage]' --group test && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) && touch $@ .venv/demo .venv/docs
 
 .venv/distributed: .venv/test
 	@echo "== installing the Celery executor into .venv"
@@ -170,16 +172,36 @@ clean: ## remove what make made
 	@echo "== installing the linters into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group lint && touch $@
 
+# The same as all of the above, resolved and installed once.
+.venv/all: .venv/pip pyproject.toml constraints.txt
+	@echo "== installing what all tests and linters need into .venv (about two minutes, only this once)"
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) $(addprefix --group ,distributed conformance browser lint)
+	@touch $(addprefix .venv/,demo docs test distributed conformance browser lint all)
+
 .venv-oldest/test: pyproject.toml constraints-oldest.txt
 	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
 	@$(PYTHON) -m venv .venv-oldest && $(OLDEST)/python $(PIP) --upgrade 'pip>=25.1'
-	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED) && touch $@
+	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED_OLDEST) && touch $@
+
+environments: ## everything .ci/run needs, installed side by side
+	@$(MAKE) --no-print-directory --jobs=3 .venv/all .venv-oldest/test programs
+	@$(MAKE) --no-print-directory .conformance/made
 
 # The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
 # as services.
+APT_GET := DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 apt-get -qq
+
+programs: ## the programs .ci/run needs beside Python, with one call of apt-get
+	@missing=""; $(FIND_PGBOUNCER) || missing="pgbouncer"; \
+	for pair in redis-server:redis-server node:nodejs npm:npm chromium:chromium chromedriver:chromium-driver; do \
+		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	test -z "$$missing" || $(MAKE) --no-print-directory APT="$$missing" apt-get
+
 redis-server pgbouncer nodejs npm chromium chromium-driver:
+	@$(MAKE) --no-print-directory APT=$@ apt-get
+
+apt-get:
 	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null || \
-		{ echo "$@ is not on the PATH; install it, on Debian: apt-get install $@"; exit 1; }
-	@echo "== installing $@ with apt-get"
-	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 \
-		apt-get install -y -qq --no-install-recommends $@ >/dev/null
+		{ echo "not on the PATH: $(APT); install it, on Debian: apt-get install $(APT)"; exit 1; }
+	@echo "== installing $(APT) with apt-get"
+	@apt-get update -qq && $(APT_GET) install -y --no-install-recommends $(APT) >/dev/null
