@@ -115,3 +115,27 @@ def test_texts_of_errors_are_quoted_as_they_are():
     texts = _texts()
     assert len(quoted) > 30
     assert [text for text in quoted if not text.endswith("Error") and text not in texts] == []
+
+
+STANDARD_TERMS = (
+    "backoff",
+    "circuit breaker",
+    "fencing token",
+    "heartbeat",
+    "idempotency",
+    "keyset pagination",
+    "lease",
+    "pseudonym",
+    "rate limiter",
+)
+
+
+def test_standard_terms_are_where_the_glossary_says():
+    page = (PROJECT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w /-]+) \| .+ \| `([\w/]+\.py)` \|$", page, re.MULTILINE)
+    assert set(STANDARD_TERMS) <= {term for term, _ in rows}
+    assert [term for term, _ in rows] == sorted((term for term, _ in rows), key=str.lower)
+    for term, name in rows:
+        text = (PROJECT / "airflow_provider_faceid" / name).read_text(encoding="utf-8")
+        squeezed = re.sub(r"[^a-z]", "", text.lower())
+        assert re.sub(r"[^a-z]", "", term.lower()) in squeezed, f"{term} is not in {name}"
