@@ -74,8 +74,7 @@ class Matcher:
         every = [needle for needles in self._by_head.values() for needle in needles]
         self._longest = max((len(needle.text) for needle in every), default=0)
         self._likely = np.zeros(1 << _BITS, dtype=bool)
-        for head in self._by_head:
-            self._likely[_hashes(head)] = True
+        self._likely[_hashes(b"".join(self._by_head))[::HEAD]] = True
 
     def find(self, data: bytes) -> Iterator[Find]:
         """Yield where markers stand; what stands inside a longer find of a marker is not told."""

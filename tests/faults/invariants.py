@@ -6,27 +6,17 @@ ever compared with it. Each function returns what is wrong, in words, an empty l
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
-
-import numpy as np
 
 from airflow_provider_faceid.clock import utc_seconds
+from airflow_provider_faceid.pii_scan import PiiScan
+from airflow_provider_faceid.pii_scan.matcher import HEAD
 from tests.support.departures import too_fast
 
-LEAST_FORM = 6
-"""Shorter forms than so many bytes are found by chance."""
-WINDOW = 8
-"""Bytes that are compared at once; they fit into a number."""
-
 Calls = Sequence[Mapping[str, Any]]
-Form = tuple[str, bytes]
-"""A way to write something down: what to call it, and what it looks like."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +84,14 @@ def paced(facts: Facts) -> list[str]:
     return too_fast(facts.quota, facts.left, [utc_seconds(call["at"]) for call in facts.calls])
 
 
-def nobody_told(facts: Facts) -> list[str]:
-    """I4: no name and no ID number is anywhere in what was written down."""
-    every = [form for identity in facts.identities for form in forms(identity)]
-    wanted = [form for form in every if len(form[1]) >= LEAST_FORM]
-    found = Counter(
-        (place, kind)
-        for place, text in facts.texts.items()
-        for kind, form in likely(wanted, text)
-        if form in text
-    )
-    return [f"{place} has {count} {kind} of people" for (place, kind), count in found.items()]
+def no_identity_written(facts: Facts) -> list[str]:
+    """I4: no name and no ID number is anywhere in what was written down, in any encoding."""
+    long = (value for value in facts.identities if len(value.encode()) >= HEAD)
+    scan = PiiScan({f"identity {number}": value for number, value in enumerate(long)})
+    for place, text in facts.texts.items():
+        scan.search_text(place, text)
+    found = Counter((hit.place, hit.form) for hit in scan.hits)
+    return [f"{place} has {count} identities ({form})" for (place, form), count in found.items()]
 
 
 def billed_as_counted(facts: Facts) -> list[str]:
@@ -130,7 +117,7 @@ INVARIANTS: dict[str, Callable[[Facts], list[str]]] = {
     "I1": one_place,
     "I2": paid_once,
     "I3": paced,
-    "I4": nobody_told,
+    "I4": no_identity_written,
     "I5": billed_as_counted,
     "I6": done_for_good,
 }
@@ -146,41 +133,3 @@ def hold(facts: Facts) -> None:
     """Assert all of them."""
     wrong = broken(facts)
     assert not wrong, wrong
-
-
-def likely(wanted: Sequence[Form], text: bytes) -> list[Form]:
-    """Return the forms whose first bytes occur in a text, which may be megabytes long."""
-    short = [form for form in wanted if len(form[1]) < WINDOW]
-    long = [form for form in wanted if len(form[1]) >= WINDOW]
-    return _likely(short, text, LEAST_FORM) + _likely(long, text, WINDOW)
-
-
-def _likely(wanted: Sequence[Form], text: bytes, size: int) -> list[Form]:
-    last = len(text) - size + 1
-    if last < 1 or not wanted:
-        return []
-    heads = np.array([int.from_bytes(form[:size], "little") for _, form in wanted], np.uint64)
-    shifted = [np.frombuffer(text[n:], np.uint8).astype(np.uint64) for n in range(size)]
-    windows = sum(part[:last] << np.uint64(8 * n) for n, part in enumerate(shifted))
-    starts = np.sort(heads)
-    nearest = starts[np.minimum(np.searchsorted(starts, windows), len(starts) - 1)]
-    there = np.isin(heads, np.unique(nearest[nearest == windows]))
-    return [form for form, is_there in zip(wanted, there, strict=True) if is_there]
-
-
-def forms(identity: str) -> Iterator[Form]:
-    """Yield every way a name or a number could be written down, and what to call it."""
-    plain = identity.encode()
-    yield "plain values", plain
-    yield "JSON texts", json.dumps(identity)[1:-1].encode()
-    yield "percent-encoded values", quote(identity).encode()
-    yield "percent-encoded values", quote(identity).lower().encode()
-    for shift in range(3):
-        # Three ways a text may lie in Base64; its ends hang together with what is beside it.
-        whole = base64.b64encode(b"\0" * shift + plain)
-        first, last = -(-shift * 8 // 6), (shift + len(plain)) * 8 // 6
-        inner = whole[first:last]
-        yield "Base64 values", inner
-        yield "Base64 values", inner.replace(b"+", b"-").replace(b"/", b"_")
-    if identity[:17].isdigit():
-        yield "numbers without their ends", plain[1:17]
