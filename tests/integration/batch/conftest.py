@@ -216,7 +216,7 @@ class Bench:
 
 def stops_a_run(person: Person) -> bool:
     """Say whether asking about a person answers as a broken account would."""
-    return any(look_up(a, code).step is Step.FATAL for a, code in person.persona.expects.items())
+    return any(look_up(a, code).step is Step.FATAL for a, code in person.persona.codes.items())
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from airflow_provider_faceid.api.actions import IdentityLimits
 from airflow_provider_faceid.api.id_card import Check, masked
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
+from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
@@ -345,12 +346,10 @@ def test_no_result_row_holds_a_name_or_number(bench):
     store = bench.store()
     store.buffer.add_quarantined("99", "rule", Stage.INPUT)
     store.write(*store.buffer.drain())
-    texts = repr(
-        [
-            bench.home.query(f"SELECT * FROM {table}")
-            for table in ("faceid_results", "faceid_quarantine", "faceid_runs")
-        ]
-    )
-    for person in bench.people[:30]:
-        assert person.id_card not in texts
-        assert person.name not in texts
+    markers = {}
+    for number, person in enumerate(bench.people[:30]):
+        markers |= {f"number {number}": person.id_card, f"name {number}": person.name}
+    scan = PiiScan(markers)
+    for table in ("faceid_results", "faceid_quarantine", "faceid_runs"):
+        scan.search_text(table, repr(bench.home.query(f"SELECT * FROM {table}")))
+    assert scan.hits == []

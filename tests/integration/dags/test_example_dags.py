@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import base64
 import re
 import sqlite3
 from collections import Counter
@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
 from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAGS, PHOTOS
 
@@ -103,49 +104,35 @@ def test_a_run_tells_of_its_results_once_however_many_shards_it_had(story):
     assert dict(events) == dict.fromkeys(ACTIONS, 2)
 
 
-def forms(story):
-    """Return every way a planted identity could be written down."""
+def scan_for(story) -> PiiScan:
+    """Return a search for every planted identity."""
+    markers = {}
     for key, person in story.people.items():
-        yield person.id_card
-        yield person.id_card[1:17]
-        yield person.name
-        yield json.dumps(person.name)[1:-1]
+        markers |= {f"name {key}": person.name, f"number {key}": person.id_card}
         if key in story.photos:
-            middle = len(story.photos[key]) // 2
-            yield story.photos[key][middle : middle + 40]
+            markers[f"photo {key}"] = base64.b64decode(story.photos[key])
+    return PiiScan(markers)
 
 
-def test_nobody_is_in_airflows_database_logs_or_output(story):
-    kept = {"output": story.output}
-    connection = sqlite3.connect(story.home / "airflow" / "airflow.db")
-    connection.text_factory = lambda data: data.decode(errors="replace")
-    for (table,) in connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table'"
-    ).fetchall():
-        rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
-        cells = [
-            cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
-            for row in rows
-            for cell in row
-        ]
-        kept[table] = "\n".join(cells)
-    connection.close()
-    logs = [
-        path
-        for path in (story.home / "airflow").rglob("*")
-        if path.is_file() and path.suffix != ".db"
-    ]
-    kept |= {str(path): path.read_bytes().decode(errors="replace") for path in logs}
-    assert kept["xcom"]
-    assert "rows_in" in kept["xcom"]
-    assert "IdCardVerification" in kept["output"] + "".join(kept.values())
-    found = [
-        (place, len(form)) for form in forms(story) for place, text in kept.items() if form in text
-    ]
-    assert found == []
+def search(story, scan: PiiScan) -> set[str]:
+    """Search Airflow's database, logs and output, and return the places of hits."""
+    airflow = story.home / "airflow"
+    scan.search_text("output", story.output)
+    scan.search_database(f"sqlite:///{airflow / 'airflow.db'}")
+    scan.search_folder(airflow)
+    assert scan.searched.missed == []
+    return {hit.place for hit in scan.hits}
 
 
-def test_nobody_is_in_the_tables_we_write(story):
+def test_no_identity_is_in_airflows_database_logs_or_output(story):
+    assert search(story, scan_for(story)) == set()
+    known = PiiScan({"count": "rows_in", "action": "IdCardVerification"})
+    assert search(story, known) >= {"airflow.db:xcom.value", "output"}
+
+
+def test_no_identity_is_in_the_tables_we_write(story):
     tables = ("faceid_results", "faceid_history", "faceid_quarantine", "faceid_runs")
-    text = repr([story.query(f"SELECT * FROM {table}") for table in tables])
-    assert [len(form) for form in forms(story) if form in text] == []
+    scan = scan_for(story)
+    for table in tables:
+        scan.search_text(table, repr(story.query(f"SELECT * FROM {table}")))
+    assert scan.hits == []
