@@ -107,7 +107,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "credentials": {
-                        "label": "Keys come from",
+                        "label": "Credential source",
                         "description": "static: SecretId and SecretKey above. environment: "
                         "TENCENTCLOUD_SECRET_ID, _KEY and TENCENTCLOUD_TOKEN of the worker. "
                         "profile: its file ~/.tencentcloud/credentials, else "
@@ -127,7 +127,7 @@ def get_provider_info() -> dict[str, Any]:
                         },
                     },
                     "credentials_name": {
-                        "label": "Section or role",
+                        "label": "Profile or role name",
                         "description": "With profile: the section of the file. Empty: default. "
                         "With cvm_role: the name of the role. Empty: the one the instance has.",
                         "schema": {"type": ["string", "null"], "maxLength": 128},
@@ -158,7 +158,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     # Airflow masks a field whose name says secret, whatever its format is.
                     "hash_secret": {
-                        "label": "Secret of the hashes",
+                        "label": "Hash key",
                         "description": "Keys the hashes by which a person is known again, 16 "
                         "characters or more. Needed with temporary keys and with keys from elsewhere. "
                         "Under another one every person is new, and paid again. Empty: the "
@@ -172,18 +172,15 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "region": {
                         "label": "Region",
-                        "description": "Sent as X-TC-Region. Neither Action needs it.",
+                        "description": "Sent as X-TC-Region. No Action needs it.",
                         "schema": {"type": ["string", "null"], "maxLength": 40},
                     },
-                    "id_card_verification_quota": {
-                        "label": "IdCardVerification quota",
-                        "description": "Calls per second your account may make. Empty: 100.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000},
-                    },
-                    "image_recognition_v2_quota": {
-                        "label": "ImageRecognitionV2 quota",
-                        "description": "Calls per second your account may make. Empty: 20.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000},
+                    "quotas": {
+                        "label": "Quotas",
+                        "description": "Calls per second your account may make, by Action, where they "
+                        'differ from the documented ones. JSON, for example {"IdCardVerification": '
+                        "200}.",
+                        "schema": {"type": ["object", "null"]},
                     },
                     "identity_limits": {
                         "label": "Identity limits",
@@ -194,12 +191,12 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["object", "null"]},
                     },
                     "pace_share": {
-                        "label": "Share of the quota to use",
+                        "label": "Target utilisation",
                         "description": "From 0.01 to 1. Empty: 0.97.",
                         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1},
                     },
                     "state_conn_id": {
-                        "label": "State connection",
+                        "label": "State store connection id",
                         "description": "Connection of the database in which all workers keep the "
                         "pace: PostgreSQL when they are on several hosts. Empty: a SQLite file in "
                         "AIRFLOW_HOME.",
@@ -225,7 +222,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600},
                     },
                     "max_attempts": {
-                        "label": "Attempts",
+                        "label": "Max attempts",
                         "description": "Requests for one answer while the service is unavailable, as far "
                         "as the deadline allows. Calls that may have been charged are never repeated. Empty: 6.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
@@ -238,7 +235,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                     "outage_patience": {
-                        "label": "Outage patience",
+                        "label": "Outage timeout (s)",
                         "description": "Seconds a run over a table waits while the service "
                         "answers nobody, before it gives up; 60 at most while each request may be "
                         "charged without an answer. Empty: 900.",

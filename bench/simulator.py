@@ -26,7 +26,7 @@ from PIL import Image
 from table import show
 
 from airflow_provider_faceid.api import signing
-from airflow_provider_faceid.api.actions import SERVICE, VERSION
+from airflow_provider_faceid.api.action import SERVICE, VERSION
 from airflow_provider_faceid.simulator.process import KEY, Process, simulator
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"

@@ -17,13 +17,17 @@ import reach
 import reference_tables
 
 from airflow_provider_faceid.api.actions import ACTIONS
-from airflow_provider_faceid.api.codes import COMMON, PROVEN, RESULTS, CodeRow
-from airflow_provider_faceid.api.fields import FIELDS
+from airflow_provider_faceid.api.codes import COMMON, PROVEN, CodeRow
+from airflow_provider_faceid.api.fields import FIELD_OF_RULE
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -85,7 +89,7 @@ def rules() -> str:
         ("rule", "what it asks for", "can be switched off"),
         (
             (f"`{rule.name}`", rule.asks, "yes" if rule.is_optional else "")
-            for field in FIELDS.values()
+            for field in dict.fromkeys(FIELD_OF_RULE.values())
             for rule in field.rules
         ),
     )
@@ -149,7 +153,10 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "assumptions": assumptions,
     "ways-common": lambda: ways(reach.common_codes()),
-    **{f"ways-{action}": lambda action=action: ways(reach.own_codes(action)) for action in RESULTS},
+    **{
+        f"ways-{action}": lambda action=action: ways(reach.own_codes(action))
+        for action in OWN_CODES
+    },
     "codes-common": lambda: codes(COMMON | PROVEN),
     "reference-operators": reference_tables.operator_sections,
     "reference-hook": reference_tables.hook_sections,
@@ -168,7 +175,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "table-history": lambda: columns(tables.HISTORY),
     "table-quarantine": lambda: columns(tables.QUARANTINE),
     "table-runs": lambda: columns(tables.RUNS),
-    **{f"codes-{action}": lambda rows=rows: codes(rows) for action, rows in RESULTS.items()},
+    **{f"codes-{action}": lambda rows=rows: codes(rows) for action, rows in OWN_CODES.items()},
 }
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_faceid.api.codes import COMMON, RESULTS
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import COMMON
 from airflow_provider_faceid.simulator.account import ACCOUNT_CODES
 from airflow_provider_faceid.simulator.people import How, People
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 NUMBER = "a number whose check digit is wrong"
 NAME = "a name with a digit in it"
@@ -43,7 +48,7 @@ _STATES = {code: state for state, code in ACCOUNT_CODES.items()}
 
 def own_codes(action: str) -> Iterator[tuple[str, str]]:
     """Yield an Action's own codes, and how each is brought about; empty if by a rule only."""
-    for code in RESULTS[action]:
+    for code in OWN_CODES[action]:
         yield code, INPUT.get(code) or _person(action, code)
 
 
@@ -64,7 +69,7 @@ def _person(action: str, code: str) -> str:
 
 
 def _anybody(code: str) -> str:
-    return next(filter(None, (_person(action, code) for action in RESULTS)), "")
+    return next(filter(None, (_person(action, code) for action in OWN_CODES)), "")
 
 
 def _state(code: str) -> str:

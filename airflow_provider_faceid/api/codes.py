@@ -1,12 +1,13 @@
 """What every result and error code means, whether it is charged, and what to do next.
 
-One row per code. Sources: the two API pages (names of the codes, free and charged codes of
-``IdCardVerification``), the billing page of the Chinese site for face comparison (document
-1007/47911), the common error codes of the API gateway. ``Charged.UNKNOWN`` marks what no page says.
+One row per code. The codes of an Action stand in its file; here are those of the API gateway, which
+any Action may answer with (source: the API's page of common error codes), and of gateways in front of
+it. ``Charged.UNKNOWN`` marks what no page says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,8 @@ class Outcome(StrEnum):
     ACCOUNT = "account"
     REFUSED = "refused"
     UNCERTAIN = "uncertain"
+    UNJUDGED = "unjudged"
+    """An Action without a row answered: its codes are the caller's to read."""
     ERROR = "error"
 
 
@@ -71,7 +74,12 @@ class CodeRow:
     meaning: str
 
 
-def _table(text: str) -> dict[str, CodeRow]:
+def code_table(text: str) -> dict[str, CodeRow]:
+    """
+    Return rows by code.
+
+    :param text: a line each: code, outcome, charged, next step, meaning. Codes hold no blanks.
+    """
     rows = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         code, outcome, charged, step, meaning = line.split(maxsplit=4)
@@ -80,46 +88,7 @@ def _table(text: str) -> dict[str, CodeRow]:
 
 
 # code, outcome, charged, next step, meaning
-ID_CARD_RESULTS = _table("""
-0   match          yes     record     name and ID number belong together
--1  mismatch       yes     record     name and ID number do not belong together
--2  invalid_input  no      quarantine invalid ID number (length or check digit)
--3  invalid_input  no      quarantine invalid name (length or format)
--4  unavailable    no      retry      the authority's library has a fault
--5  not_found      no      record     no record of this ID number
--6  unavailable    no      retry      the authority's system is being upgraded
--7  limit          no      postpone   this identity was asked about too often today
-""")
-
-FACE_RESULTS = _table("""
-Success                                      match          yes     record     the photo shows the registered person
-FailedOperation.CompareLowSimilarity         mismatch       yes     record     the photo is not similar enough to the registered one
-InternalError.CompareLowSimilarity           mismatch       unknown record     older spelling of FailedOperation.CompareLowSimilarity
-FailedOperation.IdNameMisMatch               mismatch       yes     record     name and ID number differ
-FailedOperation.IdNoExistSystem              not_found      no      record     no record of this ID number
-FailedOperation.IdPhotoNoExist               not_found      no      record     no registered photo of this person
-FailedOperation.IdFormatError                invalid_input  no      quarantine invalid ID number
-FailedOperation.NameFormatError              invalid_input  no      quarantine invalid name
-FailedOperation.LifePhotoDetectFaces         unusable_photo no      quarantine more than one face on the photo
-FailedOperation.LifePhotoDetectNoFaces       unusable_photo no      quarantine no complete face on the photo
-FailedOperation.LifePhotoDetectFake          review         no      record     the photo does not seem to show a live person
-FailedOperation.LifePhotoPoorQuality         unusable_photo no      quarantine the photo's resolution is too low
-FailedOperation.LifePhotoSizeError           unusable_photo no      quarantine the photo is too large or too small
-FailedOperation.IdPhotoPoorQuality           review         no      record     the registered photo is of poor quality
-FailedOperation.CompareFail                  review         no      record     the two photos could not be compared
-FailedOperation.CompareLibServiceUnavailable unavailable    no      retry      the authority's library is under maintenance
-FailedOperation.CompareSystemError           unavailable    no      retry      the comparison engine failed
-FailedOperation.IdPhotoSystemNoanswer        unavailable    no      retry      the authority did not return the registered photo
-FailedOperation.IdentityAuthLimitExceeded    limit          no      postpone   this identity was asked about too often today
-""")
-
-RESULTS: dict[str, dict[str, CodeRow]] = {
-    "IdCardVerification": ID_CARD_RESULTS,
-    "ImageRecognitionV2": FACE_RESULTS,
-}
-"""Codes that are an Action's own, by Action."""
-
-COMMON = _table("""
+COMMON = code_table("""
 ActionOffline                                     refused        no      fatal      this API was withdrawn
 AuthFailure                                       credentials    no      fatal      the credentials are refused
 AuthFailure.InvalidAuthorization                  credentials    no      fatal      the signature header is refused
@@ -238,18 +207,25 @@ BELOW_THRESHOLD = CodeRow(
 )
 
 
-def look_up(action: str, code: str) -> CodeRow:
+UNJUDGED = CodeRow(
+    "", Outcome.UNJUDGED, Charged.UNKNOWN, Step.RECORD, "an Action whose codes are not listed here"
+)
+
+
+def look_up(own: Mapping[str, CodeRow] | None, code: str) -> CodeRow:
     """
     Return what a code means for an Action.
 
     Most specific first: the Action's own codes, the common codes, then the family of an unlisted
     member (``AuthFailure.Something`` is read as ``AuthFailure``). ``FailedOperation`` is no family:
     its members have nothing in common, so an unlisted one is an unknown code.
+
+    :param own: the Action's result codes; None for an Action that is not listed, whose own codes are
+        ``unjudged``.
     """
-    own = RESULTS.get(action, {})
-    row = own.get(code) or COMMON.get(code) or PROVEN.get(code)
+    row = (own or {}).get(code) or COMMON.get(code) or PROVEN.get(code)
     if row is None and "." in code and not code.startswith("FailedOperation."):
         row = COMMON.get(code.split(".", 1)[0])
     if row is None and code.startswith("http:"):
         return NO_ANSWER
-    return row or UNKNOWN_CODE
+    return row or (UNJUDGED if own is None else UNKNOWN_CODE)

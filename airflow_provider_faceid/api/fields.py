@@ -1,32 +1,128 @@
-"""The kinds of value a request holds, each with its input rules: the one place that knows them all."""
+"""Field types: what is known of each kind of value that a request holds.
+
+One row a type: its input rules, its normal form, its mask, its JSON type, a sample for the simulator.
+An Action lists its fields by type; a new type is a row here.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from ..exceptions import ConfigurationError
-from . import id_card, name, photo
-from .actions import Action, Kind
+from . import calendar_date, free_text, id_card, name, photo
 from .id_card import Check
 from .messages import Fields
 from .rules import NO_RULES, InputField, Rule
 
-FIELDS: Mapping[Kind, InputField] = {
-    Kind.ID_CARD: id_card.FIELD,
-    Kind.NAME: name.FIELD,
-    Kind.PHOTO: photo.FIELD,
-}
-"""By what a field holds; other kinds have no rules."""
 
-KIND_OF_RULE: Mapping[str, Kind] = {
-    rule.name: kind for kind, known in FIELDS.items() for rule in known.rules
+@dataclass(frozen=True, eq=False)
+class FieldType:
+    """
+    A type of request field.
+
+    :param name: the word for it in suites, such as ``id_card``.
+    :param rules: its input rules, given whether a value is needed and its longest length (0 for any).
+    :param normalise: gives two spellings of one value the same text.
+    :param mask: shows enough of a value to recognise it; None if nothing of it may be shown.
+    :param json_type: type of its value in a request.
+    :param is_encryptable: whether a field ``Encryption`` may be about it.
+    :param reads: types of source values, besides text, that its rules read as text.
+    :param sample: an invented value that keeps the rules, the same for the same chance.
+    """
+
+    name: str
+    rules: Callable[[bool, int], InputField | None] = lambda *_: None
+    normalise: Callable[[str], str] = str
+    mask: Callable[[str], str] | None = None
+    json_type: type = str
+    is_encryptable: bool = False
+    reads: tuple[type, ...] = ()
+    sample: Callable[[random.Random], str] | None = None
+
+    def text_of(self, value: object) -> str | None:
+        """Return the normal form of a source value; None if the type does not read it as text."""
+        if isinstance(value, str):
+            return self.normalise(value)
+        if isinstance(value, self.reads) and not isinstance(value, bool):
+            return self.normalise(str(value))
+        return None
+
+
+ID_CARD = FieldType(
+    "id_card",
+    lambda *_: id_card.FIELD,
+    id_card.normalise,
+    id_card.masked,
+    is_encryptable=True,
+)
+NAME = FieldType("name", lambda *_: name.FIELD, name.normalise, is_encryptable=True)
+PHOTO = FieldType("photo", lambda *_: photo.FIELD)
+TEXT = FieldType(
+    "text", free_text.field, free_text.normalise, reads=(int,), sample=free_text.sample
+)
+DATE = FieldType(
+    "date",
+    calendar_date.field,
+    calendar_date.normalise,
+    reads=(int, date),
+    sample=calendar_date.sample,
+)
+OBJECT = FieldType("object", json_type=dict)
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    One request field of an Action.
+
+    :param name: the API's spelling.
+    :param type: what it holds.
+    :param required: whether the API refuses a request without it.
+    :param max_length: longest value the page allows, in characters; 0 if it names none.
+    :param identifies: whether its value is part of the question, so that another value asks anew.
+    :param column: source column it is read from unless an operator says otherwise, and its name in
+        suites; empty if operators do not fill it.
+    :param invalid_code: result code of the service for a value it finds malformed.
+    """
+
+    name: str
+    type: FieldType
+    required: bool = True
+    max_length: int = 0
+    identifies: bool = True
+    column: str = ""
+    invalid_code: str = ""
+
+    @cached_property
+    def rules(self) -> InputField | None:
+        """Return its input rules, None if any value may be sent."""
+        return self.type.rules(self.required, self.max_length)
+
+
+ENCRYPTION = Field("Encryption", OBJECT, required=False, identifies=False)
+"""The field of Actions that take others encrypted."""
+
+TYPES = (ID_CARD, NAME, PHOTO, TEXT, DATE)
+"""Types with input rules, in the order of the docs."""
+
+FIELD_OF_RULE: Mapping[str, InputField] = {
+    rule.name: known
+    for known in (type_.rules(True, 0) for type_ in TYPES)  # noqa: FBT003 - a needed value of any length
+    if known is not None
+    for rule in known.rules
 }
+"""The rules of a type's needed value, by the name of each."""
+
 OPTIONAL: tuple[str, ...] = tuple(
-    rule.name for known in FIELDS.values() for rule in known.rules if rule.is_optional
+    rule.name
+    for known in dict.fromkeys(FIELD_OF_RULE.values())
+    for rule in known.rules
+    if rule.is_optional
 )
 """Names of the rules that may be switched off."""
 
@@ -71,34 +167,31 @@ class InputRules:
         """Return the names of all rules that are not asked."""
         return self.skipped | id_card.not_asked(self.id_card_check)
 
-    def first_broken(self, kind: Kind, value: object) -> Rule | None:
-        """Return the first rule a value breaks, or None."""
-        return FIELDS[kind].first_broken(value, self.today, self.not_asked)
+    def first_broken(self, asked: Field, value: object) -> Rule | None:
+        """Return the first rule a field's value breaks, or None."""
+        return asked.rules.first_broken(value, self.today, self.not_asked) if asked.rules else None
 
-    def asked(self, kinds: Iterable[Kind]) -> list[Rule]:
-        """Return the rules that are asked of some kinds of value, in order."""
-        return [
-            rule for kind in kinds for rule in FIELDS[kind].rules if rule.name not in self.not_asked
-        ]
+    def asked(self, of: Field) -> list[Rule]:
+        """Return the rules that are asked of a field's values, in order."""
+        return [r for r in (of.rules.rules if of.rules else ()) if r.name not in self.not_asked]
 
-    def request_fields(self, action: Action, values: Mapping[str, object]) -> Fields:
+    def request_fields(self, fields: Iterable[Field], values: Mapping[str, object]) -> Fields:
         """
         Return the request fields of one row, normalised.
 
+        :param fields: of the Action.
         :param values: source value by API field.
         :raises InvalidInputError: a value breaks a rule; the error names the rule, not the value.
         """
         return Fields(
-            (asked.name, self._prepared(asked.kind, values[asked.name], action))
-            for asked in action.fields
+            (asked.name, self._prepared(asked, values[asked.name]))
+            for asked in fields
             if asked.name in values
         )
 
-    def _prepared(self, kind: Kind, value: object, action: Action) -> object:
-        if kind is Kind.PHOTO:
-            return photo.prepare(value, action.max_photo_base64)
-        if kind in FIELDS:
-            return FIELDS[kind].prepare(value, self.today, self.not_asked)
-        if kind is Kind.TEXT and value is not None:
-            return str(value)
-        return value
+    def _prepared(self, asked: Field, value: object) -> object:
+        if asked.type is PHOTO:
+            return photo.prepare(value, asked.max_length or photo.MAX_PHOTO_BASE64)
+        if asked.rules is None or (value is None and not asked.required):
+            return value
+        return asked.rules.prepare(value, self.today, self.not_asked)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from ..exceptions import UncertainError
-from .codes import PROOFS, Outcome, Proof, is_refusal, look_up
+from .codes import PROOFS, Proof, is_refusal
+from .redaction import on_one_line, plain, strike_out
 
 MAX_ANSWER = 2**20
 """
@@ -30,18 +31,6 @@ MAX_DEPTH = 100
 """Objects and lists inside one another: ten times what the service sends, a tenth of Python's stack."""
 MAX_DESCRIPTION = 500
 """Characters of the service's descriptions that are kept."""
-MALFORMED = "(malformed)"
-"""
-Stands for a code or RequestId of another form than those have, or that says the person back.
-
-No code of ours is called so.
-"""
-LONG = 6
-"""Characters of a value that no code and no RequestId holds by chance."""
-PIECE = 8
-"""Characters of a number that neither holds by chance, a date of birth among them."""
-LONGEST = 200
-"""Characters of a value that neither has room for."""
 
 _CODE = re.compile(
     r"-?[0-9]{1,4}|(?!(?:[^0-9]*[0-9]){5})[A-Za-z][A-Za-z0-9_]{0,59}(?:\.[A-Za-z][A-Za-z0-9_]{0,59}){0,2}|"
@@ -52,7 +41,6 @@ _REQUEST_ID = re.compile(
     r"|[A-Za-z]{1,16}(?:-[A-Za-z]{1,16}){0,2}(?:-?[0-9]{1,4})?|"
 )
 """A UUID, as the service gives them, or words and a small number, as test servers do."""
-_BETWEEN = re.compile(r"[^0-9A-Za-z]+")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _GATEWAY = "http:"
 """What the code of a gateway's answer begins with; no code of the service holds a colon."""
@@ -95,6 +83,7 @@ class Reply:
     :param description: ``Error.Message`` or ``Description``.
     :param request_id: ``RequestId``, empty if a gateway answered.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
+    :param is_error: whether the code is that of an ``Error``.
     :param date_header: HTTP header ``Date`` as it came, empty if there was none.
     :param retry_after_header: likewise, ``Retry-After``.
     """
@@ -104,6 +93,7 @@ class Reply:
     description: str = ""
     request_id: str = ""
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    is_error: bool = False
     date_header: str = ""
     retry_after_header: str = ""
 
@@ -207,17 +197,16 @@ def read_reply(
     if error is not None:  # also a malformed one: what follows it is no answer
         error = error if isinstance(error, dict) else {}
         code, description = _text(error, "Code"), _text(error, "Message")
-        if look_up(action, code).outcome is Outcome.MATCH:  # no error says so
-            code = MALFORMED
     else:
         code, description = _text(response, "Result"), _text(response, "Description")
     values = [value for value in personal if isinstance(value, str)]
     return Reply(
         action=action,
-        code=_plain(code, _CODE, values),
-        request_id=_plain(_text(response, "RequestId"), _REQUEST_ID, values),
+        code=plain(code, _CODE, values),
+        request_id=plain(_text(response, "RequestId"), _REQUEST_ID, values),
         description=on_one_line(strike_out(description, values), MAX_DESCRIPTION),
         fields=response,
+        is_error=error is not None,
         date_header=date_header,
     )
 
@@ -238,55 +227,6 @@ def unpack(body: bytes | bytearray, encoding: str) -> bytes | None:
     except zlib.error:
         return None
     return unpacked if unpacker.eof else None
-
-
-def strike_out(text: str, personal: Iterable[object]) -> str:
-    """Return a text with every one of some values replaced by ``***``."""
-    values = {value for value in personal if isinstance(value, str) and value}
-    for value in sorted(values, key=len, reverse=True):  # a part of another must not go first
-        text = text.replace(value, "***")
-    return text
-
-
-def on_one_line(text: str, length: int) -> str:
-    """
-    Return a text as it may be printed: not too long, and U+FFFD for whatever cannot be seen.
-
-    That is line breaks, NUL, lone surrogates, marks that turn the direction, and the like.
-
-    :param length: most characters; of a longer text the beginning is left, and "…".
-    """
-    if len(text) > length:
-        text = text[: length - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-def _plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
-    """Return a text that may go to logs, errors and tables as it is."""
-    return text if form.fullmatch(text) and not _says_back(text, personal) else MALFORMED
-
-
-def _says_back(text: str, personal: Iterable[str]) -> bool:
-    """Say whether a text holds a value, or a piece of a number: with what is between, or in hex."""
-    bare = _BETWEEN.sub("", text).casefold()
-    if len(bare) < LONG:  # as nearly every code is
-        return False
-    for value in personal:
-        if len(value) > LONGEST:
-            continue
-        whole = _BETWEEN.sub("", value).casefold()
-        if len(whole) >= LONG and whole in bare:
-            return True
-        in_hex = value.encode("utf-8", "replace").hex()
-        if len(in_hex) >= 2 * LONG and in_hex in bare:
-            return True
-        if sum(map(str.isdigit, whole)) >= PIECE and any(
-            whole[at : at + PIECE] in bare for at in range(len(whole) - PIECE + 1)
-        ):
-            return True
-    return False
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:

@@ -11,9 +11,11 @@ from codecs import BOM_UTF8
 from datetime import date
 from functools import cached_property
 
-from .actions import MAX_PHOTO_BASE64
 from .messages import Pieces
 from .rules import LONGEST_MISSING, InputField, Rule, is_missing, texts_of, without_invisible
+
+MAX_PHOTO_BASE64 = 3 * 1024 * 1024
+"""Longest Base64 text of a photo. The page says "3M"; the larger reading refuses nobody wrongly."""
 
 PIECE = 3 * 2**18
 """

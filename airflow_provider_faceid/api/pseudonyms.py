@@ -12,10 +12,12 @@ import hmac
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from . import id_card, name
-from .actions import ACTIONS, Action, Kind
+from .action import Action
+from .actions import ACTIONS
+from .fields import ID_CARD, PHOTO, FieldType
+from .id_card import masked
 from .messages import Pieces
 from .rules import without_invisible
 
@@ -59,21 +61,24 @@ def identifying_values(action: str, params: Mapping[str, object]) -> dict[str, s
         notes.
     :param params: its request fields.
     """
-    kinds, notes = _fields_of(action)
+    types, notes = _fields_of(action)
     return {
-        field: _canonical(kinds.get(field), value)
+        field: _canonical(types.get(field), value)
         for field, value in params.items()
         if value is not None and field not in notes
     }
 
 
-@cache
-def _fields_of(action: str) -> tuple[Mapping[str, Kind], frozenset[str]]:
+def _fields_of(action: str) -> tuple[Mapping[str, FieldType], frozenset[str]]:
     """Return what the fields of an Action hold, and which of them identify nothing."""
     known = ACTIONS.get(action)
-    fields = known.fields if known is not None else ()
-    notes = _NOTES | {field.name for field in fields if not field.identifies}
-    return {field.name: field.kind for field in fields}, notes
+    return ({}, _NOTES) if known is None else _fields_of_listed(known)
+
+
+@lru_cache(maxsize=64)
+def _fields_of_listed(action: Action) -> tuple[Mapping[str, FieldType], frozenset[str]]:
+    notes = _NOTES | {field.name for field in action.fields if not field.identifies}
+    return {field.name: field.type for field in action.fields}, notes
 
 
 def question_hash(secret: str, action: str, values: Mapping[str, str]) -> str:
@@ -137,16 +142,15 @@ def row_hasher(
         (n for n, field in enumerate(fields) if by_name[field].identifies),
         key=lambda n: fields[n],
     )
-    steps = [(n, _joined([fields[n]]), _NORMALISE.get(by_name[fields[n]].kind, str)) for n in order]
+    steps = [(n, _joined([fields[n]]), by_name[fields[n]].type.text_of) for n in order]
     start, digits = _joined([VERSION, action.name]), HASH_DIGITS - len(VERSION)
 
     def hash_row(values: Sequence[object], version: object) -> str | None:
         text = start
-        for number, head, normalise in steps:
-            value = values[number]
-            if not isinstance(value, str):
+        for number, head, text_of in steps:
+            value = text_of(values[number])
+            if value is None:
                 return None
-            value = normalise(value)
             text += f"{head}{len(value)}:{value}"
         hashed = VERSION + _digest(key, text)[:digits]
         if version is None:
@@ -183,14 +187,11 @@ def identity_columns(action: Action, secret: str, params: Mapping[str, object]) 
     :param secret: the connection's hash key; under another one everybody looks new.
     :param params: the request fields, normalised.
     """
-    field = action.field_of(Kind.ID_CARD)
+    field = action.field_of(ID_CARD)
     number = params.get(field.name) if field is not None else None
     if not isinstance(number, str):
         return {}
-    return {
-        "id_card_hash": id_card_hash(secret, number),
-        "id_card_masked": id_card.masked(number),
-    }
+    return {"id_card_hash": id_card_hash(secret, number), "id_card_masked": masked(number)}
 
 
 def id_card_hash(secret: str, number: str) -> str:
@@ -199,18 +200,12 @@ def id_card_hash(secret: str, number: str) -> str:
     return digest[:_IDENTITY_BYTES].hex()
 
 
-_NORMALISE: dict[Kind, Callable[[str], str]] = {
-    Kind.ID_CARD: id_card.normalise,
-    Kind.NAME: name.normalise,
-}
-
-
-def _canonical(kind: Kind | None, value: object) -> str:
-    if kind is Kind.PHOTO or isinstance(value, bytes | Pieces):
+def _canonical(type_: FieldType | None, value: object) -> str:
+    if type_ is PHOTO or isinstance(value, bytes | Pieces):
         return _photo_digest(value)
     if not isinstance(value, str):
         return json.dumps(value, sort_keys=True, default=str)
-    return _NORMALISE[kind](value) if kind in _NORMALISE else value
+    return value if type_ is None else type_.normalise(value)
 
 
 def _photo_digest(photo: object) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .action import Action
 from .actions import ACTIONS
-from .codes import BELOW_THRESHOLD, IMPLAUSIBLE, CodeRow, Outcome, Step, look_up
+from .codes import BELOW_THRESHOLD, IMPLAUSIBLE, UNKNOWN_CODE, CodeRow, Outcome, Step, look_up
 from .messages import Reply
+from .redaction import MALFORMED
 
 DEFAULT_THRESHOLD = 70.0
 """The page's recommendation: at 70, 0.01 % of different people pass."""
@@ -34,6 +36,7 @@ class Verdict:
     :param gateway_refusals: how many of them a gateway refused in the service's place. It says that
         they were not processed; whether they were charged, only the service's bill says.
     :param latency_ms: milliseconds from sending to the whole answer, waits excluded.
+    :param outputs: what else the answer says, by column of the result table.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
     """
 
@@ -50,6 +53,7 @@ class Verdict:
     throttled: int = 0
     gateway_refusals: int = 0
     latency_ms: int = 0
+    outputs: Mapping[str, str | int | float | None] = field(default_factory=dict)
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -67,8 +71,10 @@ def judge(reply: Reply, threshold: float = DEFAULT_THRESHOLD) -> Verdict:
 
     :param threshold: similarity from which a face match is accepted.
     """
-    row = look_up(reply.action, reply.code)
-    action = ACTIONS.get(reply.action)
+    action, code = ACTIONS.get(reply.action), reply.code
+    row = look_up(None if action is None else action.results, code)
+    if reply.is_error and row.outcome is Outcome.MATCH:  # no error says so
+        code, row = MALFORMED, UNKNOWN_CODE
     similarity = None
     if action is not None and action.compares_faces:
         similarity = _similarity(reply)
@@ -77,14 +83,20 @@ def judge(reply: Reply, threshold: float = DEFAULT_THRESHOLD) -> Verdict:
         action=reply.action,
         outcome=row.outcome,
         step=row.step,
-        code=reply.code,
+        code=code,
         similarity=similarity,
         charged=row.charged.flag,
         request_id=reply.request_id,
         description=reply.description,
         meaning=row.meaning,
+        outputs=_outputs(action, reply),
         fields=reply.fields,
     )
+
+
+def _outputs(action: Action | None, reply: Reply) -> dict[str, str | int | float | None]:
+    listed = () if action is None else action.outputs
+    return {output.column: output.read(reply.fields.get(output.name)) for output in listed}
 
 
 def _similarity(reply: Reply) -> float | None:

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from ..api.actions import Action, Kind
+from ..api.action import Action
+from ..api.fields import PHOTO
 from ..api.pseudonyms import hash_key_id
 from ..client.call import RateLimiter
 from ..client.settings import Settings
@@ -136,7 +137,7 @@ class Batch:
             valid_for=store.valid_for,
         )
         self._uploads = None
-        if action.field_of(Kind.PHOTO) is not None:
+        if action.field_of(PHOTO) is not None:
             rate = settings.rate(action.name)
             self._uploads = Uploads(uplink or MemoryUplink(clock), rate, clock, log)
         self._progress = Progress(action.name, log, clock)

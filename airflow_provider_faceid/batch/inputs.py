@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..api import id_card
-from ..api.actions import Action, Kind
-from ..api.fields import InputRules
+from ..api.action import Action
+from ..api.fields import ID_CARD, PHOTO, InputRules
 from ..api.messages import Fields
 from ..api.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..client.settings import Settings
@@ -150,16 +150,16 @@ class Inputs:
         """
         _refuse_unusable(row.key, row.values[1:])
         values = self._values(row.values)
-        photo = self._action.field_of(Kind.PHOTO)
+        photo = self._action.field_of(PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
-        return self._rules().request_fields(self._action, values)
+        return self._rules().request_fields(self._action.fields, values)
 
     def broken_rule(self, key: str, values: tuple[Any, ...]) -> str | None:
         """Return the first rule that a row of a page breaks, its photo aside; None if it breaks none."""
         try:
             _refuse_unusable(key, values[1:])
-            self._rules().request_fields(self._action, self._values(values))
+            self._rules().request_fields(self._action.fields, self._values(values))
         except InvalidInputError as error:
             return error.rule
         return None
@@ -172,7 +172,7 @@ class Inputs:
 
     def id_card_hash(self, values: tuple[Any, ...]) -> str | None:
         """Return the hash of the ID number of a row of a page, None if it has none."""
-        field = self._action.field_of(Kind.ID_CARD)
+        field = self._action.field_of(ID_CARD)
         number = self._values(values).get(field.name) if field else None
         if not isinstance(number, str):
             return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ..api.actions import Action
+from ..api.action import Action
 from ..client.settings import Settings
 from ..clock import Clock
 from ..exceptions import StateStoreError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..api.actions import Action
+from ..api.action import Action
 from ..api.codes import Outcome, Step
 from ..api.verdict import Verdict
 from ..client.call import Attempt

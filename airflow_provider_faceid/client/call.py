@@ -197,7 +197,7 @@ def call_flow(
         raise ConfigurationError(f"{action!r} is no API Action; nothing was sent")
     state, attempt = RetryState(settings, clock), attempt or Attempt()
     try:
-        build, personal = _builder(params, encrypt), _personal_values(params)
+        build, personal = _builder(action, params, encrypt), _personal_values(params)
         return (
             yield from _requests(
                 action,
@@ -341,10 +341,12 @@ def token_refused_error(verdict: Verdict, settings: Settings) -> CredentialsErro
     )
 
 
-def _builder(params: Mapping[str, object], encrypt: Encrypt | None) -> Callable[[], Pieces]:
+def _builder(
+    action: str, params: Mapping[str, object], encrypt: Encrypt | None
+) -> Callable[[], Pieces]:
     """Return the function that builds the body of each request: the same body, or encrypted anew."""
     if encrypt is not None:
-        return lambda: build_body(encrypt(params))
+        return lambda: build_body(encrypt(action, params))
     body = build_body(params)
     return lambda: body
 

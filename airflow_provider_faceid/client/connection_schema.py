@@ -74,6 +74,14 @@ def form_fields() -> dict[str, Any]:
     return fields
 
 
+QUOTA_FIELDS_OF_0_2 = {
+    "IdCardVerification": "id_card_verification_quota",
+    "ImageRecognitionV2": "image_recognition_v2_quota",
+}
+"""Fields of the form before it had one for all quotas, by Action; connections may still have them."""
+
+_QUOTA = {"schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 10000}}
+
 _OF_HTTP = {
     "allow_redirects": "no redirect is followed",
     "cert": "client certificates are not supported",
@@ -112,7 +120,7 @@ def refuse_unknown(conn_id: str, given: Mapping[str, object]) -> None:
     :param given: the connection's Extra.
     :raises ConfigurationError: a field is unknown; it is named, with the nearest known one.
     """
-    known = form_fields().keys()
+    known = {*form_fields(), *QUOTA_FIELDS_OF_0_2.values()}
     for name, reason in _OF_HTTP.items():
         if name in given:
             raise ConfigurationError(
@@ -128,7 +136,7 @@ def parse_field(conn_id: str, name: str, value: object) -> Any:
 
     :raises ConfigurationError: the value is mistyped or out of range; connection and field are named.
     """
-    schema = form_fields()[name]["schema"]
+    schema = form_fields().get(name, _QUOTA)["schema"]
     if value is None or value == "":
         return None
     kind = schema["type"][0]

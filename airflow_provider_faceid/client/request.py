@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from requests.auth import AuthBase
 
-from ..api.actions import SERVICE, VERSION
+from ..api.action import SERVICE, VERSION
 from ..api.messages import UNPACKED, Pieces, Reply, read_reply
 from ..api.signing import JSON_TYPE, authorization, payload_hash
 from ..clock import SYSTEM_CLOCK, Clock, OffsetClock

@@ -96,6 +96,7 @@ answered  not_found      *                           answer     final: another c
 answered  invalid_input  *                           answer     the input has to be corrected first
 answered  unusable_photo *                           answer     another photo is needed
 answered  limit          *                           answer     not before another day
+answered  unjudged       *                           answer     the caller reads the code of an Action that is not listed
 answered  error          *                           answer     may have been charged: a person decides
 answered  uncertain      *                           answer     may have been charged: the row is held
 """)

@@ -6,20 +6,28 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
-from ..api.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
+from ..api.action import DEFAULT_HOST, PER_DAY, PER_MINUTE, IdentityLimits
+from ..api.actions import ACTIONS
+from ..api.fields import PHOTO
 from ..api.id_card import Check
 from ..api.verdict import DEFAULT_THRESHOLD
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError
-from ..text import unknown
-from .connection_schema import form_fields, parse_field, refuse_unknown, url_of
+from ..text import nearest, unknown
+from .connection_schema import (
+    QUOTA_FIELDS_OF_0_2,
+    form_fields,
+    parse_field,
+    refuse_unknown,
+    url_of,
+)
 from .credentials import CredentialProvider, Credentials
 from .credentials.providers import provider_from_connection
 
@@ -84,7 +92,7 @@ def _check(which: str, proxy: str) -> None:
 UNLISTED_QUOTA = 20
 """Calls per second for an Action without a row; most Face ID Actions allow 20."""
 
-NO_LIMITS = IdentityLimits(id_card_per_day=0, name_per_day=0)
+NO_LIMITS = IdentityLimits()
 
 NONE, KMS = "none", "KMS"
 """Values of the field ``encryption`` besides the algorithms of :mod:`..api.encryption.ciphers`."""
@@ -199,9 +207,25 @@ class Settings:
         return self.quota(action) * self.pace_share
 
 
-def quota_field(action: str) -> str:
-    """Return the connection field that holds an Action's quota: ``id_card_verification_quota``."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in action).lstrip("_") + "_quota"
+_ACTION = re.compile(r"[A-Z][A-Za-z0-9]{1,60}")
+HIGHEST_QUOTA = 10_000
+
+
+def _quotas(conn_id: str, given: Mapping[str, Any]) -> dict[str, int]:
+    """Check the calls per second by Action; an Action that is not listed may have some, too."""
+    for action, quota in given.items():
+        hint = "" if action in ACTIONS else nearest(action, ACTIONS)
+        if hint or not _ACTION.fullmatch(action):
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field 'quotas' has the unknown Action "
+                f"{unknown([action], ACTIONS.keys())}"
+            )
+        if type(quota) is not int or not 1 <= quota <= HIGHEST_QUOTA:
+            raise ConfigurationError(
+                f"Connection '{conn_id}': extra field 'quotas' must be an object such as "
+                f'{{"IdCardVerification": 100}} with whole numbers from 1 to {HIGHEST_QUOTA}'
+            )
+    return dict(given)
 
 
 def parse_settings(
@@ -223,15 +247,15 @@ def parse_settings(
         another; it is named.
     """
     refuse_unknown(conn_id, extra)
-    read = {
-        name: parse_field(conn_id, name, extra[name]) for name in form_fields() if name in extra
-    }
+    fields = {**form_fields(), **dict.fromkeys(QUOTA_FIELDS_OF_0_2.values())}
+    read = {name: parse_field(conn_id, name, extra[name]) for name in fields if name in extra}
     given = {name: value for name, value in read.items() if value is not None and value != ""}
     refuse_keys_without_use(conn_id, given)
     given |= _times(conn_id, given)
-    quotas = {
-        action: given.pop(quota_field(action)) for action in ACTIONS if quota_field(action) in given
-    }
+    quotas = _quotas(conn_id, given.pop("quotas", {}))
+    for action, old in QUOTA_FIELDS_OF_0_2.items():
+        if (quota := given.pop(old, None)) is not None:
+            quotas.setdefault(action, quota)
     if "id_card_check" in given:
         given["id_card_check"] = Check(given["id_card_check"])
     settings = Settings(
@@ -280,9 +304,15 @@ def _times(conn_id: str, given: Mapping[str, Any]) -> dict[str, float]:
 
 def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, IdentityLimits]:
     """Return the documented limits per identity with the connection's overrides."""
-    names = {limit.name for limit in fields(IdentityLimits)}
     found = {}
     for action, limits in given.items():
+        known = ACTIONS.get(action)
+        names = [
+            field.column + window
+            for field in (known.fields if known is not None else ())
+            for window in (PER_DAY, PER_MINUTE)
+            if field.column and field.type is not PHOTO
+        ]
         given_names = list(limits) if isinstance(limits, dict) else []
         if words := unknown([action], ACTIONS.keys()) or unknown(given_names, names):
             raise ConfigurationError(
@@ -297,12 +327,12 @@ def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, Identi
                 f"{', '.join(ACTIONS)}, the limits {', '.join(sorted(names))} and whole numbers "
                 "from 0, where 0 is no limit"
             )
-        found[action] = replace(ACTIONS[action].identity_limits, **limits)
+        found[action] = IdentityLimits({**ACTIONS[action].identity_limits, **limits})
     return found
 
 
-Encrypt = Callable[[Mapping[str, object]], Mapping[str, object]]
-"""Encrypts the fields of a request; called anew for each request."""
+Encrypt = Callable[[str, Mapping[str, object]], Mapping[str, object]]
+"""Encrypts the request fields of an Action; called anew for each request."""
 
 
 def encrypt_of(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Encrypt | None:

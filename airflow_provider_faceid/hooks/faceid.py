@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from ..api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Action
+from ..api.action import Action
+from ..api.actions import ACTIONS
 from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
 from ..client.call import Attempt
@@ -29,13 +30,14 @@ from ..client.transport_sync import KeepAliveAdapter
 from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES
 from ..clock import SYSTEM_CLOCK, OffsetClock, beijing_date
-from ..exceptions import ConfigurationError, FaceIdError, InvalidInputError
+from ..exceptions import ConfigurationError, FaceIdError
 from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
 from ..state.rate_limiter import MemoryRow, SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
+from ..text import unknown
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
 from .tls_warnings import warn_of
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 TEST_TIMEOUT = 8.0
 """Seconds for the Test button, which runs inside the api-server."""
 
+_PROBED = "IdCardVerification"
 _PROBE = {"IdCard": "1", "Name": "test"}
 """A malformed ID number: refused with ``-2`` at no charge once key and signature are accepted."""
 
@@ -134,8 +137,9 @@ class FaceIdHook(HttpHook):
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         values = Fields(IdCard=id_card, Name=name)
-        params = self._request_fields(ID_CARD_VERIFICATION, values, skip_rules)
-        return self.call(ID_CARD_VERIFICATION.name, params, idempotency)
+        return self.verify(
+            "IdCardVerification", values, idempotency=idempotency, skip_rules=skip_rules
+        )
 
     @without_frames
     def image_recognition_v2(
@@ -161,13 +165,41 @@ class FaceIdHook(HttpHook):
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        values = Fields(IdCard=id_card, Name=name, ImageBase64=photo)
-        params = self._request_fields(IMAGE_RECOGNITION_V2, values, skip_rules)
-        params["Extra"] = extra
-        limit = next(f.max_length for f in IMAGE_RECOGNITION_V2.fields if f.name == "Extra")
-        if extra is not None and not (isinstance(extra, str) and 0 < len(extra) <= limit):
-            raise InvalidInputError("extra_length", f"Extra has 1 to {limit} characters")
-        return self.call(IMAGE_RECOGNITION_V2.name, params, idempotency)
+        values = Fields(IdCard=id_card, Name=name, ImageBase64=photo, Extra=extra)
+        return self.verify(
+            "ImageRecognitionV2", values, idempotency=idempotency, skip_rules=skip_rules
+        )
+
+    @without_frames
+    def verify(
+        self,
+        action: str,
+        values: Mapping[str, object],
+        *,
+        idempotency: Idempotency | None = PER_DAG_RUN,
+        skip_rules: Collection[str] = (),
+    ) -> Verdict:
+        """
+        Check some values by the input rules of an Action, and ask it about them.
+
+        :param action: the name of a listed Action, such as ``IdCardVerification``.
+        :param values: by the API's names of its request fields, as the source holds them: they are
+            normalised here. A photo is a picture as bytes, or its Base64 text.
+        :param idempotency: as for :meth:`call`.
+        :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :return: the answer, judged by the Action's result codes.
+        :raises ConfigurationError: there is no such Action, or it has no field of such a name.
+        :raises InvalidInputError: a value breaks a rule, or is missing; nothing was sent.
+        :raises FaceIdError: there is no answer; the type says what to do next.
+        """
+        known = ACTIONS.get(action)
+        if known is None:
+            raise ConfigurationError(f"There is no Action {unknown([action], ACTIONS.keys())}")
+        if words := unknown(values, [field.name for field in known.fields]):
+            raise ConfigurationError(f"{action} has no field {words}")
+        needed = {field.name: None for field in known.fields if field.required}
+        params = self._request_fields(known, Fields({**needed, **values}), skip_rules)
+        return self.call(action, params, idempotency)
 
     @without_frames
     def call(
@@ -299,11 +331,9 @@ class FaceIdHook(HttpHook):
                 deadline=TEST_TIMEOUT,
             )
             # Whoever tests a connection need not reach the state store: one call does no harm.
-            pace = SlotRateLimiter(
-                MemoryRow(SYSTEM_CLOCK), settings.rate(ID_CARD_VERIFICATION.name)
-            )
+            pace = SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), settings.rate(_PROBED))
             keys = new_signing_credentials(settings.credentials)
-            verdict = self._call(ID_CARD_VERIFICATION.name, _PROBE, settings, pace=pace, keys=keys)
+            verdict = self._call(_PROBED, _PROBE, settings, pace=pace, keys=keys)
         except FaceIdError as error:
             return False, str(error)
         if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
@@ -384,7 +414,7 @@ class FaceIdHook(HttpHook):
     ) -> Fields:
         today, check = beijing_date(SYSTEM_CLOCK.now()), self.settings.id_card_check
         rules = InputRules(today, check, skipped_rules(skip_rules))
-        return rules.request_fields(action, values)
+        return rules.request_fields(action.fields, values)
 
     def _auth(self, *_: Any) -> TC3Auth:
         return TC3Auth.of(self._keys, self.settings, self._clock)

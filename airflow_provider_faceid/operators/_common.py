@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..compat import is_come_back
 from ..exceptions import ConfigurationError
 from ..process import told
-from ..text import SHOWN, nearest
+from ..text import SHOWN, nearest, unknown
 
 # What the operators share: what our tables say of a task, asset events, the manifest of a failure.
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from ..api.action import Action
     from ..warehouse.records import RunContext
 
 
@@ -182,6 +184,33 @@ def action(value: Any) -> str:
     return choice(value, of=tuple(ACTIONS))
 
 
+def columns_by_field(value: Any) -> dict[str, str]:
+    """Read source columns by API field, also from the text a template makes of a dict."""
+    found = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping) or not all(isinstance(c, str) for c in found.values()):
+        raise ValueError("it is a dict of columns by API field, such as {'IdCard': 'id_no'}")
+    return dict(found)
+
+
+def source_columns(
+    action: Action, given: Mapping[str, str] | None, named: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """
+    Return the source column of each field an Action needs, by API field.
+
+    :param given: columns by API field; those of fields that are not needed are read, too.
+    :param named: columns by the default name, of operators with a parameter for each.
+    :raises ConfigurationError: the Action has no field of such a name.
+    """
+    if words := unknown(given or {}, [field.name for field in action.fields if field.column]):
+        raise ConfigurationError(f"columns: {action.name} has no field {words}")
+    return {
+        field.name: (given or {}).get(field.name) or named.get(field.column) or field.column
+        for field in action.fields
+        if field.column and (field.required or field.name in (given or {}))
+    }
+
+
 def names(value: Any) -> list[Any]:
     """Read a list of names or keys, also from the text a template makes of one."""
     found = _parsed(value) if isinstance(value, str) else value
@@ -226,6 +255,7 @@ _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, le
 READERS: Mapping[str, Reader] = {
     "action": action,
     "campaign": _optional_text,
+    "columns": partial(optional, reader=columns_by_field),
     "expectations": dictionaries,
     "faceid_conn_id": text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),

@@ -19,8 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 
-from ..api.actions import MAX_PHOTO_BASE64
-from ..api.photo import RULES, path_of
+from ..api.photo import MAX_PHOTO_BASE64, RULES, path_of
 from ..batch.photos import THREADS
 from ..exceptions import ConfigurationError, InvalidInputError, PhotoStoreError
 from ..hooks.state_store import option

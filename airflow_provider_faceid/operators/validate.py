@@ -14,7 +14,7 @@ from ..compat import default_campaign
 from ..exceptions import DataQualityError
 from ..process import without_frames
 from ..text import counted
-from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
+from ._common import describe_outlets, manifest_on_failure, read_parameters, source_columns, work_of
 from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class FaceIdValidateOperator(BaseOperator):
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
     :param action: the API Action the rows are meant for; it decides the default suite (templated).
+    :param columns: source column by API field, such as ``{"IdCard": "id_no"}``, for any Action
+        (templated); the parameters below name those of the two first Actions.
     :param id_card_column: source column of the ID number; it must be text (templated).
     :param name_column: source column of the name (templated).
     :param photo_column: source column of the photo, for Actions that compare faces (templated).
@@ -82,6 +84,7 @@ class FaceIdValidateOperator(BaseOperator):
         "source",
         "key_column",
         "action",
+        "columns",
         "id_card_column",
         "name_column",
         "photo_column",
@@ -111,6 +114,7 @@ class FaceIdValidateOperator(BaseOperator):
         source: str,
         key_column: str = "id",
         action: str = "IdCardVerification",
+        columns: dict[str, str] | None = None,
         id_card_column: str = "id_card",
         name_column: str = "name",
         photo_column: str = "photo",
@@ -135,6 +139,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.source = source
         self.key_column = key_column
         self.action = action
+        self.columns = columns
         self.id_card_column = id_card_column
         self.name_column = name_column
         self.photo_column = photo_column
@@ -270,23 +275,27 @@ class FaceIdValidateOperator(BaseOperator):
             return Check.STRICT
 
     def _projection(self) -> Projection:
-        from ..api.actions import ACTIONS, Kind  # noqa: PLC0415 - the same
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - the same
+        from ..api.fields import PHOTO  # noqa: PLC0415 - the same
         from ..quality.page import Projection  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         action, read_photo = ACTIONS[self.action], None
-        has_photos = action.field_of(Kind.PHOTO) is not None
+        has_photos = action.field_of(PHOTO) is not None
         if has_photos and self.photo_is_path and self.read_photos:
             from .photo_files import photo_reader  # noqa: PLC0415 - the same
 
             read_photo = photo_reader()
+        named = {
+            "id_card": self.id_card_column,
+            "name": self.name_column,
+            "photo": self.photo_column,
+        }
         return Projection(
-            id_card=self.id_card_column,
-            name=self.name_column,
-            photo=self.photo_column if has_photos else "",
+            action=action,
+            columns=source_columns(action, self.columns, named),
             photo_path=self.photo_is_path and has_photos,
             read_photo=read_photo,
             others=self.other_columns,
-            max_base64=action.max_photo_base64,
         )
 
     def _tables(self, work: RunContext) -> tuple[Source, ResultsRepository]:

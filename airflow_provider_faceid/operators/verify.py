@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,13 +13,12 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign, task_instance
 from ..exceptions import ConfigurationError
 from ..process import without_frames
-from ._common import read_parameters
+from ._common import read_parameters, source_columns
 from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..api.verdict import Verdict
     from ..hooks.faceid import FaceIdHook
 
 
@@ -31,8 +30,6 @@ class _VerifyOnePersonOperator(BaseOperator):
         "source",
         "key",
         "key_column",
-        "id_card_column",
-        "name_column",
         "campaign",
         "on_in_doubt",
         "reuse_within",
@@ -44,17 +41,19 @@ class _VerifyOnePersonOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e8f0fe"
+    action: str
+    photo_is_path: bool = False
+    _literals: tuple[str, ...] = ()
+    """Parameters that name the person literally, for the message of one that is not named."""
 
     def __init__(
         self,
         *,
-        values: dict[str, Any],
+        values: Mapping[str, Any],
         source_conn_id: str | None = None,
         source: str | None = None,
         key: str | int | None = None,
         key_column: str = "id",
-        id_card_column: str = "id_card",
-        name_column: str = "name",
         campaign: str | None = None,
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
@@ -69,8 +68,6 @@ class _VerifyOnePersonOperator(BaseOperator):
         self.source = source
         self.key = key
         self.key_column = key_column
-        self.id_card_column = id_card_column
-        self.name_column = name_column
         self.campaign = campaign
         self.on_in_doubt = on_in_doubt
         self.reuse_within = reuse_within
@@ -97,8 +94,12 @@ class _VerifyOnePersonOperator(BaseOperator):
                 valid_for=self.valid_for,
             )
             hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
-            asked = {**self._person(), "skip_rules": self.skip_rules}
-            verdict = self._call(hook, idempotency=idempotency, **asked)
+            verdict = hook.verify(
+                self.action,
+                self._photo_read(hook, self._asked()),
+                idempotency=idempotency,
+                skip_rules=self.skip_rules,
+            )
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
             verdict.action,
@@ -114,39 +115,150 @@ class _VerifyOnePersonOperator(BaseOperator):
             "charged": verdict.charged,
             "request_id": verdict.request_id,
             "latency_ms": verdict.latency_ms,
+            **verdict.outputs,
         }
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Return the source column of each value."""
-        return {"id_card": self.id_card_column, "name": self.name_column}
-
     @abstractmethod
-    def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
-        """Make the call: each Action has a method of the hook."""
+    def by_field(self) -> dict[str, str]:
+        """Return the source column of each API field."""
 
-    def _person(self) -> dict[str, Any]:
+    def _asked(self) -> dict[str, Any]:
+        """Return what is asked, by API field."""
         referenced = self.source_conn_id is not None and self.source is not None
         literal = any(value is not None for value in self._values.values())
         if referenced == literal:
             raise ConfigurationError(
                 f"Task '{self.task_id}': name the person either by source_conn_id, source and key, "
-                f"or literally by {', '.join(self._values)}"
+                f"or literally by {', '.join(self._literals)}"
             )
         return self._row() if referenced else dict(self._values)
+
+    def _photo_read(self, hook: FaceIdHook, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with the picture in place of its path."""
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..api.fields import PHOTO  # noqa: PLC0415 - the same
+        from ..batch.photos import read_patiently  # noqa: PLC0415 - the same
+        from .photo_files import photo_reader  # noqa: PLC0415 - the same
+
+        field = ACTIONS[self.action].field_of(PHOTO) if self.photo_is_path else None
+        if field is None:
+            return values
+        patience, reader = hook.settings.outage_patience, photo_reader()
+        picture = read_patiently(reader, values[field.name], patience, SYSTEM_CLOCK, self.log)
+        return {**values, field.name: picture}
 
     def _row(self) -> dict[str, Any]:
         from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(str(self.source_conn_id)), str(self.source), self.key_column)
+        by_field = self.by_field
         try:
-            row = source.row(self.key, list(self.columns.values()))
+            row = source.row(self.key, list(by_field.values()))
         finally:
             source.database.close()
         if row is None:
             raise ConfigurationError(f"Task '{self.task_id}': the source has no row with this key")
-        return dict(zip(self.columns, row, strict=True))
+        return dict(zip(by_field, row, strict=True))
+
+
+class FaceIdVerifyOperator(_VerifyOnePersonOperator):
+    """
+    Ask an Action about one person.
+
+    The named operators, such as ``IdCardVerificationOperator``, have a parameter for each value; this
+    one takes any listed Action.
+
+    Give the person in one of two ways. As a reference (``source_conn_id``, ``source``, ``key``):
+    the row is read when the task runs, and no personal data reaches Airflow. Or literally, which
+    is for trying out: these parameters are not templated, so that they are not stored in Airflow's
+    database.
+
+    The call is made once in a campaign: a retry or a cleared task uses the answer that is known. If
+    it may have been charged without an answer, because there was none or the worker died, the task
+    fails at once, Airflow does not retry it, and it is not made again.
+
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+        (templated).
+    :param key: value of the key column that names the person (templated).
+    :param key_column: the key column (templated).
+    :param action: name of the API Action (templated).
+    :param columns: source column by API field, such as ``{"IdCard": "id_no"}`` (templated); a field that
+        is not named is read from its default column, such as ``id_card``.
+    :param photo_is_path: whether the photo's column holds a path or URL below one of
+        ``[faceid] photo_roots`` (templated).
+    :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
+        is asked about once in a campaign, unless the answer has expired.
+    :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer
+        (templated).
+    :param reuse_within: for how long the answer of another campaign to the same question is good;
+        not at all if not given. A reused answer is not charged (templated).
+    :param valid_for: for how long an answer of this campaign is good; for as long as the ledger
+        keeps it (90 days by default) if not given (templated).
+    :param values: values by API field, for trying out; not templated.
+    :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``
+        (templated).
+    :param faceid_conn_id: connection of type ``faceid`` (templated).
+    :param state_conn_id: connection of the database in which all workers keep the pace
+        (templated).
+    :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
+    """
+
+    template_fields: Sequence[str] = (
+        *_VerifyOnePersonOperator.template_fields,
+        "action",
+        "columns",
+        "photo_is_path",
+    )
+    _literals = ("values",)
+
+    def __init__(
+        self,
+        *,
+        source_conn_id: str | None = None,
+        source: str | None = None,
+        key: str | int | None = None,
+        key_column: str = "id",
+        action: str,
+        columns: dict[str, str] | None = None,
+        photo_is_path: bool = False,
+        campaign: str | None = None,
+        on_in_doubt: Literal["hold", "retry"] = "hold",
+        reuse_within: timedelta | None = None,
+        valid_for: timedelta | None = None,
+        values: dict[str, Any] | None = None,
+        skip_rules: Sequence[str] = (),
+        faceid_conn_id: str = "faceid_default",
+        state_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            values=values or {},
+            source_conn_id=source_conn_id,
+            source=source,
+            key=key,
+            key_column=key_column,
+            campaign=campaign,
+            on_in_doubt=on_in_doubt,
+            reuse_within=reuse_within,
+            valid_for=valid_for,
+            skip_rules=skip_rules,
+            faceid_conn_id=faceid_conn_id,
+            state_conn_id=state_conn_id,
+            **kwargs,
+        )
+        self.action = action
+        self.columns = columns
+        self.photo_is_path = photo_is_path
+
+    @property
+    def by_field(self) -> dict[str, str]:
+        """Return the source column of each API field."""
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+        return source_columns(ACTIONS[self.action], self.columns)
 
 
 class IdCardVerificationOperator(_VerifyOnePersonOperator):
@@ -187,6 +299,14 @@ class IdCardVerificationOperator(_VerifyOnePersonOperator):
     :return: through XCom, outcome, code, similarity, charged, request id; no personal data.
     """
 
+    template_fields: Sequence[str] = (
+        *_VerifyOnePersonOperator.template_fields,
+        "id_card_column",
+        "name_column",
+    )
+    action = "IdCardVerification"
+    _literals = ("id_card", "name")
+
     def __init__(
         self,
         *,
@@ -208,13 +328,11 @@ class IdCardVerificationOperator(_VerifyOnePersonOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            values={"id_card": id_card, "name": name},
+            values={"IdCard": id_card, "Name": name},
             source_conn_id=source_conn_id,
             source=source,
             key=key,
             key_column=key_column,
-            id_card_column=id_card_column,
-            name_column=name_column,
             campaign=campaign,
             on_in_doubt=on_in_doubt,
             reuse_within=reuse_within,
@@ -225,8 +343,13 @@ class IdCardVerificationOperator(_VerifyOnePersonOperator):
             **kwargs,
         )
 
-    def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
-        return hook.id_card_verification(**person)
+        self.id_card_column = id_card_column
+        self.name_column = name_column
+
+    @property
+    def by_field(self) -> dict[str, str]:
+        """Return the source column of each API field."""
+        return {"IdCard": self.id_card_column, "Name": self.name_column}
 
 
 class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
@@ -274,9 +397,13 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
 
     template_fields: Sequence[str] = (
         *_VerifyOnePersonOperator.template_fields,
+        "id_card_column",
+        "name_column",
         "photo_column",
         "photo_is_path",
     )
+    action = "ImageRecognitionV2"
+    _literals = ("id_card", "name", "photo")
 
     def __init__(
         self,
@@ -303,13 +430,11 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            values={"id_card": id_card, "name": name, "photo": photo or photo_path},
+            values={"IdCard": id_card, "Name": name, "ImageBase64": photo or photo_path},
             source_conn_id=source_conn_id,
             source=source,
             key=key,
             key_column=key_column,
-            id_card_column=id_card_column,
-            name_column=name_column,
             campaign=campaign,
             on_in_doubt=on_in_doubt,
             reuse_within=reuse_within,
@@ -319,24 +444,16 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
             state_conn_id=state_conn_id,
             **kwargs,
         )
+        self.id_card_column = id_card_column
+        self.name_column = name_column
         self.photo_column = photo_column
         self.photo_is_path = photo_is_path or photo_path is not None
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Return the source column of each value."""
-        return {**super().columns, "photo": self.photo_column}
-
-    def _call(self, hook: FaceIdHook, **person: Any) -> Verdict:
-        if self.photo_is_path:
-            from ..batch.photos import read_patiently  # noqa: PLC0415 - keeps reading a DAG file cheap
-            from .photo_files import photo_reader  # noqa: PLC0415 - the same
-
-            person["photo"] = read_patiently(
-                photo_reader(),
-                person["photo"],
-                hook.settings.outage_patience,
-                SYSTEM_CLOCK,
-                self.log,
-            )
-        return hook.image_recognition_v2(**person)
+    def by_field(self) -> dict[str, str]:
+        """Return the source column of each API field."""
+        return {
+            "IdCard": self.id_card_column,
+            "Name": self.name_column,
+            "ImageBase64": self.photo_column,
+        }

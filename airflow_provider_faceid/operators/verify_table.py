@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -30,8 +31,6 @@ class VerifyTable(BaseOperator):
         "source_conn_id",
         "source",
         "key_column",
-        "id_card_column",
-        "name_column",
         "warehouse_conn_id",
         "result_table",
         "quarantine_table",
@@ -55,7 +54,8 @@ class VerifyTable(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#d2e3fc"
-    action: ClassVar[str]
+    action: str
+    photo_is_path: bool = False
 
     def __init__(
         self,
@@ -63,8 +63,6 @@ class VerifyTable(BaseOperator):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
-        id_card_column: str = "id_card",
-        name_column: str = "name",
         warehouse_conn_id: str | None = None,
         result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
@@ -91,8 +89,6 @@ class VerifyTable(BaseOperator):
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
-        self.id_card_column = id_card_column
-        self.name_column = name_column
         self.warehouse_conn_id = warehouse_conn_id or source_conn_id
         self.result_table = result_table
         self.quarantine_table = quarantine_table
@@ -168,9 +164,9 @@ class VerifyTable(BaseOperator):
             self._batch.stop()
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Return the source column of each field."""
-        return {"IdCard": self.id_card_column, "Name": self.name_column}
+    @abstractmethod
+    def by_field(self) -> dict[str, str]:
+        """Return the source column of each API field."""
 
     def _check_complete(self, result: dict[str, Any], summary: Sequence[str]) -> None:
         """
@@ -195,7 +191,7 @@ class VerifyTable(BaseOperator):
             raise IncompleteError(". ".join(summary))
 
     def _columns_named(self) -> str:
-        return " and ".join(f"{field}={column!r}" for field, column in self.columns.items())
+        return " and ".join(f"{field}={column!r}" for field, column in self.by_field.items())
 
     def _summary(self, manifest: Manifest, campaign: str) -> list[str]:
         from ..batch.manifest import Tables, summary  # noqa: PLC0415 - keeps reading a DAG file cheap
@@ -249,11 +245,18 @@ class VerifyTable(BaseOperator):
         )
 
     def _source_columns(self) -> Columns:
-        from ..api.fields import skipped_rules  # noqa: PLC0415 - as above
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - as above
+        from ..api.fields import PHOTO, skipped_rules  # noqa: PLC0415 - as above
         from ..batch.inputs import Columns  # noqa: PLC0415 - as above
+        from .photo_files import photo_reader  # noqa: PLC0415 - as above
 
+        by_field = self.by_field
+        field = ACTIONS[self.action].field_of(PHOTO)
+        photo = by_field.pop(field.name, "") if field is not None else ""
         return Columns(
-            by_field=self.columns,
+            by_field=by_field,
+            photo=photo,
+            read_photo=photo_reader() if photo and self.photo_is_path else None,
             version=self.version_column or "",
             skip_rules=skipped_rules(self.skip_rules),
         )

@@ -16,8 +16,9 @@ from great_expectations.expectations.metrics import (
 )
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
-from ..api.actions import Kind
-from ..api.fields import FIELDS, KIND_OF_RULE
+from ..api.actions import ACTIONS
+from ..api.fields import FIELD_OF_RULE
+from ..api.rules import InputField
 from ..clock import SYSTEM_CLOCK, beijing_date
 from .suites import SeenPhoto
 
@@ -34,17 +35,18 @@ class _FirstBrokenMetric(ColumnMapMetricProvider):
     """
 
     function_metric_name = _FIRST_BROKEN
-    function_value_keys = ("kind", "skipped")
+    function_value_keys = ("asked", "skipped")
     condition_metric_name = f"{_FIRST_BROKEN}.is_not"
-    condition_value_keys = ("rule", "skipped")
+    condition_value_keys = ("rule", "skipped", "action")
     filter_column_isnull = False
     """A value that is missing breaks a rule, too."""
 
     @column_function_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def _pandas_function(cls, column: Any, kind: str, skipped: Any, **_: Any) -> Any:  # noqa: N805 - as there
-        return pd.Series(
-            _first_broken(Kind(kind), column, skipped or ()), index=column.index, dtype=object
-        )
+    def _pandas_function(cls, column: Any, asked: str, skipped: Any, **_: Any) -> Any:  # noqa: N805 - as there
+        # The metric's identity is its text: the name of the type's first rule, and of the Action.
+        rule, _sep, action = asked.partition(" ")
+        found = _first_broken(_rules_of(rule, str(column.name), action), column, skipped or ())
+        return pd.Series(found, index=column.index, dtype=object)
 
     @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas_condition(cls, column: Any, _metrics: Any, rule: str, **_: Any) -> Any:  # noqa: ARG002, N805 - as there
@@ -56,11 +58,14 @@ class _FirstBrokenMetric(ColumnMapMetricProvider):
         needed: dict[str, Any] = super()._get_evaluation_dependencies(metric, *args, **kwargs)
         if metric.metric_name == _CONDITION:
             given = metric.metric_value_kwargs
-            kind = KIND_OF_RULE[given["rule"]]
+            first = FIELD_OF_RULE[given["rule"]].rules[0].name
             needed[_MAP] = MetricConfiguration(
                 metric_name=_MAP,
                 metric_domain_kwargs=metric.metric_domain_kwargs,
-                metric_value_kwargs={"kind": kind.value, "skipped": given["skipped"]},
+                metric_value_kwargs={
+                    "asked": f"{first} {given['action'] or ''}",
+                    "skipped": given["skipped"],
+                },
             )
         return needed
 
@@ -72,26 +77,37 @@ class ExpectColumnValuesToKeepInputRule(ColumnMapExpectation):
     :param column: column of the values, which need not be ``id_card`` or ``name``.
     :param rule: name of a rule of the table in the docs; it says of what kind the values are.
     :param skipped: names of rules that are not asked.
+    :param action: the API Action whose field the column is; it says how long a text may be.
     """
 
     rule: str
     skipped: list[str] | None = None
+    action: str | None = None
 
     map_metric = f"{_FIRST_BROKEN}.is_not"
-    success_keys = ("rule", "skipped", "mostly")
-    args_keys = ("column", "rule", "skipped")
+    success_keys = ("rule", "skipped", "action", "mostly")
+    args_keys = ("column", "rule", "skipped", "action")
 
     @pydantic.validator("rule")  # type: ignore[untyped-decorator]
     def _is_known(cls, rule: str) -> str:  # noqa: N805 - as pydantic wants it
-        if rule not in KIND_OF_RULE:
+        if rule not in FIELD_OF_RULE:
             raise ValueError(f"no input rule is called {rule!r}")
         return rule
 
 
-def _first_broken(kind: Kind, values: Any, skipped: Collection[str]) -> list[str]:
+def _rules_of(rule: str, column: str, action: str) -> InputField:
+    """Return the rules of a column's field; without an Action those of any value of the rule's type."""
+    known = ACTIONS.get(action)
+    for field in known.fields if known is not None else ():
+        if field.column == column and field.rules is not None:
+            return field.rules
+    return FIELD_OF_RULE[rule]
+
+
+def _first_broken(asked: InputField, values: Any, skipped: Collection[str]) -> list[str]:
     """Return the names of the rules; an empty one where none is broken."""
-    if kind is Kind.PHOTO and any(isinstance(value, SeenPhoto) for value in values.iloc[:1]):
+    if any(isinstance(value, SeenPhoto) for value in values.iloc[:1]):
         return [seen.rule for seen in values]
     today = beijing_date(SYSTEM_CLOCK.now())
-    broken = FIELDS[kind].first_broken_each(values, today, frozenset(skipped))
+    broken = asked.first_broken_each(values, today, frozenset(skipped))
     return [rule.name if rule else "" for rule in broken]

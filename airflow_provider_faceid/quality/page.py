@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..api import id_card, name, photo
-from ..api.actions import MAX_PHOTO_BASE64
+from ..api import photo
+from ..api.action import Action
+from ..api.fields import PHOTO, FieldType
 from ..exceptions import ConfigurationError, InvalidInputError
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
@@ -29,30 +30,47 @@ _NO_TEXT = 0
 @dataclass(frozen=True)
 class Projection:
     """
-    What a page holds, by the names the expectations use.
+    What a page holds, by the names the expectations use: the columns of the Action's fields.
 
-    :param id_card: source column of the ID number.
-    :param name: source column of the name.
-    :param photo: source column of the photo, empty if there is none.
-    :param photo_path: whether that column holds paths.
+    :param action: whose values they are.
+    :param columns: source column by API field.
+    :param photo_path: whether the photo's column holds paths.
     :param read_photo: turns a path into the picture; None if paths are not followed.
     :param others: source columns for expectations of your own, under their own names.
-    :param max_base64: longest Base64 text of a photo.
     :raises ConfigurationError: (on selecting) another column goes by one of these names.
     """
 
-    id_card: str
-    name: str
-    photo: str = ""
+    action: Action
+    columns: Mapping[str, str]
     photo_path: bool = False
     others: Sequence[str] = ()
     read_photo: Callable[[Any], bytes] | None = None
-    max_base64: int = MAX_PHOTO_BASE64
+
+    @property
+    def photo(self) -> str:
+        """Return the source column of the photo, empty if there is none."""
+        field = self.action.field_of(PHOTO)
+        return self.columns.get(field.name, "") if field is not None else ""
+
+    @property
+    def max_base64(self) -> int:
+        """Return the longest Base64 text of a photo."""
+        field = self.action.field_of(PHOTO)
+        return (field.max_length if field is not None else 0) or photo.MAX_PHOTO_BASE64
+
+    @property
+    def types(self) -> dict[str, FieldType]:
+        """Return the type of each column of the page that is a field, but for the photo."""
+        return {
+            field.column: field.type
+            for field in self.action.fields
+            if field.name in self.columns and field.type is not PHOTO
+        }
 
     @property
     def source_columns(self) -> tuple[str, ...]:
         """Return every source column that is read."""
-        return (self.id_card, self.name, *([self.photo] if self.photo else []), *self.others)
+        return (*self.columns.values(), *self.others)
 
     @property
     def reads_photos(self) -> bool:
@@ -62,7 +80,11 @@ class Projection:
     def select(self, dialect: Dialect) -> dict[str, str]:
         """Return the SQL expression of every column that is read, by the page's name for it."""
         quote = dialect.quote
-        columns = {"id_card": quote(self.id_card), "name": quote(self.name)}
+        columns = {
+            field.column: quote(self.columns[field.name])
+            for field in self.action.fields
+            if field.name in self.columns and field.type is not PHOTO
+        }
         if self.photo:
             columns["photo_path" if self.photo_path else "photo"] = quote(self.photo)
         taken = {*columns, *(["photo", "photo_length", "photo_head"] if self.photo else [])}
@@ -115,11 +137,11 @@ def pages(source: Source, projection: Projection, size: int) -> Iterator[Page]:
         rows += map(look, usable) if look else usable
         if len(rows) + len(unusable) >= size:
             some = size - len(unusable)
-            yield Page(_frame(names, rows[:some]), unusable)
+            yield Page(_frame(names, rows[:some], projection.types), unusable)
             del rows[:some]
             unusable = []
     if rows or unusable:
-        yield Page(_frame(names, rows), unusable)
+        yield Page(_frame(names, rows, projection.types), unusable)
 
 
 def _looks_at_photos(
@@ -154,12 +176,15 @@ def _seen(value: Any, max_base64: int) -> SeenPhoto:
     return SeenPhoto(broken.name if broken else "", given.length, given.head)
 
 
-def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def _frame(
+    names: list[str], rows: list[tuple[Any, ...]], types: Mapping[str, FieldType]
+) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - heavy, and only validation needs it
 
     columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     data = dict(zip(names, columns, strict=True))
-    for column, normalise in _NORMALISE.items():
+    for column, type_ in types.items():
+        normalise = type_.normalise
         data[column] = [_normalised(value, normalise) for value in data[column]]
     if "photo" in data:
         data["photo_length"] = [seen.length for seen in data["photo"]]
@@ -173,12 +198,6 @@ def _broken_rule(row: tuple[Any, ...]) -> str | None:
     if isinstance(row[0], UnusableKey):
         return row[0].rule
     return next((value.rule for value in row if isinstance(value, Unreadable)), None)
-
-
-_NORMALISE: dict[str, Callable[[str], str]] = {
-    "id_card": id_card.normalise,
-    "name": name.normalise,
-}
 
 
 def _normalised(value: Any, normalise: Callable[[str], str]) -> Any:

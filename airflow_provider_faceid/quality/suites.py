@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..api import photo
-from ..api.actions import Action
-from ..api.fields import FIELDS, InputRules
+from ..api.action import Action
+from ..api.fields import InputRules
 
 
 class SeenPhoto(NamedTuple):
@@ -53,12 +53,13 @@ def default_suite(
         expectation(
             rule.name,
             INPUT_RULE,
-            column=kind.value,
+            column=field.column,
             rule=rule.name,
             skipped=sorted(rules.not_asked),
+            action=action.name,
         )
-        for kind in (field.kind for field in action.fields)
-        if kind in FIELDS
-        for rule in rules.asked([kind])
+        for field in action.fields
+        if field.column
+        for rule in rules.asked(field)
         if rule.name not in unasked
     ]

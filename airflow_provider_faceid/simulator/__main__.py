@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..api.actions import ACTIONS, IdentityLimits
+from ..api.action import IdentityLimits
+from ..api.actions import ACTIONS
 from . import INSTALL
 from .account import LIKELIEST, Assumptions, read_assumptions
 from .faults import FaultRule, read_rules

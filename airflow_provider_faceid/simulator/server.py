@@ -12,7 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
-from ..api.actions import IdentityLimits
+from ..api.action import IdentityLimits
 from ..clock import SYSTEM_CLOCK, Clock
 from .account import LIKELIEST, Assumptions
 from .account import ledger as request_log

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..api.actions import Action, IdentityLimits, Kind
+from ..api.action import PER_DAY, PER_MINUTE, Action, IdentityLimits
 from ..api.pseudonyms import purpose_key
 from ..clock import SECONDS_PER_MINUTE, beijing_date, next_beijing_midnight
 from .store import StateStore
@@ -40,23 +40,6 @@ class Use:
     ends: float
 
 
-@dataclass(frozen=True)
-class _Window:
-    """A limit: its name, what it counts and whether it counts by day or by minute."""
-
-    limit: str
-    kind: Kind
-    is_day: bool
-
-
-_WINDOWS = (
-    _Window("id_card_per_minute", Kind.ID_CARD, is_day=False),
-    _Window("name_per_minute", Kind.NAME, is_day=False),
-    _Window("id_card_per_day", Kind.ID_CARD, is_day=True),
-    _Window("name_per_day", Kind.NAME, is_day=True),
-)
-
-
 def uses_of(
     action: Action, limits: IdentityLimits, secret: str, params: Mapping[str, object], now: float
 ) -> tuple[Use, ...]:
@@ -71,24 +54,25 @@ def uses_of(
     key = purpose_key(secret, _PURPOSE)
     windows = _windows_at(int(now // SECONDS_PER_MINUTE))
     found = []
-    for window in _WINDOWS:
-        limit, field = getattr(limits, window.limit), action.field_of(window.kind)
-        if limit and field is not None and field.name in params:
-            number, ends = windows[window.is_day]
-            text = f"{action.name}\n{window.limit}\n{number}\n{params[field.name]}"
-            digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
-            # One bit less: databases have signed integers.
-            found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
+    for suffix, (number, ends) in windows.items():
+        for field in action.fields:
+            name = field.column + suffix
+            limit = limits.get(name, 0) if field.column else 0
+            if limit and field.name in params:
+                text = f"{action.name}\n{name}\n{number}\n{params[field.name]}"
+                digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+                # One bit less: databases have signed integers.
+                found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
     return tuple(found)
 
 
 @lru_cache(maxsize=4)
-def _windows_at(minute: int) -> dict[bool, tuple[int, float]]:
-    """Return number and end of the day and of the minute a moment is in."""
+def _windows_at(minute: int) -> dict[str, tuple[int, float]]:
+    """Return number and end of the minute and of the day a moment is in, the shorter one first."""
     begins = float(minute * SECONDS_PER_MINUTE)
     return {
-        True: (beijing_date(begins).toordinal(), next_beijing_midnight(begins)),
-        False: (minute, begins + SECONDS_PER_MINUTE),
+        PER_MINUTE: (minute, begins + SECONDS_PER_MINUTE),
+        PER_DAY: (beijing_date(begins).toordinal(), next_beijing_midnight(begins)),
     }
 
 

@@ -7,11 +7,13 @@ its columns. Columns that a user added stay. A newer version is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__
+from ..api.action import Output
+from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
 from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table, create_latest
@@ -64,18 +66,31 @@ class Names:
         return f"{self.results.removesuffix('_results')}_latest"
 
 
-def prepare(database: Database, names: Names, *, only_quarantine: bool = False) -> None:
+def prepare(
+    database: Database,
+    names: Names,
+    *,
+    only_quarantine: bool = False,
+    outputs: Sequence[Output] = (),
+) -> None:
     """
     Make our tables and the view, or bring them up to date; do nothing if they are.
 
     :param only_quarantine: whether the quarantine table alone is needed.
+    :param outputs: of the Action, each with a column of its own in results and history. Such columns
+        are added when an Action with outputs is asked for the first time.
     :raises ConfigurationError: they cannot be made, are of a newer version, or a table of one of
         these names is none of ours.
     """
     wanted = [(QUARANTINE, names.quarantine)]
     if not only_quarantine:
         # The history first: an older result table hands its answers over.
-        wanted = [(HISTORY, names.history), (RESULTS, names.results), *wanted, (RUNS, names.runs)]
+        wanted = [
+            (HISTORY.with_outputs(outputs), names.history),
+            (RESULTS.with_outputs(outputs), names.results),
+            *wanted,
+            (RUNS, names.runs),
+        ]
     if all(_is_current(database, table, name) for table, name in wanted):
         return
     database.prepare_to_write()
@@ -86,13 +101,20 @@ def prepare(database: Database, names: Names, *, only_quarantine: bool = False) 
             for table, name in wanted:
                 migration.bring_up_to_date(table, name)
             if not only_quarantine:
-                create_latest(cursor, database, names.results, names.latest)
+                there = database.columns_in(cursor, names.results)
+                create_latest(cursor, database, names.results, names.latest, _outputs_in(there))
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} (connection '{database.label}')") from None
     except FaceIdError as error:
         # Another process may have made them at this very moment: what counts is that they are there.
         if not all(_is_current(database, table, name) for table, name in wanted):
             raise ConfigurationError(str(error)) from None
+
+
+def _outputs_in(columns: Collection[str]) -> list[str]:
+    """Return the output columns of any Action that a table has."""
+    listed = [output.column for action in ACTIONS.values() for output in action.outputs]
+    return [column for column in dict.fromkeys(listed) if column in columns]
 
 
 def _is_current(database: Database, table: Table, name: str) -> bool:
@@ -148,11 +170,17 @@ class _Migration:
         :raises ConfigurationError: it is none of ours.
         """
         there = self._database.columns_in(self._cursor, name)
+        base = _TABLES[table.name]
         if not there:
             self._create(table, name, self._declared(table))
-        elif not table.columns.keys() <= there:
-            self._check_version_1(table, name, there)
-            self._upgrade(table, name)
+        else:
+            if not base.columns.keys() <= there:
+                self._check_version_1(base, name, there)
+                self._upgrade(base, name)
+            for column in sorted(table.columns.keys() - base.columns.keys() - there):
+                self._alter(
+                    name, f"ADD COLUMN {self._quote(column)} {self._declared(table)[column]}"
+                )
         self._record_version(name)
 
     def _check_version_1(self, table: Table, name: str, there: set[str]) -> None:
@@ -302,6 +330,8 @@ class _Migration:
     def _run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
         self._cursor.execute(sql, tuple(parameters))
 
+
+_TABLES = {table.name: table for table in (RESULTS, HISTORY, QUARANTINE, RUNS)}
 
 _CHANGES: dict[str, Callable[[_Migration, str], None]] = {
     RESULTS.name: _Migration.change_results,

@@ -148,6 +148,7 @@ class WriteBuffer:
             "answered_at": utc_text(moment),
             "verified_date": beijing_date(moment).isoformat(),
             "answer_id": verdict.request_id or utc_text(moment),
+            **verdict.outputs,
         }
         self._results.append(row | facts)
 

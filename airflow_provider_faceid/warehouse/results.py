@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import __version__
+from ..api.actions import ACTIONS
 from ..api.codes import Outcome
 from ..clock import Clock, utc_seconds, utc_text
 from ..exceptions import ConfigurationError, WarehouseError
@@ -73,6 +74,8 @@ class ResultsRepository:
         self.context = context
         self.names = names or Names()
         self._clock, self.valid_for = clock, valid_for
+        action = ACTIONS.get(context.action)
+        self.outputs = action.outputs if action is not None else ()
         self.buffer = WriteBuffer(context, clock)
 
     def open(self) -> None:
@@ -83,7 +86,7 @@ class ResultsRepository:
             row says of its run.
         """
         self._check_encoding()
-        prepare(self.database, self.names)
+        prepare(self.database, self.names, outputs=self.outputs)
 
     def open_quarantine(self) -> None:
         """Do the same with the one table a validation writes."""
@@ -264,9 +267,21 @@ class ResultsRepository:
                 self._delete(cursor, names.quarantine, called, "stage", stage)
             insert(cursor, self.database, QUARANTINE, names.quarantine, bad)
             self._delete(cursor, names.results, refused)
-            insert(cursor, self.database, HISTORY, names.history, final, replaces="")
             insert(
-                cursor, self.database, RESULTS, names.results, answers, replaces=self._replaces()
+                cursor,
+                self.database,
+                HISTORY.with_outputs(self.outputs),
+                names.history,
+                final,
+                replaces="",
+            )
+            insert(
+                cursor,
+                self.database,
+                RESULTS.with_outputs(self.outputs),
+                names.results,
+                answers,
+                replaces=self._replaces(),
             )
 
     def _write_row_by_row(

@@ -7,9 +7,10 @@ key, and the view of latest verdicts, the same on each database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from ..api.action import Output
 from .database import DUCKDB, SQLITE, Database
 
 KEYS_AT_ONCE = 200
@@ -36,6 +37,11 @@ class Table:
     name: str
     key: tuple[str, ...]
     columns: dict[str, Column]
+
+    def with_outputs(self, outputs: Iterable[Output]) -> Table:
+        """Return the same table with a column for each output of an Action."""
+        more = {out.column: Column(out.type, out.meaning) for out in outputs}
+        return replace(self, columns={**self.columns, **more})
 
 
 def _table(name: str, key: str, text: str) -> Table:
@@ -332,7 +338,9 @@ LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_be
 """Columns of ``faceid_latest``."""
 
 
-def create_latest(cursor: Any, database: Database, results: str, name: str) -> None:
+def create_latest(
+    cursor: Any, database: Database, results: str, name: str, outputs: Iterable[str] = ()
+) -> None:
     """
     Make the view of latest verdicts, in a transaction of the caller's.
 
@@ -340,9 +348,10 @@ def create_latest(cursor: Any, database: Database, results: str, name: str) -> N
 
     :param results: name of the result table.
     :param name: name of the view; one that is there is replaced.
+    :param outputs: columns of outputs that the result table has.
     """
     dialect = database.dialect
-    columns = ", ".join(LATEST_COLUMNS)
+    columns = ", ".join([*LATEST_COLUMNS, *map(dialect.quote, outputs)])
     cursor.execute(f"DROP VIEW IF EXISTS {dialect.quote_table(name)}", ())
     cursor.execute(
         f"CREATE VIEW {dialect.quote_table(name)} AS SELECT {columns} FROM ("

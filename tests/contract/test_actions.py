@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.api.actions import ACTIONS, DEFAULT_HOST, Kind
+from airflow_provider_faceid.api.action import DEFAULT_HOST
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.fields import ID_CARD, NAME, OBJECT, PHOTO
 from airflow_provider_faceid.api.verdict import DEFAULT_THRESHOLD, MAX_SIMILARITY
 
 PAGES = {
@@ -66,7 +68,7 @@ def test_fields_and_which_are_required(action, page):
 
 
 def test_objects_are_what_the_page_does_not_call_a_string(action, page):
-    assert [f.name for f in action.fields if f.kind is Kind.OBJECT] == [
+    assert [f.name for f in action.fields if f.type is OBJECT] == [
         name for name, _, type_ in parameters(page) if type_ != "String"
     ]
 
@@ -84,12 +86,13 @@ def test_threshold_and_range_are_the_ones_the_page_names():
 
 
 @pytest.mark.parametrize(
-    ("kind", "field"),
-    [(Kind.ID_CARD, "IdCard"), (Kind.NAME, "Name"), (Kind.OBJECT, "Encryption")],
+    ("type_", "field"),
+    [(ID_CARD, "IdCard"), (NAME, "Name"), (OBJECT, "Encryption")],
+    ids=["id_card", "name", "object"],
 )
-def test_a_field_is_found_by_what_it_holds(action, kind, field):
-    assert action.field_of(kind).name == field
+def test_a_field_is_found_by_what_it_holds(action, type_, field):
+    assert action.field_of(type_).name == field
 
 
 def test_only_the_action_that_compares_faces_takes_a_photo(action):
-    assert (action.field_of(Kind.PHOTO) is not None) is action.compares_faces
+    assert (action.field_of(PHOTO) is not None) is action.compares_faces

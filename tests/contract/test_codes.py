@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_faceid.api import actions
 from airflow_provider_faceid.api import codes as outcomes
+from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import (
     COMMON,
     NO_ANSWER,
-    RESULTS,
     UNKNOWN_CODE,
     Charged,
     Outcome,
     Step,
-    look_up,
 )
 from airflow_provider_faceid.api.messages import read_reply
 from airflow_provider_faceid.api.verdict import judge
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 DATA = Path(__file__).with_name("data")
 PAGES = {
@@ -33,7 +37,7 @@ CHARGED_CODES = {
     "FailedOperation.CompareLowSimilarity",
     "FailedOperation.IdNameMisMatch",
 }
-ROWS = [row for table in (*RESULTS.values(), COMMON) for row in table.values()]
+ROWS = [row for table in (*OWN_CODES.values(), COMMON) for row in table.values()]
 
 
 def numbered_results(page):
@@ -52,7 +56,7 @@ def codes_on(page):
 
 def codes_without_a_row(action, page):
     """Return the codes of a page that have no row of their own; a family's row is not enough."""
-    return {code for code in codes_on(page) if look_up(action, code).code != code}
+    return {code for code in codes_on(page) if code_row(action, code).code != code}
 
 
 def samples_on(page):
@@ -102,7 +106,7 @@ def test_every_common_code_has_a_row_of_its_own(code):
 @pytest.mark.parametrize("action", PAGES)
 def test_charged_is_what_the_pages_charge(action):
     codes = codes_on(PAGES[action])
-    charged = {code for code in codes if look_up(action, code).charged is Charged.YES}
+    charged = {code for code in codes if code_row(action, code).charged is Charged.YES}
     assert charged == codes & CHARGED_CODES
 
 
@@ -116,7 +120,7 @@ def test_every_charged_code_stands_on_a_page():
 def test_what_the_page_calls_free_is_free():
     free = numbered_results(PAGES["IdCardVerification"])
     assert free == {"-2", "-3", "-4", "-5", "-6", "-7"}
-    assert {look_up("IdCardVerification", code).charged for code in free} == {Charged.NO}
+    assert {code_row("IdCardVerification", code).charged for code in free} == {Charged.NO}
 
 
 def test_nothing_common_is_charged():
@@ -176,13 +180,14 @@ def test_a_person_matches_by_two_codes_only():
     assert [row.code for row in ROWS if row.outcome is Outcome.MATCH] == ["0", "Success"]
 
 
-@pytest.mark.parametrize("action", RESULTS)
+@pytest.mark.parametrize("action", OWN_CODES)
 def test_no_code_of_an_action_is_also_a_common_one(action):
-    assert RESULTS[action].keys() & COMMON.keys() == set()
+    assert OWN_CODES[action].keys() & COMMON.keys() == set()
 
 
 def test_every_code_is_written_once():
-    source = Path(outcomes.__file__).read_text("utf-8")
+    files = [Path(outcomes.__file__), *Path(actions.__file__).parent.glob("*.py")]
+    source = "\n".join(file.read_text("utf-8") for file in files)
     words = "|".join(Outcome)
     written = Counter(
         re.findall(rf"^(\S+) +(?:{words}) +(?:yes|no|unknown) ", source, re.MULTILINE)
@@ -190,12 +195,18 @@ def test_every_code_is_written_once():
     assert written == Counter(row.code for row in ROWS)
 
 
-@pytest.mark.parametrize("action", [*PAGES, "SomeOtherAction"])
+@pytest.mark.parametrize("code", ["", "0", "-8", "Success", "Invented", "FailedOperation.Invented"])
+def test_a_code_of_an_unlisted_action_is_not_judged(code):
+    row = code_row("SomeOtherAction", code)
+    assert (row.outcome, row.step, row.charged.flag) == (Outcome.UNJUDGED, Step.RECORD, None)
+
+
+@pytest.mark.parametrize("action", PAGES)
 @pytest.mark.parametrize(
     "code", ["", "1", "-8", "Invented", "Invented.Code", "FailedOperation.Invented", "success"]
 )
 def test_an_unknown_code_is_an_error_on_record_whose_charge_is_unknown(action, code):
-    row = look_up(action, code)
+    row = code_row(action, code)
     assert row is UNKNOWN_CODE
     assert (row.outcome, row.step, row.charged.flag) == (Outcome.ERROR, Step.RECORD, None)
 
@@ -217,12 +228,12 @@ def test_an_unknown_code_is_an_error_on_record_whose_charge_is_unknown(action, c
     ],
 )
 def test_an_unlisted_member_is_read_as_its_family(action, family):
-    assert look_up(action, f"{family}.Invented") is COMMON[family]
+    assert code_row(action, f"{family}.Invented") is COMMON[family]
 
 
 def test_failed_operation_is_no_family():
-    assert look_up("ImageRecognitionV2", "FailedOperation") is COMMON["FailedOperation"]
-    assert look_up("ImageRecognitionV2", "FailedOperation.Invented") is UNKNOWN_CODE
+    assert code_row("ImageRecognitionV2", "FailedOperation") is COMMON["FailedOperation"]
+    assert code_row("ImageRecognitionV2", "FailedOperation.Invented") is UNKNOWN_CODE
 
 
 @pytest.mark.parametrize(
@@ -232,17 +243,17 @@ def test_failed_operation_is_no_family():
         ("IdCardVerification", "InternalError.CompareLowSimilarity", Outcome.UNAVAILABLE),
         ("ImageRecognitionV2", "0", Outcome.ERROR),
         ("IdCardVerification", "Success", Outcome.ERROR),
-        ("SomeOtherAction", "0", Outcome.ERROR),
-        ("SomeOtherAction", "Success", Outcome.ERROR),
+        ("SomeOtherAction", "0", Outcome.UNJUDGED),
+        ("SomeOtherAction", "Success", Outcome.UNJUDGED),
     ],
 )
 def test_a_code_of_one_action_says_nothing_about_another(action, code, outcome):
-    assert look_up(action, code).outcome is outcome
+    assert code_row(action, code).outcome is outcome
 
 
 @pytest.mark.parametrize("status", [200, 204, 418, 500, 504, 520, 599])
 def test_a_status_that_may_hide_a_processed_call_is_no_answer(status):
-    row = look_up("IdCardVerification", f"http:{status}")
+    row = code_row("IdCardVerification", f"http:{status}")
     assert row is NO_ANSWER
     assert (row.outcome, row.step, row.charged.flag) == (Outcome.UNCERTAIN, Step.HOLD, None)
 

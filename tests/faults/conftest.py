@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_seconds
 from airflow_provider_faceid.exceptions import BudgetError
 from airflow_provider_faceid.simulator.account.account import QuotaWindows

@@ -9,7 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import People, Person, expects
 
@@ -137,4 +138,4 @@ def _with_comment(picture: bytes, text: bytes) -> bytes:
 
 
 def _stops_a_run(person: Person) -> bool:
-    return any(look_up(a, code).step is Step.FATAL for a, code in expects(person).items())
+    return any(code_row(a, code).step is Step.FATAL for a, code in expects(person).items())

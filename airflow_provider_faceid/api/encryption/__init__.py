@@ -39,15 +39,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...exceptions import ConfigurationError, InvalidInputError
-from ..actions import ACTIONS, Kind
+from ..actions import ACTIONS
 from .ciphers import KNOWN, SUITES, Algorithm
 from .data_keys import DataKey, Wrapped
 
-_KINDS = frozenset({Kind.ID_CARD, Kind.NAME})
-ENCRYPTABLE = tuple(
-    dict.fromkeys(f.name for action in ACTIONS.values() for f in action.fields if f.kind in _KINDS)
-)
-"""Fields that may be encrypted, of any Action; photos may not."""
+
+def encryptable() -> tuple[str, ...]:
+    """Return the fields that may be encrypted, of any Action; photos may not."""
+    return tuple(dict.fromkeys(n for action in ACTIONS.values() for n in action.encryptable))
+
 
 MAX_AGE_S = 600.0
 """Seconds one key serves at most."""
@@ -189,18 +189,21 @@ class KmsEncrypter:
 
 
 def encrypt_request(
-    encrypter: Encrypter | KmsEncrypter, params: Mapping[str, object]
+    encrypter: Encrypter | KmsEncrypter, action: str, params: Mapping[str, object]
 ) -> Mapping[str, object]:
     """
-    Return the fields of a request with number and name encrypted.
+    Return the fields of a request with those encrypted that may be.
 
-    A field goes by its name, whatever the Action: one that does not take it encrypted refuses it
-    at no charge, whereas a person who was sent in the clear cannot be called back. A request that
-    has a field ``Encryption`` already is left alone.
+    The fields of an Action that is not listed go by their names: an Action that does not take one
+    encrypted refuses it at no charge, whereas a person who was sent in the clear cannot be called
+    back. A request that has a field ``Encryption`` already is left alone.
 
+    :param action: the API Action.
     :raises InvalidInputError: a field is no text.
     """
-    fields = {name: _text(name, params[name]) for name in ENCRYPTABLE if _given(params, name)}
+    known = ACTIONS.get(action)
+    may_be = known.encryptable if known is not None else encryptable()
+    fields = {name: _text(name, params[name]) for name in may_be if _given(params, name)}
     if not fields or _given(params, "Encryption"):
         return params
     encrypted = encrypter.encrypt(fields)

@@ -193,7 +193,7 @@ class Sts:
         where = f"{request.provider}: {self.host}"
         if reply.code:
             code, request_id = reply.code, reply.request_id
-            if look_up(action, code).outcome in _MAY_PASS:
+            if look_up({}, code).outcome in _MAY_PASS:
                 text = f"{where} cannot answer {action} now"
                 raise UnavailableError(text, code=code, request_id=request_id)
             advice = _ADVICE.get(code.partition(".")[0], "Check the STS endpoint")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ...api.actions import MAX_PHOTO_BASE64
+from ...api.photo import MAX_PHOTO_BASE64
 from .. import validation
 from ..api import ERRORS
 

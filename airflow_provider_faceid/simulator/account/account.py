@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
-from ...api.actions import ACTIONS, IdentityLimits
+from ...api.action import PER_DAY, PER_MINUTE, IdentityLimits
+from ...api.actions import ACTIONS
 from ...clock import (
     SECONDS_PER_DAY,
     SECONDS_PER_HOUR,
@@ -51,9 +52,6 @@ class VirtualClock(OffsetClock):
 
 
 BEIJING_UTC_H = 8
-
-PER_DAY, PER_MINUTE = "_per_day", "_per_minute"
-"""Endings of the names in :class:`IdentityLimits`; the kind of a field comes before them."""
 
 
 def documented_quotas() -> dict[str, int]:
@@ -139,7 +137,7 @@ class IdentityCounter:
         """
         Count a call about some values; return whether one is over a limit of the Action.
 
-        :param values: by kind of field, such as ``id_card``.
+        :param values: by column of the field, such as ``id_card``.
         :param at: arrival in seconds since 1970.
         """
         if action not in self.limits:
@@ -151,7 +149,7 @@ class IdentityCounter:
         over = False
         for (name, value), window in self._limited(action, values):
             count = self._count(action, name, windows[window], value)
-            over |= count > getattr(self.limits[action], name)
+            over |= count > self.limits[action].get(name, 0)
         return over
 
     def take_back(self, action: str, values: Mapping[str, str]) -> None:
@@ -168,10 +166,11 @@ class IdentityCounter:
         self, action: str, values: Mapping[str, str]
     ) -> Iterator[tuple[tuple[str, str], str]]:
         """Yield the name of each limit with the value it counts, and the window it counts in."""
-        for kind, value in values.items():
+        limits = self.limits.get(action, IdentityLimits())
+        for column, value in values.items():
             for window in (PER_DAY, PER_MINUTE):
-                if getattr(self.limits.get(action), kind + window, 0):
-                    yield (kind + window, value), window
+                if limits.get(column + window):
+                    yield (column + window, value), window
 
     def _count(self, action: str, limit: str, window: int, value: str) -> int:
         """Count a value in the newest window, the only one kept; late calls count there, too."""

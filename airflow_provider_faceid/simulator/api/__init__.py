@@ -11,8 +11,8 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ...api.actions import ACTIONS
-from ...api.codes import RESULTS, Charged, Outcome, look_up
+from ...api.actions import ACTIONS, code_row
+from ...api.codes import Charged, Outcome
 from ..people import FIXED_SIMILARITY
 
 LANGUAGES = ("en-US", "zh-CN")
@@ -250,7 +250,7 @@ def description_of(action: str, result: str, language: str) -> str:
 
 
 def _meaning(action: str, code: str) -> str:
-    return f"{look_up(action, code).meaning.capitalize()}."
+    return f"{code_row(action, code).meaning.capitalize()}."
 
 
 ERRORS = frozenset(
@@ -283,7 +283,7 @@ class Answer:
     @property
     def charged(self) -> bool:
         """Return whether the call is billed, as the outcome table says."""
-        return look_up(self.action, self.result).charged is Charged.YES
+        return code_row(self.action, self.result).charged is Charged.YES
 
     def response(self, language: str) -> dict[str, object]:
         """Return the ``Response`` object without its RequestId."""
@@ -342,12 +342,12 @@ def force(
     :param fields: further fields of ``Response``; None leaves out a usual one.
     :param envelope: ``result`` or ``error``; None for what the outcome table says of the code.
     """
-    listed = code in RESULTS[action] and code not in ERRORS
+    listed = code in ACTIONS[action].results and code not in ERRORS
     if envelope == "error" or (envelope is None and not listed):
         return Refusal(code, _NO_VALUES)
     usual: dict[str, object] = {}
     if ACTIONS[action].compares_faces:
-        matches = look_up(action, code).outcome is Outcome.MATCH
+        matches = code_row(action, code).outcome is Outcome.MATCH
         usual = {"Sim": FIXED_SIMILARITY if matches else 0.0, "Extra": ""}
     given = usual | dict(fields)
     return Answer(action, code, {name: value for name, value in given.items() if value is not None})

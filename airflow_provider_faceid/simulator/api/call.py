@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from ...api import signing
-from ...api.actions import Action, Kind
+from ...api.action import Action
+from ...api.fields import TEXT
 from ..account import LIKELIEST, AccountStatus, Assumptions
 from . import Refusal
 from .encryption import Keys, decrypt
@@ -222,9 +223,6 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 Parameters = Mapping[str, object]
 
-_TYPES: dict[Kind, type] = {Kind.OBJECT: dict}
-"""JSON type of a kind of field, where it is not text."""
-
 
 def read(call: Call) -> Parameters | Refusal:
     """Return the parameters of a call; a JSON null counts as absent."""
@@ -261,9 +259,9 @@ def refuse(
                 return Refusal("MissingParameter", (name,))
             continue
         value = parameters[name]
-        if not isinstance(value, _TYPES.get(field.kind, str)):
+        if not isinstance(value, field.type.json_type):
             return Refusal("InvalidParameter:type", (name,))
-        limited = field.kind is Kind.TEXT and field.max_length and assumptions.extra_limited
+        limited = field.type is TEXT and field.max_length and assumptions.extra_limited
         if limited and len(str(value)) > field.max_length:
             return Refusal("InvalidParameterValue", (name,))
     return None

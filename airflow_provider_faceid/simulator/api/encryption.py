@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ...api.encryption import ENCRYPTABLE, KMS_IV_LENGTH, sm2
+from ...api.encryption import KMS_IV_LENGTH, encryptable, sm2
 from ...api.encryption.ciphers import BLOCK_BITS, SM2_HEADER, SUITES, Algorithm
 from ...api.encryption.data_keys import DataKey
 from . import Refusal
@@ -156,7 +156,7 @@ def _read(given: Mapping[str, object]) -> Encryption | Refusal:
     algorithm = members.get("Algorithm", Algorithm.AES_256_CBC)
     if fields is None or tags is None:
         return Refusal("InvalidParameter:type", ("Encryption.EncryptList, Encryption.TagList",))
-    if not set(fields) <= set(ENCRYPTABLE):
+    if not set(fields) <= set(encryptable()):
         return Refusal("InvalidParameter.UnsupportEncryptField")
     if algorithm not in list(Algorithm):
         return Refusal("InvalidParameterValue", ("Encryption.Algorithm",))

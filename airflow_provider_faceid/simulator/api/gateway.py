@@ -18,7 +18,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ...api import signing
-from ...api.actions import ACTIONS, SERVICE, VERSION
+from ...api.action import SERVICE, VERSION
+from ...api.actions import ACTIONS
 from ...api.signing import JSON_TYPE
 from ..account import ACCOUNT_CODES, KEY_CODES
 from . import LANGUAGES, Refusal

@@ -19,8 +19,10 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from ...api import id_card
-from ...api.actions import ACTIONS, Field, Kind
-from ...api.codes import COMMON, RESULTS, Outcome, look_up
+from ...api.actions import ACTIONS, code_row
+from ...api.codes import COMMON, Outcome
+from ...api.fields import ID_CARD as ID_CARD_TYPE
+from ...api.fields import NAME, Field
 from ...api.name import MIDDLE_DOT
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
@@ -34,7 +36,7 @@ FIXED_SIMILARITY = 89.88
 
 def code_of(action: str, outcome: Outcome) -> str:
     """Return the first code of an Action with an outcome; empty if it has none."""
-    return next((row.code for row in RESULTS[action].values() if row.outcome is outcome), "")
+    return ACTIONS[action].code_of(outcome)
 
 
 class How(StrEnum):
@@ -70,8 +72,8 @@ class Persona:
         model = self.codes[ID_CARD]
         if action in self.codes or model in COMMON:
             return self.codes.get(action, model)
-        outcome = look_up(ID_CARD, model).outcome
-        if self.how is How.NAME and ACTIONS[action].field_of(Kind.NAME) is None:
+        outcome = code_row(ID_CARD, model).outcome
+        if self.how is How.NAME and ACTIONS[action].field_of(NAME) is None:
             outcome = Outcome.MATCH
         return code_of(action, outcome) or code_of(action, Outcome.MATCH)
 
@@ -224,18 +226,19 @@ class Person:
 
     def value(self, field: Field) -> str:
         """Return the value to send in a request field; a photo is in :class:`.photos.Gallery`."""
-        match field.kind:
-            case Kind.ID_CARD:
-                return self.id_card
-            case Kind.NAME:
-                return self.name
-        # Fields of other kinds hold invented text, the same for the same person and field.
-        chance = random.Random(f"{field.name} of {self.id_card}")  # noqa: S311 - fiction, not secrets
-        return f"{field.name} {chance.randrange(10**12):012}"
+        if field.type is ID_CARD_TYPE:
+            return self.id_card
+        if field.type is NAME or field.type.sample is None:
+            return self.name
+        return field.type.sample(self.chance(field.name))
+
+    def chance(self, name: str) -> random.Random:
+        """Return the chance an invented value comes from, the same for the same person and name."""
+        return random.Random(f"{name} of {self.id_card}")  # noqa: S311 - fiction, not secrets
 
     def registered(self, field: Field) -> tuple[str, ...]:
         """Return the values of a request field that the authority accepts."""
-        return self.known_as if field.kind is Kind.NAME else (self.value(field),)
+        return self.known_as if field.type is NAME else (self.value(field),)
 
 
 SAMPLES = (
@@ -267,7 +270,7 @@ class People:
 
     def find_by(self, field: Field, value: str) -> Person | None:
         """Return the person whose registered value of a request field this is."""
-        if field.kind is Kind.ID_CARD:
+        if field.type is ID_CARD_TYPE:
             return self.find(value)
         if field.name not in self._by_field:
             people = self._by_number.values()

@@ -10,25 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
 
 from ...api import id_card, name
-from ...api.actions import Action, Field, Kind
+from ...api.action import Action
 from ...api.codes import Outcome
+from ...api.fields import ID_CARD, NAME, OBJECT, PHOTO, Field
 from ...api.verdict import DEFAULT_THRESHOLD
 from ..account.account import Account
 from ..api import Answer, Refusal, say
 from ..api.call import Parameters
-from . import FACE, ID_CARD, SAMPLES, Person, code_of, photos
+from . import SAMPLES, Person, photos
 from .photos import Features
-
-INVALID_CODES: Mapping[str, Mapping[str, str]] = {
-    ID_CARD: {"IdCard": "-2", "Name": "-3"},
-    FACE: {"IdCard": "FailedOperation.IdFormatError", "Name": "FailedOperation.NameFormatError"},
-}
-"""Codes of malformed values, by Action and field; the first code with that outcome otherwise."""
-
-MISMATCH_CODES: Mapping[str, str] = {FACE: "FailedOperation.IdNameMisMatch"}
-"""Codes of values that do not belong together, by Action; the first such code otherwise."""
 
 LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
 
@@ -56,14 +50,22 @@ async def answer(
     if isinstance(person, str):
         code = person
     elif photo is None:
-        code = code_of(action.name, Outcome.MATCH)
+        code = action.code_of(Outcome.MATCH)
     else:
         sim = person.similarity
         if sim is None:
             sim = photos.similarity(photo, account.gallery.features(person))
         matches = sim >= DEFAULT_THRESHOLD
-        code = code_of(action.name, Outcome.MATCH) if matches else LOW_SIMILARITY
-    return _say(action, code, parameters, sim, assumptions.errors)
+        code = action.code_of(Outcome.MATCH) if matches else LOW_SIMILARITY
+    outputs = {} if isinstance(person, str) else _outputs(action, person, code)
+    return _say(action, code, parameters, sim, assumptions.errors, outputs=outputs)
+
+
+def _outputs(action: Action, person: Person, code: str) -> dict[str, object]:
+    """Return the outputs of a match: a sample of each, the same for the same person."""
+    if code != action.code_of(Outcome.MATCH):
+        return {}
+    return {out.name: person.chance(out.name).choice(out.samples) for out in action.outputs}
 
 
 def identify(account: Account, action: Action, parameters: Parameters, now: float) -> Person | str:
@@ -75,11 +77,10 @@ def identify(account: Account, action: Action, parameters: Parameters, now: floa
     values = {field: _value(field, parameters) for field in compared(action)}
     for field, value in reversed(values.items()):
         if not _valid(field, value):
-            own = INVALID_CODES.get(action.name, {}).get(field.name)
-            return own or code_of(action.name, Outcome.INVALID_INPUT)
-    limited = {field.kind.value: value for field, value in values.items()}
+            return field.invalid_code or action.code_of(Outcome.INVALID_INPUT)
+    limited = {field.column: value for field, value in values.items()}
     if account.identities.exceeded(action.name, limited, now):
-        return code_of(action.name, Outcome.LIMIT)
+        return action.code_of(Outcome.LIMIT)
     found = _find(account, action, values)
     free = isinstance(found, str) and not say(action.name, found).charged
     if free and not account.assumptions.free_calls_counted:
@@ -92,7 +93,7 @@ def compared(action: Action) -> list[Field]:
     return [
         field
         for field in action.fields
-        if field.required and field.identifies and field.kind not in {Kind.PHOTO, Kind.OBJECT}
+        if field.required and field.identifies and field.type not in {PHOTO, OBJECT}
     ]
 
 
@@ -100,17 +101,23 @@ def _find(account: Account, action: Action, values: Mapping[Field, str]) -> Pers
     (key, value), *others = values.items()
     person = account.people.find_by(key, value)
     if person is None:
-        return code_of(action.name, Outcome.NOT_FOUND)
+        return action.code_of(Outcome.NOT_FOUND)
     forced = account.forced_code(action.name, person)
     if forced is None and any(value not in person.registered(field) for field, value in others):
-        return MISMATCH_CODES.get(action.name) or code_of(action.name, Outcome.MISMATCH)
+        return action.code_of(Outcome.MISMATCH)
     return forced or person
 
 
 def _say(
-    action: Action, code: str, parameters: Parameters, sim: float | None, errors: Sequence[str]
+    action: Action,
+    code: str,
+    parameters: Parameters,
+    sim: float | None,
+    errors: Sequence[str],
+    *,
+    outputs: Mapping[str, object] = MappingProxyType({}),
 ) -> Answer | Refusal:
-    fields: dict[str, object] = {} if sim is None else {"Sim": sim}
+    fields: dict[str, object] = {**outputs, **({} if sim is None else {"Sim": sim})}
     if action.compares_faces:
         fields["Extra"] = parameters.get("Extra", "")
     return say(action.name, code, fields, errors)
@@ -120,7 +127,7 @@ async def _photo(
     action: Action, parameters: Parameters, max_base64: int
 ) -> Features | Refusal | str | None:
     """Return the features of the photo, the refusal or code of a bad one; None without a photo."""
-    field = action.field_of(Kind.PHOTO)
+    field = action.field_of(PHOTO)
     if field is None:
         return None
     text = str(parameters[field.name])
@@ -134,19 +141,18 @@ async def _photo(
 def _value(field: Field, parameters: Parameters) -> str:
     """Return a value as the authority reads it: a final x of a number counts as X."""
     text = str(parameters[field.name])
-    return text.upper() if field.kind is Kind.ID_CARD else text
+    return text.upper() if field.type is ID_CARD else text
 
 
 def _valid(field: Field, value: str) -> bool:
     """Return whether a value has the right form; the numbers of the pages' samples always have it."""
-    match field.kind:
-        case Kind.NAME:
-            return not name.broken_rule(value, _NOT_OURS)
-        case Kind.ID_CARD:
-            return value in _SAMPLE_NUMBERS or (
-                id_card.well_formed(value) and id_card.check_digit_fits(value)
-            )
-    return bool(value)
+    if field.type is NAME:
+        return not name.broken_rule(value, _NOT_OURS)
+    if field.type is ID_CARD:
+        return value in _SAMPLE_NUMBERS or (
+            id_card.well_formed(value) and id_card.check_digit_fits(value)
+        )
+    return field.rules is None or field.rules.first_broken(value, date.max) is None
 
 
 _NOT_OURS = frozenset({"name_missing_text"})

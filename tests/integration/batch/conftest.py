@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.api.actions import ACTIONS
-from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.actions import ACTIONS, code_row
+from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.batch.engine import Batch
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials, Settings
@@ -216,7 +216,7 @@ class Bench:
 
 def stops_a_run(person: Person) -> bool:
     """Say whether asking about a person answers as a broken account would."""
-    return any(look_up(a, code).step is Step.FATAL for a, code in person.persona.codes.items())
+    return any(code_row(a, code).step is Step.FATAL for a, code in person.persona.codes.items())
 
 
 @pytest.fixture(scope="session")

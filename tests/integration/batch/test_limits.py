@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text
 from airflow_provider_faceid.exceptions import OutageError, StateStoreError
 from airflow_provider_faceid.simulator import SimulatorServer

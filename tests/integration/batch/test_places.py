@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.api.id_card import Check, masked
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.clock import next_beijing_midnight, utc_text

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from airflow_provider_faceid.api import pseudonyms
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.batch import planner
 from airflow_provider_faceid.batch.plan import Disposition, RowDecision
 from airflow_provider_faceid.client.call import Attempt

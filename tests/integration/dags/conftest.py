@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person, expects
 from tests.support.patience import PATIENCE, UNHURRIED
@@ -156,4 +157,4 @@ def _fill(
 
 
 def _stops_a_run(person: Person) -> bool:
-    return any(look_up(a, code).step is Step.FATAL for a, code in expects(person).items())
+    return any(code_row(a, code).step is Step.FATAL for a, code in expects(person).items())

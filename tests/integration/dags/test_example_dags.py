@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
 from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAGS, PHOTOS
@@ -62,7 +63,7 @@ def test_every_row_is_in_the_place_the_service_says(story, dag, action):
         code = expects(story.people[key])[action]
         if action == ID_CARD and key in story.bad:
             assert bad[key] == story.bad[key]
-        elif look_up(action, code).step is Step.QUARANTINE:
+        elif code_row(action, code).step is Step.QUARANTINE:
             assert bad[key] == f"service:{code}"
         else:
             assert answered[key] == code

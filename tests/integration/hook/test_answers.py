@@ -6,7 +6,8 @@ from base64 import b64encode
 
 import pytest
 
-from airflow_provider_faceid.api.codes import Outcome, Step, look_up
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import Outcome, Step
 from airflow_provider_faceid.exceptions import (
     AccountError,
     FaceIdError,
@@ -57,7 +58,7 @@ def test_every_special_person_gets_the_outcome_of_the_table(
     hook, simulator, ledger, number, action
 ):
     special = PERSONAS[number]
-    expected = look_up(action, special.expects[action])
+    expected = code_row(action, special.expects[action])
     if expected.step is Step.FATAL:
         with pytest.raises(FatalError) as error:
             ask(hook, simulator, number, action)

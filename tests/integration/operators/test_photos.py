@@ -12,7 +12,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_faceid.api import photo
-from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
+from airflow_provider_faceid.api.photo import MAX_PHOTO_BASE64
 from airflow_provider_faceid.exceptions import (
     ConfigurationError,
     InvalidInputError,

@@ -7,12 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_faceid.api.actions import (
-    ID_CARD_VERIFICATION,
-    IMAGE_RECOGNITION_V2,
-    MAX_PHOTO_BASE64,
-)
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as IMAGE_RECOGNITION_V2
 from airflow_provider_faceid.api.fields import InputRules
+from airflow_provider_faceid.api.photo import MAX_PHOTO_BASE64
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.suites import default_suite
@@ -52,7 +50,12 @@ def test_bad_rows_are_found_by_key_and_rule(home, size):
     )
     suite = default_suite(ID_CARD_VERIFICATION, RULES)
     source = Source(home.open(), "people", "id")
-    found, counts = judged(source, Projection("the %s no", "姓名?"), suite, size)
+    found, counts = judged(
+        source,
+        Projection(ID_CARD_VERIFICATION, {"IdCard": "the %s no", "Name": "姓名?"}),
+        suite,
+        size,
+    )
     assert found == [
         ("3", "id_card_missing"),
         ("4", "id_card_missing"),
@@ -88,7 +91,12 @@ def test_photos_as_text_are_judged_as_the_batch_judges_them(home):
     }
     rows = [(key, NUMBER, NAME, photo) for key, photo in enumerate(photos)]
     home.table("people", ["id", "id_card", "name", "photo"], rows)
-    found, _ = photo_rules(home, Projection("id_card", "name", "photo"))
+    found, _ = photo_rules(
+        home,
+        Projection(
+            IMAGE_RECOGNITION_V2, {"IdCard": "id_card", "Name": "name", "ImageBase64": "photo"}
+        ),
+    )
     assert found == [(str(key), rule) for key, rule in enumerate(photos.values()) if rule]
 
 
@@ -109,7 +117,12 @@ def test_photos_as_bytes_are_judged_alike(home):
         "INSERT INTO people VALUES (?, ?, ?, ?)",
         [(key, NUMBER, NAME, photo) for key, photo in enumerate(photos)],
     )
-    found, _ = photo_rules(home, Projection("id_card", "name", "photo"))
+    found, _ = photo_rules(
+        home,
+        Projection(
+            IMAGE_RECOGNITION_V2, {"IdCard": "id_card", "Name": "name", "ImageBase64": "photo"}
+        ),
+    )
     assert found == [(str(key), rule) for key, rule in enumerate(photos.values()) if rule]
 
 
@@ -119,7 +132,11 @@ def test_photos_by_path_need_a_path(home):
         ["id", "id_card", "name", "p"],
         [(1, NUMBER, NAME, "s3://x"), (2, NUMBER, NAME, None), (3, NUMBER, NAME, "s3://y")],
     )
-    projection = Projection("id_card", "name", "p", photo_path=True)
+    projection = Projection(
+        IMAGE_RECOGNITION_V2,
+        {"IdCard": "id_card", "Name": "name", "ImageBase64": "p"},
+        photo_path=True,
+    )
     found, _ = photo_rules(home, projection)
     assert found == [("2", "photo_missing")]
     followed = replace(projection, read_photo={"s3://x": GIF, "s3://y": JPEG}.__getitem__)
@@ -141,7 +158,15 @@ def test_a_page_holds_no_photo(home):
     photo = base64.b64encode(JPEG).decode()
     home.table("people", ["id", "id_card", "name", "photo"], [(1, NUMBER, NAME, photo)])
     source = Source(home.open(), "people", "id")
-    (page,) = pages(source, Projection("id_card", "name", "photo", others=["id"]), 10)
+    (page,) = pages(
+        source,
+        Projection(
+            IMAGE_RECOGNITION_V2,
+            {"IdCard": "id_card", "Name": "name", "ImageBase64": "photo"},
+            others=["id"],
+        ),
+        10,
+    )
     frame = page.frame
     assert set(frame.columns) == {
         *("id_card", "name", "photo", "photo_length", "photo_head", "id", KEY)
@@ -157,7 +182,12 @@ def test_large_keys_and_text_keys_stay_what_they_are(home):
     suite = default_suite(ID_CARD_VERIFICATION, RULES)
     for key, expected in (("id", "9007199254740993"), ("code", "007")):
         source = Source(home.open(), "people", key)
-        found, _ = judged(source, Projection("id_card", "name"), suite, 10)
+        found, _ = judged(
+            source,
+            Projection(ID_CARD_VERIFICATION, {"IdCard": "id_card", "Name": "name"}),
+            suite,
+            10,
+        )
         assert found == [(expected, "id_card_missing")]
 
 
@@ -165,5 +195,10 @@ def test_numbers_in_a_number_column_are_not_text(home):
     home.run("CREATE TABLE people (id INTEGER, id_card BIGINT, name TEXT)")
     home.run("INSERT INTO people VALUES (?, ?, ?)", [(1, 110105194912310021, NAME)])
     suite = default_suite(ID_CARD_VERIFICATION, RULES)
-    found, _ = judged(Source(home.open(), "people", "id"), Projection("id_card", "name"), suite, 9)
+    found, _ = judged(
+        Source(home.open(), "people", "id"),
+        Projection(ID_CARD_VERIFICATION, {"IdCard": "id_card", "Name": "name"}),
+        suite,
+        9,
+    )
     assert found == [("1", "id_card_not_text")]

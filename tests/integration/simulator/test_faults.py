@@ -14,7 +14,7 @@ from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
 import pytest
 
 from airflow_provider_faceid.api import signing
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import (

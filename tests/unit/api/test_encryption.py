@@ -155,8 +155,9 @@ def test_nobody_is_printed(encrypter):
         ({"ImageBase64": b"/9j/", "IdCard": ""}, ["IdCard"]),
     ],
 )
-def test_number_and_name_of_a_request_are_encrypted_and_nothing_else(params, listed):
-    sent = encrypt_request(Encrypter(AES), params)
+@pytest.mark.parametrize("action", ["IdCardVerification", "SomeOtherAction"])
+def test_number_and_name_of_a_request_are_encrypted_and_nothing_else(action, params, listed):
+    sent = encrypt_request(Encrypter(AES), action, params)
     assert sent["Encryption"]["EncryptList"] == listed
     assert all(sent[name] != params[name] for name in listed)
     rest = params.keys() - {*listed, "Encryption"}
@@ -167,13 +168,13 @@ def test_number_and_name_of_a_request_are_encrypted_and_nothing_else(params, lis
     "params", [{}, {"BizToken": "b", "Name": None}, {**PERSON, "Encryption": {"Iv": "mine"}}]
 )
 def test_a_request_about_nobody_or_encrypted_before_is_left_alone(params):
-    assert encrypt_request(Encrypter(AES), params) is params
+    assert encrypt_request(Encrypter(AES), "IdCardVerification", params) is params
 
 
 @pytest.mark.parametrize("value", [440_305_199_505_132_561, b"440305", ["韦小宝"]])
 def test_what_is_no_text_is_refused_and_not_shown(value):
     with pytest.raises(InvalidInputError) as caught:
-        encrypt_request(Encrypter(AES), {**PERSON, "IdCard": value})
+        encrypt_request(Encrypter(AES), "IdCardVerification", {**PERSON, "IdCard": value})
     assert str(caught.value) == "IdCard is no text and cannot be encrypted [rule not_text]"
 
 

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 
 from airflow_provider_faceid.api import id_card
-from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2
-from airflow_provider_faceid.api.fields import FIELDS, OPTIONAL, InputRules, skipped_rules
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as IMAGE_RECOGNITION_V2
+from airflow_provider_faceid.api.fields import FIELD_OF_RULE, OPTIONAL, InputRules, skipped_rules
 from airflow_provider_faceid.api.id_card import Check
 from airflow_provider_faceid.api.messages import Pieces
 from airflow_provider_faceid.exceptions import ConfigurationError, InvalidInputError
@@ -25,7 +26,7 @@ def refused(action, values, rules=STRICT):
 
 
 def request_fields(action, values, rules):
-    return rules.request_fields(action, values)
+    return rules.request_fields(action.fields, values)
 
 
 def checked(head):
@@ -34,7 +35,8 @@ def checked(head):
 
 
 def test_no_rule_stands_twice():
-    names = [rule.name for field in FIELDS.values() for rule in field.rules]
+    fields = dict.fromkeys(FIELD_OF_RULE.values())
+    names = [rule.name for field in fields for rule in field.rules]
     assert len(set(names)) == len(names)
 
 

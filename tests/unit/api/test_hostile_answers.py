@@ -13,18 +13,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.api.codes import COMMON, RESULTS, UNKNOWN_CODE, look_up
+from airflow_provider_faceid.api.actions import ACTIONS, code_row
+from airflow_provider_faceid.api.codes import COMMON, UNKNOWN_CODE
 from airflow_provider_faceid.api.messages import (
-    MALFORMED,
     MAX_ANSWER,
     MAX_DEPTH,
     MAX_DESCRIPTION,
-    on_one_line,
     read_reply,
     unpack,
 )
+from airflow_provider_faceid.api.redaction import MALFORMED, on_one_line
 from airflow_provider_faceid.api.verdict import Verdict, judge
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 ANSWER = b'{"Response": {"Result": "0", "RequestId": "r-1"}}'
@@ -289,20 +293,20 @@ def test_an_error_that_says_match_is_no_match(action, code, result):
 
 
 def test_every_code_of_the_tables_is_a_code():
-    for action, rows in RESULTS.items():
+    for action, rows in OWN_CODES.items():
         for code in (*rows, *(code for code in COMMON if not code.startswith("http:"))):
             assert ask(answer(Result=code, Sim=99.5), action).code == code
 
 
 def test_no_code_is_called_malformed():
-    assert all(look_up(action, MALFORMED) is UNKNOWN_CODE for action in RESULTS)
+    assert all(code_row(action, MALFORMED) is UNKNOWN_CODE for action in OWN_CODES)
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-TEXTS = st.sampled_from([*RESULTS[ID_CARD], *RESULTS[FACE], *COMMON]) | st.text()
+TEXTS = st.sampled_from([*OWN_CODES[ID_CARD], *OWN_CODES[FACE], *COMMON]) | st.text()
 ENVELOPE = st.fixed_dictionaries(
     {},
     optional={

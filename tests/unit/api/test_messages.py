@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.api.codes import NO_ANSWER, UNKNOWN_CODE, look_up
-from airflow_provider_faceid.api.messages import Pieces, Reply, build_body, read_reply, strike_out
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import NO_ANSWER, UNKNOWN_CODE
+from airflow_provider_faceid.api.messages import Pieces, Reply, build_body, read_reply
+from airflow_provider_faceid.api.redaction import strike_out
 from airflow_provider_faceid.exceptions import UncertainError
 
 ACTION = "IdCardVerification"
@@ -139,11 +141,11 @@ class TestReadReply:
     )
     def test_a_result_that_is_no_text_is_an_unknown_code(self, result):
         reply = read_reply(ACTION, 200, answer(Result=result))
-        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+        assert code_row(ACTION, reply.code) is UNKNOWN_CODE
 
     def test_an_answer_without_result_and_error_is_an_unknown_code(self):
         reply = read_reply(ACTION, 200, answer())
-        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+        assert code_row(ACTION, reply.code) is UNKNOWN_CODE
         assert reply.request_id == REQUEST_ID
 
     @pytest.mark.parametrize(
@@ -153,12 +155,12 @@ class TestReadReply:
     )
     def test_an_error_without_a_code_is_an_unknown_code(self, response):
         reply = read_reply(ACTION, 200, answer(**response))
-        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+        assert code_row(ACTION, reply.code) is UNKNOWN_CODE
 
     @pytest.mark.parametrize("error", ["fault", 1, True, ["fault"]])
     def test_an_error_that_is_no_object_is_an_unknown_code(self, error):
         reply = read_reply(ACTION, 200, answer(Error=error))
-        assert look_up(ACTION, reply.code) is UNKNOWN_CODE
+        assert code_row(ACTION, reply.code) is UNKNOWN_CODE
 
     @pytest.mark.parametrize(
         "body",
@@ -228,7 +230,7 @@ class TestReadReply:
         assert reply.code == f"http:{status}"
         assert reply.description == f"HTTP {status} from a gateway"
         assert reply.request_id == ""
-        assert look_up(ACTION, reply.code) is not NO_ANSWER
+        assert code_row(ACTION, reply.code) is not NO_ANSWER
 
     @pytest.mark.parametrize(
         ("status", "proof"),

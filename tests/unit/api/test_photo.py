@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from airflow_provider_faceid.api import photo
-from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
+from airflow_provider_faceid.api.photo import MAX_PHOTO_BASE64
 from airflow_provider_faceid.exceptions import InvalidInputError
 
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from airflow_provider_faceid.api.actions import ACTIONS, ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
 from airflow_provider_faceid.api.pseudonyms import (
     identifying_values,
     identity_columns,

@@ -122,7 +122,7 @@ def test_an_action_that_compares_no_faces_has_no_similarity():
 @pytest.mark.parametrize("code", ["0", "Success"])
 def test_an_unknown_action_never_matches(code):
     verdict = judge(Reply("SomeOtherAction", code, fields={"Sim": 99.0}))
-    assert verdict.outcome is Outcome.ERROR
+    assert verdict.outcome is Outcome.UNJUDGED
     assert verdict.charged is None
     assert not verdict.is_match
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
 from airflow_provider_faceid.batch import ledger_client as module
 from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.batch.ledger_client import LedgerClient

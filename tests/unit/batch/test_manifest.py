@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.api.codes import ID_CARD_RESULTS, Outcome
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.batch.manifest import Manifest
@@ -34,7 +35,7 @@ def test_money_is_counted_from_verdicts():
     for code in ("0", "-1", "-5", "99"):
         manifest.add_verdict(judge(Reply("IdCardVerification", code)))
     assert (manifest.calls, manifest.charged, manifest.charge_unknown) == (4, 2, 1)
-    assert ID_CARD_RESULTS["-1"].charged.flag is True
+    assert ACTIONS["IdCardVerification"].results["-1"].charged.flag is True
 
 
 def test_what_a_gateway_refused_may_be_billed_and_is_counted():

@@ -9,7 +9,8 @@ from email.utils import formatdate
 
 import pytest
 
-from airflow_provider_faceid.api.codes import COMMON, RESULTS, Outcome, Step, look_up
+from airflow_provider_faceid.api.actions import ACTIONS, code_row
+from airflow_provider_faceid.api.codes import COMMON, Outcome, Step
 from airflow_provider_faceid.api.messages import read_reply
 from airflow_provider_faceid.client.call import (
     GetCredentials,
@@ -42,6 +43,10 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 PERSON = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
@@ -343,7 +348,7 @@ def test_a_wrong_configuration_is_never_repeated(drive):
     assert driver.sent == 1
 
 
-CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
+CODES = {**COMMON, **{code: row for rows in OWN_CODES.values() for code, row in rows.items()}}
 ERRORS = {
     Outcome.CREDENTIALS: CredentialsError,
     Outcome.ACCOUNT: AccountError,
@@ -369,7 +374,7 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
 
 @pytest.mark.parametrize("code", [code for code, row in CODES.items() if row.step is Step.RETRY])
 def test_a_code_to_retry_is_retried(drive, code):
-    action = next((name for name, rows in RESULTS.items() if code in rows), ID_CARD)
+    action = next((name for name, rows in OWN_CODES.items() if code in rows), ID_CARD)
     driver = drive(refused(code), *[refused(code)] * 99, action=action)
     with pytest.raises(RetryError) as error:
         driver.run()
@@ -381,9 +386,9 @@ def test_a_code_to_retry_is_retried(drive, code):
     ("action", "code"),
     [
         (action, code)
-        for action in RESULTS
-        for code in (*RESULTS[action], *COMMON, "SomethingNew")
-        if look_up(action, code).step not in {Step.RETRY, Step.FATAL}
+        for action in OWN_CODES
+        for code in (*OWN_CODES[action], *COMMON, "SomethingNew")
+        if code_row(action, code).step not in {Step.RETRY, Step.FATAL}
     ],
 )
 def test_every_other_code_is_an_answer(drive, action, code):

@@ -56,7 +56,7 @@ def test_nothing_is_encrypted_unless_the_connection_says_so(settings):
 
 @pytest.mark.parametrize("extra", GOOD)
 def test_a_connection_makes_an_encrypter_of_its_algorithm(extra):
-    sent = encrypt_of(parse(extra=extra))(PERSON)
+    sent = encrypt_of(parse(extra=extra))("IdCardVerification", PERSON)
     algorithm = extra["encryption"]
     assert sent["Encryption"].get("Algorithm", "KMS") == algorithm
     assert not {*PERSON.values()} & {*map(str, sent.values())}
@@ -122,7 +122,7 @@ def test_a_machine_without_sm4_is_told_so_before_its_key_is_blamed(monkeypatch):
 
 def test_one_key_for_sm4_serves_many_calls_of_a_client():
     encrypt = encrypt_of(parse(extra={"encryption": SM4}))
-    sent = [encrypt(PERSON)["Encryption"] for _ in range(150)]
+    sent = [encrypt("IdCardVerification", PERSON)["Encryption"] for _ in range(150)]
     assert len({one["Iv"] for one in sent}) == 150
     assert len({one["CiphertextBlob"] for one in sent}) == 2
 

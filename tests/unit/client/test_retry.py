@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged, Outcome, Step
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import COMMON, Charged, Outcome, Step
 from airflow_provider_faceid.client.delivery import Delivery, delivery_of_error
 from airflow_provider_faceid.client.retry import ANY, RULES, RetryAction, decide
 from airflow_provider_faceid.exceptions import (
@@ -15,7 +16,11 @@ from airflow_provider_faceid.exceptions import (
     UncertainError,
 )
 
-CODES = {**COMMON, **{code: row for rows in RESULTS.values() for code, row in rows.items()}}
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
+
+CODES = {**COMMON, **{code: row for rows in OWN_CODES.values() for code, row in rows.items()}}
 MENDED = {RetryAction.SIGN_AGAIN, RetryAction.REFRESH_CREDENTIALS}
 REPEATED = {RetryAction.BACKOFF, RetryAction.NEXT_SLOT, *MENDED}
 OF_STEP = {

@@ -4,16 +4,16 @@ from operator import attrgetter
 
 import pytest
 
-from airflow_provider_faceid.api.actions import ACTIONS, DEFAULT_HOST, IdentityLimits
+from airflow_provider_faceid.api.action import DEFAULT_HOST, IdentityLimits
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.id_card import Check
-from airflow_provider_faceid.client.connection_schema import form_fields
+from airflow_provider_faceid.client.connection_schema import QUOTA_FIELDS_OF_0_2, form_fields
 from airflow_provider_faceid.client.credentials.providers import Environment
 from airflow_provider_faceid.client.settings import (
     UNLISTED_QUOTA,
     Credentials,
     Settings,
     parse_settings,
-    quota_field,
 )
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.get_provider_info import get_provider_info
@@ -112,8 +112,8 @@ def refusal(**changes) -> str:
 
 def read(settings: Settings, name: str) -> object:
     """Return what a form field became."""
-    for action in ACTIONS:
-        if name == quota_field(action):
+    for action, old in QUOTA_FIELDS_OF_0_2.items():
+        if name == old:
             return settings.quota(action)
     path = f"credentials.{IN_ORIGIN[name]}" if name in IN_ORIGIN else name
     return attrgetter(path)(settings)
@@ -144,6 +144,8 @@ GOOD = [
     ("region", "ap-singapore", "ap-singapore"),
     ("region", "x" * 40, "x" * 40),
     ("state_conn_id", "faceid_state", "faceid_state"),
+    ("quotas", {"IdCardVerification": 250}, {"IdCardVerification": 250}),
+    ("quotas", '{"ImageRecognitionV2": 5}', {"ImageRecognitionV2": 5}),
     ("id_card_verification_quota", 1, 1),
     ("id_card_verification_quota", 10000, 10000),
     ("id_card_verification_quota", "250", 250),
@@ -202,7 +204,7 @@ def test_a_field_is_read(name, value, expected):
 
 
 def test_every_field_of_the_form_is_in_the_table():
-    assert {name for name, *_ in GOOD} == set(form_fields())
+    assert {name for name, *_ in GOOD} == {*form_fields(), *QUOTA_FIELDS_OF_0_2.values()}
 
 
 @pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty text"])
@@ -242,6 +244,8 @@ BAD = [
     ("state_conn_id", "x" * 201, "ASCII text of at most 200 characters without spaces"),
     ("region", " ap", "ASCII text of at most 40 characters without spaces"),
     ("region", ["ap"], "ASCII text of at most 40 characters without spaces"),
+    ("quotas", "many", "a valid object"),
+    ("quotas", [7], "a valid object"),
     ("id_card_verification_quota", 0, WHOLE),
     ("id_card_verification_quota", 10001, WHOLE),
     ("id_card_verification_quota", 2.5, WHOLE),
@@ -306,7 +310,7 @@ def test_a_bad_field_is_named_and_not_shown(name, value, wanted):
 
 
 def test_every_field_of_the_form_is_refused_once():
-    assert {name for name, *_ in BAD} == set(form_fields())
+    assert {name for name, *_ in BAD} == {*form_fields(), *QUOTA_FIELDS_OF_0_2.values()}
 
 
 def test_limits_are_those_of_the_form():
@@ -514,19 +518,34 @@ def test_printing_shows_no_secret():
     assert "hush" not in repr(settings) + str(settings)
 
 
+def test_quotas_stand_in_one_field_also_of_actions_that_are_not_listed():
+    settings = with_field("quotas", {FACE: 7, "DetectAIFakeFaces": 5})
+    assert [settings.quota(action) for action in (FACE, ID_CARD, "DetectAIFakeFaces")] == [
+        7,
+        100,
+        5,
+    ]
+
+
+@pytest.mark.parametrize("action", [ID_CARD, FACE])
+def test_the_quota_fields_of_older_connections_still_count_unless_there_is_a_newer_one(action):
+    old = QUOTA_FIELDS_OF_0_2[action]
+    assert with_field(old, 7).quota(action) == 7
+    assert parse(extra={old: 7, "quotas": {action: 9}}).quota(action) == 9
+
+
 @pytest.mark.parametrize(
-    ("action", "name"),
-    [(ID_CARD, "id_card_verification_quota"), (FACE, "image_recognition_v2_quota")],
+    ("quotas", "words"),
+    [
+        ({"IdCardVerificaton": 7}, "did you mean 'IdCardVerification'"),
+        ({"no action": 7}, "unknown Action"),
+        ({ID_CARD: 0}, "whole numbers from 1"),
+        ({ID_CARD: "7"}, "whole numbers from 1"),
+        ({ID_CARD: True}, "whole numbers from 1"),
+    ],
 )
-def test_a_quota_field_is_named_after_its_action(action, name):
-    assert quota_field(action) == name
-    assert with_field(name, 7).quota(action) == 7
-
-
-def test_every_action_has_a_quota_field_that_tells_the_documented_quota():
-    for action in ACTIONS.values():
-        description = form_fields()[quota_field(action.name)]["description"]
-        assert description.endswith(f"Empty: {action.quota}.")
+def test_a_quota_that_cannot_be_is_refused(quotas, words):
+    assert words in refusal(extra={"quotas": quotas})
 
 
 def test_descriptions_tell_the_defaults():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.api import id_card, name, photo
-from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION, IMAGE_RECOGNITION_V2, Kind
-from airflow_provider_faceid.api.fields import FIELDS, OPTIONAL, InputRules
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as IMAGE_RECOGNITION_V2
+from airflow_provider_faceid.api.fields import FIELD_OF_RULE, OPTIONAL, PHOTO, InputRules
 from airflow_provider_faceid.api.id_card import Check
 from airflow_provider_faceid.batch.inputs import Columns, Inputs
 from airflow_provider_faceid.client.settings import Settings
@@ -30,7 +32,7 @@ NUMBER, NAME = "11010519491231002X", "韦小宝"
 JPEG = b"\xff\xd8\xff\xda" + bytes(range(200)) + b"\xff\xd9"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200)) + b"IEND\xaeB`\x82"
 GIF = b"GIF89a" + bytes(range(200))
-PEOPLE = Projection("id_card", "name")
+PEOPLE = Projection(ID_CARD_VERIFICATION, {"IdCard": "id_card", "Name": "name"})
 SMALL = 400
 """Longest text of a photo in these tests, so that large ones are small."""
 A_FEW_PAGES = settings(
@@ -186,8 +188,8 @@ def test_validation_and_batch_refuse_the_same_rows_under_the_same_rules(rules):
         for row in rows:
             first = inputs.broken_rule("", row)
             each = {
-                rules.first_broken(Kind.ID_CARD, row[1]),
-                rules.first_broken(Kind.NAME, row[2]),
+                rules.first_broken(ID_CARD_VERIFICATION.field("IdCard"), row[1]),
+                rules.first_broken(ID_CARD_VERIFICATION.field("Name"), row[2]),
             } - {None}
             assert found[row[0]] == {rule.name for rule in each}, ascii(row)
             assert (first in found[row[0]]) if first else not found[row[0]], ascii(row)
@@ -196,9 +198,19 @@ def test_validation_and_batch_refuse_the_same_rows_under_the_same_rules(rules):
     inputs.close()
 
 
+def with_short_photos(most):
+    """Return the Action with photos of so many characters of Base64 at most."""
+    fields = [
+        replace(field, max_length=most) if field.type is PHOTO else field
+        for field in IMAGE_RECOGNITION_V2.fields
+    ]
+    return replace(IMAGE_RECOGNITION_V2, fields=tuple(fields))
+
+
 def test_validation_and_batch_refuse_the_same_photos_under_the_same_rules():
     validator = Validator(default_suite(IMAGE_RECOGNITION_V2, InputRules(TODAY)))
-    projection = Projection("id_card", "name", "photo", max_base64=SMALL)
+    columns = {"IdCard": "id_card", "Name": "name", "ImageBase64": "photo"}
+    projection = Projection(with_short_photos(SMALL), columns)
 
     @given(st.lists(st.one_of(photos(), odd), min_size=100, max_size=150))
     @A_FEW_PAGES
@@ -267,11 +279,7 @@ def test_rules_of_photos_are_asked_where_there_is_something_to_ask(photo_path, r
 
 
 def test_rules_of_the_suite_are_those_of_the_fields():
-    assert {rule.name for field in FIELDS.values() for rule in field.rules} == {
-        *id_card.RULES,
-        *name.RULES,
-        *photo.RULES,
-    }
+    assert {*id_card.RULES, *name.RULES, *photo.RULES} < FIELD_OF_RULE.keys()
 
 
 def test_an_input_rule_can_be_asked_of_a_column_of_ones_own():
@@ -279,7 +287,9 @@ def test_an_input_rule_can_be_asked_of_a_column_of_ones_own():
         "guardian_number", INPUT_RULE, column="guardian", rule="id_card_check_digit"
     )
     validator = Validator([guardian])
-    projection = Projection("id_card", "name", others=["guardian"])
+    projection = Projection(
+        ID_CARD_VERIFICATION, {"IdCard": "id_card", "Name": "name"}, others=["guardian"]
+    )
     rows = [(1, NUMBER, NAME, NUMBER.lower()), (2, NUMBER, NAME, "110105194912310021")]
     assert found_rules(validator, rows, projection) == {2: {"guardian_number"}}
 

@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 import pytest
 
-from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
 from airflow_provider_faceid.api.fields import InputRules
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError

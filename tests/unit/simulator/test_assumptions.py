@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.clock import BEIJING
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse

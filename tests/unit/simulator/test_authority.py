@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from airflow_provider_faceid.api.actions import MAX_PHOTO_BASE64
+from airflow_provider_faceid.api.photo import MAX_PHOTO_BASE64
 from airflow_provider_faceid.simulator.people import (
     FACE,
     ID_CARD,

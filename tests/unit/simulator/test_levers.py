@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 import requests
 
-from airflow_provider_faceid.api.actions import IdentityLimits
-from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
+from airflow_provider_faceid.api.action import IdentityLimits
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import COMMON, Charged
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.account import ACCOUNT_CODES, KEY_CODES, State
 from airflow_provider_faceid.simulator.account.account import VirtualClock
 from airflow_provider_faceid.simulator.api import ERRORS
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 PARAMS = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
 
@@ -176,7 +181,7 @@ def test_a_token_expires_when_another_takes_its_place(caller):
 @pytest.mark.parametrize("action", [ID_CARD, FACE])
 def test_every_code_of_the_outcome_table_can_be_forced(caller, ordinary, server, action):
     photo = server.account.gallery.submitted(ordinary)
-    codes = {**COMMON, **RESULTS[action]}
+    codes = {**COMMON, **OWN_CODES[action]}
     listed = [code for code in codes if not code.startswith("http:")]
     for code in listed:
         post(caller, "faults", {"effect": "code", "code": code, "times": 1})
@@ -186,7 +191,7 @@ def test_every_code_of_the_outcome_table_can_be_forced(caller, ordinary, server,
             if action == ID_CARD
             else caller.face(ordinary.id_card, ordinary.name, photo)
         )
-        if code in RESULTS[action] and code not in ERRORS:
+        if code in OWN_CODES[action] and code not in ERRORS:
             assert (response["Result"], bool(response["Description"])) == (code, True)
         else:
             assert (response["Error"]["Code"], "{" in response["Error"]["Message"]) == (code, False)

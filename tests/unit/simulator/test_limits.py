@@ -72,7 +72,7 @@ def test_an_id_number_may_be_asked_about_15_times_a_minute():
 
 def test_the_day_ends_at_midnight_in_beijing():
     counter = IdentityCounter()
-    limit = ACTIONS[FACE].identity_limits.id_card_per_day
+    limit = ACTIONS[FACE].identity_limits["id_card_per_day"]
     for call in range(limit):
         minute = beijing(2026, 6, 1, 23, 0) + 60 * call
         assert not counter.exceeded(FACE, PERSON, minute)
@@ -83,7 +83,7 @@ def test_the_day_ends_at_midnight_in_beijing():
 def test_a_name_has_a_limit_of_its_own():
     counter = IdentityCounter()
     noon = beijing(2026, 6, 1, 12, 0)
-    limit = ACTIONS["IdCardVerification"].identity_limits.name_per_day
+    limit = ACTIONS["IdCardVerification"].identity_limits["name_per_day"]
     exceeded = [
         counter.exceeded("IdCardVerification", {"id_card": f"number {call}", "name": "name"}, noon)
         for call in range(limit + 1)
@@ -94,7 +94,7 @@ def test_a_name_has_a_limit_of_its_own():
 
 def test_a_latecomer_of_yesterday_does_not_restart_the_day():
     counter = IdentityCounter()
-    limit = ACTIONS["IdCardVerification"].identity_limits.name_per_day
+    limit = ACTIONS["IdCardVerification"].identity_limits["name_per_day"]
     today, yesterday = beijing(2026, 6, 2, 0, 0, 1), beijing(2026, 6, 1, 23, 59, 59)
     moments = [today] * (limit - 1) + [yesterday, today]
     exceeded = [

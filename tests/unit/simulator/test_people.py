@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_faceid.api import id_card, name
-from airflow_provider_faceid.api.codes import FACE_RESULTS, ID_CARD_RESULTS
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.simulator.people import (
     FACE,
     ID_CARD,
@@ -69,9 +69,9 @@ def test_special_people_and_broken_input_together_bring_about_every_code():
         FACE: {"Success", "FailedOperation.IdFormatError", "FailedOperation.NameFormatError"},
     }
     documented = {
-        ID_CARD: set(ID_CARD_RESULTS),
+        ID_CARD: set(ACTIONS["IdCardVerification"].results),
         # The older spelling stands on no page.
-        FACE: set(FACE_RESULTS) - {"InternalError.CompareLowSimilarity"},
+        FACE: set(ACTIONS["ImageRecognitionV2"].results) - {"InternalError.CompareLowSimilarity"},
     }
     errors = {
         "FailedOperation.DecryptSystemError",

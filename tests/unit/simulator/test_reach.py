@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_faceid.api.codes import COMMON, RESULTS, Charged
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.codes import COMMON, Charged
 from airflow_provider_faceid.simulator.account import AccountStatus, State
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+
+OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
+"""Result codes by Action."""
+
 
 PROJECT = Path(__file__).parents[3]
 PAGE = (PROJECT / "docs" / "simulator.md").read_text(encoding="utf-8")
@@ -30,7 +35,7 @@ def ways(table: str) -> dict[str, str]:
     return {code: how for codes, how in rows for code in re.findall(r"`([^`]+)`", codes)}
 
 
-OWN = [(action, code, how) for action in RESULTS for code, how in ways(action).items()]
+OWN = [(action, code, how) for action in OWN_CODES for code, how in ways(action).items()]
 BOTH = ways("common")
 BY_STATE = {code: how for code, how in BOTH.items() if how.startswith("account state")}
 BY_PERSON = {code: how for code, how in BOTH.items() if re.match(r"`\d{17}", how)}
@@ -55,8 +60,8 @@ def test_every_code_of_the_api_pages_is_on_it():
         listed = set(re.findall(r"^\| ([A-Z]\w+(?:\.\w+)?) \|", errors, re.MULTILINE))
         numbers = set(re.findall(r"(-\d+): ", page))
         assert listed | numbers <= {*ways(action), *BOTH}, action
-    assert {*ways(ID_CARD)} == {*RESULTS[ID_CARD]}
-    assert {*ways(FACE)} == {*RESULTS[FACE]}
+    assert {*ways(ID_CARD)} == {*OWN_CODES[ID_CARD]}
+    assert {*ways(FACE)} == {*OWN_CODES[FACE]}
     assert {*BOTH} == {code for code in COMMON if not code.startswith("http:")}
 
 
@@ -86,20 +91,20 @@ def test_a_result_is_brought_about_as_it_says_and_billed_as_the_table_says(
     else:
         assert ask(caller, action, ordinary, **INPUTS[how]) == code
         charged = bool(server.account.ledger.bill)
-    assert charged == (RESULTS[action][code].charged is Charged.YES)
+    assert charged == (OWN_CODES[action][code].charged is Charged.YES)
 
 
 @pytest.mark.parametrize("code", BY_PERSON)
 def test_a_person_brings_a_common_code_about(caller, server, code):
     person = server.account.people.find(BY_PERSON[code][1:19])
-    assert {ask(caller, action, person) for action in RESULTS} == {code}
+    assert {ask(caller, action, person) for action in OWN_CODES} == {code}
 
 
 @pytest.mark.parametrize("code", BY_STATE)
 def test_a_state_of_the_account_brings_a_common_code_about(caller, server, ordinary, code):
     state = State(re.findall("`(.*)`", BY_STATE[code])[0])
     server.account.account_state = AccountStatus(state)
-    assert {ask(caller, action, ordinary) for action in RESULTS} == {code}
+    assert {ask(caller, action, ordinary) for action in OWN_CODES} == {code}
 
 
 REQUESTS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.api.actions import IdentityLimits
+from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.__main__ import parse
 from airflow_provider_faceid.simulator.account import Assumptions

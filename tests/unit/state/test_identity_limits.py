@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.api.actions import (
-    ACTIONS,
-    ID_CARD_VERIFICATION,
-    IMAGE_RECOGNITION_V2,
-    IdentityLimits,
-)
+from airflow_provider_faceid.api.action import IdentityLimits
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as IMAGE_RECOGNITION_V2
 from airflow_provider_faceid.clock import next_beijing_midnight
 from airflow_provider_faceid.state.identity_limits import Use, uses_of
 
@@ -41,7 +39,7 @@ def test_the_shortest_windows_come_first_with_their_limits_and_ends():
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
 def test_documented_limits_count_what_is_documented(action):
     found = uses(action=action, limits=action.identity_limits)
-    documented = vars(action.identity_limits).values()
+    documented = action.identity_limits.values()
     assert sorted(use.limit for use in found) == sorted(filter(None, documented))
 
 
@@ -50,7 +48,13 @@ def test_no_limit_is_not_counted():
 
 
 def test_what_is_not_sent_is_not_counted():
-    (only,) = uses_of(ID_CARD_VERIFICATION, IdentityLimits(1, 1), SECRET, {"Name": "x"}, NOON)
+    (only,) = uses_of(
+        ID_CARD_VERIFICATION,
+        IdentityLimits(id_card_per_day=1, name_per_day=1),
+        SECRET,
+        {"Name": "x"},
+        NOON,
+    )
     assert only.limit == 1
 
 

@@ -1,0 +1,127 @@
+"""An Action of the API as data: fields, quota, limits, encryption form, outputs, result codes.
+
+Each Action is one file in :mod:`.actions`. Hook, operators, validation, pseudonyms, limits, result
+columns, the simulator and the tables of the docs read it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from .codes import CodeRow, Outcome
+from .fields import Field, FieldType
+
+SERVICE = "faceid"
+VERSION = "2018-03-01"
+DEFAULT_HOST = "faceid.intl.tencentcloudapi.com"
+DOCS = "https://www.tencentcloud.com/document/product/1061/"
+"""Where the API pages are, by document number."""
+
+PER_DAY, PER_MINUTE = "_per_day", "_per_minute"
+
+
+class IdentityLimits(dict[str, int]):
+    """
+    Calls about one value per Beijing day or minute, such as ``id_card_per_day=30``.
+
+    A name is the column of a field and ``_per_day`` or ``_per_minute``. A name that is left out, and 0,
+    mean that no limit is known.
+    """
+
+
+@dataclass(frozen=True)
+class Output:
+    """
+    A value of the answer besides the code, which goes to the result table.
+
+    :param name: the API's spelling.
+    :param column: of the result table and its history.
+    :param type: of the column.
+    :param meaning: what it says, for the docs.
+    :param samples: values the simulator answers with.
+    """
+
+    name: str
+    column: str
+    type: Literal["text", "integer", "real"]
+    meaning: str
+    samples: tuple[str | int | float, ...]
+
+    def read(self, value: object) -> str | int | float | None:
+        """Return the value as the column holds it; None if it is absent or of another type."""
+        kinds: dict[str, tuple[type, ...]] = {
+            "text": (str,),
+            "integer": (int,),
+            "real": (int, float),
+        }
+        if isinstance(value, bool) or not isinstance(value, kinds[self.type]):
+            return None
+        return float(value) if self.type == "real" else value  # type: ignore[return-value, arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Action:
+    """
+    One API Action.
+
+    :param name: value of ``X-TC-Action``.
+    :param title: what it asks, to end the sentence "Ask whether ...".
+    :param document: number of its API page.
+    :param quota: calls per second the service allows the account.
+    :param fields: request fields in the order they are sent.
+    :param results: its own result codes; the same code of another Action may mean something else.
+    :param identity_limits: calls per value before the service refuses.
+    :param outputs: values of its answers that go to the result table.
+    :param compares_faces: whether a match carries a similarity (``Sim``).
+    """
+
+    name: str
+    title: str
+    document: str
+    quota: int
+    fields: tuple[Field, ...]
+    results: Mapping[str, CodeRow]
+    identity_limits: IdentityLimits = field(default_factory=IdentityLimits)
+    outputs: tuple[Output, ...] = ()
+    compares_faces: bool = False
+    version: str = VERSION
+
+    @property
+    def docs(self) -> str:
+        """Return the address of the API page."""
+        return DOCS + self.document
+
+    @property
+    def encryptable(self) -> tuple[str, ...]:
+        """Return the fields that may be encrypted; none if it has no field ``Encryption``."""
+        if all(field.name != "Encryption" for field in self.fields):
+            return ()
+        return tuple(field.name for field in self.fields if field.type.is_encryptable)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the column each field is read from unless an operator says otherwise, by field."""
+        return {field.name: field.column for field in self.fields if field.column}
+
+    def field_of(self, type_: FieldType) -> Field | None:
+        """Return the first request field of a type, if this Action has one."""
+        return self._by_type.get(type_)
+
+    def field(self, name: str) -> Field | None:
+        """Return the request field of a name, if this Action has one."""
+        return self._by_name.get(name)
+
+    def code_of(self, outcome: Outcome) -> str:
+        """Return its first code with an outcome; empty if it has none."""
+        return next((row.code for row in self.results.values() if row.outcome is outcome), "")
+
+    @cached_property
+    def _by_type(self) -> dict[FieldType, Field]:
+        return {field.type: field for field in reversed(self.fields)}
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
