@@ -117,7 +117,7 @@ def test_a_limit_per_minute_is_waited_for_within_the_run(limited):
     assert manifest["answered"] == manifest["calls"] == 6
     assert manifest["not_before"] is None
     assert refused(bench) == []
-    assert 1 < time.monotonic() - began < SOON
+    assert 1 < time.monotonic() - began < 60 + SOON  # a busy machine may miss the end of a minute
 
 
 def test_a_refusal_we_did_not_foresee_is_waited_for_as_well(limited):
