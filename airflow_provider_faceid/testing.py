@@ -39,7 +39,7 @@ def faceid_simulator_options() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def faceid_simulator_server(faceid_simulator_options: dict[str, Any]) -> Iterator[SimulatorServer]:
     """One server for all tests; a test asks for ``faceid_simulator``."""
-    from .simulator import SimulatorServer  # noqa: PLC0415 - only who asks for it needs Pillow
+    from .simulator import SimulatorServer  # noqa: PLC0415 - only this fixture needs Pillow
 
     with SimulatorServer(**faceid_simulator_options) as server:
         yield server

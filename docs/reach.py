@@ -1,4 +1,4 @@
-"""How each code of the outcome table is brought about with the simulator, in words."""
+"""How to get each code of the outcome table from the simulator, in words."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
 NUMBER = "a number whose check digit is wrong"
 NAME = "a name with a digit in it"
 INPUT = {
-    "0": "anybody of `/_sim/people` who is not special",
+    "0": "an ordinary person of `/_sim/people`",
     "-2": NUMBER,
     "-3": NAME,
-    "Success": "anybody of `/_sim/people` who is not special, with their photo",
+    "Success": "an ordinary person of `/_sim/people`, with their photo",
     "FailedOperation.IdFormatError": NUMBER,
     "FailedOperation.NameFormatError": NAME,
     "AuthFailure.InvalidAuthorization": "an `Authorization` header that is malformed",
@@ -40,27 +40,27 @@ INPUT = {
     "UnsupportedOperation": "a POST with another `Content-Type` than JSON",
     "UnsupportedProtocol": "another method than GET and POST",
 }
-"""Codes that follow from what is sent."""
+"""Codes that follow from the request."""
 
 _PEOPLE = People(0).listed
 _STATES = {code: state for state, code in ACCOUNT_CODES.items()}
 
 
 def own_codes(action: str) -> Iterator[tuple[str, str]]:
-    """Yield an Action's own codes, and how each is brought about; empty if by a rule only."""
+    """Yield an Action's own codes, and how to get each; empty if by a rule only."""
     for code in OWN_CODES[action]:
         yield code, INPUT.get(code) or _person(action, code)
 
 
 def common_codes() -> Iterator[tuple[str, str]]:
-    """Yield the common codes, and how each is brought about; empty if by a rule only."""
+    """Yield the common codes, and how to get each; empty if by a rule only."""
     for code in COMMON:
         if not code.startswith("http:"):
-            yield code, INPUT.get(code) or _state(code) or _anybody(code)
+            yield code, INPUT.get(code) or _state(code) or _any_persona(code)
 
 
 def _person(action: str, code: str) -> str:
-    """Say which special person has a code."""
+    """Return the persona with a code."""
     for person in _PEOPLE:
         if person.persona and person.persona.codes[action] == code:
             times = ", the first two times" if person.persona.how is How.AT_FIRST else ""
@@ -68,7 +68,7 @@ def _person(action: str, code: str) -> str:
     return ""
 
 
-def _anybody(code: str) -> str:
+def _any_persona(code: str) -> str:
     return next(filter(None, (_person(action, code) for action in OWN_CODES)), "")
 
 

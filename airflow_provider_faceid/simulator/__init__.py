@@ -1,7 +1,7 @@
 """A local Face ID service: the data plane of the real one, and a control plane of its own.
 
 ``python -m airflow_provider_faceid.simulator`` runs it as a process, :class:`SimulatorServer` in a
-thread. Both need the extra ``simulator`` (Pillow), so nothing is imported until it is asked for.
+thread. Both need the extra ``simulator`` (Pillow), so both are imported on first use.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def quotas(text: str) -> dict[str, int]:
 
 
 def keys(path: str) -> dict[str, str]:
-    """Read SecretKey by SecretId from a JSON file: all users of a machine see its command lines."""
+    """Read SecretKey by SecretId from a JSON file: other users of the machine can read a command line."""
     return _read(path, _read_keys)
 
 
@@ -56,7 +56,7 @@ def faults(path: str) -> list[FaultRule]:
 
 
 def assumptions(path: str) -> Assumptions:
-    """Read what the service is taken to do from a JSON file."""
+    """Read assumptions about the service from a JSON file."""
     return _read(path, read_assumptions)
 
 
@@ -92,7 +92,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--people", type=int, default=DEFAULT_PEOPLE, help="how many (default %(default)s)"
     )
     parser.add_argument(
-        "--seed", type=int, default=DEFAULT_SEED, help="decides who they are (default %(default)s)"
+        "--seed",
+        type=int,
+        default=DEFAULT_SEED,
+        help="decides all about them (default %(default)s)",
     )
     parser.add_argument(
         "--latency-ms",
@@ -137,7 +140,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=assumptions,
         default=LIKELIEST,
         metavar="FILE",
-        help="what no page says of the service, as JSON; see docs/simulator.md",
+        help="assumptions about the service, as JSON; see docs/simulator.md",
     )
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own: started, asked, stopped. Imports nothing heavy."""
+"""The simulator as a child process: start, control plane, stop. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER_SECONDS = 60
 STOP_SECONDS = 10
 
 _LISTENING = "listening on "
-"""What the command prints when it can be called; the address comes behind it."""
+"""Printed by the command when its port is open, before the address."""
 
 
 KEY = {"login": "simulator-id", "password": "simulator-key"}
@@ -35,7 +35,7 @@ class Process:
     pid: int
 
     def ask(self, path: str) -> Any:
-        """Ask the control plane, for example ``ledger`` or ``people?limit=10``."""
+        """Return the answer of the control plane to a GET, for example ``ledger`` or ``people?limit=10``."""
         address = f"{self.url}/_sim/{path}"
         with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - ours
             return json.load(answer)
@@ -44,10 +44,10 @@ class Process:
 @contextmanager
 def simulator(*options: str) -> Iterator[Process]:
     """
-    Start a simulator on a free port, give it, stop it.
+    Start a simulator on a free port, yield it, stop it.
 
     :param options: of its command line.
-    :raises RuntimeError: it did not start; why stands on stderr.
+    :raises RuntimeError: it did not start; the cause is on stderr.
     """
     command = [sys.executable, "-m", str(__package__), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - ours

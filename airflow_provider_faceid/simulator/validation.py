@@ -1,7 +1,7 @@
-"""Values of documents posted to the control plane, checked so that a wrong one is named.
+"""Validation of documents posted to the control plane; an error names the wrong field.
 
-Each function returns the value it was given or raises. Numbers must be within bounds, which also
-keeps out NaN and infinity. No text repeats a value, which may be a person's.
+Each function returns its value or raises. Numbers must be within bounds, which also excludes NaN and
+infinity. No error repeats a value, which may be personal data.
 """
 
 from __future__ import annotations
@@ -15,52 +15,52 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S = 3600
 TEN_YEARS_S = 10 * 366 * 86_400
-"""Bounds of waits, and of how far time is moved."""
+"""Bounds of waits, and of changes of a clock."""
 
 T = TypeVar("T", bound="DataclassInstance")
 
 
 class FieldError(ValueError):
-    """What is wrong with a document; names the field."""
+    """A document is wrong; the text names the field."""
 
 
 def number(name: str, value: object, low: float, high: float) -> float:
-    """Let numbers between two bounds pass."""
+    """Accept numbers between two bounds."""
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return value
     raise FieldError(f"`{name}` must be a number from {low} to {high}")
 
 
 def whole(name: str, value: object, low: int, high: int = 1_000_000_000) -> int:
-    """Let whole numbers between two bounds pass."""
+    """Accept whole numbers between two bounds."""
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
     raise FieldError(f"`{name}` must be a whole number from {low} to {high}")
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> str:
-    """Let some texts pass."""
+    """Accept the listed texts."""
     if isinstance(value, str) and value in allowed:
         return value
     raise FieldError(f"`{name}` must be one of: {', '.join(allowed)}")
 
 
 def text(name: str, value: object) -> str:
-    """Let texts pass that are not empty."""
+    """Accept texts that are not empty."""
     if isinstance(value, str) and value:
         return value
     raise FieldError(f"`{name}` must be a text")
 
 
 def flag(name: str, value: object) -> bool:
-    """Let true and false pass."""
+    """Accept true and false."""
     if isinstance(value, bool):
         return value
     raise FieldError(f"`{name}` must be true or false")
 
 
 def mapping(name: str, value: object) -> Mapping[str, Any]:
-    """Let JSON objects pass."""
+    """Accept JSON objects."""
     if isinstance(value, Mapping):
         return value
     raise FieldError(f"`{name}` must be an object")
@@ -70,7 +70,7 @@ def known(called: str, document: Mapping[str, Any], names: Collection[str]) -> N
     """
     Refuse fields that do not exist.
 
-    :param called: how the document is called in the text of an error.
+    :param called: the name of the document in an error.
     """
     for name in document:
         if name not in names:
@@ -83,7 +83,7 @@ def build(kind: type[T], document: Mapping[str, Any], called: str) -> T:
     Return an instance of a dataclass that checks its own values.
 
     :param document: its fields by name.
-    :param called: how the document is called in the text of an error.
+    :param called: the name of the document in an error.
     :raises FieldError: a field is unknown, missing or wrong.
     """
     own = {field.name: field for field in fields(kind)}

@@ -340,7 +340,7 @@ def force(
     Return any code, as a fault rule requests it.
 
     :param fields: further fields of ``Response``; None leaves out a usual one.
-    :param envelope: ``result`` or ``error``; None for what the outcome table says of the code.
+    :param envelope: ``result`` or ``error``; None for the outcome table's choice.
     """
     listed = code in ACTIONS[action].results and code not in ERRORS
     if envelope == "error" or (envelope is None and not listed):

@@ -73,7 +73,7 @@ class Authorization:
     """
     The parts of the header.
 
-    :param secret_id: whose key it is said to be.
+    :param secret_id: the SecretId of the key.
     :param scope: day and service the key is derived for.
     :param names: the signed headers.
     :param signature: the signature, in hex.
@@ -121,17 +121,17 @@ class Call:
     One request to the data plane; :func:`receive` makes it.
 
     :param method: HTTP method.
-    :param query: text after ``?`` exactly as sent, because that is what is signed.
+    :param query: text after ``?`` exactly as sent, because the signature covers it.
     :param headers: header fields; names are looked up in any case.
     :param body: the whole body; empty if it is too large to be read.
     :param length: bytes of the body, read or not.
     :param arrived: arrival in seconds since 1970, before the body was read.
     :param account_state: the account's state when the call arrived.
-    :param assumptions: what the service is taken to do where nobody outside knows.
+    :param assumptions: assumed behaviour of the service where no page confirms it.
     :param signature_version: 3 or 1.
-    :param pairs: what a query or a form holds; None if it is malformed.
+    :param pairs: the pairs of a query or a form; None if it is malformed.
     :param common: common parameters by name, without the prefix headers give them.
-    :param authorization: what the header of version 3 says; None if there is none, or no good one.
+    :param authorization: the header of version 3; None if it is absent or malformed.
     """
 
     method: str
@@ -154,7 +154,7 @@ class Call:
 
     @property
     def secret_id(self) -> str:
-        """Return whose signature the call says it bears, empty if it does not say."""
+        """Return the SecretId of the signature, empty if absent."""
         if self.signature_version == 1:
             return self.common.get("SecretId", "")
         return self.authorization.secret_id if self.authorization else ""
@@ -182,7 +182,7 @@ def receive(
     assumptions: Assumptions,
 ) -> Call:
     """
-    Return a call, with what can be known of it before anything is validation.
+    Return a call, with all that can be read before the checks.
 
     A query, or a form, without an ``Authorization`` header is signature version 1: all its
     parameters are pairs. A GET of version 3 may have common parameters in the query, as the
@@ -245,9 +245,9 @@ def refuse(
     action: Action, parameters: Parameters, assumptions: Assumptions = LIKELIEST
 ) -> Refusal | None:
     """
-    Return what is wrong with a call's parameters, or None.
+    Return the refusal of a call's parameters, or None.
 
-    A photo's length is no matter of parameters: it has a result code of its own.
+    It does not check a photo's length, which has a result code of its own.
     """
     fields = {field.name: field for field in action.fields}
     for name in parameters:
@@ -268,29 +268,29 @@ def refuse(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestParameters:
     """
-    What a call asks for.
+    The parameters of a call.
 
-    :param given: its parameters as they came, or why there are none.
-    :param clear: with encrypted fields in the clear, or why that cannot be.
+    :param sent: as they were sent, or the refusal of malformed ones.
+    :param decrypted: with encrypted fields decrypted, or the refusal if that is impossible.
     """
 
-    given: Parameters | Refusal
-    clear: Parameters | Refusal
+    sent: Parameters | Refusal
+    decrypted: Parameters | Refusal
 
     @property
     def id_card(self) -> str:
         """Return the number a call is about, as far as it can be read; empty if there is none."""
-        return _id_card(self.clear) or _id_card(self.given)
+        return _id_card(self.decrypted) or _id_card(self.sent)
 
 
-def ask(call: Call, keys: Keys) -> Asked:
-    """Return what a call asks for."""
-    given = read(call)
-    if isinstance(given, Refusal) or "Encryption" not in given:
-        return Asked(given, given)
-    return Asked(given, decrypt(keys, given))
+def request_parameters(call: Call, keys: Keys) -> RequestParameters:
+    """Return the parameters of a call, decrypted with the keys of the account."""
+    sent = read(call)
+    if isinstance(sent, Refusal) or "Encryption" not in sent:
+        return RequestParameters(sent, sent)
+    return RequestParameters(sent, decrypt(keys, sent))
 
 
 def _id_card(parameters: Parameters | Refusal) -> str:

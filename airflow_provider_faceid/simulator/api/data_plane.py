@@ -29,7 +29,7 @@ from ..faults.effects import Code, Effect, Setting, Transfer
 from ..people import authority
 from . import Answer, Refusal, envelope, gateway
 from . import call as calls
-from .call import MAX_POST, Asked, Call, Parameters, receive
+from .call import MAX_POST, Call, Parameters, RequestParameters, receive
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """``SO_LINGER`` of no time at all: closing throws away what is left and sends RST."""
@@ -213,12 +213,14 @@ class DataPlane:
             assumptions=account.assumptions,
         )
         call = await _aside(length, received)
-        asked = await _aside(length, partial(calls.ask, call, account.encryption_keys))
-        effect = account.faults.decide(call.action, asked.id_card)
+        parameters = await _aside(
+            length, partial(calls.request_parameters, call, account.encryption_keys)
+        )
+        effect = account.faults.decide(call.action, parameters.id_card)
         if isinstance(effect, Setting):
             effect.change(account)
             call = replace(call, arrived=account.clock.now(), account_state=account.account_state)
-        outcome = await self._process(call, asked, effect)
+        outcome = await self._process(call, parameters, effect)
         entry = self._record(call, outcome, request_id)
         if outcome.processed and self.latency[1]:
             # Processed and billed; a caller that hangs up from now on has paid.
@@ -231,26 +233,28 @@ class DataPlane:
             self.log(entry, SYSTEM_CLOCK.monotonic() - began)
         return wire.response
 
-    async def _process(self, call: Call, asked: Asked, effect: Effect | None) -> Outcome:
+    async def _process(
+        self, call: Call, parameters: RequestParameters, effect: Effect | None
+    ) -> Outcome:
         """Return the outcome of a call."""
-        id_card = asked.id_card
+        id_card = parameters.id_card
         if isinstance(effect, Transfer) and not effect.processed:
             return Outcome(None, id_card, fault=effect)
         # A code that is forced upon the Action has no effect on a call that is refused before.
         fault = None if isinstance(effect, Code) else effect
         if refusal := await _aside(call.length, partial(gateway.refuse, call)):
             return Outcome(refusal, fault=fault)
-        if refusal := self._turn_away(call, asked.given):
+        if refusal := self._turn_away(call, parameters.sent):
             return Outcome(refusal, id_card, fault=fault)
         if isinstance(effect, Code):
             said, charged = effect.say(call.action)
             processed = charged or isinstance(said, Answer)
             return Outcome(said, id_card, processed, charged, effect)
         said = (
-            asked.clear
-            if isinstance(asked.clear, Refusal)
+            parameters.decrypted
+            if isinstance(parameters.decrypted, Refusal)
             else await authority.answer(
-                self.account, ACTIONS[call.action], asked.clear, call.arrived
+                self.account, ACTIONS[call.action], parameters.decrypted, call.arrived
             )
         )
         return Outcome(said, id_card, processed=True, charged=said.charged, fault=effect)

@@ -63,7 +63,7 @@ _PORT = re.compile(r"(?<=\nhost:)([^\n]*):[0-9]+(?=\n)")
 
 def fits(call: Call, secret_key: str, service: str = SERVICE) -> bool:
     """
-    Say whether a call's signature was made with a key, for what the call holds.
+    Return whether a call's signature was made with a key, for the content of the call.
 
     :param service: the called service; published vectors are of others, too.
     """
@@ -214,13 +214,13 @@ def clock(call: Call) -> Refusal | None:
 
 
 def signed(call: Call) -> Refusal | None:
-    """A signature that was made with the key, for what the call holds."""
+    """A signature that was made with the key, for the content of the call."""
     is_ours = fits(call, call.account_state.keys[call.secret_id])
     return None if is_ours else Refusal("AuthFailure.SignatureFailure")
 
 
 def token(call: Call) -> Refusal | None:
-    """No temporary token, or the one that is good."""
+    """No temporary token, or the valid one."""
     good = call.account_state.token
     return None if call.common.get("Token", good) == good else Refusal("AuthFailure.TokenFailure")
 

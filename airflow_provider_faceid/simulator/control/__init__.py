@@ -159,10 +159,10 @@ def describe(person: Person) -> dict[str, object]:
 
 def _special(request: web.Request) -> bool | None:
     """Return whether personas are requested; None for all people."""
-    asked = request.query.get("special")
-    if asked not in {None, "0", "1"}:
+    wanted = request.query.get("special")
+    if wanted not in {None, "0", "1"}:
         raise web.HTTPBadRequest(text="special is 0 for ordinary people, 1 for personas\n")
-    return None if asked is None else asked == "1"
+    return None if wanted is None else wanted == "1"
 
 
 def _part(request: web.Request) -> tuple[int, int | None]:

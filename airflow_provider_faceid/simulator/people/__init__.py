@@ -42,7 +42,7 @@ def code_of(action: str, outcome: Outcome) -> str:
 class How(StrEnum):
     """The cause of a persona's answer."""
 
-    TOLD = "told"
+    FORCED = "forced"
     """The service answers with the persona's code, whatever the request holds."""
     AT_FIRST = "at_first"
     """The same, for the first calls only; then the ordinary answer."""
@@ -88,7 +88,7 @@ class Persona:
         :param earlier: calls of this Action about this person that had a forced code before.
         """
         code = self.code(action)
-        if self.how not in {How.TOLD, How.AT_FIRST} or code == code_of(action, Outcome.MATCH):
+        if self.how not in {How.FORCED, How.AT_FIRST} or code == code_of(action, Outcome.MATCH):
             return None
         return None if self.calls and earlier >= self.calls else code
 
@@ -105,8 +105,8 @@ def _table(text: str) -> tuple[Persona, ...]:
 # IdCardVerification, ImageRecognitionV2, how
 PERSONAS = _table("""
 -1 FailedOperation.IdNameMisMatch                name
--5 FailedOperation.IdNoExistSystem               told
--7 FailedOperation.IdentityAuthLimitExceeded     told
+-5 FailedOperation.IdNoExistSystem               forced
+-7 FailedOperation.IdentityAuthLimitExceeded     forced
 -4 FailedOperation.CompareLibServiceUnavailable  at_first
 -6 FailedOperation.IdPhotoSystemNoanswer         at_first
 0  FailedOperation.CompareSystemError            at_first
@@ -114,14 +114,14 @@ FailedOperation.UnKnown FailedOperation.UnKnown  at_first
 0  FailedOperation.CompareLowSimilarity          photo
 0  FailedOperation.LifePhotoSizeError            photo
 0  FailedOperation.LifePhotoPoorQuality          photo
-0  FailedOperation.LifePhotoDetectFaces          told
-0  FailedOperation.LifePhotoDetectNoFaces        told
-0  FailedOperation.LifePhotoDetectFake           told
-0  FailedOperation.IdPhotoNoExist                told
-0  FailedOperation.IdPhotoPoorQuality            told
-0  FailedOperation.CompareFail                   told
-FailedOperation.DecryptSystemError FailedOperation.DecryptSystemError told
-FailedOperation.StsUnAuthErrError  FailedOperation.StsUnAuthErrError  told
+0  FailedOperation.LifePhotoDetectFaces          forced
+0  FailedOperation.LifePhotoDetectNoFaces        forced
+0  FailedOperation.LifePhotoDetectFake           forced
+0  FailedOperation.IdPhotoNoExist                forced
+0  FailedOperation.IdPhotoPoorQuality            forced
+0  FailedOperation.CompareFail                   forced
+FailedOperation.DecryptSystemError FailedOperation.DecryptSystemError forced
+FailedOperation.StsUnAuthErrError  FailedOperation.StsUnAuthErrError  forced
 """)
 
 
@@ -129,7 +129,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-# Surname and its spelling; the common ones stand first and are drawn more often.
+# Surname and its spelling; the common ones come first and are drawn more often.
 _SURNAMES = tuple(
     pair.split("/")
     for pair in _words(
@@ -184,7 +184,7 @@ _KIND_SHARES = (0.66, 0.80, 0.90, 0.96, 1.0)
 
 
 def invent_name(chance: random.Random) -> str:
-    """Return a name: most of two or three characters, some in pinyin, of a minority, or rare."""
+    """Return an invented name: mostly two or three characters, some pinyin, minority or rare names."""
     kind = chance.choices(_KINDS, cum_weights=_KIND_SHARES)[0]
     if kind == "minority":
         return chance.choice(_MINORITY_FIRST) + MIDDLE_DOT + chance.choice(_MINORITY_SECOND)

@@ -1,7 +1,7 @@
 """The Actions: the authority's answer about a person, read from the Action's data.
 
-The generic Action asks whether its values belong together. The authority finds a person by the first
-field of the request and compares the other ones. An Action with a photo also compares faces. Order of
+An Action is answered by its fields: the authority finds a person by the first field of the request and
+checks that the other values belong to the same person. An Action with a photo also compares faces. Order of
 the checks, the likeliest one: photo, other fields from the last to the first, identity limits, record,
 values, faces.
 """

@@ -167,7 +167,7 @@ class Gallery:
         """Return the picture to send: the registered one, unless the persona has another."""
         match person.persona and person.persona.codes.get(FACE):
             case "FailedOperation.CompareLowSimilarity":
-                return self._portrait(f"{self._seed}:somebody else than {person.id_card}")
+                return self._portrait(f"{self._seed}:not {person.id_card}")
             case "FailedOperation.LifePhotoSizeError":
                 return self._portrait(f"{self._seed}:{person.id_card}", TINY)
             case "FailedOperation.LifePhotoPoorQuality":

@@ -66,8 +66,8 @@ def test_every_code_of_the_api_pages_is_on_it():
 
 
 INPUTS = {
-    "anybody of `/_sim/people` who is not special": {},
-    "anybody of `/_sim/people` who is not special, with their photo": {},
+    "an ordinary person of `/_sim/people`": {},
+    "an ordinary person of `/_sim/people`, with their photo": {},
     "a number whose check digit is wrong": {"IdCard": "440305199505132562"},
     "a name with a digit in it": {"Name": "Li 4"},
 }
