@@ -11,7 +11,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from ...api import id_card
 from ...api.actions import ACTIONS
@@ -52,7 +52,12 @@ class Entry:
 
     def row(self) -> dict[str, object]:
         """Return the request as the control plane shows it."""
-        return asdict(self) | {"at": utc_text(self.at)}
+        row = {name: getattr(self, name) for name in _COLUMNS}
+        row["at"] = utc_text(self.at)
+        return row
+
+
+_COLUMNS = tuple(column.name for column in fields(Entry))
 
 
 class Ledger:

@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance
 from airflow_provider_faceid.simulator.people import photos as pictures
 from airflow_provider_faceid.simulator.people.photos import (
     Features,
+    _examine,
     examine,
     features,
     open_picture,
@@ -72,7 +73,7 @@ def test_a_photo_that_comes_again_is_not_decoded_again():
     text = b64encode(
         PORTRAITS[0] + bytes(9)
     ).decode()  # behind the end mark: only this test sends it
-    first, known = examine(text), examine.cache_info().hits
+    first, known = examine(text), _examine.cache_info().hits
     assert examine("".join(list(text))) is first
-    assert examine.cache_info().hits == known + 1
+    assert _examine.cache_info().hits == known + 1
     assert examine(text[:-2] + "A=") is not first
