@@ -19,7 +19,7 @@ from .account import ledger as request_log
 from .account.account import Account, VirtualClock
 from .api.call import MAX_GET, MAX_POST
 from .api.data_plane import DataPlane, Latency
-from .control import ControlPlane, Levers, page
+from .control import ControlPlane, ControlSettings, page
 from .faults import FaultRule, Faults
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, ID_CARD, People, Person, expects
 
@@ -36,7 +36,11 @@ def build_app(
     """Return both planes as one application."""
     app = web.Application(client_max_size=MAX_POST + 1)
     app.on_response_prepare.append(page.add_headers)
-    for routes in (ControlPlane(account).routes(), Levers(account).routes(), page.routes()):
+    for routes in (
+        ControlPlane(account).routes(),
+        ControlSettings(account).routes(),
+        page.routes(),
+    ):
         app.add_routes(map(page.guarded, routes))
     plane = DataPlane(account, latency, request_log.log if log_requests else None)
 

@@ -2,7 +2,7 @@
 
 The real service has none. It needs no signature; the server listens on the loopback address only.
 Lists are sent in pieces, so that a long one does not block the data plane. :class:`ControlPlane` shows
-and resets the account. :class:`Levers` changes fault rules, clock, quotas and account state; a change
+and resets the account. :class:`ControlSettings` changes fault rules, clock, quotas and account state; a change
 holds from the next call on, and each of its addresses also shows the current value.
 """
 
@@ -38,7 +38,7 @@ PHOTOS_AT_ONCE = 5
 
 class ControlPlane:
     """
-    Shows and resets an account; :class:`Levers` changes it.
+    Shows and resets an account; :class:`ControlSettings` changes it.
 
     :param account: the state of the service.
     """
@@ -218,7 +218,7 @@ class ClockChange:
             ClockOffset(self.offset_s).change(account)
 
 
-class Levers:
+class ControlSettings:
     """
     Changes an account while it is being served.
 

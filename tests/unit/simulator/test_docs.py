@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.simulator.account import State
-from airflow_provider_faceid.simulator.control import ControlPlane, Levers
+from airflow_provider_faceid.simulator.control import ControlPlane, ControlSettings
 from airflow_provider_faceid.simulator.faults import OWN_FIELDS, read_rule
 from airflow_provider_faceid.simulator.faults.effects import EFFECTS
 
@@ -36,6 +36,6 @@ def test_every_field_of_a_rule_and_of_the_ledger_is_explained(caller, ordinary):
 
 
 def test_every_state_and_address_is_listed(server):
-    routes = (*ControlPlane(server.account).routes(), *Levers(server.account).routes())
+    routes = (*ControlPlane(server.account).routes(), *ControlSettings(server.account).routes())
     assert all(f"`{state}`" in PAGE for state in State)
     assert all(f"`{route.path}`" in PAGE for route in routes)

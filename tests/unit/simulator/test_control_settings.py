@@ -1,4 +1,4 @@
-"""The levers of the control plane, and what calls see of them."""
+"""The settings of the control plane, and their effect on calls."""
 
 from __future__ import annotations
 
