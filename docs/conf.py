@@ -35,7 +35,7 @@ html_theme_options = {"navigation_with_keys": True}
 suppress_warnings = ["myst.header"]  # the README's parts begin below its title
 
 ENTRY = re.compile(
-    r"^(?:\*\*(?P<part>.+)\*\*|- \[[^\]]+\]\((?P<page>[^)#]+)\.md\).*)$", re.MULTILINE
+    r"^(?:\*\*(?P<part>.+)\*\*|- \[(?P<title>[^\]]+)\]\((?P<page>[^)#]+)\.md\).*)$", re.MULTILINE
 )
 HUBS = {root_doc, "docs/decisions/README"}
 HOME = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=README.html">\n'
@@ -56,7 +56,7 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
             lines += ["```", "", "```{toctree}", ":hidden:"]
             lines += [f":caption: {caption}", ""] if caption else [""]
             caption = ""
-        lines.append(f"/{page}")
+        lines.append(f"{entry['title']} </{page}>")
     source[0] = "\n".join([source[0], "", *lines[2:], "```", ""])
 
 
