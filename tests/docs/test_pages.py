@@ -17,6 +17,7 @@ from tests.unit.operators.conftest import OPERATORS
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_generated_tables_are_current():
@@ -144,3 +145,48 @@ def test_standard_terms_are_where_the_glossary_says():
         text = (PROJECT / "airflow_provider_faceid" / name).read_text(encoding="utf-8")
         squeezed = re.sub(r"[^a-z]", "", text.lower())
         assert re.sub(r"[^a-z]", "", term.lower()) in squeezed, f"{term} is not in {name}"
+
+
+OLD_NAMES = re.compile(
+    r"\b(?:service/|canary|suites\.py`? of the service|client/(?:flow|fate|wire|blocking|aio|within"
+    r"|extra|address|service_clock)\b|credentials/(?:choice|keys|web)\b|state/(?:pace|rows|limits"
+    r"|calls)\b|hooks/(?:once|caution|state)\b(?!_)|batch/(?:store|health|gate|later|halt|aside|places"
+    r"|prepare|identity|claims)\b|operators/(?:common|photos|recovery)\b|local service)",
+    re.IGNORECASE,
+)
+RENAMED_ON = {"CHANGELOG.md", "upgrading.md"}
+
+
+def test_no_old_name_is_left():
+    left = [
+        f"{page.name}: {found}"
+        for page in PAGES
+        if page.name not in RENAMED_ON
+        for found in OLD_NAMES.findall(page.read_text(encoding="utf-8"))
+    ]
+    assert left == []
+
+
+SUBJECT = re.compile(r"\b[Ww]hoever\b|(?:^|[.:] |\| )(?:Who|Nobody) [^?\n]*$", re.MULTILINE)
+
+
+def test_no_sentence_has_who_for_a_subject():
+    left = [
+        f"{page.name}: {found.strip()}"
+        for page in PAGES
+        if page.name != "reference.md"  # made of docstrings
+        for found in SUBJECT.findall(FENCED.sub("", page.read_text(encoding="utf-8")))
+    ]
+    assert left == []
+
+
+def test_every_module_that_is_named_exists():
+    below = (PROJECT, PROJECT / "airflow_provider_faceid", PROJECT / "tests")
+    left = [
+        f"{page.name}: {name}"
+        for page in PAGES
+        if page.name not in RENAMED_ON
+        for name in re.findall(r"`((?:\w+/)+\w+\.py)\b", page.read_text(encoding="utf-8"))
+        if not any((folder / name).exists() for folder in below)
+    ]
+    assert left == []
