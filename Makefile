@@ -113,7 +113,7 @@ format: .venv/lint ## let ruff write the layout
 docs: .venv/docs ## rewrite the tables of the pages, then build the site into site/
 	@$(BIN)/python docs/generate.py
 	@echo "== building the site; warnings and dead links are errors"
-	@$(BIN)/python -m sphinx -q -W --keep-going -n -c docs . site
+	@$(BIN)/python -m sphinx -q -E -a -W --keep-going -n -c docs . site
 	@echo "site/index.html"
 
 clean: ## remove what make made

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PROJECT = Path(__file__).parents[2]
-STRICTLY = ["-q", "-W", "--keep-going", "-n"]
+STRICTLY = ["-q", "-E", "-a", "-W", "--keep-going", "-n"]
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//"
     r"|<link\b[^>]*\brel=\"(?:stylesheet|preload|preconnect|icon)\"[^>]*\bhref=\"(?:https?:)?//"
