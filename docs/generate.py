@@ -25,10 +25,6 @@ from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
 
-OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
-"""Result codes by Action."""
-
-
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -46,6 +42,11 @@ def codes(rows: dict[str, CodeRow]) -> str:
         ("code", "outcome", "charged", "next", "meaning"),
         ((f"`{r.code}`", r.outcome, r.charged, r.step, r.meaning) for r in rows.values()),
     )
+
+
+def by_action(mark: str, part: Callable[[str], str]) -> str:
+    """Return a part of a page for each Action, below a heading."""
+    return "\n".join(f"{mark} `{name}`\n\n{part(name)}" for name in ACTIONS)
 
 
 def columns(of: tables.Table) -> str:
@@ -153,10 +154,7 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "assumptions": assumptions,
     "ways-common": lambda: ways(reach.common_codes()),
-    **{
-        f"ways-{action}": lambda action=action: ways(reach.own_codes(action))
-        for action in OWN_CODES
-    },
+    "ways-actions": lambda: by_action("###", lambda name: ways(reach.own_codes(name))),
     "codes-common": lambda: codes(COMMON | PROVEN),
     "reference-operators": reference_tables.operator_sections,
     "reference-hook": reference_tables.hook_sections,
@@ -175,7 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "table-history": lambda: columns(tables.HISTORY),
     "table-quarantine": lambda: columns(tables.QUARANTINE),
     "table-runs": lambda: columns(tables.RUNS),
-    **{f"codes-{action}": lambda rows=rows: codes(rows) for action, rows in OWN_CODES.items()},
+    "codes-actions": lambda: by_action("##", lambda name: codes(ACTIONS[name].results)),
 }
 
 

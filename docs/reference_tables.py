@@ -25,10 +25,15 @@ PARAM = re.compile(
 PACKAGE = "airflow_provider_faceid"
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.verify_batch": (
+        "FaceIdVerifyTableOperator",
         "IdCardVerificationBatchOperator",
         "ImageRecognitionV2BatchOperator",
     ),
-    "operators.verify": ("IdCardVerificationOperator", "ImageRecognitionV2Operator"),
+    "operators.verify": (
+        "FaceIdVerifyOperator",
+        "IdCardVerificationOperator",
+        "ImageRecognitionV2Operator",
+    ),
     "operators.validate": ("FaceIdValidateOperator",),
     "operators.shards": ("FaceIdShardsOperator",),
     "operators.release": ("FaceIdReleaseOperator",),

@@ -30,7 +30,8 @@ WEI = {"IdCard": "11204416541220243X", "Name": "Wei Xiaobao"}
 
 def ways(table: str) -> dict[str, str]:
     """Return codes of one of the page's tables, and how they are brought about."""
-    text = re.search(rf"<!-- table: ways-{table} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)[1]
+    start = f"### `{table}`\n\n" if table in OWN_CODES else f"<!-- table: ways-{table} -->\n"
+    text = re.match(r"(?:\|.*\n)+", PAGE.split(start, 1)[1])[0]
     rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
     return {code: how for codes, how in rows for code in re.findall(r"`([^`]+)`", codes)}
 
