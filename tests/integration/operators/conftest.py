@@ -23,7 +23,7 @@ if "AIRFLOW_HOME" not in os.environ:
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
-from tests.unit.quality.conftest import great_expectations
+from tests.integration.quality.conftest import great_expectations
 
 __all__ = ["great_expectations"]
 
