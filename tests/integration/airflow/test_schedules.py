@@ -52,6 +52,9 @@ def home(tmp_path, service):
             "AIRFLOW__CORE__DEFAULT_TIMEZONE": "UTC",
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
             "FIRST_DAY": first.isoformat(),
+            # Nothing here looks at lineage or logs, and both take their part of every task.
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            "AIRFLOW__OPENLINEAGE__DISABLED": "True",
         },
     )
     with ExitStack() as stack:
