@@ -96,10 +96,8 @@ class Action:
 
     @property
     def encryptable(self) -> tuple[str, ...]:
-        """Return the fields that may be encrypted; none if it has no field ``Encryption``."""
-        if all(field.name != "Encryption" for field in self.fields):
-            return ()
-        return tuple(field.name for field in self.fields if field.type.is_encryptable)
+        """Return the fields that may be encrypted."""
+        return tuple(field.name for field in self.fields if field.encrypted)
 
     @property
     def columns(self) -> dict[str, str]:

@@ -30,7 +30,6 @@ class FieldType:
     :param normalise: gives two spellings of one value the same text.
     :param mask: shows enough of a value to recognise it; None if nothing of it may be shown.
     :param json_type: type of its value in a request.
-    :param is_encryptable: whether a field ``Encryption`` may be about it.
     :param reads: types of source values, besides text, that its rules read as text.
     :param sample: an invented value that keeps the rules, the same for the same chance.
     """
@@ -40,7 +39,6 @@ class FieldType:
     normalise: Callable[[str], str] = str
     mask: Callable[[str], str] | None = None
     json_type: type = str
-    is_encryptable: bool = False
     reads: tuple[type, ...] = ()
     sample: Callable[[random.Random], str] | None = None
 
@@ -58,9 +56,8 @@ ID_CARD = FieldType(
     lambda *_: id_card.FIELD,
     id_card.normalise,
     id_card.masked,
-    is_encryptable=True,
 )
-NAME = FieldType("name", lambda *_: name.FIELD, name.normalise, is_encryptable=True)
+NAME = FieldType("name", lambda *_: name.FIELD, name.normalise)
 PHOTO = FieldType("photo", lambda *_: photo.FIELD)
 TEXT = FieldType(
     "text", free_text.field, free_text.normalise, reads=(int,), sample=free_text.sample
@@ -87,6 +84,7 @@ class Field:
     :param identifies: whether its value is part of the question, so that another value asks anew.
     :param column: source column it is read from unless an operator says otherwise, and its name in
         suites; empty if operators do not fill it.
+    :param encrypted: whether the Action takes it encrypted, beside a field ``Encryption``.
     :param invalid_code: result code of the service for a value it finds malformed.
     """
 
@@ -96,6 +94,7 @@ class Field:
     max_length: int = 0
     identifies: bool = True
     column: str = ""
+    encrypted: bool = False
     invalid_code: str = ""
 
     @cached_property

@@ -373,7 +373,8 @@ class ImageRecognitionV2Operator(_VerifyOnePersonOperator):
     :param id_card_column: column of the ID number in ``source`` (templated).
     :param name_column: column of the name in ``source`` (templated).
     :param photo_column: column of the photo in ``source`` (templated).
-    :param photo_is_path: whether that column holds such paths (templated).
+    :param photo_is_path: whether the photo's column holds a path or URL below one of
+        ``[faceid] photo_roots`` (templated).
     :param campaign: book in which verdicts are kept (templated); the DAG id if not given. A person
         is asked about once in a campaign, unless the answer has expired.
     :param on_in_doubt: ``hold`` or ``retry`` a call that may have been charged without an answer

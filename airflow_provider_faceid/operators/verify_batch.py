@@ -34,7 +34,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
     :param action: name of the API Action (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}`` (templated); a field that
         is not named is read from its default column, such as ``id_card``.
-    :param photo_is_path: whether the column of an Action's photo holds paths or URLs, each below one of
+    :param photo_is_path: whether the photo's column holds paths or URLs, each below one of
         ``[faceid] photo_roots`` (templated).
     :param warehouse_conn_id: connection of the tables we write; the source's if not given (templated).
     :param result_table: current state of each row in a campaign (templated); made if it is not there.
@@ -194,7 +194,7 @@ class IdCardVerificationBatchOperator(VerifyTable):
         ``P30D`` is a duration, too).
     :param version_column: source column that changes whenever the row does, such as the time of its
         last update or an upload's number (templated). Without one a row counts as changed when its
-        ID number or name does, and a new photo alone is not noticed.
+        values do, and a new photo alone is not noticed.
     :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
         stop the task before its first call: the table was probably reloaded with other keys. One
         row alone never does, unless it is 0 (templated).
@@ -327,7 +327,7 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
     :param id_card_column: source column of the ID number; it must be text (templated).
     :param name_column: source column of the name (templated).
     :param photo_column: source column of the photo: Base64 text, or the picture as bytes (templated).
-    :param photo_is_path: whether that column holds paths or URLs instead, each below one of
+    :param photo_is_path: whether the photo's column holds paths or URLs, each below one of
         ``[faceid] photo_roots`` (templated).
     :param warehouse_conn_id: connection of the tables we write; the source's if not given (templated).
     :param result_table: current state of each row in a campaign (templated); made if it is not there.
@@ -341,7 +341,7 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
         ``P30D`` is a duration, too).
     :param version_column: source column that changes whenever the row does, such as the time of its
         last update or an upload's number (templated). Without one a row counts as changed when its
-        ID number or name does, and a new photo alone is not noticed.
+        values do, and a new photo alone is not noticed.
     :param max_changed: share of answered rows, 0-1, that may ask something else than before. More
         stop the task before its first call: the table was probably reloaded with other keys. One
         row alone never does, unless it is 0 (templated).

@@ -16,8 +16,8 @@ ACTION = Action(
     document="79049",
     quota=100,
     fields=(
-        Field("IdCard", ID_CARD, column="id_card", invalid_code="-2"),
-        Field("Name", NAME, column="name", invalid_code="-3"),
+        Field("IdCard", ID_CARD, column="id_card", encrypted=True, invalid_code="-2"),
+        Field("Name", NAME, column="name", encrypted=True, invalid_code="-3"),
         ENCRYPTION,
     ),
     identity_limits=IdentityLimits(id_card_per_day=1000, name_per_day=500),

@@ -18,8 +18,20 @@ ACTION = Action(
     document="79052",
     quota=20,
     fields=(
-        Field("IdCard", ID_CARD, column="id_card", invalid_code="FailedOperation.IdFormatError"),
-        Field("Name", NAME, column="name", invalid_code="FailedOperation.NameFormatError"),
+        Field(
+            "IdCard",
+            ID_CARD,
+            column="id_card",
+            encrypted=True,
+            invalid_code="FailedOperation.IdFormatError",
+        ),
+        Field(
+            "Name",
+            NAME,
+            column="name",
+            encrypted=True,
+            invalid_code="FailedOperation.NameFormatError",
+        ),
         Field("ImageBase64", PHOTO, column="photo", max_length=MAX_PHOTO_BASE64),
         Field("Optional", TEXT, required=False),
         ENCRYPTION,

@@ -261,7 +261,8 @@ def refuse(
         value = parameters[name]
         if not isinstance(value, field.type.json_type):
             return Refusal("InvalidParameter:type", (name,))
-        limited = field.type is TEXT and field.max_length and assumptions.extra_limited
+        note = field.type is TEXT and not field.column  # a field that identifies has a result code
+        limited = note and field.max_length and assumptions.extra_limited
         if limited and len(str(value)) > field.max_length:
             return Refusal("InvalidParameterValue", (name,))
     return None

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from tests.unit.operators.conftest import OPERATORS
 
-LITERALLY = {"id_card", "name", "photo", "photo_path"}
+LITERALLY = {"id_card", "name", "photo", "photo_path", "values"}
 PARAM = re.compile(r"^\s*:param (\w+): (.*?)(?=^\s*:|\Z)", re.MULTILINE | re.DOTALL)
 
 
