@@ -192,5 +192,5 @@ def _refusal(settled: Settled, settings: Settings, action: str) -> FaceIdError:
         case _:
             return UncertainError(
                 f"{action}: an earlier attempt was sent without an answer and may have been "
-                'charged. Set on_in_doubt="retry", or retry=True in Once, to call again all the same'
+                'charged. Set on_in_doubt="retry", or retry=True in Idempotency, to call again all the same'
             )

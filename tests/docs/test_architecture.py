@@ -41,17 +41,10 @@ def target(base: Path, dotted: str) -> Path | None:
     return None
 
 
-def is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-
-
 def imports(path: Path) -> set[Path]:
-    """Return the files of the package that a file imports, wherever in it."""
+    """Return the files of the package that a file imports, wherever in it, also for types only."""
     found: set[Path | None] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    if path.is_relative_to(PACKAGE / "simulator"):  # there, types may go in a circle
-        tree.body = [node for node in tree.body if not is_for_types(node)]
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {
                 target(PROJECT, a.name) for a in node.names if a.name.startswith(PACKAGE.name)
