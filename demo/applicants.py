@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_faceid.api.codes import Step, look_up
+from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.api.id_card import check_character
 
 APPLICANTS = 1000
@@ -200,7 +201,7 @@ def _take(rows: list[Applicant], count: int) -> list[Applicant]:
 
 def _stops_a_run(person: dict[str, Any]) -> bool:
     """Say whether asking about a person answers as a broken account would."""
-    return any(look_up(a, code).step is Step.FATAL for a, code in person["expects"].items())
+    return any(code_row(a, code).step is Step.FATAL for a, code in person["expects"].items())
 
 
 def _get(url: str) -> list[dict[str, Any]]:
