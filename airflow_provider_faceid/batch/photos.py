@@ -22,7 +22,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..exceptions import FaceIdError, InvalidInputError, PhotoStoreError
-from ..state.uplink import FIRST, Report, Uplink, UplinkRow, new_member
+from ..state.uplink import INITIAL_WINDOW, Report, Uplink, UplinkRow, new_member
 from .manifest import Log
 from .threads import DaemonThreads, in_thread
 
@@ -249,7 +249,7 @@ class Uploads:
     async def take(self) -> None:
         """Wait for a slot."""
         if self._uplink is None:
-            self._share = max(self._share, FIRST)
+            self._share = max(self._share, INITIAL_WINDOW)
             await self._step(demand=1)
         if self._taken < self._share and not self._waiting:
             self._taken += 1

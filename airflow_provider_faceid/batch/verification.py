@@ -25,7 +25,7 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
-from ..state.idempotency import Protocol, Settled, paid_once, resume
+from ..state.idempotency import PaidOnceProtocol, Settled, paid_once, resume
 from ..state.ledger_types import Claim, Decision, Record, Ruling
 from ..warehouse.records import Stage
 from .admission import Admission, DelayQueue, StopSignal
@@ -162,7 +162,7 @@ class Verification:
             await self._settle(row, claim, settled)
 
     async def _drive(
-        self, protocol: Protocol, params: dict[str, object], slot: UploadSlot | None
+        self, protocol: PaidOnceProtocol, params: dict[str, object], slot: UploadSlot | None
     ) -> Settled:
         """Drive the paid-once protocol of one row in this event loop."""
         step: Claim | Attempt | Record | Settled = next(protocol)

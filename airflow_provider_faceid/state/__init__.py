@@ -1,1 +1,1 @@
-"""What all workers of an account share, in one SQL database: the pace."""
+"""State shared by all workers of an account, in one SQL database: rate limiter, ledger, uplink."""

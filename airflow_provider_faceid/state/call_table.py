@@ -49,7 +49,7 @@ class CallTable:
                 sorted(keys),
             )
 
-    def known(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, Call]:
+    def select(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, Call]:
         """Return the calls that are there, by key."""
         cursor.execute(
             self._sql(
@@ -67,7 +67,7 @@ class CallTable:
             )
         }
 
-    def found_under_earlier_keys(
+    def rename_earlier_keys(
         self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call]
     ) -> dict[str, Call]:
         """Return calls of claims that are known under a key of an earlier version, renamed."""
@@ -77,7 +77,7 @@ class CallTable:
             if claim.key not in known
             for earlier in claim.earlier_keys
         }
-        found = self.known(cursor, sorted(today)) if today else {}
+        found = self.select(cursor, sorted(today)) if today else {}
         for earlier in sorted(found):
             cursor.execute(
                 self._sql(
@@ -118,7 +118,7 @@ class CallTable:
             cursor.executemany(update, values)
         return free, unused
 
-    def insert(
+    def insert_intents(
         self, cursor: DBAPICursor, holder: Holder, claims: Sequence[Claim], now: float
     ) -> set[str]:
         """
@@ -180,7 +180,7 @@ class CallTable:
                 won.add(key)
         return won
 
-    def doubt(self, cursor: DBAPICursor, keys: Sequence[str]) -> None:
+    def mark_in_doubt(self, cursor: DBAPICursor, keys: Sequence[str]) -> None:
         """Write down that calls on their way will not be heard of."""
         if keys:
             cursor.execute(

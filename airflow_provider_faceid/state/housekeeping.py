@@ -23,18 +23,18 @@ TURN_SECONDS = float(SECONDS_PER_HOUR)
 """Nobody takes the turn so soon after another."""
 ROWS_AT_ONCE = 500
 """Rows of one step, which takes a few milliseconds."""
-MOST_STEPS = 4_000
+MAX_STEPS = 4_000
 """Steps of one turn: two million rows an hour, far more than an account's quota can add."""
-WALK_AFTER_SECONDS = float(SECONDS_PER_DAY)
+BACKFILL_AFTER_SECONDS = float(SECONDS_PER_DAY)
 """Workers of the version before may still add rows without an hour for so long."""
-OVER_SECONDS = float(SECONDS_PER_HOUR)
+COUNTER_GRACE_SECONDS = float(SECONDS_PER_HOUR)
 """Counters stay for so long after their window, for workers whose clock is behind."""
 
-TURN = "turn"
+TURN_ROW = "turn"
 """Name of the row that says who had the turn, and when it began."""
 
 
-class _Ageing(NamedTuple):
+class _ExpiringTable(NamedTuple):
     """A table whose rows carry an hour."""
 
     name: str
@@ -43,8 +43,8 @@ class _Ageing(NamedTuple):
     moment: str
 
 
-CALLS = _Ageing("faceid_calls", "call_key", "claimed_hour", "changed_at")
-TRIES = _Ageing("faceid_tries", "owner", "begun_hour", "seen_at")
+CALLS = _ExpiringTable("faceid_calls", "call_key", "claimed_hour", "changed_at")
+TRIES = _ExpiringTable("faceid_tries", "owner", "begun_hour", "seen_at")
 
 
 def hour_of(moment: float) -> int:
@@ -73,7 +73,7 @@ class Housekeeping:
         """
         if not self._store.run(self._take_turn):
             return
-        left = MOST_STEPS
+        left = MAX_STEPS
         for chore in self._chores():
             seen = ROWS_AT_ONCE
             while seen >= ROWS_AT_ONCE and left > 0:
@@ -84,10 +84,10 @@ class Housekeeping:
         return (
             self._delete_counters,
             self._delete_uplinks,
-            lambda cursor: self._delete_old(cursor, CALLS),
-            lambda cursor: self._delete_old(cursor, TRIES),
-            lambda cursor: self._walk(cursor, CALLS),
-            lambda cursor: self._walk(cursor, TRIES),
+            lambda cursor: self._delete_expired(cursor, CALLS),
+            lambda cursor: self._delete_expired(cursor, TRIES),
+            lambda cursor: self._backfill_hours(cursor, CALLS),
+            lambda cursor: self._backfill_hours(cursor, TRIES),
         )
 
     def _take_turn(self, cursor: DBAPICursor) -> bool:
@@ -97,7 +97,7 @@ class Housekeeping:
                 "UPDATE faceid_housekeeping SET began_at = ?, owner = ? WHERE name = ? "
                 "AND NOT began_at BETWEEN ? AND ?"  # later than now: the clock was put back
             ),
-            (now, self._owner, TURN, now - TURN_SECONDS, now + TURN_SECONDS),
+            (now, self._owner, TURN_ROW, now - TURN_SECONDS, now + TURN_SECONDS),
         )
         return cursor.rowcount == 1
 
@@ -108,7 +108,7 @@ class Housekeeping:
                 "DELETE FROM faceid_identity_uses WHERE counter IN (SELECT counter "
                 f"FROM faceid_identity_uses WHERE ends < ? LIMIT {ROWS_AT_ONCE}{self._skip_locked})"
             ),
-            (self._now(cursor) - OVER_SECONDS,),
+            (self._now(cursor) - COUNTER_GRACE_SECONDS,),
         )
         return int(cursor.rowcount)
 
@@ -123,7 +123,7 @@ class Housekeeping:
         )
         return int(cursor.rowcount)
 
-    def _delete_old(self, cursor: DBAPICursor, table: _Ageing) -> int:
+    def _delete_expired(self, cursor: DBAPICursor, table: _ExpiringTable) -> int:
         """
         Delete rows nothing was heard of for longer than answers are kept.
 
@@ -148,11 +148,11 @@ class Housekeeping:
         old = [key for key, _, _ in found if key not in kept and key not in younger]
         if old:
             cursor.execute(
-                f"DELETE FROM {table.name} WHERE {table.key} IN ({self._markers(old)})", old
+                f"DELETE FROM {table.name} WHERE {table.key} IN ({self._placeholders(old)})", old
             )
         return len(found)
 
-    def _walk(self, cursor: DBAPICursor, table: _Ageing) -> int:
+    def _backfill_hours(self, cursor: DBAPICursor, table: _ExpiringTable) -> int:
         """Give rows of earlier versions their hour, in order of their keys, once."""
         cursor.execute(
             self._sql("SELECT began_at, walked_to FROM faceid_housekeeping WHERE name = ?"),
@@ -163,8 +163,8 @@ class Housekeeping:
             return 0
         (began_at, walked_to), now = walk[0], self._now(cursor)
         if not began_at:
-            self._note_walk(cursor, table, now, "")
-        if not began_at or now < began_at + WALK_AFTER_SECONDS:
+            self._record_backfill(cursor, table, now, "")
+        if not began_at or now < began_at + BACKFILL_AFTER_SECONDS:
             return 0
         cursor.execute(
             self._sql(
@@ -177,15 +177,15 @@ class Housekeeping:
         hours: dict[str, int | None] = {key: hour_of(at) for key, at, hour in found if hour is None}
         self._set_hours(cursor, table, hours)
         if found:
-            self._note_walk(cursor, table, began_at, found[-1][0])
+            self._record_backfill(cursor, table, began_at, found[-1][0])
         if len(found) < ROWS_AT_ONCE:
             cursor.execute(
                 self._sql("DELETE FROM faceid_housekeeping WHERE name = ?"), (table.name,)
             )
         return len(found)
 
-    def _note_walk(
-        self, cursor: DBAPICursor, table: _Ageing, began_at: float, walked_to: str
+    def _record_backfill(
+        self, cursor: DBAPICursor, table: _ExpiringTable, began_at: float, walked_to: str
     ) -> None:
         cursor.execute(
             self._sql(
@@ -195,7 +195,9 @@ class Housekeeping:
             (began_at, self._owner, walked_to, table.name),
         )
 
-    def _set_hours(self, cursor: DBAPICursor, table: _Ageing, hours: dict[str, int | None]) -> None:
+    def _set_hours(
+        self, cursor: DBAPICursor, table: _ExpiringTable, hours: dict[str, int | None]
+    ) -> None:
         if hours:
             cursor.executemany(
                 self._sql(f"UPDATE {table.name} SET {table.hour} = ? WHERE {table.key} = ?"),
@@ -207,7 +209,7 @@ class Housekeeping:
         cursor.execute(f"SELECT {self._store.now_sql}")
         return self._store.moment(cursor.fetchall()[0][0]).now
 
-    def _markers(self, values: Sequence[object]) -> str:
+    def _placeholders(self, values: Sequence[object]) -> str:
         return ", ".join([self._store.marker] * len(values))
 
     def _sql(self, text: str) -> str:

@@ -1,13 +1,13 @@
-"""Idempotency: the paid-once protocol, for batches, single operators and the hook alike.
+"""Idempotency: the paid-once protocol of batches, single operators and the hook.
 
 ::
 
-    claim the question -> decision: anything but "call" ends here, without a call
-                       -> send -> record what became of it, and give back what was not used
+    claim (write-ahead intent) -> decision: any but "call" ends here, without a call
+                               -> send -> record the result, and release unused reservations
 
-The protocol is a generator without I/O: it yields what should happen next (claim, send, record) and
-is sent the result. :func:`ask_once` drives it over a blocking call; the batch engine drives it in its
-event loop, where the claims and records of many rows share one step of the ledger.
+The protocol is a sans-I/O generator: it yields the next effect (claim, send, record) and is sent its
+result. :func:`ask_once` drives it over a blocking call. The batch engine drives it in its event loop,
+where claims and records of many rows share one transaction of the ledger (group commit).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 class Settled(NamedTuple):
     """
-    What came of a claim.
+    The result of the protocol for one claim.
 
-    :param ruling: what the ledger decided.
-    :param verdict: the answer, of a call just made or of one made before; None if there is none.
-    :param unrecorded: why the answer of a call just made is not in the ledger; None if it is.
+    :param ruling: the ledger's decision.
+    :param verdict: the answer of this call or of an earlier one; None if there is none.
+    :param unrecorded: the error that kept this call's answer out of the ledger; None if it is recorded.
     """
 
     ruling: Ruling
@@ -43,18 +43,19 @@ class Settled(NamedTuple):
     unrecorded: Exception | None = None
 
 
-Protocol = Generator[Claim | Attempt | Record, Ruling | Verdict | None, Settled]
+PaidOnceProtocol = Generator[Claim | Attempt | Record, Ruling | Verdict | None, Settled]
 
 
-def paid_once(claim: Claim, attempt: Attempt) -> Protocol:
+def paid_once(claim: Claim, attempt: Attempt) -> PaidOnceProtocol:
     """
-    Answer a question by one call at most, across threads, processes and crashes.
+    Answer a question by at most one call, across threads, processes and crashes.
 
-    Yields the claim, to be sent the ruling; the attempt, to be sent the verdict or thrown why there
-    is none; a record, to be written.
+    Yields the claim, and is sent the ruling; then the attempt, and is sent the verdict or thrown the
+    error; then a record, which the driver writes.
 
-    :param attempt: of the call, if there is one; it carries whether anything was sent.
-    :return: through ``StopIteration.value``, what came of it.
+    :param claim: the claim of the question.
+    :param attempt: shows whether anything was sent.
+    :return: through ``StopIteration.value``, the result.
     :raises BaseException: the call's own error, after it was recorded.
     """
     ruling = yield claim
@@ -71,7 +72,7 @@ def paid_once(claim: Claim, attempt: Attempt) -> Protocol:
         raise TypeError("the driver of an attempt answers it with a verdict")
     try:
         yield record_of(claim, attempt, verdict)
-    except Exception as error:  # noqa: BLE001 - the answer is in hand, and nothing takes it away
+    except Exception as error:  # noqa: BLE001 - the answer is paid for and must be returned
         return Settled(ruling, verdict, error)
     return Settled(ruling, verdict)
 
@@ -80,10 +81,12 @@ def record_of(claim: Claim, attempt: Attempt, outcome: Verdict | BaseException) 
     """
     Return the ledger's record of a call that has ended.
 
-    What was not sent gives back what the claim reserved of the limits per identity. A call that
-    something unforeseen interrupted is in doubt if it was sent.
+    A call that was not sent releases its reservations of the limits per identity. A call that an
+    unexpected error interrupted is in doubt if it was sent.
 
-    :param outcome: the answer, or why there is none.
+    :param claim: the claim of the call.
+    :param attempt: shows whether anything was sent.
+    :param outcome: the answer, or the error.
     """
     unused = () if attempt.sent else claim.uses
     if isinstance(outcome, Verdict):
@@ -99,14 +102,15 @@ def record_of(claim: Claim, attempt: Attempt, outcome: Verdict | BaseException) 
 
 
 def resume(
-    protocol: Protocol, answer: Ruling | Verdict | None, error: BaseException | None
+    protocol: PaidOnceProtocol, answer: Ruling | Verdict | None, error: BaseException | None
 ) -> Claim | Attempt | Record | Settled:
     """
-    Answer the protocol's last step.
+    Send the result of an effect to the protocol.
 
-    :param answer: what came of it.
-    :param error: why nothing did.
-    :return: the next step, or what came of it all.
+    :param protocol: the generator.
+    :param answer: the result of the last effect.
+    :param error: its error, thrown in place of the result; None if it succeeded.
+    :return: the next effect, or the final result.
     """
     try:
         return protocol.send(answer) if error is None else protocol.throw(error)
@@ -119,9 +123,10 @@ def ask_once(ledger: Ledger, claim: Claim, call: Callable[[Attempt], Verdict]) -
     """
     Drive the protocol over a blocking call.
 
-    :param ledger: one that has begun or joined an attempt.
+    :param ledger: a ledger that has begun or joined an attempt.
+    :param claim: the claim of the question.
     :param call: makes the call.
-    :return: what came of it; a failed record is logged and never replaces an answer.
+    :return: the result; a failed record is logged and never replaces an answer.
     :raises FaceIdError: there is no answer.
     """
     protocol = paid_once(claim, Attempt())
@@ -148,7 +153,8 @@ def _record(ledger: Ledger, record: Record) -> None:
         ledger.step([record], [])
     except Exception as error:
         log.warning(
-            "What became of a call is not in the ledger, where it stays in doubt: %s", error
+            "The result of a call could not be recorded; the call stays in doubt in the ledger: %s",
+            error,
         )
         if record.verdict is not None:
             raise  # the protocol keeps the answer
@@ -170,12 +176,15 @@ def claim_of(
     """
     Return the claim of a call.
 
+    :param settings: hash key and limits of the account.
+    :param action: the API Action.
     :param params: its request fields, normalised.
-    :param campaign: book in which its answer is kept.
+    :param campaign: campaign under which its answer is kept.
     :param row: key of the source row.
     :param now: Unix seconds.
-    :param retry: as for :class:`Claim`, and ``may_call`` as well.
-    :param valid_for: seconds for which an answer is good; None for ever.
+    :param retry: as for :class:`Claim`.
+    :param may_call: as for :class:`Claim`.
+    :param valid_for: seconds for which an answer is valid; None for ever.
     :param with_earlier_keys: whether the ledger has calls under keys of earlier versions.
     """
     secret = settings.hmac_key
@@ -193,7 +202,7 @@ def claim_of(
 def identity_uses(
     settings: Settings, action: str, params: Mapping[str, object], now: float
 ) -> tuple[Use, ...]:
-    """Return what a call uses up of the limits per identity; an unlisted Action has none."""
+    """Return what a call reserves of the limits per identity; an unlisted Action has none."""
     if action not in ACTIONS:
         return ()
     limits = settings.limits(action)

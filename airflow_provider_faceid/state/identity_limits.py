@@ -1,7 +1,7 @@
-"""How often each identity was asked about, counted for all workers before a call leaves.
+"""Identity limits: rate limits per person, counted for all workers before a call is sent.
 
-The service refuses what is over its limits per identity and day or minute. Counted beforehand, such
-a row waits for its moment in place of a call that was known to fail.
+The service refuses calls over its limits per identity and day or minute. Fixed-window counters in the
+state store predict that, so such a row is postponed in place of a call that is known to fail.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PURPOSE = b"faceid identity counters"
 @dataclass(frozen=True)
 class Use:
     """
-    One identity in one window of time.
+    The use of one identity in one window of time.
 
-    :param counter: number of its counter: a keyed hash, from which nobody finds the person.
+    :param counter: key of its counter: a pseudonym (keyed hash), from which the person cannot be found.
     :param limit: calls the service allows in the window.
-    :param ends: when the window ends, in Unix seconds.
+    :param ends: end of the window, in Unix seconds.
     """
 
     counter: int
@@ -44,10 +44,11 @@ def uses_of(
     action: Action, limits: IdentityLimits, secret: str, params: Mapping[str, object], now: float
 ) -> tuple[Use, ...]:
     """
-    Return what a call would use up, the shortest window first.
+    Return the counters that a call increments, the shortest window first.
 
-    :param limits: a limit of 0 is none, and is not counted.
-    :param secret: the connection's key of hashes; another one counts afresh.
+    :param action: the API Action.
+    :param limits: the account's limits; 0 means unlimited and is not counted.
+    :param secret: the connection's hash key; another key starts new counters.
     :param params: the request fields, normalised.
     :param now: Unix seconds. Windows are minutes of the clock and days of Beijing (inferred).
     """
@@ -61,14 +62,14 @@ def uses_of(
             if limit and field.name in params:
                 text = f"{action.name}\n{name}\n{number}\n{params[field.name]}"
                 digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
-                # One bit less: databases have signed integers.
+                # 63 bits: databases have signed integers.
                 found.append(Use(int.from_bytes(digest[:_COUNTER_BYTES]) >> 1, limit, ends))
     return tuple(found)
 
 
 @lru_cache(maxsize=4)
 def _windows_at(minute: int) -> dict[str, tuple[int, float]]:
-    """Return number and end of the minute and of the day a moment is in, the shorter one first."""
+    """Return number and end of a minute and of its day in Beijing, the shorter window first."""
     begins = float(minute * SECONDS_PER_MINUTE)
     return {
         PER_MINUTE: (minute, begins + SECONDS_PER_MINUTE),
@@ -88,10 +89,10 @@ class IdentityCounts:
 
     def reserve(self, calls: Sequence[Sequence[Use]]) -> list[float | None]:
         """
-        Count some calls in one atomic step, as far as the limits allow.
+        Count calls in one atomic step, as far as the limits allow.
 
         :param calls: the uses of each call, a few hundred calls at most.
-        :return: for each call None if it may be made, otherwise the Unix second to wait for.
+        :return: for each call None if it may be made, otherwise the Unix second from which it may.
         :raises StateStoreError: the database cannot be used.
         """
         if not any(calls):
@@ -105,12 +106,14 @@ class IdentityCounts:
         unused: Sequence[Sequence[Use]] = (),
     ) -> list[float | None]:
         """
-        Do the same in a transaction of the caller's.
+        Do the same as :meth:`reserve` in the caller's transaction.
 
-        All counters the transaction changes are changed here at first, by their net change and in
-        one order for everybody: no two workers wait for each other.
+        All counters of the transaction are locked here, by their net change and in ascending order,
+        so two workers cannot deadlock.
 
-        :param unused: uses of calls that were counted earlier and not made.
+        :param cursor: of the transaction.
+        :param calls: the uses of each call.
+        :param unused: uses of calls that were counted earlier and not sent.
         """
         wanted = Counter(use.counter for call in calls for use in call)
         if not wanted:
@@ -120,7 +123,7 @@ class IdentityCounts:
         ends = {use.counter: use.ends for call in (*calls, *unused) for use in call}
         rows = [(one, wanted[one] - back[one], ends[one]) for one in sorted(ends)]
         cursor.execute(
-            f"INSERT INTO faceid_identity_uses VALUES {self._markers(rows)} "
+            f"INSERT INTO faceid_identity_uses VALUES {self._placeholders(rows)} "
             "ON CONFLICT (counter) DO UPDATE SET "
             "used = faceid_identity_uses.used + excluded.used RETURNING counter, used",
             [value for row in rows for value in row],
@@ -132,7 +135,7 @@ class IdentityCounts:
 
     def give_back(self, calls: Sequence[Sequence[Use]]) -> None:
         """
-        Uncount calls that were reserved and not sent, in a transaction of their own.
+        Release the reservations of calls that were not sent, in a transaction of its own.
 
         :raises StateStoreError: the database cannot be used.
         """
@@ -140,7 +143,7 @@ class IdentityCounts:
             self._store.run(lambda cursor: self.uncount(cursor, calls))
 
     def uncount(self, cursor: DBAPICursor, calls: Sequence[Sequence[Use]]) -> None:
-        """Uncount calls that were counted and not made."""
+        """Release the reservations of calls that were not sent, in the caller's transaction."""
         marker = self._store.marker
         unused = Counter(use.counter for call in calls for use in call)
         for counter, count in sorted(unused.items()):
@@ -151,12 +154,14 @@ class IdentityCounts:
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
         """
-        Return when to call again after the service has refused a call as over a limit.
+        Return when to call again after the service refused a call as over a limit, in Unix seconds.
 
-        It does not say over which one: the shortest window in which we asked about the identity
-        before, or the day.
+        The service does not say over which limit. It is assumed to be the shortest window with an
+        earlier call about the identity, or else the day.
 
-        :param uses: what the call used up.
+        :param uses: the uses of the call.
+        :param now: Unix seconds.
+        :raises StateStoreError: the database cannot be used.
         """
         counters = sorted({use.counter for use in uses})
 
@@ -172,13 +177,13 @@ class IdentityCounts:
         repeated = (use.ends for use in uses if used.get(use.counter, 0) > 1)
         return next(repeated, next_beijing_midnight(now))
 
-    def _markers(self, rows: Sequence[tuple[object, ...]]) -> str:
+    def _placeholders(self, rows: Sequence[tuple[object, ...]]) -> str:
         one = f"({', '.join([self._store.marker] * len(rows[0]))})"
         return ", ".join([one] * len(rows))
 
 
 def _grant(calls: Iterable[Sequence[Use]], used: dict[int, int]) -> list[float | None]:
-    """Let calls pass one after the other; return when each of the others may try again."""
+    """Grant calls in order; return None for each granted one, else the end of its full window."""
     waits: list[float | None] = []
     for call in calls:
         wait = max((use.ends for use in call if used[use.counter] >= use.limit), default=None)

@@ -25,7 +25,7 @@ from .store import StateStore
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
-LONGEST_OWNER = 500
+MAX_OWNER_LENGTH = 500
 """Characters the table has room for."""
 
 LEASE_SECONDS = 120.0
@@ -57,7 +57,7 @@ class Ledger:
         reuse_within: float = 0.0,
         keep: float = KEEP_SECONDS,
     ) -> None:
-        self._store, self._owner = store, _short(owner)
+        self._store, self._owner = store, _owner_key(owner)
         self.max_charged, self._reuse_within, self.keep = max_charged, reuse_within, keep
         self._counts, self._calls = IdentityCounts(store), CallTable(store)
         self._attempt, self.fenced_at = 0, float("-inf")
@@ -196,14 +196,14 @@ class Ledger:
         charged: int,
         unused: Sequence[Sequence[Use]],
     ) -> list[Ruling]:
-        known = self._calls.known(cursor, sorted({claim.key for claim in claims}))
-        known |= self._calls.found_under_earlier_keys(cursor, claims, known)
+        known = self._calls.select(cursor, sorted({claim.key for claim in claims}))
+        known |= self._calls.rename_earlier_keys(cursor, claims, known)
         rulings: dict[int, Ruling] = {}
         wanted: dict[str, int] = {}
         doubtful = set()
         for number, claim in enumerate(claims):
             call = known.get(claim.key)
-            ruling = self._rule(claim, call, now, claims)
+            ruling = self._decide(claim, call, now, claims)
             if ruling is None and claim.key in wanted:
                 ruling = Ruling(Decision.BUSY)  # two rows ask the same
             if ruling is None:
@@ -212,18 +212,18 @@ class Ledger:
                 rulings[number] = ruling
                 if ruling.decision is Decision.HOLD and call and call.state is State.SENT:
                     doubtful.add(claim.key)
-        self._calls.doubt(cursor, sorted(doubtful))
+        self._calls.mark_in_doubt(cursor, sorted(doubtful))
         fresh = {key: claims[number].answered_since for key, number in wanted.items()}
         for key, ruling in self._reuse(cursor, fresh, now).items():
             rulings[wanted.pop(key)] = ruling
         for key in self._over_budget(wanted, charged):
             rulings[wanted.pop(key)] = Ruling(Decision.STOP)
         wishes = [claims[number] for number in wanted.values()]
-        for key, ruling in self._call(cursor, wishes, known, now, unused).items():
+        for key, ruling in self._write_intents(cursor, wishes, known, now, unused).items():
             rulings[wanted[key]] = ruling
         return [rulings.get(n, Ruling(Decision.CALL)) for n in range(len(claims))]
 
-    def _call(
+    def _write_intents(
         self,
         cursor: DBAPICursor,
         wishes: Sequence[Claim],
@@ -237,7 +237,7 @@ class Ledger:
         :param wishes: claims that may call, each of another question.
         :return: by key, what is to be done in place of a call.
         """
-        won = self._calls.insert(
+        won = self._calls.insert_intents(
             cursor, self._holder, [w for w in wishes if w.key not in known], now
         )
         ours = [wish for wish in wishes if wish.key in won or wish.key in known]
@@ -256,7 +256,7 @@ class Ledger:
         lost = {wish.key for wish in wishes} - called - refused.keys()
         return refused | dict.fromkeys(lost, Ruling(Decision.BUSY))
 
-    def _rule(
+    def _decide(
         self, claim: Claim, call: Call | None, now: float, claims: Sequence[Claim]
     ) -> Ruling | None:
         """
@@ -271,13 +271,13 @@ class Ledger:
                 return None
             verdict = read_answer(call.answer, own=call.row == claim.row)
             return Ruling(Decision.USE, verdict=verdict, answered_at=call.changed_at)
-        if call.state is State.SENT and self._is_on_its_way(claim.key, call, now, claims):
+        if call.state is State.SENT and self._is_in_flight(claim.key, call, now, claims):
             return Ruling(Decision.BUSY)
         if call.state is State.FREE or claim.retry:
             return None
         return Ruling(Decision.HOLD)
 
-    def _is_on_its_way(self, key: str, call: Call, now: float, claims: Sequence[Claim]) -> bool:
+    def _is_in_flight(self, key: str, call: Call, now: float, claims: Sequence[Claim]) -> bool:
         """Say whether a call that was sent may yet be answered; one of ours is, while we make it."""
         if not call.is_current:
             return False
@@ -343,6 +343,6 @@ class Ledger:
         return text.replace("?", self._store.marker)
 
 
-def _short(owner: str) -> str:
+def _owner_key(owner: str) -> str:
     """Return an owner as the table has room for it: two long ones must not be cut to the same."""
-    return owner if len(owner) <= LONGEST_OWNER else hashlib.sha256(owner.encode()).hexdigest()
+    return owner if len(owner) <= MAX_OWNER_LENGTH else hashlib.sha256(owner.encode()).hexdigest()

@@ -1,37 +1,38 @@
-"""How fast calls may leave, as pure arithmetic on one small row.
+"""Rate arithmetic: slot reservation (GCRA) with an adaptive rate, as pure functions of one small row.
 
-The next free slot is a moment. Taking slots moves it; a throttled answer lowers the factor on the
-rate and moves it a little further; time raises the factor again. Whoever holds the row, in memory
-or in a database, applies these functions to it in one atomic step.
+The row holds the time of the next free slot. Reserving slots moves it forward. A throttled answer
+multiplies the rate by :data:`DECREASE_FACTOR` and inserts a pause; the rate recovers linearly
+(AIMD). The holder of the row, memory or a database, applies these functions in one atomic step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-DECREASE = 0.8
-"""Factor on the rate per throttled answer, at most once in :data:`CALM_SECONDS`."""
-RECOVERY = 0.01
-"""Share of the full rate won back per second: from half to all of it in 50 s."""
-CALM_SECONDS = 0.5
-"""Answers to calls that left before the last decrease say nothing new."""
-PAUSE_SECONDS = 0.2
-"""Silence after a throttled answer, in which its second may pass."""
-LOWEST = 0.02
-"""The rate never falls below this share, or it could not find out that it may rise."""
+DECREASE_FACTOR = 0.8
+"""Multiplicative decrease of the rate per throttled answer, once in :data:`DECREASE_INTERVAL_SECONDS`."""
+RECOVERY_PER_SECOND = 0.01
+"""Linear recovery: share of the full rate per second; from half of the rate to all of it in 50 s."""
+DECREASE_INTERVAL_SECONDS = 0.5
+"""Throttled answers within this time belong to calls sent before the last decrease and are ignored."""
+THROTTLE_PAUSE_SECONDS = 0.2
+"""Seconds without slots after a throttled answer, in which the service's second may pass."""
+MIN_FACTOR = 0.02
+"""The rate never falls below this share: some calls must probe whether it may rise."""
 
-MOST_AHEAD = 1600
-"""Next free slot further ahead than so many (200 workers with 8 each): the clock was set back."""
+MAX_SLOTS_AHEAD = 1600
+"""A next free slot more than this many slots ahead (200 workers with 8 each) means that the clock was
+set back."""
 
 
 @dataclass(frozen=True)
 class Rate:
     """
-    The row.
+    The row of a rate limiter.
 
-    :param next_at: when the next free slot begins, in seconds of the holder's clock.
+    :param next_at: time of the next free slot, in seconds of the holder's clock.
     :param factor: share of the full rate at ``factor_at``.
-    :param factor_at: when the factor was last lowered.
+    :param factor_at: time of the last decrease.
     """
 
     next_at: float = 0.0
@@ -42,11 +43,11 @@ class Rate:
 @dataclass(frozen=True)
 class Slots:
     """
-    Slots that were taken.
+    Reserved slots.
 
-    :param start: when the first begins, in seconds of the holder's clock.
-    :param interval: seconds from one to the next.
-    :param count: how many.
+    :param start: time of the first slot, in seconds of the holder's clock.
+    :param interval: seconds from one slot to the next.
+    :param count: number of slots.
     """
 
     start: float
@@ -56,29 +57,33 @@ class Slots:
 
 def factor_now(row: Rate, now: float) -> float:
     """Return the share of the full rate that is allowed now."""
-    return min(1.0, row.factor + RECOVERY * max(0.0, now - row.factor_at))
+    return min(1.0, row.factor + RECOVERY_PER_SECOND * max(0.0, now - row.factor_at))
 
 
 def take(row: Rate, now: float, rate: float, count: int) -> tuple[Rate, Slots]:
     """
-    Take the next free slots.
+    Reserve the next free slots.
 
-    :param rate: slots per second when nothing is throttled.
+    :param row: the present row.
+    :param now: seconds of the holder's clock.
+    :param rate: slots per second while nothing is throttled.
+    :param count: number of slots.
+    :return: the new row, and the slots.
     """
     interval = 1 / (rate * factor_now(row, now))
     start = max(row.next_at, now)
-    if start - now > PAUSE_SECONDS + MOST_AHEAD * interval:
+    if start - now > THROTTLE_PAUSE_SECONDS + MAX_SLOTS_AHEAD * interval:
         start = now
     after = replace(row, next_at=start + count * interval, factor_at=min(row.factor_at, now))
     return after, Slots(start, interval, count)
 
 
 def throttle(row: Rate, now: float) -> Rate:
-    """Slow down after a throttled answer."""
-    if 0 <= now - row.factor_at < CALM_SECONDS:
+    """Return the row after a throttled answer."""
+    if 0 <= now - row.factor_at < DECREASE_INTERVAL_SECONDS:
         return row
     return Rate(
-        next_at=max(row.next_at, now + PAUSE_SECONDS),
-        factor=max(LOWEST, factor_now(row, now) * DECREASE),
+        next_at=max(row.next_at, now + THROTTLE_PAUSE_SECONDS),
+        factor=max(MIN_FACTOR, factor_now(row, now) * DECREASE_FACTOR),
         factor_at=now,
     )

@@ -1,9 +1,11 @@
-"""The pace: callers wait at a gate, one behind the other, for slots taken a few at a time.
+"""Rate limiter: slot reservation (GCRA) on a row that all workers of an account share.
 
-A slot is a moment, not a licence: who comes too late for it has lost it and takes the next one, so
-neither a stalled event loop nor a stopped process ever sends a burst. Only the caller at the gate
-holds slots, and only a few, so workers take turns and each gets its equal share. A worker that
-comes back as fast as its slots pass takes more of them in one step; one that does not, a single one.
+Callers queue at a gate, and the first one reserves a small block of slots. A caller more than
+:data:`LATE_SECONDS` late forfeits its slot and takes the next one, so neither a stalled event loop nor a
+stopped process sends a burst. Blocks are small, so workers take turns and get equal shares. The block
+grows for a worker that uses its slots in time, and shrinks for one that does not.
+
+The row is held in memory for one process, or in the state store for all workers.
 """
 
 from __future__ import annotations
@@ -22,36 +24,35 @@ from . import rate as arithmetic
 from .rate import Rate, Slots
 from .store import Moment, StateStore
 
-# Who holds an account's rate: this process alone, or the state store for all workers.
-
-
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
 
 class RateRow(Protocol):
     """
-    One account's rate for one Action.
+    The rate limiter row of one account and Action.
 
-    :ivar is_local: whether taking slots never waits for anything outside this process.
+    :ivar is_local: whether reserving slots never blocks on I/O.
     """
 
     is_local: bool
 
     def take(self, rate: float, count: int) -> Slots:
         """
-        Take the next free slots in one atomic step.
+        Reserve the next free slots in one atomic step.
 
-        :param rate: slots per second when nothing is throttled.
-        :return: slots that start on the caller's monotonic clock.
+        :param rate: slots per second while nothing is throttled.
+        :param count: number of slots.
+        :return: slots in seconds of the caller's monotonic clock.
+        :raises StateStoreError: the state store cannot be used.
         """
 
     def throttle(self) -> None:
-        """Slow everybody down after a throttled answer."""
+        """Lower the rate of all users of the row, after a throttled answer."""
 
 
 class MemoryRow:
-    """The rate of one process."""
+    """The row of one process, in memory."""
 
     is_local = True
 
@@ -62,27 +63,28 @@ class MemoryRow:
         self._row = Rate()
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Let a child go on whatever its parent's threads were doing."""
+        """Replace the lock in a child: a thread of the parent may have held it."""
         if is_child:
             self._lock = threading.Lock()
 
     def take(self, rate: float, count: int) -> Slots:
-        """Take the next free slots."""
+        """Reserve the next free slots."""
         with self._lock:
             self._row, slots = arithmetic.take(self._row, self._clock.monotonic(), rate, count)
             return slots
 
     def throttle(self) -> None:
-        """Slow everybody in this process down."""
+        """Lower the rate of this process."""
         with self._lock:
             self._row = arithmetic.throttle(self._row, self._clock.monotonic())
 
 
 class StoredRow:
     """
-    The rate of all workers, in the state store, on the database's clock.
+    The row of all workers, in the state store, on the database's clock.
 
-    :param name: the account and Action, without a secret; at most 200 characters.
+    :param store: the state store.
+    :param name: account and Action, without a secret; at most 200 characters.
     """
 
     is_local = False
@@ -92,7 +94,7 @@ class StoredRow:
         self._name = name
         marker = store.marker
         lock = "" if store.is_sqlite else " FOR UPDATE"
-        # The clock is read behind the lock: waiting must not count as time that has passed.
+        # The clock is read after the row is locked, so that waiting for the lock does not count.
         self._select = (
             "WITH held AS (SELECT next_at, factor, factor_at FROM faceid_pace "
             f"WHERE name = {marker}{lock}) SELECT held.*, {store.now_sql} FROM held"
@@ -104,7 +106,7 @@ class StoredRow:
         )
 
     def take(self, rate: float, count: int) -> Slots:
-        """Take the next free slots."""
+        """Reserve the next free slots."""
 
         def take(cursor: DBAPICursor) -> Slots:
             row, moment = self._held(cursor)
@@ -115,7 +117,7 @@ class StoredRow:
         return self._store.run(take)
 
     def throttle(self) -> None:
-        """Slow all workers down."""
+        """Lower the rate of all workers."""
 
         def throttle(cursor: DBAPICursor) -> None:
             row, moment = self._held(cursor)
@@ -124,7 +126,7 @@ class StoredRow:
         self._store.run(throttle)
 
     def _held(self, cursor: DBAPICursor) -> tuple[Rate, Moment]:
-        """Return the row, which nobody else changes now, and the moment."""
+        """Lock the row; return it and the present time."""
         cursor.execute(self._select, (self._name,))
         found = cursor.fetchone()
         if found is None:
@@ -140,24 +142,26 @@ class StoredRow:
 
 LATE_SECONDS = 0.015
 """
-How late a slot may be used. The service counts in seconds of its own clock; with 3 % of the quota
-to spare, calls may bunch by 30 ms before one second holds too many, and the network takes its part.
+Seconds after its time in which a slot may still be used. The service counts per second of its own
+clock; with 3 % of the quota unused, calls may bunch by 30 ms before a second holds too many, and the
+network's jitter takes a part of that.
 """
 
 BLOCK_SECONDS = 0.4
 BLOCK_SLOTS = 8
 """
-Slots taken in one step at most, whichever is less: a step costs a database several times what a
-slot costs. A killed worker costs the others as much of the pace.
+Most slots reserved in one step, whichever is less: a step costs a database several times what a slot
+costs. A killed worker wastes at most this many slots.
 """
 
 
 class SlotRateLimiter:
     """
-    The pace of one account and Action, for threads and coroutines alike.
+    The rate limiter of one account and Action, for threads and coroutines.
 
-    :param row: who holds the rate.
-    :param rate: slots per second when nothing is throttled.
+    :param row: holds the next free slot.
+    :param rate: slots per second while nothing is throttled.
+    :param clock: measures time and sleeps.
     """
 
     def __init__(self, row: RateRow, rate: float, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -168,29 +172,29 @@ class SlotRateLimiter:
         forks.concerns(self)
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Leave the slots in hand to the parent: used twice, they would be a burst."""
+        """Drop the reserved slots in a child: the parent uses them, and twice would be a burst."""
         if not is_child:
             return
         self._block = 1
         self._block_ends = -math.inf
         self._slots: deque[float] = deque()
-        self._slots_lock = threading.Lock()  # never held while the row, a database, is asked
+        self._slots_lock = threading.Lock()  # never held during a step of the row, which may block
         self._stepping = threading.Lock()
         self._gate = threading.Lock()
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
         self._gates = WeakKeyDictionary()
 
     def wait(self) -> None:
-        """Block until the next call may leave."""
+        """Block until the next request may be sent."""
         with self._gate:
             while True:
                 slot = self._next_slot()
                 self._clock.sleep(slot - self._clock.monotonic())
-                if not self._is_over(slot):
+                if not self._is_expired(slot):
                     return
 
     async def wait_async(self) -> None:
-        """Wait until the next call may leave."""
+        """Wait until the next request may be sent, without blocking the event loop."""
         gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with gate:
             while True:
@@ -200,29 +204,29 @@ class SlotRateLimiter:
                 elif slot is None:
                     slot = await asyncio.to_thread(self._next_slot)
                 await self._clock.asleep(slot - self._clock.monotonic())
-                if not self._is_over(slot):
+                if not self._is_expired(slot):
                     return
 
     def slow_down(self) -> None:
-        """Slow every worker down after a throttled answer; slots in hand are given up."""
-        self._give_up_slots()
+        """Lower the rate of all workers after a throttled answer, and drop reserved slots."""
+        self._drop_slots()
         self._row.throttle()
-        self._give_up_slots()  # those that were taken meanwhile, at the old rate
+        self._drop_slots()  # those reserved meanwhile, at the old rate
 
-    def _give_up_slots(self) -> None:
+    def _drop_slots(self) -> None:
         with self._slots_lock:
             self._slots.clear()
             self._throttled += 1
 
     def _next_slot(self) -> float:
-        """Return a moment that is not over yet, on the monotonic clock."""
+        """Return the time of a slot that is not yet forfeited, on the monotonic clock."""
         with self._stepping:
             while True:
                 slot = self._slot_in_hand()
                 if slot is not None:
                     return slot
                 throttled = self._throttled
-                busy = not self._is_over(self._block_ends)
+                busy = not self._is_expired(self._block_ends)
                 self._block = min(self._most, 2 * self._block) if busy else max(1, self._block // 2)
                 taken = self._row.take(self._rate, self._block)
                 with self._slots_lock:
@@ -230,20 +234,20 @@ class SlotRateLimiter:
                         return self._keep(taken)
 
     def _keep(self, taken: Slots) -> float:
-        """Keep the slots of a block, and return the first."""
+        """Store the slots of a block, and return the first."""
         self._slots.extend(taken.start + n * taken.interval for n in range(taken.count))
         self._block_ends = taken.start + taken.count * taken.interval
         return self._slots.popleft()
 
     def _slot_in_hand(self) -> float | None:
-        """Return such a moment if there is one without asking the row, which may take long."""
+        """Return such a slot if one is reserved already, without a step of the row."""
         with self._slots_lock:
             return self._pop()
 
     def _pop(self) -> float | None:
-        while self._slots and self._is_over(self._slots[0]):
+        while self._slots and self._is_expired(self._slots[0]):
             self._slots.popleft()
         return self._slots.popleft() if self._slots else None
 
-    def _is_over(self, slot: float) -> bool:
+    def _is_expired(self, slot: float) -> bool:
         return self._clock.monotonic() - slot > LATE_SECONDS

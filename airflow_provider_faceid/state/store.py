@@ -30,11 +30,11 @@ T = TypeVar("T")
 
 LOCK_SECONDS = 30
 """How long a step waits for a database that is locked, or away."""
-STATEMENTS_KEPT = 16
+CACHED_STATEMENTS = 16
 """Of SQLite's prepared statements: those for many rows at once take hundreds of kilobytes each."""
-AGAIN_SECONDS = 0.5
+RECONNECT_SECONDS = 0.5
 """Between two attempts to reach a server that is away."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+BACKOFF_BASE, BACKOFF_CAP = 0.02, 1.0
 """Seconds before a transaction that was rolled back is repeated; doubled for each further time."""
 
 _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
@@ -53,7 +53,7 @@ _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
 }
 """How a transaction begins, by (is SQLite, waits for the disk at its end). Behind a pooler the next
 one has another session: whatever is set is set for the transaction."""
-_CLOCK = "extract(epoch FROM clock_timestamp())::float8"
+_NOW_SQL = "extract(epoch FROM clock_timestamp())::float8"
 
 
 class Survives(StrEnum):
@@ -72,7 +72,7 @@ class Moment(NamedTuple):
     here: float
 
 
-class Process:
+class ProcessState:
     """
     What the ledgers of one process share.
 
@@ -114,7 +114,7 @@ class Process:
                     self.calling[key] = left
 
 
-class _Begun(NamedTuple):
+class _Transaction(NamedTuple):
     """A transaction under way; ``number`` is the server's own, and SQLite has none."""
 
     connection: PoolProxiedConnection
@@ -165,7 +165,7 @@ class StateStore:
         self._clock, self._survives = clock, survives
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
-        self.process = Process()
+        self.process = ProcessState()
         forks.concerns(self)
         kind = self._url.get_backend_name()
         if kind not in {"sqlite", "postgresql"}:
@@ -174,7 +174,7 @@ class StateStore:
             )
         self.is_sqlite = kind == "sqlite"
         self.marker = "?" if self.is_sqlite else "%s"
-        self.now_sql = "NULL" if self.is_sqlite else _CLOCK
+        self.now_sql = "NULL" if self.is_sqlite else _NOW_SQL
 
     def after_fork(self, *, is_child: bool) -> None:
         """Let a child open the store whatever its parent's threads were doing with it."""
@@ -190,7 +190,7 @@ class StateStore:
         :param durable: as for :meth:`transaction`.
         :raises StateStoreError: the database cannot be used.
         """
-        return self._repeat(self._engine(), work, durable=durable)
+        return self._run_with_retries(self._engine(), work, durable=durable)
 
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
@@ -231,7 +231,7 @@ class StateStore:
             if engine is None:
                 engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
                 try:
-                    self._repeat(engine, self._migrate, durable=True)
+                    self._run_with_retries(engine, self._migrate, durable=True)
                 except BaseException:
                     engine.dispose()
                     raise
@@ -241,8 +241,10 @@ class StateStore:
     def _migrate(self, cursor: DBAPICursor) -> None:
         migrate(cursor, is_sqlite=self.is_sqlite)
 
-    def _repeat(self, engine: Engine, work: Callable[[DBAPICursor], T], *, durable: bool) -> T:
-        end, pause = self._clock.monotonic() + LOCK_SECONDS, FIRST_PAUSE
+    def _run_with_retries(
+        self, engine: Engine, work: Callable[[DBAPICursor], T], *, durable: bool
+    ) -> T:
+        end, pause = self._clock.monotonic() + LOCK_SECONDS, BACKOFF_BASE
         while True:
             try:
                 with self._transaction(engine, durable=durable) as cursor:
@@ -256,7 +258,7 @@ class StateStore:
                 if self._clock.monotonic() >= end:
                     raise
                 self._clock.sleep(pause * self._clock.jitter(0.5, 1.5))
-                pause = min(LONGEST_PAUSE, 2 * pause)
+                pause = min(BACKOFF_CAP, 2 * pause)
             else:
                 return result
 
@@ -269,14 +271,14 @@ class StateStore:
                 yield begun.cursor
                 number = begun.number
                 begun.cursor.execute("COMMIT")
-            except self._faults as error:
+            except self._driver_errors as error:
                 is_lost = bool(begun.number) and (begun.is_lost or ends_session(error))
                 if is_lost:
                     begun.connection.invalidate()
                 raise
             finally:
                 begun.connection.close()  # rolls back what was not committed
-        except self._faults as error:
+        except self._driver_errors as error:
             text = (
                 f"The state store {self._place} cannot be used ({cause(error)}). {_advice(error)}; "
                 "nothing is sent without it, because nobody would know the pace"
@@ -301,12 +303,12 @@ class StateStore:
                 cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (lost.number,))
                 status = cursor.fetchall()[0][0]
             if status == "in progress":
-                self._clock.sleep(AGAIN_SECONDS)
+                self._clock.sleep(RECONNECT_SECONDS)
         if status not in {"committed", "aborted"}:
             raise lost
         return bool(status == "committed")
 
-    def _begin(self, engine: Engine, *, durable: bool) -> _Begun:
+    def _begin(self, engine: Engine, *, durable: bool) -> _Transaction:
         """Begin a transaction; a server that is away is waited for, as a locked file is."""
         begin = _BEGIN[self.is_sqlite, durable and self._survives is Survives.POWER_LOSS]
         end = self._clock.monotonic() + (0 if self.is_sqlite else LOCK_SECONDS)
@@ -317,18 +319,18 @@ class StateStore:
                 cursor = connection.cursor()
                 for statement in begin:
                     cursor.execute(statement)
-                number = "" if self.is_sqlite else _last_result(cursor)
+                number = "" if self.is_sqlite else _last_value(cursor)
             except BaseException as error:
                 if connection is not None:
                     connection.invalidate()
-                if not isinstance(error, self._faults) or refused_parameter(error):
+                if not isinstance(error, self._driver_errors) or refused_parameter(error):
                     raise
                 if self._clock.monotonic() >= end:
                     raise
                 engine.dispose()  # a server that was restarted knows none of the connections
-                self._clock.sleep(AGAIN_SECONDS)
+                self._clock.sleep(RECONNECT_SECONDS)
             else:
-                return _Begun(connection, cursor, number)
+                return _Transaction(connection, cursor, number)
 
     @property
     def _place(self) -> str:
@@ -339,7 +341,7 @@ class StateStore:
         return f"'{self._url.database}' at {host}:{self._url.port or 5432}"
 
     @cached_property
-    def _faults(self) -> tuple[type[Exception], ...]:
+    def _driver_errors(self) -> tuple[type[Exception], ...]:
         """Return what the driver raises, and what SQLAlchemy makes of it."""
         from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
 
@@ -356,7 +358,7 @@ def _sqlite(url: URL) -> Engine:
     options = {
         "timeout": LOCK_SECONDS,
         "check_same_thread": False,
-        "cached_statements": STATEMENTS_KEPT,
+        "cached_statements": CACHED_STATEMENTS,
     }
     engine = create_engine(url, connect_args=options)
     _make_private(url.database)
@@ -397,7 +399,7 @@ def _advice(error: BaseException) -> str:
     return "Check state_conn_id and the database"
 
 
-def _last_result(cursor: Any) -> str:
+def _last_value(cursor: Any) -> str:
     """Return the one value of the last of some statements."""
     while cursor.nextset():
         pass

@@ -23,35 +23,35 @@ from .store import StateStore
 # Each upload has its share of the uplink, so too many at once all take too long, and too few leave it
 # idle where each is held back by its distance. The *window* therefore follows what was measured: it
 # grows while more uploads at once carry more bytes a second, and shrinks until one takes no longer
-# than :data:`LONGEST_UPLOAD`. Everybody who uploads from the host reports to the same row and takes a
+# than :data:`TARGET_UPLOAD_SECONDS`. Everybody who uploads from the host reports to the same row and takes a
 # share of the window. Whoever holds the row, in memory or in a database, applies this in one step.
 #
 
 
-FIRST = 4
+INITIAL_WINDOW = 4
 """Uploads at once before anything was measured."""
-LEAST, MOST = 2, 256
-LONGEST_UPLOAD = 30.0
+MIN_WINDOW, MAX_WINDOW = 2, 256
+TARGET_UPLOAD_SECONDS = 30.0
 """Seconds one upload should take at most; the service accepts a signature for 300 s."""
 
-SAMPLE_SECONDS, LONGEST_SAMPLE = 1.0, 8.0
+MIN_SAMPLE_SECONDS, MAX_SAMPLE_SECONDS = 1.0, 8.0
 """A measurement takes so long at least, and at most."""
 SAMPLE_BYTES = 2**20
 """Bytes per upload at once a measurement takes at least: four times what the buffers on the way hold."""
 SETTLE_SECONDS = 0.5
 """A measurement begins so long after the window has changed."""
-FULL = 0.7
+FULL_SHARE = 0.7
 """Share of the window in use from which it is what holds the uploads back."""
-GAIN = 0.2
+MIN_GAIN = 0.2
 """Share of a growth of the window that has to come back as bytes a second."""
-CALM_SAMPLES = 10
+PROBE_AFTER_SAMPLES = 10
 """Measurements without a change before a larger window is tried again."""
-FASTER, FURTHER = 2.0, 1.5
+START_GROWTH, PROBE_GROWTH = 2.0, 1.5
 """Growth of the window while it is being found, and when it is tried again."""
 
 LEASE_SECONDS = 30.0
 """A member that does not report for so long is forgotten, and the others share out what it had."""
-FORGOTTEN_SECONDS = 60.0
+STALE_SECONDS = 60.0
 """A window that was not in use for so long is measured anew: the network may be another."""
 TURN_SECONDS = 20.0
 """Where there are fewer uploads than members, each has a turn of so long."""
@@ -116,7 +116,7 @@ class Uplink:
     :param members: by name.
     """
 
-    window: int = FIRST
+    window: int = INITIAL_WINDOW
     proven: int = 0
     proven_rate: float = 0.0
     is_found: bool = False
@@ -137,7 +137,7 @@ def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Re
     :param member: what it wants now; one without demand is left out.
     :param report: what its uploads did since its last one.
     """
-    if not 0 <= now - uplink.seen_at <= FORGOTTEN_SECONDS:  # or the clock was put back
+    if not 0 <= now - uplink.seen_at <= STALE_SECONDS:  # or the clock was put back
         uplink = Uplink(since=now)
     members = {n: m for n, m in uplink.members.items() if n != name and m.until > now}
     if member.demand:
@@ -148,7 +148,7 @@ def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Re
     uplink = replace(uplink, sample=uplink.sample + report)
     seconds = now - uplink.since
     enough = uplink.sample.moved >= uplink.window * SAMPLE_BYTES
-    if seconds < SAMPLE_SECONDS or (seconds < LONGEST_SAMPLE and not enough):
+    if seconds < MIN_SAMPLE_SECONDS or (seconds < MAX_SAMPLE_SECONDS and not enough):
         return uplink
     return _decide(uplink, now, seconds)
 
@@ -188,13 +188,13 @@ def _mean(uplink: Uplink, report: Report) -> float:
 def _decide(uplink: Uplink, now: float, seconds: float) -> Uplink:
     """Return the row after a measurement, with the window that follows from it."""
     rate = uplink.sample.moved / seconds
-    is_full = uplink.sample.upload_seconds >= FULL * uplink.window * seconds
+    is_full = uplink.sample.upload_seconds >= FULL_SHARE * uplink.window * seconds
     after = replace(uplink, sample=Report(), since=now, rate=rate if is_full else 0.0)
     if is_full:
         after = _grow(after, rate)
         if uplink.mean_bytes:  # also where the link has become slower
-            most = max(LEAST, math.floor(rate * LONGEST_UPLOAD / uplink.mean_bytes))
-            after = replace(after, window=min(after.window, most, MOST))
+            most = max(MIN_WINDOW, math.floor(rate * TARGET_UPLOAD_SECONDS / uplink.mean_bytes))
+            after = replace(after, window=min(after.window, most, MAX_WINDOW))
     if after.window != uplink.window:
         return replace(after, since=now + SETTLE_SECONDS, calm=0)
     return replace(after, calm=uplink.calm + 1)
@@ -203,12 +203,12 @@ def _decide(uplink: Uplink, now: float, seconds: float) -> Uplink:
 def _grow(uplink: Uplink, rate: float) -> Uplink:
     window, proven = uplink.window, uplink.proven
     if window <= proven:
-        grown = math.ceil(window * FURTHER) if uplink.calm >= CALM_SAMPLES else window
+        grown = math.ceil(window * PROBE_GROWTH) if uplink.calm >= PROBE_AFTER_SAMPLES else window
         return replace(uplink, window=grown, proven=window, proven_rate=rate)
-    gained = not proven or rate >= uplink.proven_rate * (1 + GAIN * (window / proven - 1))
+    gained = not proven or rate >= uplink.proven_rate * (1 + MIN_GAIN * (window / proven - 1))
     if not gained:
         return replace(uplink, window=proven, is_found=True)
-    grown = math.ceil(window * (FURTHER if uplink.is_found else FASTER))
+    grown = math.ceil(window * (PROBE_GROWTH if uplink.is_found else START_GROWTH))
     return replace(uplink, window=grown, proven=window, proven_rate=rate)
 
 

@@ -16,7 +16,7 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
-from airflow_provider_faceid.state.rate import PAUSE_SECONDS
+from airflow_provider_faceid.state.rate import THROTTLE_PAUSE_SECONDS
 from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"
@@ -231,7 +231,7 @@ def test_a_gateway_that_asks_for_fewer_requests_slows_us_down(ask, serve, match)
     began = time.monotonic()
     verdict = ask(serve(answer).url, max_attempts=1)
     assert (verdict.attempts, verdict.throttled) == (2, 1)
-    assert time.monotonic() - began >= PAUSE_SECONDS
+    assert time.monotonic() - began >= THROTTLE_PAUSE_SECONDS
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407])

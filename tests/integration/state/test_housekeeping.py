@@ -155,7 +155,7 @@ def test_one_worker_an_hour_has_the_turn_and_the_store_says_which(store, clock):
 
 def test_a_step_is_small_however_much_there_is_to_do(store, clock, monkeypatch):
     monkeypatch.setattr(housekeeping, "ROWS_AT_ONCE", 20)
-    monkeypatch.setattr(housekeeping, "MOST_STEPS", 3)
+    monkeypatch.setattr(housekeeping, "MAX_STEPS", 3)
     IdentityCounts(store).reserve([(Use(number, 9, 0.0),) for number in range(70)])
     assert keep_house(store) == [20, 20, 20]
     clock.seconds += SECONDS_PER_HOUR + 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_faceid.state.rate import DECREASE, PAUSE_SECONDS, Slots
+from airflow_provider_faceid.state.rate import DECREASE_FACTOR, THROTTLE_PAUSE_SECONDS, Slots
 from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotRateLimiter
 from tests.support.patience import PATIENCE, SOON
 
@@ -125,8 +125,8 @@ def test_slowing_down_gives_up_the_slots_in_hand(place, clock, moments):
     said = clock.seconds - START
     pace.slow_down()
     first, *others = moments(pace, 20)
-    assert first == pytest.approx(max(block_ends, said + PAUSE_SECONDS), abs=1e-5)
-    slower = 1 / (FAST * DECREASE)
+    assert first == pytest.approx(max(block_ends, said + THROTTLE_PAUSE_SECONDS), abs=1e-5)
+    slower = 1 / (FAST * DECREASE_FACTOR)
     assert all(0.95 * slower < gap < 1.05 * slower for gap in gaps([first, *others]))
 
 
@@ -135,14 +135,14 @@ def test_slowing_down_twice_in_a_moment_is_once(pace, clock, moments):
     clock.seconds += 0.01
     pace.slow_down()
     first, second = moments(pace, 2)
-    assert first == pytest.approx(PAUSE_SECONDS, abs=1e-5)
-    assert second - first == pytest.approx(INTERVAL / DECREASE, rel=0.01)
+    assert first == pytest.approx(THROTTLE_PAUSE_SECONDS, abs=1e-5)
+    assert second - first == pytest.approx(INTERVAL / DECREASE_FACTOR, rel=0.01)
 
 
 def test_slowing_down_holds_for_everybody_on_the_row(place, clock, moments):
     one, other = place.pace(RATE, clock), place.pace(RATE, clock)
     one.slow_down()
-    assert moments(other, 1) == pytest.approx([PAUSE_SECONDS], abs=1e-5)
+    assert moments(other, 1) == pytest.approx([THROTTLE_PAUSE_SECONDS], abs=1e-5)
 
 
 def test_eight_at_once_get_exactly_the_slots_in_order(place, clock, together):

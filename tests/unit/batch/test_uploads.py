@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.batch.photos import AHEAD, AHEAD_AT_FIRST, FURTHEST_AHEAD, Uploads
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import StateStoreError
-from airflow_provider_faceid.state.uplink import FIRST, MemoryUplink, Report, Uplink
+from airflow_provider_faceid.state.uplink import INITIAL_WINDOW, MemoryUplink, Report, Uplink
 
 RATE = 19.4
 LOG = logging.getLogger("test.uploads")
@@ -52,10 +52,10 @@ def test_no_more_places_are_given_than_the_share():
     async def run() -> None:
         some = uploads()
         given, tasks = await taken(some, 10)
-        assert given == FIRST
+        assert given == INITIAL_WINDOW
         some.give_back()
         await asyncio.sleep(0)
-        assert sum(task.done() for task in tasks) == FIRST + 1
+        assert sum(task.done() for task in tasks) == INITIAL_WINDOW + 1
         await leave(tasks)
 
     asyncio.run(run())
@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_its_share_while_the_state_store_is_away(caplog):
     async def run() -> None:
         some = uploads(Row(share=-1))
         given, tasks = await taken(some, 10)
-        assert given == FIRST
+        assert given == INITIAL_WINDOW
         await leave(tasks)
 
     asyncio.run(run())

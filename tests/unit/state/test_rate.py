@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 
 from airflow_provider_faceid.state.rate import (
-    CALM_SECONDS,
-    DECREASE,
-    LOWEST,
-    MOST_AHEAD,
-    PAUSE_SECONDS,
-    RECOVERY,
+    DECREASE_FACTOR,
+    DECREASE_INTERVAL_SECONDS,
+    MAX_SLOTS_AHEAD,
+    MIN_FACTOR,
+    RECOVERY_PER_SECOND,
+    THROTTLE_PAUSE_SECONDS,
     Rate,
     factor_now,
     take,
@@ -22,7 +22,7 @@ from airflow_provider_faceid.state.rate import (
 NOW = 1_000_000.0
 
 
-def throttled(times: int, every: float = CALM_SECONDS) -> tuple[Rate, float]:
+def throttled(times: int, every: float = DECREASE_INTERVAL_SECONDS) -> tuple[Rate, float]:
     """Return a row after so many throttled answers, and the moment of the last one."""
     row, now = Rate(next_at=NOW), NOW
     for number in range(times):
@@ -54,15 +54,15 @@ def test_slots_nobody_took_are_gone():
 
 def test_a_throttled_answer_lowers_the_rate():
     row, now = throttled(1)
-    assert factor_now(row, now) == DECREASE
+    assert factor_now(row, now) == DECREASE_FACTOR
     _, slots = take(row, now, 10, 1)
-    assert slots.interval == pytest.approx(0.1 / DECREASE)
+    assert slots.interval == pytest.approx(0.1 / DECREASE_FACTOR)
 
 
 def test_a_throttled_answer_is_followed_by_silence():
     row, now = throttled(1)
     _, slots = take(row, now, 10, 1)
-    assert slots.start == now + PAUSE_SECONDS
+    assert slots.start == now + THROTTLE_PAUSE_SECONDS
 
 
 def test_the_silence_does_not_add_to_slots_that_are_taken_already():
@@ -70,7 +70,9 @@ def test_the_silence_does_not_add_to_slots_that_are_taken_already():
     assert row.next_at == NOW + 1
 
 
-@pytest.mark.parametrize("later", [0, CALM_SECONDS / 2, CALM_SECONDS * 0.99])
+@pytest.mark.parametrize(
+    "later", [0, DECREASE_INTERVAL_SECONDS / 2, DECREASE_INTERVAL_SECONDS * 0.99]
+)
 def test_answers_of_the_same_moment_lower_it_once(later):
     row, now = throttled(1)
     assert throttle(row, now + later) == row
@@ -78,14 +80,14 @@ def test_answers_of_the_same_moment_lower_it_once(later):
 
 def test_answers_after_the_calm_lower_it_again():
     row, now = throttled(2)
-    won_back = RECOVERY * CALM_SECONDS
-    assert factor_now(row, now) == pytest.approx((DECREASE + won_back) * DECREASE)
+    won_back = RECOVERY_PER_SECOND * DECREASE_INTERVAL_SECONDS
+    assert factor_now(row, now) == pytest.approx((DECREASE_FACTOR + won_back) * DECREASE_FACTOR)
 
 
 def test_it_recovers_by_a_share_per_second_up_to_the_full_rate():
     row, now = throttled(1)
-    assert factor_now(row, now + 5) == pytest.approx(DECREASE + 5 * RECOVERY)
-    assert factor_now(row, now + (1 - DECREASE) / RECOVERY) == pytest.approx(1)
+    assert factor_now(row, now + 5) == pytest.approx(DECREASE_FACTOR + 5 * RECOVERY_PER_SECOND)
+    assert factor_now(row, now + (1 - DECREASE_FACTOR) / RECOVERY_PER_SECOND) == pytest.approx(1)
     assert factor_now(row, now + 1e6) == 1
 
 
@@ -93,15 +95,15 @@ def test_taking_slots_does_not_disturb_the_recovery():
     row, now = throttled(1)
     for second in range(10):
         row, _ = take(row, now + second, 10, 1)
-    assert factor_now(row, now + 10) == pytest.approx(DECREASE + 10 * RECOVERY)
+    assert factor_now(row, now + 10) == pytest.approx(DECREASE_FACTOR + 10 * RECOVERY_PER_SECOND)
 
 
 def test_it_never_falls_below_the_lowest():
     row, now = throttled(100)
-    assert row.factor == pytest.approx(LOWEST)
-    assert row.factor >= LOWEST
+    assert row.factor == pytest.approx(MIN_FACTOR)
+    assert row.factor >= MIN_FACTOR
     _, slots = take(row, now, 10, 1)
-    assert slots.interval == pytest.approx(0.1 / LOWEST)
+    assert slots.interval == pytest.approx(0.1 / MIN_FACTOR)
 
 
 class TestClockSetBack:
@@ -114,7 +116,7 @@ class TestClockSetBack:
 
     def test_hundreds_of_workers_with_slots_in_hand_are_not_taken_for_it(self):
         row = Rate()
-        for number in range(MOST_AHEAD // 8):
+        for number in range(MAX_SLOTS_AHEAD // 8):
             row, slots = take(row, NOW, 97, 8)
             assert slots.start == pytest.approx(NOW + number * 8 / 97)
 
@@ -122,16 +124,18 @@ class TestClockSetBack:
     def test_a_pause_after_a_throttled_answer_is_not_taken_for_it(self, rate):
         row, _ = take(Rate(), NOW, rate, 1)
         _, slots = take(throttle(row, NOW), NOW, rate, 1)
-        assert slots.start >= NOW + PAUSE_SECONDS
+        assert slots.start >= NOW + THROTTLE_PAUSE_SECONDS
 
     def test_throttled_answers_are_still_heard(self):
         row, _ = throttled(1)
-        assert throttle(row, NOW - 3600).factor == pytest.approx(DECREASE**2)
+        assert throttle(row, NOW - 3600).factor == pytest.approx(DECREASE_FACTOR**2)
 
     def test_the_rate_still_recovers(self):
         row, _ = throttled(1)
         row, _ = take(row, NOW - 3600, 97, 8)
-        assert factor_now(row, NOW - 3590) == pytest.approx(DECREASE + 10 * RECOVERY)
+        assert factor_now(row, NOW - 3590) == pytest.approx(
+            DECREASE_FACTOR + 10 * RECOVERY_PER_SECOND
+        )
 
 
 HALVED = range(10, 120)

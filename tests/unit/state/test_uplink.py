@@ -7,9 +7,9 @@ import pytest
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.state.uplink import (
-    FIRST,
-    FORGOTTEN_SECONDS,
-    LONGEST_UPLOAD,
+    INITIAL_WINDOW,
+    STALE_SECONDS,
+    TARGET_UPLOAD_SECONDS,
     Member,
     MemoryUplink,
     Report,
@@ -46,7 +46,7 @@ def run(
     through = 0.0
     for tick in range(round(seconds / TICK)):
         now = begin + tick * TICK
-        allowed = share_of(uplink, "run", now) if uplink.members else FIRST
+        allowed = share_of(uplink, "run", now) if uplink.members else INITIAL_WINDOW
         while len(under_way) < allowed:
             under_way.append(PHOTO - buffer)
             report += Report(moved=buffer, begun=1, begun_bytes=PHOTO)
@@ -64,7 +64,7 @@ def test_a_link_is_used_and_no_upload_takes_longer_than_it_should(mbit):
     carries = mbit * 125_000
     uplink, used = run(carries, 120)
     assert used > 0.95
-    assert uplink.window * PHOTO / carries <= LONGEST_UPLOAD * 1.5
+    assert uplink.window * PHOTO / carries <= TARGET_UPLOAD_SECONDS * 1.5
 
 
 def test_a_slow_link_carries_two_at_once():
@@ -90,20 +90,20 @@ def test_uploads_that_the_pace_holds_back_say_nothing_of_the_link():
     uplink = Uplink()
     for tick in range(100):
         uplink = after_step(uplink, tick * 0.5, "run", ALL, Report(10**8, 0.4, 4, 4 * PHOTO))
-    assert uplink.window == FIRST
+    assert uplink.window == INITIAL_WINDOW
     assert uplink.rate == 0
 
 
 def test_a_window_that_was_not_in_use_is_measured_anew():
     wide, _ = run(12_500_000, 60)
-    assert wide.window > FIRST
-    later = after_step(wide, 60 + FORGOTTEN_SECONDS + 1, "run", ALL, Report())
-    assert later.window == FIRST
+    assert wide.window > INITIAL_WINDOW
+    later = after_step(wide, 60 + STALE_SECONDS + 1, "run", ALL, Report())
+    assert later.window == INITIAL_WINDOW
 
 
 def test_a_clock_that_was_put_back_begins_anew():
     wide, _ = run(12_500_000, 60)
-    assert after_step(wide, 10, "run", ALL, Report()).window == FIRST
+    assert after_step(wide, 10, "run", ALL, Report()).window == INITIAL_WINDOW
 
 
 def members(*demands: int) -> Uplink:
@@ -125,8 +125,8 @@ def test_members_share_the_window_and_what_others_do_not_want(demands, shares):
 def test_more_members_than_places_take_turns():
     uplink = members(*[9] * 10)
     turns = [[share_of(uplink, str(n), 20.0 * turn) for n in range(10)] for turn in range(10)]
-    assert {sum(turn) for turn in turns} == {FIRST}
-    assert {sum(turn[n] for turn in turns) for n in range(10)} == {FIRST}
+    assert {sum(turn) for turn in turns} == {INITIAL_WINDOW}
+    assert {sum(turn[n] for turn in turns) for n in range(10)} == {INITIAL_WINDOW}
 
 
 def test_a_share_is_taken_up_as_others_end_theirs():
@@ -159,9 +159,9 @@ def row(request, tmp_path):
 
 def test_runs_of_a_host_meet_in_one_row(row):
     first, second = new_member(), new_member()
-    assert row.step(first, 9, 0, Report())[1] == FIRST
-    assert row.step(second, 9, 0, Report())[1] == FIRST / 2
-    assert row.step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == FIRST / 2
+    assert row.step(first, 9, 0, Report())[1] == INITIAL_WINDOW
+    assert row.step(second, 9, 0, Report())[1] == INITIAL_WINDOW / 2
+    assert row.step(first, 9, 0, Report(begun=1, begun_bytes=PHOTO))[1] == INITIAL_WINDOW / 2
     uplink, _ = row.step(second, 0, 0, Report())
     assert uplink.mean_bytes == PHOTO
     assert uplink.members.keys() == {first}
@@ -173,7 +173,7 @@ def test_a_row_that_cannot_be_read_is_measured_anew(tmp_path):
     row.step("a", 1, 0, Report())
     with store.transaction() as cursor:
         cursor.execute("UPDATE faceid_uplinks SET state = '{\"members\": 7}'")
-    assert row.step("a", 1, 0, Report())[1] == FIRST
+    assert row.step("a", 1, 0, Report())[1] == INITIAL_WINDOW
     store.close()
 
 
@@ -189,7 +189,7 @@ class NoWaiting(Clock):
 
 
 def test_single_calls_take_turns_with_all_that_upload_from_the_host(row):
-    turns = [UploadTurn(row, NoWaiting()) for _ in range(FIRST)]
+    turns = [UploadTurn(row, NoWaiting()) for _ in range(INITIAL_WINDOW)]
     for turn in turns:
         turn.take()
         turn.take()  # it has it already
