@@ -1,6 +1,7 @@
-"""The table of calls: what its rows are found, locked, written and deleted by.
+"""SQL of the ledger's table of calls: select, lock, insert, update and delete.
 
-All workers lock in one order: calls that are there, by key; then new ones, by key; then counters.
+All transactions lock in one order, which rules out deadlocks: existing calls by key, then new calls by
+key, then counters.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _COLUMNS = "call_key, source_key, owner, try_number, state, changed_at, answer, 
 
 
 class Holder(NamedTuple):
-    """Who holds a call: the work, and its attempt."""
+    """The holder of a call: a task instance, and the fencing token of its attempt."""
 
     owner: str
     attempt: int
@@ -28,9 +29,9 @@ class Holder(NamedTuple):
 
 class CallTable:
     """
-    The table of calls, in transactions of the caller's.
+    The table of calls; each method is part of the caller's transaction.
 
-    :param store: where it is.
+    :param store: the state store.
     """
 
     def __init__(self, store: StateStore) -> None:
@@ -38,9 +39,9 @@ class CallTable:
 
     def lock(self, cursor: DBAPICursor, keys: set[str]) -> None:
         """
-        Lock the calls of a step, in one order for everybody, before its counters and new calls.
+        Lock the existing calls of a step in ascending order, before counters and new calls.
 
-        Two workers that record calls the other one asks about would wait for each other otherwise.
+        Otherwise two workers that record calls which the other one claims would deadlock.
         """
         if keys and not self._store.is_sqlite:
             cursor.execute(
@@ -50,7 +51,7 @@ class CallTable:
             )
 
     def select(self, cursor: DBAPICursor, keys: list[str]) -> dict[str, Call]:
-        """Return the calls that are there, by key."""
+        """Return the existing calls by key."""
         cursor.execute(
             self._sql(
                 "SELECT c.call_key, c.source_key, c.state, c.answer, c.owner, "
@@ -70,7 +71,7 @@ class CallTable:
     def rename_earlier_keys(
         self, cursor: DBAPICursor, claims: Sequence[Claim], known: Mapping[str, Call]
     ) -> dict[str, Call]:
-        """Return calls of claims that are known under a key of an earlier version, renamed."""
+        """Rename calls that have a key of an earlier version; return them by their present key."""
         today = {
             earlier: claim.key
             for claim in claims
@@ -94,9 +95,9 @@ class CallTable:
         self, cursor: DBAPICursor, holder: Holder, records: Sequence[Record], now: float
     ) -> tuple[int, list[tuple[Use, ...]]]:
         """
-        Write down what became of calls; what is recorded already stays as it is.
+        Record the results of calls; a result that is recorded already stays unchanged.
 
-        :return: how many of them turned out to be free, and what was not used of the limits.
+        :return: how many calls turned out to be free, and the reservations to release.
         """
         update = self._sql(
             "UPDATE faceid_calls SET state = ?, changed_at = ?, answer = ? WHERE call_key = ? "
@@ -111,7 +112,7 @@ class CallTable:
                 values.append(value)
                 continue
             cursor.execute(update, value)
-            if cursor.rowcount == 1:  # what is given back is given back once
+            if cursor.rowcount == 1:  # a reservation is released only once
                 free += record.is_free
                 unused.append(record.unused)
         if values:
@@ -122,10 +123,10 @@ class CallTable:
         self, cursor: DBAPICursor, holder: Holder, claims: Sequence[Claim], now: float
     ) -> set[str]:
         """
-        Write down that calls nobody made before are sent; return the keys nobody was faster with.
+        Insert the intents of new calls; return the keys that no other worker has inserted meanwhile.
 
-        This comes before the counters, whoever counts: a worker that records a call and gives back
-        what it counted has them in the same order.
+        Call it before the counters are changed: recording a call and releasing its reservations locks
+        in the same order.
         """
         if not claims:
             return set()
@@ -144,7 +145,7 @@ class CallTable:
         return {key for (key,) in cursor.fetchall()}
 
     def delete(self, cursor: DBAPICursor, keys: Sequence[str]) -> None:
-        """Delete calls just inserted that turn out to be over a limit."""
+        """Delete intents just inserted that turn out to be over a limit."""
         if keys:
             cursor.execute(
                 self._sql(
@@ -161,7 +162,7 @@ class CallTable:
         known: Mapping[str, Call],
         now: float,
     ) -> set[str]:
-        """Write down that calls are sent again; return the keys nobody else was faster with."""
+        """Write the intents of calls that are sent again; return the keys no other worker has taken."""
         won = set()
         for key, row in sorted((claim.key, claim.row) for claim in claims):
             call = known[key]
@@ -181,7 +182,7 @@ class CallTable:
         return won
 
     def mark_in_doubt(self, cursor: DBAPICursor, keys: Sequence[str]) -> None:
-        """Write down that calls on their way will not be heard of."""
+        """Mark calls in flight as in doubt: their worker is dead or superseded."""
         if keys:
             cursor.execute(
                 self._sql(

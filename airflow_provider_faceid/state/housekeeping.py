@@ -1,11 +1,11 @@
-"""Housekeeping of the state store: expired rows are deleted, in small steps, by whoever runs a table.
+"""Housekeeping: retention of the state store's rows, in small transactions beside a run's calls.
 
-Starting a task deletes nothing. A run of a table takes the turn if nobody had it for an hour, and
-works through what has expired beside its calls: a few hundred rows in a transaction, found by an
-index, so that nobody waits for it. Single calls never do.
+A run over a table takes the turn if it was free for an hour, and deletes expired rows: a few hundred in
+a transaction, found by an index, so that other workers are not blocked. The start of a task and single
+calls delete nothing.
 
-Rows of calls and tries carry the hour they are from, which changes only when they begin anew: an index
-over moments that change with each step would make every step write it.
+Rows of calls and attempts carry the hour in which they began. It is indexed in place of their times,
+which change with each step, so that a step does not write the index.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
 TURN_SECONDS = float(SECONDS_PER_HOUR)
-"""Nobody takes the turn so soon after another."""
+"""Shortest time between two turns, in seconds."""
 ROWS_AT_ONCE = 500
-"""Rows of one step, which takes a few milliseconds."""
+"""Rows of one transaction, which takes a few milliseconds."""
 MAX_STEPS = 4_000
-"""Steps of one turn: two million rows an hour, far more than an account's quota can add."""
+"""Most transactions of one turn: two million rows an hour, far more than an account's quota can add."""
 BACKFILL_AFTER_SECONDS = float(SECONDS_PER_DAY)
-"""Workers of the version before may still add rows without an hour for so long."""
+"""Seconds after a migration in which workers of the earlier version may still add rows without an hour."""
 COUNTER_GRACE_SECONDS = float(SECONDS_PER_HOUR)
-"""Counters stay for so long after their window, for workers whose clock is behind."""
+"""Seconds for which counters outlive their window, because of workers with clock skew."""
 
 TURN_ROW = "turn"
-"""Name of the row that says who had the turn, and when it began."""
+"""Name of the row with the owner and the beginning of the last turn."""
 
 
 class _ExpiringTable(NamedTuple):
-    """A table whose rows carry an hour."""
+    """A table whose rows expire: its key column, its hour column and its time column."""
 
     name: str
     key: str
@@ -48,7 +48,7 @@ TRIES = _ExpiringTable("faceid_tries", "owner", "begun_hour", "seen_at")
 
 
 def hour_of(moment: float) -> int:
-    """Return the hour of a moment, counted from 1970."""
+    """Return the hour of a Unix time, counted from 1970."""
     return int(moment // SECONDS_PER_HOUR)
 
 
@@ -56,9 +56,9 @@ class Housekeeping:
     """
     One turn of housekeeping.
 
-    :param store: shared by all workers.
-    :param owner: who takes the turn, for whoever looks into the store.
-    :param keep: seconds for which answers are kept, and what is known of a task.
+    :param store: the state store.
+    :param owner: name of the task instance that takes the turn, for diagnosis.
+    :param keep: retention of answers and attempts, in seconds.
     """
 
     def __init__(self, store: StateStore, owner: str, keep: float) -> None:
@@ -67,7 +67,7 @@ class Housekeeping:
 
     def steps(self) -> Iterator[int]:
         """
-        Yield after each step the number of rows it was about; nothing if it is not our turn.
+        Run the transactions of the turn; yield the rows of each. Yield nothing without the turn.
 
         :raises StateStoreError: the database cannot be used.
         """
@@ -95,14 +95,14 @@ class Housekeeping:
         cursor.execute(
             self._sql(
                 "UPDATE faceid_housekeeping SET began_at = ?, owner = ? WHERE name = ? "
-                "AND NOT began_at BETWEEN ? AND ?"  # later than now: the clock was put back
+                "AND NOT began_at BETWEEN ? AND ?"  # in the future: the clock was set back
             ),
             (now, self._owner, TURN_ROW, now - TURN_SECONDS, now + TURN_SECONDS),
         )
         return cursor.rowcount == 1
 
     def _delete_counters(self, cursor: DBAPICursor) -> int:
-        """Delete counters of windows that are over."""
+        """Delete counters of windows that have ended."""
         cursor.execute(
             self._sql(
                 "DELETE FROM faceid_identity_uses WHERE counter IN (SELECT counter "
@@ -113,7 +113,7 @@ class Housekeeping:
         return int(cursor.rowcount)
 
     def _delete_uplinks(self, cursor: DBAPICursor) -> int:
-        """Delete what was measured of hosts that were not seen for a day."""
+        """Delete the uplinks of hosts without a report for a day."""
         cursor.execute(
             self._sql(
                 "DELETE FROM faceid_uplinks WHERE host IN (SELECT host FROM faceid_uplinks "
@@ -125,10 +125,10 @@ class Housekeeping:
 
     def _delete_expired(self, cursor: DBAPICursor, table: _ExpiringTable) -> int:
         """
-        Delete rows nothing was heard of for longer than answers are kept.
+        Delete rows whose retention has passed since their last change.
 
-        A call that is in doubt, or was never heard of again, stays for good and loses its hour, so
-        that nobody comes across it again.
+        A call in doubt, or one without a result, is kept for ever. Its hour is cleared, so that it
+        does not turn up again.
         """
         before = self._now(cursor) - self._keep
         state = "state" if table is CALLS else "'done'"
@@ -153,7 +153,7 @@ class Housekeeping:
         return len(found)
 
     def _backfill_hours(self, cursor: DBAPICursor, table: _ExpiringTable) -> int:
-        """Give rows of earlier versions their hour, in order of their keys, once."""
+        """Backfill the hour of rows of earlier versions by keyset pagination, once."""
         cursor.execute(
             self._sql("SELECT began_at, walked_to FROM faceid_housekeeping WHERE name = ?"),
             (table.name,),
@@ -205,7 +205,7 @@ class Housekeeping:
             )
 
     def _now(self, cursor: DBAPICursor) -> float:
-        """Return the time all workers agree on."""
+        """Return the database's time, the same for all workers."""
         cursor.execute(f"SELECT {self._store.now_sql}")
         return self._store.moment(cursor.fetchall()[0][0]).now
 

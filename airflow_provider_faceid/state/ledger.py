@@ -1,8 +1,9 @@
-"""Every call and what became of it, written down before it leaves.
+"""The ledger: a write-ahead intent of each paid call, and its result.
 
-A call has a key: a keyed hash of what is asked, for whom, in which campaign. Whoever claims the key
-calls; its answer is everybody's. After a crash the calls that were on their way are in doubt, at
-most as many as were allowed in flight, and nobody repeats them unasked.
+The key of a call is a pseudonym (keyed hash) of the question, followed by one of the campaign. Only
+the worker that inserted the key sends the call; all workers use its answer. Each attempt of a task has
+a fencing token, and renews its lease with a heartbeat in each step. After a crash the calls in flight,
+at most as many as were allowed, are in doubt and are not sent again unasked.
 """
 
 from __future__ import annotations
@@ -26,26 +27,28 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
 MAX_OWNER_LENGTH = 500
-"""Characters the table has room for."""
+"""Length of the column, in characters."""
 
 LEASE_SECONDS = 120.0
-"""A worker not heard of for so long is dead, and what it had on its way is in doubt."""
+"""Lease of an attempt, in seconds. Without a heartbeat for this long the worker counts as dead, and its
+calls in flight as in doubt."""
 
 KEEP_SECONDS = 90.0 * SECONDS_PER_DAY
-"""How long answers are kept, unless told otherwise."""
+"""Default retention of answers, in seconds."""
 
 
 class Ledger:
     """
-    The ledger of one worker's work.
+    The ledger as one task instance uses it.
 
-    :param store: shared by all workers.
-    :param owner: the work, the same for every attempt of it; a long one is kept as its hash.
-    :param max_charged: calls all tries of this work may be charged for; None for any number.
-    :param reuse_within: seconds for which the answer of another campaign is good.
-    :param keep: seconds for which answers are kept.
-    :ivar fenced_at: when the fencing token of this attempt was found to be the newest, on the
-        monotonic clock. Taken inside the transaction: a process may be stopped right after it.
+    :param store: the state store, shared by all workers.
+    :param owner: name of the task instance, the same for all its attempts; a long one is hashed.
+    :param max_charged: most calls that all attempts together may be charged for; None for no limit.
+    :param reuse_within: seconds for which the answer of another campaign is reused.
+    :param keep: retention of answers, in seconds.
+    :ivar fenced_at: when the fencing token of this attempt was last found to be the newest, on the
+        monotonic clock. Read inside the transaction: a process may be stopped right after it.
+    :ivar has_earlier_keys: whether the ledger has calls under keys of earlier versions.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Ledger:
 
     def begin(self, now: float) -> None:
         """
-        Start a try; all earlier tries of this work can neither record nor claim from now on.
+        Begin an attempt with a new fencing token; earlier attempts can neither claim nor record.
 
         :param now: Unix seconds.
         :raises StateStoreError: the database cannot be used.
@@ -74,14 +77,14 @@ class Ledger:
 
     def join(self, now: float, attempt_id: str = "") -> None:
         """
-        Go on with the attempt that was begun for this work, or begin one.
+        Join the attempt that this task instance has begun, or begin one.
 
-        Threads of one task share their attempt like this, and so do the processes of a pool: none of
-        them supersedes another.
+        All threads of a task, and all processes of its pool, share one attempt and its fencing token,
+        so that they do not supersede each other.
 
         :param now: Unix seconds.
-        :param attempt_id: the same for all processes of an attempt, and for no other attempt; empty if
-            this process and its forks are all there are.
+        :param attempt_id: id of the attempt, equal in all its processes; empty if they are only this
+            process and its forks.
         :raises StateStoreError: the database cannot be used.
         """
         process = self._store.process
@@ -100,11 +103,12 @@ class Ledger:
 
     def step(self, records: Sequence[Record], claims: Sequence[Claim]) -> list[Ruling]:
         """
-        Write down what became of calls, and claim further ones, in one transaction.
+        Record results and claim further calls in one durable transaction (group commit).
 
+        :param records: results of calls that have ended.
         :param claims: a few hundred at most.
-        :return: one ruling for each claim; a call may leave when it says so, not before.
-        :raises SupersededError: a later try of this work has begun.
+        :return: one ruling for each claim, in order; a call may be sent only if its ruling says so.
+        :raises SupersededError: a newer attempt of this task instance has begun.
         :raises StateStoreError: the database cannot be used; nothing was written.
         """
 
@@ -128,15 +132,15 @@ class Ledger:
             rulings = self._store.run(step, durable=True)
             process.unwritten -= recorded
         finally:
-            # Not before it is written: another thread would take the call for one in doubt.
+            # Only after the commit: another thread would otherwise find the call in doubt.
             process.end(record.key for record in records)
             called = [ruling.decision is Decision.CALL for ruling in rulings]
-            called = called or [False] * len(claims)  # nothing was written
+            called = called or [False] * len(claims)  # the transaction failed
             process.end(c.key for c, is_ours in zip(claims, called, strict=True) if not is_ours)
         return rulings
 
     def housekeeping(self) -> Housekeeping:
-        """Return what deletes the store's expired rows, if it is our turn."""
+        """Return the housekeeping of the store, which deletes expired rows."""
         return Housekeeping(self._store, self._owner, self.keep)
 
     def after_refusal(self, uses: Sequence[Use], now: float) -> float:
@@ -144,7 +148,7 @@ class Ledger:
         return self._counts.after_refusal(uses, now)
 
     def _begin(self, cursor: DBAPICursor, now: float, attempt_id: str | None) -> None:
-        # The first token is the hour, above every one of a row that has expired meanwhile.
+        # The first fencing token is the hour: above each token of a row that has expired meanwhile.
         hour = hour_of(now)
         cursor.execute(
             self._sql(
@@ -165,10 +169,10 @@ class Ledger:
 
     def _heartbeat(self, cursor: DBAPICursor) -> tuple[float, int]:
         """
-        Renew the lease of this attempt, and check its fencing token: the attempt's number.
+        Renew the lease of this attempt and check its fencing token, the attempt's number.
 
-        :return: the time, and the calls that were or may yet be charged.
-        :raises SupersededError: a later attempt has begun.
+        :return: the database's time, and the calls that were or may be charged.
+        :raises SupersededError: a newer attempt has begun.
         """
         moment = self._store.moment(None)
         cursor.execute(
@@ -205,7 +209,7 @@ class Ledger:
             call = known.get(claim.key)
             ruling = self._decide(claim, call, now, claims)
             if ruling is None and claim.key in wanted:
-                ruling = Ruling(Decision.BUSY)  # two rows ask the same
+                ruling = Ruling(Decision.BUSY)  # two rows ask the same question
             if ruling is None:
                 wanted[claim.key] = number
             else:
@@ -232,10 +236,10 @@ class Ledger:
         unused: Sequence[Sequence[Use]],
     ) -> dict[str, Ruling]:
         """
-        Write down that calls are sent, as far as the limits per identity allow.
+        Write the intents of calls, as far as the limits per identity allow.
 
-        :param wishes: claims that may call, each of another question.
-        :return: by key, what is to be done in place of a call.
+        :param wishes: claims that may call, each for another question.
+        :return: by key, the rulings of claims that may not call after all.
         """
         won = self._calls.insert_intents(
             cursor, self._holder, [w for w in wishes if w.key not in known], now
@@ -260,9 +264,11 @@ class Ledger:
         self, claim: Claim, call: Call | None, now: float, claims: Sequence[Claim]
     ) -> Ruling | None:
         """
-        Return what is to be done about a claim, None if it may call.
+        Return the ruling on a claim by its call's state, None if it may call.
 
-        :param claims: all of this step.
+        :param call: the ledger's row; None if the question is new.
+        :param now: Unix seconds.
+        :param claims: all claims of this step.
         """
         if call is None:
             return None if claim.may_call else Ruling(Decision.HOLD)
@@ -278,25 +284,30 @@ class Ledger:
         return Ruling(Decision.HOLD)
 
     def _is_in_flight(self, key: str, call: Call, now: float, claims: Sequence[Claim]) -> bool:
-        """Say whether a call that was sent may yet be answered; one of ours is, while we make it."""
+        """Return whether a call in flight may still be answered: its attempt is current and alive."""
         if not call.is_current:
             return False
         if (call.owner, call.attempt) == (self._owner, self._attempt):
             process, asking = self._store.process, sum(claim.key == key for claim in claims)
-            if process.calling.get(key, 0) > asking:  # somebody makes the call
+            if (
+                process.calling.get(key, 0) > asking
+            ):  # another thread of this process makes the call
                 return True
             if not process.is_shared or key in process.unwritten:
                 return False
-            return now - call.changed_at < LEASE_SECONDS  # another process of this attempt may
+            return (
+                now - call.changed_at < LEASE_SECONDS
+            )  # another process of this attempt may make it
         return now - call.seen_at < LEASE_SECONDS
 
     def _reuse(
         self, cursor: DBAPICursor, fresh: Mapping[str, float], now: float
     ) -> dict[str, Ruling]:
         """
-        Return the answers other campaigns have to the same questions, the latest of each.
+        Return the latest answers of other campaigns to the same questions.
 
-        :param fresh: by key, the Unix second before which an answer is too old.
+        :param fresh: by key, the Unix second before which an answer has expired.
+        :param now: Unix seconds.
         """
         asked = {question_of(key): key for key in fresh} if self._reuse_within else {}
         if not asked:
@@ -306,7 +317,7 @@ class Ledger:
                 f"WITH asked (question) AS (VALUES {', '.join(['(?)'] * len(asked))}) "
                 "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
                 "ON call_key > CAST(question AS CHAR(40)) "
-                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # follows all digits
+                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # g sorts after all hex digits
                 "WHERE state = 'done' AND changed_at >= ? ORDER BY changed_at"
             ),
             [*asked, now - self._reuse_within],
@@ -322,7 +333,7 @@ class Ledger:
         return rulings
 
     def _over_budget(self, keys: Mapping[str, int], charged: int) -> list[str]:
-        """Return the keys there is no money left for."""
+        """Return the keys that would exceed ``max_charged``."""
         if self.max_charged is None:
             return []
         return list(keys)[max(0, self.max_charged - charged) :]
@@ -332,7 +343,7 @@ class Ledger:
         return Holder(self._owner, self._attempt)
 
     def _charge(self, cursor: DBAPICursor, count: int) -> None:
-        """Count calls that may be charged; a negative number of them may not after all."""
+        """Add to the count of calls that may be charged; a negative count was not charged after all."""
         if count:
             cursor.execute(
                 self._sql("UPDATE faceid_tries SET charged = charged + ? WHERE owner = ?"),
@@ -344,5 +355,5 @@ class Ledger:
 
 
 def _owner_key(owner: str) -> str:
-    """Return an owner as the table has room for it: two long ones must not be cut to the same."""
+    """Return an owner that fits the column: a long one is hashed, as cut ones could collide."""
     return owner if len(owner) <= MAX_OWNER_LENGTH else hashlib.sha256(owner.encode()).hexdigest()

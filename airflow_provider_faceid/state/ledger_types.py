@@ -1,4 +1,4 @@
-"""What is said to the ledger and by it: calls, claims, rulings, records."""
+"""Types of the ledger: claims, rulings, records and calls; their keys and serialised answers."""
 
 from __future__ import annotations
 
@@ -21,60 +21,60 @@ from ..exceptions import StateStoreError
 from .identity_limits import Use
 
 CAMPAIGN_DIGITS = 16
-"""Digits of a call's key behind those of its question."""
+"""Hex digits of the campaign's hash in a call's key; they follow those of the question."""
 
 _KEPT = tuple(
     field.name
     for field in fields(Verdict)
     if field.name not in {"fields", "description", "gateway_refusals"}
 )
-"""Parts of a verdict but for those that may hold what the service said about a person, and what is
-counted by the run that made the call."""
+"""Fields of a verdict that are kept. Fields that may hold the service's words about a person are not,
+nor are those that the run which made the call counts."""
 
 
 class State(StrEnum):
-    """Where a call stands."""
+    """State of a call."""
 
     SENT = "sent"
-    """It may be on its way."""
+    """Its intent is written; it may be in flight."""
     DONE = "done"
     """It is answered."""
     FREE = "free"
-    """It was certainly not charged and may be made."""
+    """It was certainly not charged and may be sent."""
     IN_DOUBT = "in_doubt"
-    """It was sent, and nobody knows whether it was answered."""
+    """It was sent, and it is unknown whether it was processed and charged."""
 
 
 class Decision(StrEnum):
-    """What to do about a claim."""
+    """The ledger's decision on a claim."""
 
     CALL = "call"
-    """It is ours: make the call."""
+    """The intent is written: send the call."""
     USE = "use"
-    """It was made before: use the answer."""
+    """The call is answered: use the answer."""
     BUSY = "busy"
-    """It is on its way, in this run or another."""
+    """The call is in flight, in this run or another."""
     WAIT = "wait"
-    """The person was asked about too often."""
+    """A limit per identity is reached: wait."""
     HOLD = "hold"
-    """It may have been charged without an answer."""
+    """The call is in doubt: it may have been charged without an answer."""
     STOP = "stop"
-    """The budget does not allow it, unless a call that is on its way turns out to be free."""
+    """``max_charged`` is reached, unless a call in flight turns out to be free."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """
-    A wish to call.
+    A request to make a call, at most once.
 
-    :param key: of the call, see :func:`call_key`.
+    :param key: key of the call, see :func:`call_key`.
     :param row: key of the source row.
-    :param uses: what it uses up of the limits per identity.
-    :param retry: whether to call although it may have been charged before.
-    :param may_call: whether to call for a question the ledger does not know. A held row may not: it
-        was asked about, wherever the ledger's line is now.
-    :param answered_since: Unix second before which an answer is too old and is asked for anew.
-    :param earlier_keys: keys that earlier versions had for this call.
+    :param uses: what the call reserves of the limits per identity.
+    :param retry: whether to call although an earlier call in doubt may have been charged.
+    :param may_call: whether to call for a question that the ledger does not know. A held row may not:
+        it was called for before, even if its call is no longer in the ledger.
+    :param answered_since: Unix second before which an answer has expired and the call is made again.
+    :param earlier_keys: keys of this call in earlier versions.
     """
 
     key: str
@@ -87,17 +87,18 @@ class Claim:
 
     @property
     def question_hash(self) -> str:
-        """Return the part of the key that is the same in every campaign."""
+        """Return the question's part of the key, the same in each campaign."""
         return question_of(self.key)
 
 
 @dataclass(frozen=True)
 class Ruling:
     """
-    The answer to a claim.
+    The ledger's answer to a claim.
 
-    :param not_before: for ``WAIT``, the Unix second to wait for.
-    :param verdict: for ``USE``, the answer; not charged if another row's call brought it.
+    :param decision: what to do.
+    :param not_before: for ``WAIT``, the Unix second from which the call may be made.
+    :param verdict: for ``USE``, the answer; not charged if it comes from another row's call.
     :param answered_at: for ``USE``, the Unix second of the answer.
     """
 
@@ -110,11 +111,13 @@ class Ruling:
 @dataclass(frozen=True)
 class Record:
     """
-    What became of a call.
+    The result of a call.
 
+    :param key: key of the call.
+    :param state: its new state.
     :param verdict: for ``DONE``, the answer.
-    :param unused: what it did not use up of the limits per identity, because it was not sent.
-    :param gateway_refusals: requests of it that a gateway refused and that may be charged besides.
+    :param unused: reservations of the limits per identity to release, because it was not sent.
+    :param gateway_refusals: requests that a gateway refused; each may be charged in addition.
     """
 
     key: str
@@ -125,7 +128,7 @@ class Record:
 
     @property
     def is_free(self) -> bool:
-        """Say whether the call certainly costs nothing."""
+        """Return whether the call is certainly not charged."""
         return self.state is State.FREE or (
             self.verdict is not None and self.verdict.charged is False
         )
@@ -134,14 +137,16 @@ class Record:
 @dataclass(frozen=True)
 class Call:
     """
-    A line of the ledger.
+    A row of the ledger.
 
     :param row: key of the source row.
-    :param answer: what :func:`write_answer` wrote.
-    :param attempt: number of the attempt that claimed it.
-    :param is_current: whether no later try of its work has begun.
-    :param seen_at: when its worker was last heard of, in Unix seconds; 0 if that is forgotten.
-    :param changed_at: when it came to its state.
+    :param state: state of the call.
+    :param answer: the answer as :func:`write_answer` wrote it; None if there is none.
+    :param owner: task instance that claimed it.
+    :param attempt: fencing token of the attempt that claimed it.
+    :param is_current: whether no newer attempt of that task instance has begun.
+    :param seen_at: last heartbeat of that attempt, in Unix seconds; 0 if it is unknown.
+    :param changed_at: when the state changed last, in Unix seconds.
     """
 
     row: str
@@ -156,10 +161,12 @@ class Call:
 
 def call_key(secret: str, action: str, campaign: str, params: Mapping[str, object]) -> str:
     """
-    Return the key of a call: first the question, who is asked about what; then the campaign.
+    Return the key of a call: the hash of its question, followed by that of its campaign.
 
     :param secret: the connection's hash key; without it no hash leads to a person.
-    :param params: the request fields, see :func:`~..service.pseudonyms.identifying_values`.
+    :param action: the API Action.
+    :param campaign: the campaign.
+    :param params: the request fields, see :func:`~..api.pseudonyms.identifying_values`.
     """
     question = question_hash(secret, action, identifying_values(action, params))
     return _in_campaign(question, secret, campaign)
@@ -168,7 +175,7 @@ def call_key(secret: str, action: str, campaign: str, params: Mapping[str, objec
 def earlier_keys(
     secret: str, action: str, campaign: str, params: Mapping[str, object]
 ) -> tuple[str, ...]:
-    """Return the keys earlier versions had for a call, for answers that are kept under them."""
+    """Return the keys of a call in earlier versions, under which answers may be kept."""
     return tuple(
         _in_campaign(question, secret, campaign)
         for question in question_hashes_of_version_1(secret, action, params)
@@ -180,21 +187,22 @@ def _in_campaign(question: str, secret: str, campaign: str) -> str:
 
 
 def question_of(call_key: str) -> str:
-    """Return the part of a key that is the same in every campaign."""
+    """Return the question's part of a call's key, the same in each campaign."""
     return call_key[:HASH_DIGITS]
 
 
 def write_answer(verdict: Verdict) -> str:
-    """Write what is kept of an answer."""
+    """Serialise the fields of an answer that are kept."""
     return json.dumps({name: getattr(verdict, name) for name in _KEPT})
 
 
 def read_answer(answer: str | None, *, own: bool) -> Verdict:
     """
-    Read what :func:`write_answer` wrote.
+    Parse an answer that :func:`write_answer` serialised.
 
-    :param own: whether the row's own call brought it; otherwise the row is not charged.
-    :raises StateStoreError: it is corrupt.
+    :param answer: the text.
+    :param own: whether it comes from the row's own call; otherwise the row is not charged.
+    :raises StateStoreError: the text is corrupt.
     """
     try:
         kept: dict[str, Any] = json.loads(answer or "")
@@ -205,5 +213,5 @@ def read_answer(answer: str | None, *, own: bool) -> Verdict:
     except (KeyError, TypeError, ValueError):
         raise StateStoreError(
             "An answer in the ledger of the state store cannot be read. Restore the store from a "
-            "copy; nothing is sent without it, because nobody would know what was paid"
+            "backup; nothing is sent without it, because paid calls could be sent again"
         ) from None

@@ -1,4 +1,4 @@
-"""The tables of the state store, and how they got there from version to version."""
+"""Schema of the state store: its tables, as migrations from version to version."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     ("ALTER TABLE faceid_tries ADD COLUMN charged INTEGER NOT NULL DEFAULT 0",),
-    # Keys of calls begin with their version from here on: workers of an earlier one would not find
-    # the answers of later ones, and have to stop.
+    # From here on, keys of calls begin with their version. Workers of an earlier version would not
+    # find answers of a later one, so they must stop.
     (),
     ("CREATE TABLE faceid_uplinks (host VARCHAR(200) PRIMARY KEY, state TEXT NOT NULL)",),
-    # Rows carry the hour they are from, and an index finds the expired ones. Adding a column without
-    # a default and indexing only what has a value reads a large table once, and sorts nothing: the
-    # rows that are there get their hour from the housekeeping, a few hundred at a time.
+    # Rows carry the hour in which they began, and an index finds expired ones. A column without a
+    # default and a partial index read a large table once and sort nothing: housekeeping backfills the
+    # hour of existing rows, a few hundred at a time.
     (
         "ALTER TABLE faceid_calls ADD COLUMN claimed_hour INTEGER",
         (
@@ -61,7 +61,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             "CREATE INDEX faceid_tries_by_hour ON faceid_tries (begun_hour) "
             "WHERE begun_hour IS NOT NULL"
         ),
-        # Hosts come and go: a container is a new one each time.
+        # Each container is a new host, so hosts expire as well.
         "ALTER TABLE faceid_uplinks ADD COLUMN seen_hour INTEGER",
         "CREATE INDEX faceid_uplinks_by_hour ON faceid_uplinks (seen_hour)",
         "CREATE INDEX faceid_identity_uses_by_end ON faceid_identity_uses (ends)",
@@ -83,26 +83,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE faceid_tries ADD COLUMN attempt_id VARCHAR(100)",),
 )
-"""Statements that lead from one version of the tables to the next; only ever added to."""
+"""Statements of each migration. Append only: never change one that was released."""
 
 _WITHOUT_MARK = (3, 4)
-"""Versions of which calls have keys without a version."""
+"""Schema versions in which keys of calls carry no version."""
 
 log = logging.getLogger(__name__)
 
 _ADVISORY_LOCK = 0xFACE1D
-"""Number under which processes queue to migrate a PostgreSQL database."""
+"""Key of the PostgreSQL advisory lock under which processes migrate one after the other."""
 
 
 def migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
     """
-    Bring the tables up to date, within the caller's transaction.
+    Migrate the tables to the present version, within the caller's transaction.
 
-    :raises ConfigurationError: they are of a newer version than this.
+    :param cursor: of the transaction.
+    :param is_sqlite: whether the database is SQLite, else PostgreSQL.
+    :raises ConfigurationError: the tables are of a newer version than this provider.
     """
     run = cursor.execute
     if not is_sqlite:
-        # A role's time limit is for statements of every day: cut short, this would never end.
+        # A role's statement_timeout is meant for ordinary statements; a migration may take longer.
         run("SET LOCAL statement_timeout = 0")
         run(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
     run("CREATE TABLE IF NOT EXISTS faceid_state_version (version INTEGER NOT NULL)")
@@ -121,7 +123,7 @@ def migrate(cursor: DBAPICursor, *, is_sqlite: bool) -> None:
         run("SELECT EXISTS (SELECT 1 FROM faceid_calls)")
         if cursor.fetchall()[0][0]:
             log.warning(
-                "The state store was brought from version %d to %d. Its answers are found by the "
+                "The state store was migrated from version %d to %d. Its answers are found by the "
                 "same question in the same campaign. Not found: answers to photos sent with an "
                 "Extra, and those of campaigns without a name, which were named after a run's date. "
                 "Result tables keep their verdicts all the same",

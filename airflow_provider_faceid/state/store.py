@@ -1,7 +1,7 @@
-"""The state store: one SQL database that all workers of an account share.
+"""State store: transactions, retries and connections of the SQL database that all workers share.
 
-SQLite for workers on one host, PostgreSQL for several. It is made and brought up to date by itself,
-by whichever process comes first.
+SQLite serves workers on one host, PostgreSQL on several, also behind a transaction-pooling pgbouncer.
+The first process creates and migrates the tables.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCK_SECONDS = 30
-"""How long a step waits for a database that is locked, or away."""
+"""Seconds for which a transaction waits for a database that is locked or unreachable."""
 CACHED_STATEMENTS = 16
-"""Of SQLite's prepared statements: those for many rows at once take hundreds of kilobytes each."""
+"""SQLite's statement cache per connection: statements for many rows take hundreds of kilobytes each."""
 RECONNECT_SECONDS = 0.5
-"""Between two attempts to reach a server that is away."""
+"""Seconds between two attempts to connect to an unreachable server."""
 BACKOFF_BASE, BACKOFF_CAP = 0.02, 1.0
-"""Seconds before a transaction that was rolled back is repeated; doubled for each further time."""
+"""Exponential backoff before a transaction that was rolled back is retried, in seconds."""
 
 _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
     # A plain BEGIN of SQLite that reads first and then writes fails at once while others write.
     (True, True): ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"),
     (True, False): ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"),
-    # A commit waits for the disk as the server is configured. The isolation is ours whatever a role's
-    # or database's default is: a stricter one would refuse steps that wait for each other.
+    # A commit is as durable as the server is configured. The isolation level is explicit: a stricter
+    # default of role or database would fail concurrent steps with serialization failures.
     (False, True): ("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()::text",),
     (False, False): (
         (
@@ -51,22 +51,27 @@ _BEGIN: dict[tuple[bool, bool], tuple[str, ...]] = {
         ),
     ),
 }
-"""How a transaction begins, by (is SQLite, waits for the disk at its end). Behind a pooler the next
-one has another session: whatever is set is set for the transaction."""
+"""Statements that begin a transaction, by (is SQLite, is durable). Behind a pooler each transaction may
+have another session, so settings are local to the transaction."""
 _NOW_SQL = "extract(epoch FROM clock_timestamp())::float8"
 
 
 class Survives(StrEnum):
-    """What the ledger of calls outlives."""
+    """Durability: the failure that a committed step of the ledger survives."""
 
     POWER_LOSS = "power_loss"
-    """Power loss, and the crash of a host: each step waits for the disk."""
+    """Power loss and the crash of a host: each commit waits for the disk (fsync)."""
     PROCESS_KILL = "process_kill"
-    """The death of any process of ours, but not of the host or the database's server."""
+    """The death of any worker process, but not of the host or the database server."""
 
 
 class Moment(NamedTuple):
-    """One moment on two clocks: ``now`` of the database, ``here`` of this process (monotonic)."""
+    """
+    One moment on two clocks.
+
+    :param now: the database's, in Unix seconds.
+    :param here: this process's monotonic clock.
+    """
 
     now: float
     here: float
@@ -74,15 +79,15 @@ class Moment(NamedTuple):
 
 class ProcessState:
     """
-    What the ledgers of one process share.
+    State that the ledgers of one process share.
 
-    :ivar attempts: those begun, by owner: number, and whether there are keys of earlier versions. A
-        forked child goes on with those of its parent.
-    :ivar is_shared: whether other processes may go on with them, too.
-    :ivar calling: how often each key is being claimed or called for.
-    :ivar unwritten: keys of calls that have ended here without being recorded.
-    :ivar lock: guards both.
-    :ivar joining: held while an attempt is begun.
+    :ivar attempts: attempts begun, by owner: fencing token, and whether there are keys of earlier
+        versions. A forked child continues those of its parent.
+    :ivar is_shared: whether other processes may continue them, too.
+    :ivar calling: number of threads that claim or call, by key.
+    :ivar unwritten: keys of calls that have ended in this process and are not recorded.
+    :ivar lock: guards ``calling`` and ``unwritten``.
+    :ivar joining: lock, held while an attempt is begun.
     """
 
     def __init__(self) -> None:
@@ -92,7 +97,7 @@ class ProcessState:
         forks.concerns(self)
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Share the attempts that were begun; what a child calls for is its own."""
+        """Share the attempts with a child, which begins without calls of its own."""
         self.is_shared = self.is_shared or bool(self.attempts)
         if is_child:
             self.calling: dict[str, int] = {}
@@ -100,13 +105,13 @@ class ProcessState:
             self.lock, self.joining = threading.Lock(), threading.Lock()
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Take note of keys that will be claimed."""
+        """Register keys that are about to be claimed."""
         with self.lock:
             for key in keys:
                 self.calling[key] = self.calling.get(key, 0) + 1
 
     def end(self, keys: Iterable[str]) -> None:
-        """Take note of keys that are not called for, or not any more."""
+        """Unregister keys that are not, or no longer, called for."""
         with self.lock:
             for key in keys:
                 left = self.calling.pop(key, 0) - 1
@@ -115,7 +120,13 @@ class ProcessState:
 
 
 class _Transaction(NamedTuple):
-    """A transaction under way; ``number`` is the server's own, and SQLite has none."""
+    """
+    An open transaction.
+
+    :param connection: the pooled connection.
+    :param cursor: of the driver.
+    :param number: PostgreSQL's transaction id; empty with SQLite.
+    """
 
     connection: PoolProxiedConnection
     cursor: DBAPICursor
@@ -123,16 +134,17 @@ class _Transaction(NamedTuple):
 
     @property
     def is_lost(self) -> bool:
-        """Say whether the driver has found the connection broken."""
+        """Return whether the driver has found the connection broken."""
         driver: Any = self.connection.driver_connection
         return bool(driver.closed)
 
 
 class ConnectionLostError(StateStoreError):
     """
-    The server has gone away in the middle of a transaction.
+    The connection was lost in the middle of a transaction.
 
-    :param number: the transaction's, if it may have been committed all the same.
+    :param message: cause and next step.
+    :param number: the transaction id, if the transaction may have been committed; else empty.
     """
 
     def __init__(self, message: str, number: str = "") -> None:
@@ -141,7 +153,7 @@ class ConnectionLostError(StateStoreError):
 
 
 class RolledBackError(StateStoreError):
-    """The server has rolled a transaction back for a reason that passes, such as a deadlock."""
+    """The database rolled a transaction back for a transient reason, such as a deadlock."""
 
 
 class StateStore:
@@ -149,8 +161,13 @@ class StateStore:
     A state database. Safe for threads, and for processes forked after it was made.
 
     :param url: SQLAlchemy URL, ``sqlite:////path`` or ``postgresql+psycopg://...``.
-    :param survives: what a durable transaction outlives once it is committed.
-    :raises ConfigurationError: another kind of database.
+    :param clock: this machine's clock.
+    :param survives: durability of a durable transaction once it is committed.
+    :raises ConfigurationError: the URL is of another kind of database.
+    :ivar process: state that the ledgers of this process share.
+    :ivar is_sqlite: whether the database is SQLite, else PostgreSQL.
+    :ivar marker: placeholder of parameters in SQL.
+    :ivar now_sql: SQL expression of the database's time, see :meth:`moment`.
     """
 
     def __init__(
@@ -177,17 +194,18 @@ class StateStore:
         self.now_sql = "NULL" if self.is_sqlite else _NOW_SQL
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Let a child open the store whatever its parent's threads were doing with it."""
+        """Replace the lock in a child: a thread of the parent may have held it."""
         if is_child:
             self._lock = threading.Lock()
 
     def run(self, work: Callable[[DBAPICursor], T], *, durable: bool = False) -> T:
         """
-        Do some work in one transaction, and again if the server goes away or rolls it back.
+        Run work in one transaction; retry it if the connection is lost or it is rolled back.
 
-        :param work: what to do with a cursor of the driver. When it is called again nothing of what
-            it did before is left.
+        :param work: called with a cursor of the driver. Before it is called again, everything it did
+            was rolled back.
         :param durable: as for :meth:`transaction`.
+        :return: what ``work`` returned.
         :raises StateStoreError: the database cannot be used.
         """
         return self._run_with_retries(self._engine(), work, durable=durable)
@@ -195,13 +213,14 @@ class StateStore:
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
         """
-        Give a cursor of the driver in a transaction.
+        Open a transaction; yield a cursor of the driver.
 
-        SQLAlchemy lends the connection only: its statements cost several times what ours do.
+        SQLAlchemy provides only the pooled connection: its statements cost several times as much.
 
-        :param durable: whether it may not be forgotten: who loses the pace loses nothing.
-        :raises LostError: the server has gone away.
-        :raises RolledBackError: nothing of it was done; the same may succeed a moment later.
+        :param durable: whether the commit must survive what :class:`Survives` says; the rate limiter,
+            for one, need not.
+        :raises ConnectionLostError: the connection was lost.
+        :raises RolledBackError: the transaction was rolled back for a transient reason.
         :raises StateStoreError: the database cannot be opened, read or written.
         """
         with self._transaction(self._engine(), durable=durable) as cursor:
@@ -209,11 +228,11 @@ class StateStore:
 
     def moment(self, now: float | None) -> Moment:
         """
-        Return the time all workers agree on: the database's, in seconds since 1970.
+        Return the database's time, the same for all workers, and the monotonic time.
 
-        SQLite's is that of its host, where all its users are.
+        SQLite has no server, so its time is that of the host, on which all its users run.
 
-        :param now: what ``now_sql`` gave in this transaction, a moment ago.
+        :param now: value of ``now_sql`` in this transaction, just read; None with SQLite.
         """
         return Moment(self._clock.now() if now is None else now, self._clock.monotonic())
 
@@ -225,7 +244,7 @@ class StateStore:
             engine.dispose()
 
     def _engine(self) -> Engine:
-        """Return this process's engine: connections do not survive a fork."""
+        """Return this process's engine: connections must not be shared across a fork."""
         with self._lock:
             engine = self._engines.get(os.getpid())
             if engine is None:
@@ -281,7 +300,7 @@ class StateStore:
         except self._driver_errors as error:
             text = (
                 f"The state store {self._place} cannot be used ({cause(error)}). {_advice(error)}; "
-                "nothing is sent without it, because nobody would know the pace"
+                "nothing is sent without it, because ledger and rate limiter are in it"
             )
             if is_lost:
                 raise ConnectionLostError(text, number) from None
@@ -289,9 +308,10 @@ class StateStore:
 
     def _was_committed(self, engine: Engine, lost: ConnectionLostError) -> bool:
         """
-        Ask the server what became of a transaction whose end we did not hear of.
+        Return whether a transaction was committed whose COMMIT was not acknowledged.
 
-        :raises StateStoreError: it does not know.
+        :param lost: the error that carries its transaction id.
+        :raises StateStoreError: the server does not know.
         """
         end = self._clock.monotonic() + LOCK_SECONDS
         status = "in progress"
@@ -309,7 +329,7 @@ class StateStore:
         return bool(status == "committed")
 
     def _begin(self, engine: Engine, *, durable: bool) -> _Transaction:
-        """Begin a transaction; a server that is away is waited for, as a locked file is."""
+        """Begin a transaction; wait for an unreachable server as for a locked SQLite file."""
         begin = _BEGIN[self.is_sqlite, durable and self._survives is Survives.POWER_LOSS]
         end = self._clock.monotonic() + (0 if self.is_sqlite else LOCK_SECONDS)
         while True:
@@ -327,14 +347,14 @@ class StateStore:
                     raise
                 if self._clock.monotonic() >= end:
                     raise
-                engine.dispose()  # a server that was restarted knows none of the connections
+                engine.dispose()  # a restarted server has dropped all pooled connections
                 self._clock.sleep(RECONNECT_SECONDS)
             else:
                 return _Transaction(connection, cursor, number)
 
     @property
     def _place(self) -> str:
-        """Say where the store is, and nothing else of its URL: parameters may hold passwords."""
+        """Return the location of the store; other parts of its URL may hold passwords."""
         if self.is_sqlite:
             return f"{self._url.database}"
         host = self._url.host or self._url.query.get("host", "")
@@ -342,7 +362,7 @@ class StateStore:
 
     @cached_property
     def _driver_errors(self) -> tuple[type[Exception], ...]:
-        """Return what the driver raises, and what SQLAlchemy makes of it."""
+        """Return the error classes of the driver and of SQLAlchemy."""
         from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
 
         if self.is_sqlite:
@@ -365,8 +385,8 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun by ourselves
-        # Refused while others use the file, who may be changing its journal at this moment.
+        connection.isolation_level = None  # BEGIN is explicit, see _BEGIN
+        # Fails while another process uses the file, which may be changing the journal mode itself.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").close()
 
@@ -374,23 +394,23 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _make_private(path: str | None) -> None:
-    """Make a new file for its owner alone; its journal gets the same rights. An old one keeps its own."""
-    with suppress(OSError):  # whatever is wrong, opening it says so
+    """Create a new file with mode 0600, which its journal inherits; leave an existing file as it is."""
+    with suppress(OSError):  # opening it later reports the error
         os.close(os.open(path or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _postgresql(url: URL) -> Engine:
     from sqlalchemy import create_engine  # noqa: PLC0415 - as above
 
-    # Transactions are begun by ourselves: the driver would begin each in a trip of its own. A prepared
-    # statement lives in a session of the server, and pgbouncer gives the next transaction another.
+    # AUTOCOMMIT, as BEGIN is explicit: the driver's own would cost a round trip. No prepared statements:
+    # they live in a server session, and pgbouncer gives the next transaction another session.
     return create_engine(
         url, isolation_level="AUTOCOMMIT", connect_args={"prepare_threshold": None}
     )
 
 
 def _advice(error: BaseException) -> str:
-    """Say what to look at."""
+    """Return the next step for an error of the database."""
     parameter = refused_parameter(error)
     if parameter:
         return advice_on(parameter)
@@ -400,7 +420,7 @@ def _advice(error: BaseException) -> str:
 
 
 def _last_value(cursor: Any) -> str:
-    """Return the one value of the last of some statements."""
+    """Return the single value of the last of several statements."""
     while cursor.nextset():
         pass
     return str(cursor.fetchall()[0][0])

@@ -1,4 +1,12 @@
-"""Who holds a host's uplink: this process alone, or the state store for all tasks of the host."""
+"""Uplink: congestion window of photo uploads, shared by all tasks of a host.
+
+Each upload gets a share of the uplink's bandwidth: too many at once all take too long, and too few leave
+bandwidth unused where latency limits each of them. The *window*, the number of concurrent uploads,
+therefore follows the measured throughput, as TCP's congestion window does: it grows while more uploads
+carry more bytes a second, and shrinks until one upload takes at most :data:`TARGET_UPLOAD_SECONDS`. All
+uploading tasks of the host are members with a lease: they report to the same row and take a share of the
+window. The holder of the row, memory or the state store, applies each report in one atomic step.
+"""
 
 from __future__ import annotations
 
@@ -17,54 +25,43 @@ from ..exceptions import StateStoreError
 from .housekeeping import hour_of
 from .store import StateStore
 
-#
-# How many photos a host uploads at once, as pure arithmetic on one small row.
-#
-# Each upload has its share of the uplink, so too many at once all take too long, and too few leave it
-# idle where each is held back by its distance. The *window* therefore follows what was measured: it
-# grows while more uploads at once carry more bytes a second, and shrinks until one takes no longer
-# than :data:`TARGET_UPLOAD_SECONDS`. Everybody who uploads from the host reports to the same row and takes a
-# share of the window. Whoever holds the row, in memory or in a database, applies this in one step.
-#
-
-
 INITIAL_WINDOW = 4
-"""Uploads at once before anything was measured."""
+"""Window before the first measurement, in concurrent uploads."""
 MIN_WINDOW, MAX_WINDOW = 2, 256
 TARGET_UPLOAD_SECONDS = 30.0
-"""Seconds one upload should take at most; the service accepts a signature for 300 s."""
+"""Longest duration aimed at for one upload, in seconds; the service accepts a signature for 300 s."""
 
 MIN_SAMPLE_SECONDS, MAX_SAMPLE_SECONDS = 1.0, 8.0
-"""A measurement takes so long at least, and at most."""
+"""Shortest and longest duration of a measurement, in seconds."""
 SAMPLE_BYTES = 2**20
-"""Bytes per upload at once a measurement takes at least: four times what the buffers on the way hold."""
+"""Fewest bytes of a measurement per concurrent upload: four times what the buffers on the way hold."""
 SETTLE_SECONDS = 0.5
-"""A measurement begins so long after the window has changed."""
+"""Seconds between a change of the window and the next measurement."""
 FULL_SHARE = 0.7
-"""Share of the window in use from which it is what holds the uploads back."""
+"""Share of the window in use from which the window counts as the bottleneck."""
 MIN_GAIN = 0.2
-"""Share of a growth of the window that has to come back as bytes a second."""
+"""Smallest growth of throughput, as a share of the growth of the window, that makes it useful."""
 PROBE_AFTER_SAMPLES = 10
-"""Measurements without a change before a larger window is tried again."""
+"""Measurements without a change after which a larger window is probed again."""
 START_GROWTH, PROBE_GROWTH = 2.0, 1.5
-"""Growth of the window while it is being found, and when it is tried again."""
+"""Growth factor of the window at the start (slow start), and when a larger one is probed."""
 
 LEASE_SECONDS = 30.0
-"""A member that does not report for so long is forgotten, and the others share out what it had."""
+"""Lease of a member, in seconds. Without a report for this long its share goes to the others."""
 STALE_SECONDS = 60.0
-"""A window that was not in use for so long is measured anew: the network may be another."""
+"""Seconds without use after which the window is measured anew: the network may have changed."""
 TURN_SECONDS = 20.0
-"""Where there are fewer uploads than members, each has a turn of so long."""
+"""Round-robin: with a window smaller than the number of members, each has a turn of this many seconds."""
 
 
 @dataclass(frozen=True)
 class Member:
     """
-    A run that uploads from this host, or a single call.
+    A member: a run, or a single call, that uploads from this host.
 
-    :param demand: uploads it has under way or could begin.
-    :param until: when it is forgotten unless it reports again, in seconds of the holder's clock.
-    :param busy: uploads it has under way.
+    :param demand: uploads in progress or ready to begin.
+    :param until: end of its lease, in seconds of the holder's clock.
+    :param busy: uploads in progress.
     """
 
     demand: int
@@ -75,12 +72,12 @@ class Member:
 @dataclass(frozen=True)
 class Report:
     """
-    What a member's uploads did since it last reported.
+    The progress of a member's uploads since its last report.
 
-    :param moved: bytes the network took.
-    :param upload_seconds: seconds of uploads under way, summed over all of them.
+    :param moved: bytes the network has taken.
+    :param upload_seconds: duration of uploads, summed over all of them, in seconds.
     :param begun: uploads that began.
-    :param begun_bytes: what they have to carry.
+    :param begun_bytes: size of these uploads, in bytes.
     """
 
     moved: int = 0
@@ -89,7 +86,7 @@ class Report:
     begun_bytes: int = 0
 
     def __add__(self, other: Report) -> Report:
-        """Add two reports up."""
+        """Return the sum of two reports."""
         return Report(
             self.moved + other.moved,
             self.upload_seconds + other.upload_seconds,
@@ -101,19 +98,20 @@ class Report:
 @dataclass(frozen=True)
 class Uplink:
     """
-    The row.
+    The row of a host's uplink. Times are seconds of the holder's clock.
 
-    :param window: uploads at once, of all members together.
-    :param proven: the largest window that was of use, 0 before the first measurement.
-    :param proven_rate: bytes a second it carried.
-    :param is_found: whether a larger one was found to be of no use.
-    :param calm: measurements since the window last changed.
-    :param rate: bytes a second of the last measurement in which the window was full; 0 if none was.
-    :param mean_bytes: of an upload; 0 before the first.
-    :param since: when the present measurement began.
-    :param seen_at: when somebody last reported.
-    :param sample: what was reported since it began.
-    :param members: by name.
+    :param window: concurrent uploads of all members together.
+    :param proven: the largest window that was useful; 0 before the first measurement.
+    :param proven_rate: its throughput, in bytes a second.
+    :param is_found: whether a larger window was found to be useless.
+    :param calm: measurements since the last change of the window.
+    :param rate: throughput of the last measurement with a full window, in bytes a second; 0 if the
+        window was not full.
+    :param mean_bytes: mean size of an upload; 0 before the first.
+    :param since: beginning of the present measurement.
+    :param seen_at: time of the last report.
+    :param sample: sum of the reports of the present measurement.
+    :param members: members by name.
     """
 
     window: int = INITIAL_WINDOW
@@ -131,13 +129,15 @@ class Uplink:
 
 def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Report) -> Uplink:
     """
-    Take a member's report.
+    Return the row after a member's report.
 
-    :param name: the member's, unlike all others'.
-    :param member: what it wants now; one without demand is left out.
-    :param report: what its uploads did since its last one.
+    :param uplink: the present row.
+    :param now: seconds of the holder's clock.
+    :param name: unique name of the member.
+    :param member: its present demand; a member without demand is removed.
+    :param report: progress since its last report.
     """
-    if not 0 <= now - uplink.seen_at <= STALE_SECONDS:  # or the clock was put back
+    if not 0 <= now - uplink.seen_at <= STALE_SECONDS:  # stale, or the clock was set back
         uplink = Uplink(since=now)
     members = {n: m for n, m in uplink.members.items() if n != name and m.until > now}
     if member.demand:
@@ -155,10 +155,10 @@ def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Re
 
 def share_of(uplink: Uplink, name: str, now: float) -> int:
     """
-    Return how many uploads a member may have at once.
+    Return the concurrent uploads a member may have (max-min fair share of the window).
 
-    Each gets what it wants or its equal share of the window, and an equal share of what is left. It
-    may take that up as far as the others have ended what they had.
+    A member gets its demand or an equal share of the window, and an equal share of what others leave.
+    It may use this only as far as uploads of the others have ended.
     """
     if name not in uplink.members:
         return 0
@@ -177,7 +177,7 @@ def share_of(uplink: Uplink, name: str, now: float) -> int:
 
 
 def _mean(uplink: Uplink, report: Report) -> float:
-    """Return what an upload carries on average, later ones counting more."""
+    """Return the mean size of an upload, an exponentially weighted moving average."""
     if not report.begun:
         return uplink.mean_bytes
     mean = report.begun_bytes / report.begun
@@ -186,13 +186,13 @@ def _mean(uplink: Uplink, report: Report) -> float:
 
 
 def _decide(uplink: Uplink, now: float, seconds: float) -> Uplink:
-    """Return the row after a measurement, with the window that follows from it."""
+    """Return the row after a measurement, with its new window."""
     rate = uplink.sample.moved / seconds
     is_full = uplink.sample.upload_seconds >= FULL_SHARE * uplink.window * seconds
     after = replace(uplink, sample=Report(), since=now, rate=rate if is_full else 0.0)
     if is_full:
         after = _grow(after, rate)
-        if uplink.mean_bytes:  # also where the link has become slower
+        if uplink.mean_bytes:  # also shrinks where the link has become slower
             most = max(MIN_WINDOW, math.floor(rate * TARGET_UPLOAD_SECONDS / uplink.mean_bytes))
             after = replace(after, window=min(after.window, most, MAX_WINDOW))
     if after.window != uplink.window:
@@ -216,31 +216,31 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
 TURN_POLL_SECONDS, TURN_REPORT_SECONDS = 0.25, 1.0
-"""Between two looks of a single call whether it is its turn, and two reports of its upload."""
+"""Poll interval of a single call that waits for its turn, and report interval of its upload, in seconds."""
 
 
 class UplinkRow(Protocol):
-    """The uplink of one host."""
+    """The row of one host's uplink."""
 
     def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """
-        Take a member's report in one atomic step.
+        Apply a member's report in one atomic step; renew its lease.
 
-        :param name: the member's.
-        :param demand: uploads it has under way or could begin; 0 takes it out.
-        :param busy: uploads it has under way.
-        :param report: what its uploads did since its last one.
-        :return: the uplink, and how many uploads the member may have at once.
+        :param name: unique name of the member.
+        :param demand: uploads in progress or ready to begin; 0 removes the member.
+        :param busy: uploads in progress.
+        :param report: progress since its last report.
+        :return: the uplink, and the concurrent uploads that the member may have.
         """
 
 
 def new_member() -> str:
-    """Return a name that no other run or call has."""
+    """Return a unique name for a member."""
     return uuid.uuid4().hex
 
 
 class MemoryUplink:
-    """The uplink of one process."""
+    """The uplink of one process, in memory."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -249,12 +249,12 @@ class MemoryUplink:
         self._uplink = Uplink()
 
     def after_fork(self, *, is_child: bool) -> None:
-        """Let a child go on whatever its parent's threads were doing."""
+        """Replace the lock in a child: a thread of the parent may have held it."""
         if is_child:
             self._lock = threading.Lock()
 
     def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
-        """Take a member's report."""
+        """Apply a member's report."""
         with self._lock:
             now = self._clock.monotonic()
             member = Member(demand, now + LEASE_SECONDS, busy)
@@ -266,7 +266,8 @@ class StoredUplink:
     """
     The uplink of all tasks of a host, in the state store, on the database's clock.
 
-    :param host: its name; at most 200 characters.
+    :param store: the state store.
+    :param host: name of the host; at most 200 characters.
     """
 
     def __init__(self, store: StateStore, host: str) -> None:
@@ -284,7 +285,7 @@ class StoredUplink:
 
     def step(self, name: str, demand: int, busy: int, report: Report) -> tuple[Uplink, int]:
         """
-        Take a member's report.
+        Apply a member's report.
 
         :raises StateStoreError: the state store cannot be used.
         """
@@ -299,7 +300,7 @@ class StoredUplink:
         return self._store.run(step)
 
     def _held(self, cursor: DBAPICursor) -> tuple[str, float]:
-        """Return the row, which nobody else changes now, and the moment."""
+        """Lock the row; return it and the present time."""
         cursor.execute(self._select, (self._host,))
         found = cursor.fetchone()
         if found is None:
@@ -310,7 +311,7 @@ class StoredUplink:
 
 
 def read(state: str) -> Uplink:
-    """Return the uplink of a row; one that cannot be read is measured anew."""
+    """Parse a row; an unreadable one is measured anew."""
     try:
         fields = json.loads(state)
         members = {name: Member(**member) for name, member in fields.pop("members").items()}
@@ -321,11 +322,12 @@ def read(state: str) -> Uplink:
 
 class UploadTurn:
     """
-    The upload of a single call: it waits for its turn among all that upload from this host.
+    The upload slot of a single call, shared fairly with all uploads of this host.
 
-    It is safe to leave it without an upload, and to take another turn for a repetition.
+    It may be left without an upload, and taken again for a retry.
 
     :param row: the uplink of this host.
+    :param clock: measures time and sleeps.
     """
 
     def __init__(self, row: UplinkRow, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -337,7 +339,7 @@ class UploadTurn:
 
     def take(self) -> None:
         """
-        Wait for a turn.
+        Wait for a slot.
 
         :raises StateStoreError: the state store cannot be used.
         """
@@ -349,21 +351,23 @@ class UploadTurn:
         self._step(1, busy=1)
 
     def began(self, size: int) -> None:
-        """Take note that the upload has begun."""
+        """Record that the upload has begun."""
         self._is_moving = True
         self._report = Report(begun=1, begun_bytes=size)
 
     def moved(self, count: int) -> None:
-        """Take note of bytes the network has taken; tell the others every second."""
+        """Record bytes that the network has taken; report them every second, which renews the lease."""
         self._report += Report(moved=count)
         if self._clock.monotonic() - self._stepped >= TURN_REPORT_SECONDS:
-            with suppress(StateStoreError):  # the upload goes on; the pace is the one to complain
+            with suppress(
+                StateStoreError
+            ):  # the upload continues; the rate limiter reports the error
                 self._step(1, busy=1)
 
     def ended(self) -> None:
-        """Let others have the turn: the body has left, or never will."""
+        """Release the slot: the upload has ended."""
         if self._name:
-            with suppress(StateStoreError):  # the others forget it in a while
+            with suppress(StateStoreError):  # its lease will expire
                 self._step(0, busy=0)
             self._name, self._is_moving = "", False
 
