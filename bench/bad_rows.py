@@ -147,7 +147,8 @@ def measure(name: str, rows: int, due: int) -> Iterator[tuple[str, ...]]:
         print(f"\n{name}: {', '.join(sorted(manifest['quarantined_by_rule']))}")
         if not results == manifest["answered"] == rows - BAD or rules.total() != BAD:
             raise SystemExit(f"differs: {manifest}")
-        if not calls == manifest["calls"] <= due:
+        # A request that certainly did not leave is counted by the run, and repeated.
+        if not (calls <= manifest["calls"] and calls <= due):
             raise SystemExit(f"{calls} calls: {manifest}")
 
 

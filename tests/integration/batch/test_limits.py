@@ -130,7 +130,9 @@ def test_a_refusal_we_did_not_foresee_is_waited_for_as_well(limited):
     generous = IdentityLimits(id_card_per_day=0, name_per_day=0, id_card_per_minute=9)
     manifest = bench.run(FACE, **known(generous))
     bench.check(manifest, FACE)
-    assert (manifest["answered"], manifest["calls"]) == (3, 4)
+    assert manifest["answered"] == 3
+    # A busy machine may ask for the third time in the next minute, and is not refused.
+    assert manifest["calls"] == 3 + sum("Limit" in call["result"] for call in bench.calls()) <= 4
 
 
 def test_runs_at_different_times_and_tables_count_together(limited):
