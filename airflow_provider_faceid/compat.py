@@ -1,4 +1,7 @@
-"""What one of the supported versions of Airflow keeps elsewhere, or does not have."""
+"""Airflow compatibility: features that supported versions keep in different places or lack.
+
+Also the names of a task's work: its task instance, its attempt, its DAG run and its campaign.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
-# What names the work of a running task: its task instance, its campaign, its DAG run.
-
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -20,25 +20,25 @@ def default_campaign(context: Context) -> str:
     """
     Return the campaign of a task that names none: the DAG id.
 
-    No date is in it, so that each run asks only about who is new, changed or expired.
+    It holds no date, so each run calls only for rows that are new, changed or expired.
     """
     return str(_task_instance(context).dag_id)
 
 
 def dag_run_campaign(context: Context) -> str:
-    """Return the campaign of one DAG run: its retries and cleared tasks share it, no other run."""
+    """Return the campaign of one DAG run, shared by its retries and cleared tasks only."""
     ti = _task_instance(context)
     return f"{ti.dag_id}/{ti.run_id}"
 
 
 def task_instance(context: Context) -> str:
-    """Return what names a task instance for all its attempts: DAG, run, task and map index."""
+    """Return the name of a task instance, the same for all attempts: DAG, run, task, map index."""
     ti = _task_instance(context)
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
 
 
 def attempt_id(context: Context) -> str:
-    """Return what names one attempt of a task instance: Airflow gives each an id of its own."""
+    """Return Airflow's id of one attempt of a task instance; empty if it has none."""
     return str(getattr(_task_instance(context), "id", None) or "")
 
 
@@ -51,11 +51,13 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryDecision
 
 
-def come_back(moment: datetime) -> Exception:
+def reschedule_at(moment: datetime) -> Exception:
     """
-    Return the exception with which a task leaves its slot and starts again later.
+    Return the exception that reschedules a task: it frees its slot and starts again later.
 
-    It uses up no try.
+    A reschedule does not count as a retry.
+
+    :param moment: when to start again, with a time zone.
     """
     try:
         from airflow.sdk.exceptions import AirflowRescheduleException  # noqa: PLC0415
@@ -65,19 +67,19 @@ def come_back(moment: datetime) -> Exception:
     return error
 
 
-def is_come_back(error: BaseException) -> bool:
-    """Say whether an exception is one of :func:`come_back`, with which a task does not fail."""
-    return isinstance(error, type(come_back(datetime.now(UTC))))
+def is_reschedule(error: BaseException) -> bool:
+    """Return whether an exception is one of :func:`reschedule_at`, which is no failure."""
+    return isinstance(error, type(reschedule_at(datetime.now(UTC))))
 
 
 def exception_policy(
     rules: Sequence[Mapping[str, Any]], delay_of: Callable[[BaseException], timedelta | None]
 ) -> RetryPolicy:
     """
-    Return a retry policy: rules by exception, the first that fits holds.
+    Return a retry policy: rules by exception, of which the first match applies.
 
     :param rules: parameters of Airflow's ``RetryRule``, the action by name.
-    :param delay_of: the delay an exception itself asks for.
+    :param delay_of: returns the delay that an exception itself demands, None if it demands none.
     :raises AirflowOptionalProviderFeatureException: Airflow is older than 3.3.
     """
     try:
@@ -88,7 +90,7 @@ def exception_policy(
         ) from None
 
     class FaceIdRetryPolicy(ExceptionRetryPolicy):
-        """Rules, and errors that know their own moment."""
+        """Retry rules, overruled by the delay that an error itself demands."""
 
         def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
             decision = super().evaluate(exception, *args, **kwargs)

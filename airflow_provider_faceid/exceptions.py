@@ -1,14 +1,14 @@
-"""Every error of this package, grouped by what to do next.
+"""Exceptions: every error of this package, grouped by recovery, that is by what to do next.
 
 ::
 
     FaceIdError
-     |- FatalError            stop: nobody can succeed until a person changes something
+     |- FatalError            stop: no call can succeed until a person changes something
      |   |- ConfigurationError    a parameter, connection, table or column is wrong
      |   |- CredentialsError      the key, token, signature or clock is refused
      |   |- AccountError          the account may not call: arrears, not activated, ...
      |   |- SupersededError       a newer attempt of the same task has begun
-     |   |- PlanRefusedError      too many answered rows ask something else
+     |   |- PlanRefusedError      the question of too many answered rows has changed
      |   |- IncompleteError       rows are left without an answer, which on_incomplete forbids
      |   |- BudgetError           the calls that may be charged are used up
      |   `- RequestRefusedError   the service refuses the shape of our requests
@@ -19,15 +19,15 @@
      |   |- PhotoStoreError       folder or object store of the photos; nothing was sent for them
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
-     |   `- OutageError           nobody has answered a run for long
-     |- DeferError            not now: the same call may be made from a known moment on
-     |   `- IdentityLimitError    the person was asked about too often; nothing was sent
+     |   `- OutageError           a run got no answer for longer than the outage timeout
+     |- DeferError            not now: the same call may be made from a known time on
+     |   `- IdentityLimitError    a limit per identity is reached; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
      |- WarehouseError        the database of the source or of our tables refuses or fails
      |- UncertainError        sent without an answer: it may have been charged
-     `- InternalError         a fault of this package; another try may not meet it
+     `- InternalError         a fault of this package; a retry may not meet it
 
 A mismatch, a person who is not found or a limit reached is an *answer*, never an exception.
 Messages carry the RequestId and never a person's data.
@@ -38,15 +38,15 @@ from __future__ import annotations
 
 class FaceIdError(Exception):
     """
-    Root of the tree.
+    Base class of all errors of this package.
 
     :param message: the cause and the next step, without personal data.
     :param code: result or error code of the service, empty if there was no answer.
     :param request_id: the RequestId of the answer, empty if there was none.
-    :ivar requests: requests made before giving up.
+    :ivar requests: requests made before the call gave up.
     :ivar throttled: how many of them were refused as too fast.
     :ivar gateway_refusals: how many of them a gateway refused, which does not know what was charged.
-    :ivar retry_after: seconds after which the gateway asks to come back, 0 if it does not.
+    :ivar retry_after: the gateway's ``Retry-After`` in seconds, 0 if it sent none.
     """
 
     requests: int = 0
@@ -63,7 +63,7 @@ class FaceIdError(Exception):
 
 
 class FatalError(FaceIdError):
-    """Stop: no row can succeed until a person changes something."""
+    """Stop: no call can succeed until a person changes something."""
 
 
 class ConfigurationError(FatalError):
@@ -83,11 +83,11 @@ class RequestRefusedError(FatalError):
 
 
 class SupersededError(FatalError):
-    """A later try of the same task has begun: this one may neither call nor record."""
+    """A newer attempt of the same task instance has begun: this one may neither call nor record."""
 
 
 class PlanRefusedError(FatalError):
-    """More answered rows ask something else than ``max_changed`` allows. Nothing was sent."""
+    """The question of more answered rows has changed than ``max_changed`` allows. Nothing was sent."""
 
 
 class IncompleteError(FatalError):
@@ -95,7 +95,7 @@ class IncompleteError(FatalError):
 
 
 class BudgetError(FatalError):
-    """As many calls as the work may be charged for were made. No further one was sent."""
+    """The budget ``max_charged`` is used up. No further call was sent."""
 
 
 class RetryError(FaceIdError):
@@ -107,19 +107,19 @@ class NotSentError(RetryError):
 
 
 class SlowUploadError(NotSentError):
-    """A photo took longer to upload than a signature is good for; its request was never complete."""
+    """A photo took longer to upload than a signature is valid; its request was never complete."""
 
 
 class StateStoreError(RetryError):
-    """The database of the state all workers share is out of reach. Nothing was sent."""
+    """The state store, the database that all workers share, cannot be used. Nothing was sent."""
 
 
 class PhotoStoreError(RetryError):
     """
-    A folder or object store of photos is out of reach, or refuses. Nothing was sent for its rows.
+    A folder or object store of photos is unreachable or refuses. Nothing was sent for its rows.
 
-    :ivar is_refusal: whether it answers and refuses, so that waiting hardly helps.
-    :ivar is_outage: whether no photo could be read for so long that a run gives up.
+    :ivar is_refusal: whether the store answers and refuses, so that a retry hardly helps.
+    :ivar is_outage: whether no photo could be read for longer than the outage timeout of a run.
     """
 
     is_refusal: bool = False
@@ -131,18 +131,21 @@ class ThrottledError(RetryError):
 
 
 class UnavailableError(RetryError):
-    """The service answered that it cannot answer now; not charged."""
+    """The service answered that it is unavailable; not charged."""
 
 
 class OutageError(RetryError):
-    """Nobody has answered, or given a key, for so long that a run gives up; a later one goes on."""
+    """A run got no answer, or no key, for longer than the outage timeout; a later run continues."""
 
 
 class DeferError(FaceIdError):
     """
-    The same call may be made from a known moment on.
+    The same call may be made from a known time on.
 
-    :param not_before: that moment, in Unix seconds.
+    :param message: the cause and the next step, without personal data.
+    :param not_before: that time, in Unix seconds.
+    :param code: as for :class:`FaceIdError`.
+    :param request_id: as for :class:`FaceIdError`.
     """
 
     def __init__(
@@ -153,7 +156,7 @@ class DeferError(FaceIdError):
 
 
 class IdentityLimitError(DeferError):
-    """The person was asked about as often as the service allows. Nothing was sent."""
+    """A limit per identity is reached: the service allows no further call. Nothing was sent."""
 
 
 class QuarantineError(FaceIdError):
@@ -165,7 +168,7 @@ class InvalidInputError(QuarantineError):
     One value breaks a documented input rule. Nothing was sent.
 
     :param rule: name of the rule, as written to the quarantine table.
-    :param message: what the rule asks for, never the value.
+    :param message: what the rule demands, never the value.
     """
 
     def __init__(self, rule: str, message: str) -> None:
@@ -185,9 +188,12 @@ class WarehouseError(FaceIdError):
     """
     The database of the source or of our tables refuses a statement, or fails.
 
+    :param message: the cause and the next step, without personal data.
     :param reason: SQLSTATE, result code or error class, without a value of any row.
-    :param is_transient: whether the same statement may succeed in a while.
+    :param is_transient: whether the same statement may succeed later.
     :param is_about_data: whether a value of some row is the cause, so that other rows may succeed.
+    :param code: as for :class:`FaceIdError`.
+    :param request_id: as for :class:`FaceIdError`.
     """
 
     def __init__(
@@ -210,7 +216,7 @@ class UncertainError(FaceIdError):
 
 class InternalError(FaceIdError):
     """
-    A fault of this package, or of a library in it: the message has its type and place.
+    A fault of this package or of a library: the message has its class and place.
 
-    Its own words are left out, as they may quote a person. What was sent meanwhile is in the ledger.
+    The original message is left out, as it may quote a person. Calls that were sent are in the ledger.
     """

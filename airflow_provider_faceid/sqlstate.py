@@ -1,4 +1,4 @@
-"""SQLSTATEs: which errors of a database undo a transaction that may succeed a moment later."""
+"""SQLSTATE: transient database errors, after which a transaction may be retried."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ TRANSIENT: dict[str, str] = {
     "57P03": "the server is starting",
     "57P05": "idle_session_timeout",
 }
-"""Meaning by SQLSTATE (PostgreSQL's manual, appendix A). Whoever repeats sets a limit."""
+"""Meaning by SQLSTATE (PostgreSQL's manual, appendix A). The caller limits its retries."""
 
 _CONNECTION = "08"
-"""Class of what goes wrong with a connection; pgbouncer reports a lost server like this, too."""
+"""SQLSTATE class of connection errors; pgbouncer also reports a lost server with it."""
 
 _ENDS_SESSION = frozenset({"25P03", "25P04", "57P01", "57P02", "57P05"})
-"""Those with which a server closes the connection."""
+"""SQLSTATEs with which the server closes the connection."""
 
 _UNSUPPORTED = "unsupported startup parameter"
-"""What pgbouncer says of a setting that it cannot keep for a session: its words in any language."""
+"""pgbouncer's message for a parameter that it cannot track per session; it is never translated."""
 
 
 def sqlstate(error: BaseException) -> str:
-    """Return the SQLSTATE of a driver's error, or of the one it was made of; empty if it has none."""
+    """Return the SQLSTATE of a driver's error, or of the one SQLAlchemy wrapped; empty if none."""
     original = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     return str(state or "")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether the same transaction may succeed a moment later."""
+    """Return whether the same transaction may succeed a moment later."""
     state = sqlstate(error)
     return state in TRANSIENT or state.startswith(_CONNECTION)
 
 
 def ends_session(error: BaseException) -> bool:
-    """Say whether the connection is lost with the transaction."""
+    """Return whether the connection is lost together with the transaction."""
     state = sqlstate(error)
     return state in _ENDS_SESSION or state.startswith(_CONNECTION)
 
 
 def cause(error: BaseException) -> str:
-    """Name an error by its class and SQLSTATE, or SQLite's own name; none holds anybody's data."""
+    """Describe an error by its class and SQLSTATE, or SQLite's error name; none holds row data."""
     original = getattr(error, "orig", None) or error
     state = sqlstate(original)
     if not state:
@@ -60,7 +60,7 @@ def cause(error: BaseException) -> str:
 
 
 def advice_on(parameter: str) -> str:
-    """Say what to do about a startup parameter that pgbouncer refused."""
+    """Return the next step for a startup parameter that pgbouncer refused."""
     return (
         f"pgbouncer refuses the parameter '{parameter}': take it out of the connection's Extra and set "
         "what it says for the role (ALTER ROLE ... SET ...)"
@@ -68,7 +68,7 @@ def advice_on(parameter: str) -> str:
 
 
 def refused_parameter(error: BaseException) -> str:
-    """Return the startup parameter for which pgbouncer refused a connection; empty if it did not."""
+    """Return the startup parameter for which pgbouncer refused a connection; empty for other errors."""
     _, found, rest = str(error).partition(_UNSUPPORTED)
     words = rest.replace("in options", "").strip(" :\n").split()
     return words[0] if found and words else ""

@@ -1,5 +1,5 @@
 """
-Fixtures for tests of your own DAGs: a Face ID service that costs nothing, and a connection to it.
+Pytest fixtures for tests of your own DAGs: a local Face ID simulator, and a connection to it.
 
 In ``conftest.py``::
 
@@ -31,14 +31,14 @@ def faceid_simulator_options() -> dict[str, Any]:
     """
     Return parameters of :class:`~airflow_provider_faceid.simulator.SimulatorServer`.
 
-    Override it to have other people, quotas or faults from the start.
+    Override it for other people, quotas or faults from the start.
     """
     return {}
 
 
 @pytest.fixture(scope="session")
 def faceid_simulator_server(faceid_simulator_options: dict[str, Any]) -> Iterator[SimulatorServer]:
-    """One server for all tests; a test asks for ``faceid_simulator``."""
+    """One server for all tests; a test requests ``faceid_simulator``."""
     from .simulator import SimulatorServer  # noqa: PLC0415 - only this fixture needs Pillow
 
     with SimulatorServer(**faceid_simulator_options) as server:
@@ -47,7 +47,7 @@ def faceid_simulator_server(faceid_simulator_options: dict[str, Any]) -> Iterato
 
 @pytest.fixture
 def faceid_simulator(faceid_simulator_server: SimulatorServer) -> SimulatorServer:
-    """A simulator as it is at the start: no calls, nothing billed, today."""
+    """A simulator in its initial state: no calls, nothing billed, the present day."""
     faceid_simulator_server.account.reset()
     return faceid_simulator_server
 
@@ -57,10 +57,10 @@ def faceid_connection(
     faceid_simulator: SimulatorServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> str:
     """
-    The id of a connection to the simulator, the one hooks and operators use by default.
+    Id of a connection to the simulator, which hooks and operators use by default.
 
-    What the provider remembers between runs (pace, calls made, limits per person) begins anew with
-    each test, too: an earlier test's answers would be reused otherwise.
+    Each test has a new state store (rate limiter, ledger, limits per identity): otherwise the answers of
+    earlier tests would be reused.
     """
     state = {"conn_type": "sqlite", "host": str(tmp_path / "faceid-state.sqlite")}
     connection = {

@@ -1,32 +1,32 @@
-"""Names a user has to spell: settings, options, choices. An unknown one is refused, never ignored."""
+"""Text of messages: "did you mean" hints for unknown names, and numbers with their nouns."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-# Numbers and nouns of log lines and messages: ``1 call``, ``2 calls``, ``1,000 rows``.
-
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """
-    Return a number with its noun.
+    Return a number with its noun: ``1 call``, ``2 calls``, ``1,000 rows``.
 
-    :param plural: of the noun, if it is not made by an s; may hold a verb: ``rows are``.
+    :param number: the number.
+    :param noun: in the singular.
+    :param plural: if it is not the noun with an s; may include a verb: ``rows are``.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 SHOWN = 60
-"""Characters of an unknown name that a message repeats."""
+"""Most characters of an unknown name that a message quotes."""
 
 
 def unknown(given: Iterable[object], known: Collection[str]) -> str:
     """
-    Return words about the names that are not known, empty if all are.
+    Describe unknown names for a message; return an empty text if all names are known.
 
-    Each is quoted, on one line, with the known name it resembles most; all known names are listed
-    where one resembles none.
+    Each unknown name is quoted, on one line, with the most similar known name as a hint. All known
+    names are listed if one has no similar name.
     """
     names = [str(name) for name in given if name not in known]
     hints = [nearest(name, known) for name in names]
@@ -38,12 +38,12 @@ def unknown(given: Iterable[object], known: Collection[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that a misspelt one resembles most, empty if it resembles none."""
+    """Return the known name most similar to a misspelt one, empty if none is similar."""
     by_form = {_form(one): one for one in known}
     found = get_close_matches(_form(name), by_form, n=1)
     return by_form[found[0]] if found else ""
 
 
 def _form(name: str) -> str:
-    """Return a name without what people spell in many ways: case, blanks, dashes."""
+    """Return a name normalised for comparison: case, blanks and dashes are unified."""
     return name.strip().casefold().replace("-", "_").replace(" ", "_")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ..client.call import Attempt, RateLimiter
 from ..clock import Clock
 from ..exceptions import UnavailableError
-from ..process import told
+from ..process import safe_message
 from .circuit_breaker import CircuitBreaker
 from .inputs import Row
 from .manifest import Log
@@ -43,7 +43,7 @@ class StopSignal:
     def fail(self, error: BaseException) -> None:
         """Call for no further rows because of an error."""
         if not self.is_set():
-            self._log.error("%s stops: %s", self._action, told(error))
+            self._log.error("%s stops: %s", self._action, safe_message(error))
         if self.failure is None:
             self.failure = error
 

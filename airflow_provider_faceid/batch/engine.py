@@ -28,7 +28,7 @@ from ..exceptions import (
     SupersededError,
     UnavailableError,
 )
-from ..process import told
+from ..process import safe_message
 from ..state.ledger import Ledger
 from ..state.uplink import MemoryUplink, UplinkRow
 from ..text import counted
@@ -162,7 +162,9 @@ class Batch:
         """Log an error that no task awaits; asyncio itself would log its frames and bytes."""
         del loop
         error = context.get("exception")
-        self._log.error("%s: %s", self._action.name, told(error) if error else "an unseen event")
+        self._log.error(
+            "%s: %s", self._action.name, safe_message(error) if error else "an unseen event"
+        )
 
     def stop(self) -> None:
         """Call for no further rows; those in flight are awaited. Safe from a signal handler."""

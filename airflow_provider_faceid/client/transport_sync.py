@@ -167,7 +167,7 @@ class KeepAliveAdapter(HTTPAdapter):
     def __init__(self) -> None:
         self._of_parent: list[Any] = []
         super().__init__()
-        forks.concerns(self)
+        forks.register_fork_hook(self)
 
     def after_fork(self, *, is_child: bool) -> None:
         """Leave the parent's connections open in a child, and use new pools."""

@@ -170,7 +170,7 @@ class _Making:
 
     def __init__(self) -> None:
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
 
     def after_fork(self, *, is_child: bool) -> None:
         """Let a child make its own whatever its parent's threads were making."""

@@ -18,9 +18,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..compat import is_come_back
+from ..compat import is_reschedule
 from ..exceptions import ConfigurationError
-from ..process import told
+from ..process import safe_message
 from ..text import SHOWN, nearest, unknown
 
 # What the operators share: what our tables say of a task, asset events, the manifest of a failure.
@@ -66,8 +66,8 @@ def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]
     try:
         yield
     except BaseException as error:
-        if not is_come_back(error):
-            failed = {**manifest(), "success": False, "error": told(error)}
+        if not is_reschedule(error):
+            failed = {**manifest(), "success": False, "error": safe_message(error)}
             with suppress(Exception):  # why the task fails says more
                 context["ti"].xcom_push(key="return_value", value=failed)
         raise

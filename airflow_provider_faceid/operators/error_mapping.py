@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ..clock import SYSTEM_CLOCK
-from ..compat import come_back, exception_policy
+from ..compat import exception_policy, reschedule_at
 from ..exceptions import (
     DeferError,
     FaceIdError,
@@ -81,7 +81,7 @@ def airflow_errors() -> Iterator[None]:
         if reaction is Reaction.FAIL:
             raise AirflowFailException(str(error)) from error
         if isinstance(error, DeferError):
-            raise come_back(datetime.fromtimestamp(error.not_before, UTC)) from error
+            raise reschedule_at(datetime.fromtimestamp(error.not_before, UTC)) from error
         raise
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
-from ..compat import come_back, default_campaign, task_instance
+from ..compat import default_campaign, reschedule_at, task_instance
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..process import without_frames
 from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
@@ -128,7 +128,7 @@ class VerifyTable(BaseOperator):
                 moment = datetime.fromtimestamp(counts.not_before, UTC)
                 self.log.info("%s", "\n".join(self._summary(counts, campaign)))
                 self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
-                raise come_back(moment)
+                raise reschedule_at(moment)
             facts = {"campaign": campaign, **counts.as_dict()}
             describe_outlets(context, self.outlets, facts)
             self._check_complete(facts, self._summary(counts, campaign))

@@ -59,7 +59,7 @@ class MemoryRow:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
         self._row = Rate()
 
     def after_fork(self, *, is_child: bool) -> None:
@@ -169,7 +169,7 @@ class SlotRateLimiter:
         self._most = max(1, min(BLOCK_SLOTS, round(rate * BLOCK_SECONDS)))
         self._throttled = 0
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
 
     def after_fork(self, *, is_child: bool) -> None:
         """Drop the reserved slots in a child: the parent uses them, and twice would be a burst."""

@@ -94,7 +94,7 @@ class ProcessState:
         self.attempts: dict[str, tuple[int, bool]] = {}
         self.is_shared = False
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
 
     def after_fork(self, *, is_child: bool) -> None:
         """Share the attempts with a child, which begins without calls of its own."""
@@ -183,7 +183,7 @@ class StateStore:
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
         self.process = ProcessState()
-        forks.concerns(self)
+        forks.register_fork_hook(self)
         kind = self._url.get_backend_name()
         if kind not in {"sqlite", "postgresql"}:
             raise ConfigurationError(

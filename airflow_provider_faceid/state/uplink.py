@@ -245,7 +245,7 @@ class MemoryUplink:
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
         self._uplink = Uplink()
 
     def after_fork(self, *, is_child: bool) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_faceid.exceptions import (
     InvalidInputError,
     UncertainError,
 )
-from airflow_provider_faceid.process import bare, told, without_frames
+from airflow_provider_faceid.process import safe_message, strip_frames, without_frames
 
 PERSON = "韦小宝龘靐"
 
@@ -171,9 +171,9 @@ def test_signature_and_words_of_a_function_stay():
 def test_a_chain_that_bites_its_tail_ends():
     first, second = AccountError("first"), UncertainError("second")
     first.__cause__, second.__context__ = second, first
-    assert bare(first) is first
+    assert strip_frames(first) is first
 
 
-def test_what_is_told_of_an_error_quotes_nobody():
-    assert told(AccountError("arrears")) == "arrears"
-    assert told(KeyError(PERSON)) == "KeyError"
+def test_a_safe_message_quotes_no_value():
+    assert safe_message(AccountError("arrears")) == "arrears"
+    assert safe_message(KeyError(PERSON)) == "KeyError"

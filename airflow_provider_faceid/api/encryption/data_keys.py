@@ -41,7 +41,7 @@ class Wrapped:
         self._make, self._max_uses, self._max_age_s = make, max_uses, max_age_s
         self._clock = clock
         self.after_fork(is_child=True)
-        forks.concerns(self)
+        forks.register_fork_hook(self)
         self._uses = 0
         self._since = 0.0
 

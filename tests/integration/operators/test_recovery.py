@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_faceid import exceptions
-from airflow_provider_faceid.compat import come_back
+from airflow_provider_faceid.compat import reschedule_at
 from airflow_provider_faceid.exceptions import (
     AccountError,
     FaceIdError,
@@ -60,7 +60,7 @@ def test_what_may_pass_is_left_to_airflows_retries(error):
 
 def test_a_person_asked_about_too_often_lets_the_task_come_back_then():
     moment = datetime(2026, 11, 23, tzinfo=UTC)
-    with pytest.raises(type(come_back(moment))) as caught, airflow_errors():
+    with pytest.raises(type(reschedule_at(moment))) as caught, airflow_errors():
         raise IdentityLimitError("too often", not_before=moment.timestamp())
     assert caught.value.reschedule_date == moment
 

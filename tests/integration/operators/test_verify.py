@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_faceid.compat import come_back
+from airflow_provider_faceid.compat import reschedule_at
 from airflow_provider_faceid.exceptions import NotSentError, StateStoreError, UnavailableError
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.operators.verify import (
@@ -194,7 +194,7 @@ def test_a_person_asked_about_too_often_lets_the_task_come_back_later(bench, con
     person = bench.ordinary[0]
     one = {"task_id": "t", "id_card": person.id_card, "name": person.name}
     IdCardVerificationOperator(campaign="spring", **one).execute(context)
-    later = type(come_back(datetime.now(UTC)))
+    later = type(reschedule_at(datetime.now(UTC)))
     with pytest.raises(later) as rescheduled:
         IdCardVerificationOperator(campaign="autumn", **one).execute(context)
     assert rescheduled.value.reschedule_date > datetime.now(UTC)

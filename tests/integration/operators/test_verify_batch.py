@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTas
 from airflow.sdk import Asset
 from airflow.sdk.execution_time.timeout import timeout
 
-from airflow_provider_faceid.compat import come_back
+from airflow_provider_faceid.compat import reschedule_at
 from airflow_provider_faceid.exceptions import UnavailableError
 from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
@@ -149,7 +149,7 @@ def test_rows_for_later_are_left_to_the_next_run_or_waited_for_by_the_task(table
     left = IdCardVerificationBatchOperator(task_id="t", **twice).execute(context)
     assert (left["answered"], left["postponed"]) == (1, 1)
     waiting = IdCardVerificationBatchOperator(task_id="t", on_postponed="reschedule", **twice)
-    with pytest.raises(type(come_back(datetime.now(UTC)))) as rescheduled:
+    with pytest.raises(type(reschedule_at(datetime.now(UTC)))) as rescheduled:
         waiting.execute(context)
     assert rescheduled.value.reschedule_date == datetime.fromisoformat(left["not_before"])
     assert table.calls == 1
@@ -328,7 +328,7 @@ def test_a_task_that_comes_back_later_leaves_no_manifest(table, context):
     operator = IdCardVerificationBatchOperator(
         task_id="t", on_postponed="reschedule", **PEOPLE | {"source": "twice"}
     )
-    with pytest.raises(type(come_back(datetime.now(UTC)))):
+    with pytest.raises(type(reschedule_at(datetime.now(UTC)))):
         operator.execute(context)
     assert context["ti"].pushed == {}
 
