@@ -47,7 +47,7 @@ test: .venv/test ## all tests
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
-	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/unit tests/contract
+	@$(BIN)/python $(PYTEST) $(TOGETHER) --numprocesses 2 tests/unit tests/contract
 
 test-integration: .venv/test ## simulator, real databases, real DAG runs
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
