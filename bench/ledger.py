@@ -31,9 +31,9 @@ from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.process import simulator
+from airflow_provider_faceid.state.call_table import Claim, Record, Ruling, State, call_key
 from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Record, Ruling, State, call_key
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database

@@ -22,10 +22,10 @@ from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION as ACTION
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from airflow_provider_faceid.state.call_table import Claim, Record, State, call_key, write_answer
 from airflow_provider_faceid.state.housekeeping import CALLS, Housekeeping
 from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import KEEP_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Record, State, call_key, write_answer
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.store import StateStore
 

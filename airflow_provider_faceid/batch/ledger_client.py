@@ -15,9 +15,9 @@ from ..api.action import Action
 from ..client.settings import Settings
 from ..clock import Clock
 from ..exceptions import StateStoreError
+from ..state.call_table import Claim, Decision, Record, Ruling, State
 from ..state.idempotency import claim_of
 from ..state.ledger import Ledger
-from ..state.ledger_types import Claim, Decision, Record, Ruling, State
 from .inputs import Row
 
 log = logging.getLogger(__name__)

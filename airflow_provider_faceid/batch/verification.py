@@ -25,8 +25,8 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
+from ..state.call_table import Claim, Decision, Record, Ruling
 from ..state.idempotency import PaidOnceProtocol, Settled, paid_once, resume
-from ..state.ledger_types import Claim, Decision, Record, Ruling
 from ..warehouse.records import Stage
 from .admission import Admission, DelayQueue, StopSignal
 from .circuit_breaker import CircuitBreaker

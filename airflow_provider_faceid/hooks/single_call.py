@@ -25,10 +25,10 @@ from ..exceptions import (
     UnavailableError,
     UncertainError,
 )
+from ..state.call_table import Decision
 from ..state.idempotency import Settled, ask_once, claim_of, identity_uses
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.ledger_types import Decision
 
 BUSY_SECONDS = 0.5
 """Between two looks at a question that is on its way elsewhere."""

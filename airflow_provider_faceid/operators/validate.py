@@ -244,7 +244,7 @@ class FaceIdValidateOperator(BaseOperator):
 
     def _suite(self, projection: Projection) -> list[dict[str, Any]]:
         from ..api.actions import ACTIONS  # noqa: PLC0415 - the same
-        from ..quality.suites import default_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..quality import default_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         rules = self._rules()
         if not self.use_default_suite:

@@ -20,7 +20,7 @@ from ..api.actions import ACTIONS
 from ..api.fields import FIELD_OF_RULE
 from ..api.rules import InputField
 from ..clock import SYSTEM_CLOCK, beijing_date
-from .suites import SeenPhoto
+from . import SeenPhoto
 
 _FIRST_BROKEN = "column_values.faceid_first_broken"
 _MAP, _CONDITION = f"{_FIRST_BROKEN}.map", f"{_FIRST_BROKEN}.is_not.condition"

@@ -14,7 +14,7 @@ from ..exceptions import ConfigurationError, InvalidInputError
 from ..warehouse.database import Dialect
 from ..warehouse.source import Source
 from ..warehouse.unreadable import Unreadable, UnusableKey
-from .suites import SeenPhoto
+from . import SeenPhoto
 from .validator import KEY
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError
 from ..text import unknown
-from .suites import INPUT_RULE
+from . import INPUT_RULE
 
 if TYPE_CHECKING:
     import pandas as pd

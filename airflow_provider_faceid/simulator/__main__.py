@@ -147,7 +147,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from .account import ledger as request_log  # noqa: PLC0415 - Pillow may be missing
+    from .account import log_to_stderr  # noqa: PLC0415 - Pillow may be missing
     from .account.account import Account  # noqa: PLC0415
     from .server import build_app, serve  # noqa: PLC0415
 
@@ -165,7 +165,7 @@ async def run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     if options.log_requests:
-        request_log.to_stderr()
+        log_to_stderr()
     app = build_app(account, options.latency_ms, log_requests=options.log_requests)
     async with serve(app, options.port) as url:
         print(f"listening on {url}", flush=True)  # noqa: T201 - scripts wait for this line

@@ -14,8 +14,7 @@ from aiohttp import web
 
 from ..api.action import IdentityLimits
 from ..clock import SYSTEM_CLOCK, Clock
-from .account import LIKELIEST, Assumptions
-from .account import ledger as request_log
+from .account import LIKELIEST, Assumptions, log_request
 from .account.account import Account, VirtualClock
 from .api.call import MAX_GET, MAX_POST
 from .api.data_plane import DataPlane, Latency
@@ -42,7 +41,7 @@ def build_app(
         page.routes(),
     ):
         app.add_routes(map(page.guarded, routes))
-    plane = DataPlane(account, latency, request_log.log if log_requests else None)
+    plane = DataPlane(account, latency, log_request if log_requests else None)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return page.lead_there() if page.wanted(request) else await plane.handle(request)
@@ -92,7 +91,7 @@ class SimulatorServer:
     :param keys: SecretKey by SecretId; each SecretId is a sub-account with quotas of its own.
     :param assumptions: assumed behaviour of the service where no page confirms it.
     :param port: 0 takes a free one.
-    :param log_requests: log a line per request, see :mod:`.account.ledger`.
+    :param log_requests: log a line per request, see :mod:`.account`.
     """
 
     def __init__(

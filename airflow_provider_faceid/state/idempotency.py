@@ -22,9 +22,9 @@ from ..api.verdict import Verdict
 from ..client.call import Attempt
 from ..client.settings import Settings
 from ..exceptions import FaceIdError, UncertainError
+from .call_table import Claim, Decision, Record, Ruling, State, call_key, earlier_keys
 from .identity_limits import Use, uses_of
 from .ledger import Ledger
-from .ledger_types import Claim, Decision, Record, Ruling, State, call_key, earlier_keys
 
 log = logging.getLogger(__name__)
 

@@ -17,10 +17,20 @@ from ..api.codes import Outcome, Step
 from ..api.pseudonyms import VERSION
 from ..clock import SECONDS_PER_DAY
 from ..exceptions import SupersededError
-from .call_table import CallTable, Holder
+from .call_table import (
+    Call,
+    CallTable,
+    Claim,
+    Decision,
+    Holder,
+    Record,
+    Ruling,
+    State,
+    question_of,
+    read_answer,
+)
 from .housekeeping import Housekeeping, hour_of
 from .identity_limits import IdentityCounts, Use
-from .ledger_types import Call, Claim, Decision, Record, Ruling, State, question_of, read_answer
 from .store import StateStore
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from airflow_provider_faceid.exceptions import FaceIdError, PlanRefusedError
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+from airflow_provider_faceid.state.call_table import Claim, Decision, call_key
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, call_key
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
@@ -289,7 +289,7 @@ def test_a_clock_that_jumps_keeps_an_answered_row_answered(trial, measured, ahea
         assert (held["held"], held["answered"]) == (1, 1)
     # A's answer arrives: B's hold must not outlive it.
     answer = answer_of(trial, settings, params)
-    from airflow_provider_faceid.state.ledger_types import Record, State  # noqa: PLC0415
+    from airflow_provider_faceid.state.call_table import Record, State  # noqa: PLC0415
 
     first.step([Record(claim.key, State.DONE, answer)], [])
     last = trial.run(owner="run B")

@@ -17,10 +17,10 @@ from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.batch import row_outcomes as writer
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.simulator.people import ID_CARD
+from airflow_provider_faceid.state.call_table import Claim, Record, State
 from airflow_provider_faceid.state.housekeeping import Housekeeping
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import KEEP_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Record, State
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL

@@ -40,8 +40,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from ...clock import SYSTEM_CLOCK, Clock
 from ...exceptions import ConfigurationError, InvalidInputError
 from ..actions import ACTIONS
-from .ciphers import KNOWN, SUITES, Algorithm
-from .data_keys import DataKey, Wrapped
+from .ciphers import KNOWN, SUITES, Algorithm, DataKey, Wrapped
 
 
 def encryptable() -> tuple[str, ...]:

@@ -1,11 +1,19 @@
-"""The two ways to encrypt fields: a cipher each, and what wraps the cipher's key."""
+r"""Ciphers, public keys and data keys of field encryption: two suites, AES with RSA and SM4 with SM2.
+
+A suite has a cipher for the fields, and encrypts (wraps) the cipher's key, the data key, with the
+service's public key. :class:`Wrapped` gives out one data key until it has served often or long enough.
+A public key is given as the official helpers have it: PEM, or the Base64 of a PEM (they hold it so), or
+of its DER; for SM2 also the point in hexadecimal. Line breaks may be lost or written ``\n``, as happens
+in a form of one line.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
@@ -16,16 +24,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from ... import process as forks
+from ...clock import Clock
 from ...exceptions import ConfigurationError
 from . import sm2
-
-# r"""The service's public keys, which wrap the keys of encrypted fields: reading them, and the known.
-#
-# A key is given as the official helpers have it: PEM, or the Base64 of a PEM (they hold it so), or of
-# its DER; for SM2 also the point in hexadecimal. Line breaks may be lost or written ``\n``, as happens
-# in a form of one line.
-#
-
 
 SM2_HEADER = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
 """What comes before the point in the DER of an SM2 key: EC key, curve 1.2.156.10197.1.301."""
@@ -169,3 +171,55 @@ SUITES: dict[Algorithm, Suite] = {
     Algorithm.AES_256_CBC: Suite(aes_256_cbc, 32, 16, rsa_wrap, max_uses=1),
     Algorithm.SM4_GCM: Suite(sm4_gcm, 16, 12, sm2_wrap, max_uses=SM4_MAX_USES),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """
+    A symmetric key.
+
+    :param key: the key itself; never printed.
+    :param blob: the same for the service alone, as ``CiphertextBlob`` has it.
+    """
+
+    key: bytes = field(repr=False)
+    blob: str
+
+
+class Wrapped:
+    """
+    Gives out one key until it has served often or long enough, then the next.
+
+    Threads may share it.
+
+    :param make: makes a key and wraps it.
+    :param max_uses: requests one key serves; 1 makes one for each.
+    :param max_age_s: seconds one key serves.
+    :param clock: what age is measured with.
+    """
+
+    def __init__(
+        self, make: Callable[[], DataKey], *, max_uses: int, max_age_s: float, clock: Clock
+    ) -> None:
+        self._make, self._max_uses, self._max_age_s = make, max_uses, max_age_s
+        self._clock = clock
+        self.after_fork(is_child=True)
+        forks.register_fork_hook(self)
+        self._uses = 0
+        self._since = 0.0
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Let a child make keys of its own: one may only be used so often."""
+        if is_child:
+            self._lock = threading.Lock()
+            self._held: DataKey | None = None
+
+    def take(self) -> DataKey:
+        """Return the key of one request."""
+        with self._lock:
+            now = self._clock.monotonic()
+            worn = self._uses >= self._max_uses or now - self._since >= self._max_age_s
+            if self._held is None or worn:
+                self._held, self._uses, self._since = self._make(), 0, now
+            self._uses += 1
+            return self._held

@@ -30,8 +30,7 @@ from ..api.encryption import Keys
 from ..faults import FaultRule, Faults
 from ..people import People, Person
 from ..people.photos import Gallery
-from . import LIKELIEST, AccountStatus, Assumptions
-from .ledger import Ledger
+from . import LIKELIEST, AccountStatus, Assumptions, Ledger
 
 
 class VirtualClock(OffsetClock):

@@ -23,8 +23,8 @@ from aiohttp import web
 from ...api.actions import ACTIONS
 from ...api.signing import JSON_TYPE
 from ...clock import SYSTEM_CLOCK, Clock
+from ..account import Entry
 from ..account.account import Account
-from ..account.ledger import Entry
 from ..faults.effects import Code, Effect, Setting, Transfer
 from ..people import authority
 from . import Answer, Refusal, envelope, gateway

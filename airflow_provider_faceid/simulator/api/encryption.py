@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ...api.encryption import KMS_IV_LENGTH, encryptable, sm2
-from ...api.encryption.ciphers import BLOCK_BITS, SM2_HEADER, SUITES, Algorithm
-from ...api.encryption.data_keys import DataKey
+from ...api.encryption.ciphers import BLOCK_BITS, SM2_HEADER, SUITES, Algorithm, DataKey
 from . import Refusal
 
 RSA_BITS = 1024

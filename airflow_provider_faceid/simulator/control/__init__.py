@@ -25,7 +25,7 @@ from ...api.codes import Outcome
 from ...api.signing import JSON_TYPE
 from ...clock import utc_text
 from .. import validation
-from ..account import ledger as request_log
+from ..account import anonymous_row
 from ..account.account import Account
 from ..faults import read_rules
 from ..faults.effects import AccountState, ClockOffset, Quota
@@ -112,7 +112,7 @@ class ControlPlane:
         ledger = self.account.ledger
         first = max(0, len(ledger) - (RECENT if limit is None else limit))
         newest_first = reversed(list(ledger.rows(first)))
-        return await _stream(request, map(request_log.anonymous, newest_first))
+        return await _stream(request, map(anonymous_row, newest_first))
 
     async def bill(self, _: web.Request) -> web.Response:
         """Give charged calls by Action."""

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+from airflow_provider_faceid.state.call_table import Claim, Decision, call_key, earlier_keys
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, call_key, earlier_keys
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 

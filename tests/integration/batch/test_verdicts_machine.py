@@ -38,10 +38,10 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
 from airflow_provider_faceid.simulator.people import ID_CARD
+from airflow_provider_faceid.state import call_table as calls
 from airflow_provider_faceid.state import idempotency
-from airflow_provider_faceid.state import ledger_types as calls
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE

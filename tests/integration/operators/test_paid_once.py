@@ -96,7 +96,7 @@ def test_a_face_in_a_batch_an_operator_a_hook_and_a_thread_is_one_charge(face, c
     ids=["spelling", "photo and note", "another Action"],
 )
 def test_what_is_written_otherwise_is_the_same_question(bench, action, first, second):
-    from airflow_provider_faceid.state.ledger_types import call_key  # noqa: PLC0415
+    from airflow_provider_faceid.state.call_table import call_key  # noqa: PLC0415
 
     keys = {call_key("secret", action, "c", params) for params in (first, second)}
     assert len(keys) == 1

@@ -12,8 +12,8 @@ from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as I
 from airflow_provider_faceid.api.fields import InputRules
 from airflow_provider_faceid.api.photo import MAX_PHOTO_BASE64
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
+from airflow_provider_faceid.quality import default_suite
 from airflow_provider_faceid.quality.page import Projection, pages
-from airflow_provider_faceid.quality.suites import default_suite
 from airflow_provider_faceid.quality.validator import KEY, Validator
 from airflow_provider_faceid.warehouse.source import Source
 

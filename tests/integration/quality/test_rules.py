@@ -21,8 +21,8 @@ from airflow_provider_faceid.batch.inputs import Columns, Inputs
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.quality import INPUT_RULE, default_suite, expectation
 from airflow_provider_faceid.quality.page import Projection, pages
-from airflow_provider_faceid.quality.suites import INPUT_RULE, default_suite, expectation
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.simulator.people import AREAS
 from airflow_provider_faceid.warehouse.database import SQLITE

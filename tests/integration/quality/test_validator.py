@@ -10,7 +10,7 @@ from airflow_provider_faceid.api.actions.id_card_verification import ACTION as I
 from airflow_provider_faceid.api.fields import InputRules
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.quality.suites import default_suite, expectation
+from airflow_provider_faceid.quality import default_suite, expectation
 from airflow_provider_faceid.quality.validator import KEY, RuleCount, Validator
 
 SUITE = default_suite(ID_CARD_VERIFICATION, InputRules(beijing_date(SYSTEM_CLOCK.now())))

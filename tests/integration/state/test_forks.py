@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.api.encryption.data_keys import Wrapped
+from airflow_provider_faceid.api.encryption.ciphers import Wrapped
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import SupersededError
 from airflow_provider_faceid.hooks import state_store as state
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
 from airflow_provider_faceid.state.uplink import MemoryUplink, Report
 from tests.support.patience import SOON

@@ -13,10 +13,10 @@ from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from airflow_provider_faceid.state import housekeeping
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State, write_answer
 from airflow_provider_faceid.state.housekeeping import ROWS_AT_ONCE, Housekeeping, hour_of
 from airflow_provider_faceid.state.identity_limits import IdentityCounts, Use
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State, write_answer
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.uplink import Report, StoredUplink
 

@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.exceptions import StateStoreError, SupersededError
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State, call_key
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State, call_key
 
 from .conftest import SleepClock, StoreOnClock
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.exceptions import SupersededError
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 
 from .conftest import SleepClock, StoreOnClock
 

@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import StateStoreError
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, State
 from airflow_provider_faceid.state.rate_limiter import StoredRow
 from airflow_provider_faceid.state.store import ConnectionLostError, StateStore
 from tests.support.patience import PATIENCE

@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from airflow_provider_faceid.api.encryption.data_keys import DataKey, Wrapped
+from airflow_provider_faceid.api.encryption.ciphers import DataKey, Wrapped
 from airflow_provider_faceid.clock import Clock
 
 

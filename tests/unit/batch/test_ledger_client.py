@@ -14,7 +14,7 @@ from airflow_provider_faceid.batch.inputs import Row
 from airflow_provider_faceid.batch.ledger_client import LedgerClient
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.state.ledger_types import Decision, Record, Ruling, State
+from airflow_provider_faceid.state.call_table import Decision, Record, Ruling, State
 from tests.support.patience import SOON
 
 SETTINGS = Settings(credentials=Credentials("id", "key"), url="http://127.0.0.1:1")

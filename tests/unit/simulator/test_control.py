@@ -7,7 +7,7 @@ import requests
 
 from airflow_provider_faceid import __version__
 from airflow_provider_faceid.api.id_card import masked
-from airflow_provider_faceid.simulator.account.ledger import Entry
+from airflow_provider_faceid.simulator.account import Entry
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import tracemalloc
 from uuid import UUID
 
-from airflow_provider_faceid.simulator.account.ledger import Entry, Ledger
+from airflow_provider_faceid.simulator.account import Entry, Ledger
 
 FIRST = str(UUID(int=1))
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.account.ledger import LOGGER
+from airflow_provider_faceid.simulator.account import LOGGER
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
 from airflow_provider_faceid.simulator.people import ID_CARD

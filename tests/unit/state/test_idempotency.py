@@ -14,9 +14,9 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
+from airflow_provider_faceid.state.call_table import Claim, Decision, Record, Ruling, State
 from airflow_provider_faceid.state.idempotency import ask_once
 from airflow_provider_faceid.state.identity_limits import Use
-from airflow_provider_faceid.state.ledger_types import Claim, Decision, Record, Ruling, State
 
 USES = (Use(7, 2, 9e9),)
 CLAIM = Claim("k" * 40, "1", USES)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.state.rate import (
+from airflow_provider_faceid.state.rate_limiter import (
     DECREASE_FACTOR,
     DECREASE_INTERVAL_SECONDS,
     MAX_SLOTS_AHEAD,
@@ -14,9 +14,9 @@ from airflow_provider_faceid.state.rate import (
     RECOVERY_PER_SECOND,
     THROTTLE_PAUSE_SECONDS,
     Rate,
+    after_throttling,
     factor_now,
-    take,
-    throttle,
+    reserve_slots,
 )
 
 NOW = 1_000_000.0
@@ -27,12 +27,12 @@ def throttled(times: int, every: float = DECREASE_INTERVAL_SECONDS) -> tuple[Rat
     row, now = Rate(next_at=NOW), NOW
     for number in range(times):
         now = NOW + number * every
-        row = throttle(row, now)
+        row = after_throttling(row, now)
     return row, now
 
 
 def test_the_first_slot_is_now_and_the_others_follow_at_the_rate():
-    row, slots = take(Rate(), NOW, 10, 4)
+    row, slots = reserve_slots(Rate(), NOW, 10, 4)
     assert (slots.start, slots.interval, slots.count) == (NOW, 0.1, 4)
     assert row.next_at == pytest.approx(NOW + 0.4)
 
@@ -40,14 +40,14 @@ def test_the_first_slot_is_now_and_the_others_follow_at_the_rate():
 def test_who_comes_later_gets_later_slots():
     row, starts = Rate(), []
     for _ in range(5):
-        row, slots = take(row, NOW, 10, 2)
+        row, slots = reserve_slots(row, NOW, 10, 2)
         starts.append(round(slots.start - NOW, 6))
     assert starts == [0, 0.2, 0.4, 0.6, 0.8]
 
 
 def test_slots_nobody_took_are_gone():
-    row, _ = take(Rate(), NOW, 10, 1)
-    row, slots = take(row, NOW + 60, 10, 1)
+    row, _ = reserve_slots(Rate(), NOW, 10, 1)
+    row, slots = reserve_slots(row, NOW + 60, 10, 1)
     assert slots.start == NOW + 60
     assert row.next_at == pytest.approx(NOW + 60.1)
 
@@ -55,18 +55,18 @@ def test_slots_nobody_took_are_gone():
 def test_a_throttled_answer_lowers_the_rate():
     row, now = throttled(1)
     assert factor_now(row, now) == DECREASE_FACTOR
-    _, slots = take(row, now, 10, 1)
+    _, slots = reserve_slots(row, now, 10, 1)
     assert slots.interval == pytest.approx(0.1 / DECREASE_FACTOR)
 
 
 def test_a_throttled_answer_is_followed_by_silence():
     row, now = throttled(1)
-    _, slots = take(row, now, 10, 1)
+    _, slots = reserve_slots(row, now, 10, 1)
     assert slots.start == now + THROTTLE_PAUSE_SECONDS
 
 
 def test_the_silence_does_not_add_to_slots_that_are_taken_already():
-    row = throttle(Rate(next_at=NOW + 1), NOW)
+    row = after_throttling(Rate(next_at=NOW + 1), NOW)
     assert row.next_at == NOW + 1
 
 
@@ -75,7 +75,7 @@ def test_the_silence_does_not_add_to_slots_that_are_taken_already():
 )
 def test_answers_of_the_same_moment_lower_it_once(later):
     row, now = throttled(1)
-    assert throttle(row, now + later) == row
+    assert after_throttling(row, now + later) == row
 
 
 def test_answers_after_the_calm_lower_it_again():
@@ -94,7 +94,7 @@ def test_it_recovers_by_a_share_per_second_up_to_the_full_rate():
 def test_taking_slots_does_not_disturb_the_recovery():
     row, now = throttled(1)
     for second in range(10):
-        row, _ = take(row, now + second, 10, 1)
+        row, _ = reserve_slots(row, now + second, 10, 1)
     assert factor_now(row, now + 10) == pytest.approx(DECREASE_FACTOR + 10 * RECOVERY_PER_SECOND)
 
 
@@ -102,7 +102,7 @@ def test_it_never_falls_below_the_lowest():
     row, now = throttled(100)
     assert row.factor == pytest.approx(MIN_FACTOR)
     assert row.factor >= MIN_FACTOR
-    _, slots = take(row, now, 10, 1)
+    _, slots = reserve_slots(row, now, 10, 1)
     assert slots.interval == pytest.approx(0.1 / MIN_FACTOR)
 
 
@@ -110,29 +110,29 @@ class TestClockSetBack:
     """NTP may set a host's clock back; nobody may wait until it has caught up."""
 
     def test_slots_begin_now(self):
-        row, _ = take(Rate(), NOW, 97, 8)
-        _, slots = take(row, NOW - 3600, 97, 8)
+        row, _ = reserve_slots(Rate(), NOW, 97, 8)
+        _, slots = reserve_slots(row, NOW - 3600, 97, 8)
         assert slots.start == NOW - 3600
 
     def test_hundreds_of_workers_with_slots_in_hand_are_not_taken_for_it(self):
         row = Rate()
         for number in range(MAX_SLOTS_AHEAD // 8):
-            row, slots = take(row, NOW, 97, 8)
+            row, slots = reserve_slots(row, NOW, 97, 8)
             assert slots.start == pytest.approx(NOW + number * 8 / 97)
 
     @pytest.mark.parametrize("rate", [0.1, 97, 9700])
     def test_a_pause_after_a_throttled_answer_is_not_taken_for_it(self, rate):
-        row, _ = take(Rate(), NOW, rate, 1)
-        _, slots = take(throttle(row, NOW), NOW, rate, 1)
+        row, _ = reserve_slots(Rate(), NOW, rate, 1)
+        _, slots = reserve_slots(after_throttling(row, NOW), NOW, rate, 1)
         assert slots.start >= NOW + THROTTLE_PAUSE_SECONDS
 
     def test_throttled_answers_are_still_heard(self):
         row, _ = throttled(1)
-        assert throttle(row, NOW - 3600).factor == pytest.approx(DECREASE_FACTOR**2)
+        assert after_throttling(row, NOW - 3600).factor == pytest.approx(DECREASE_FACTOR**2)
 
     def test_the_rate_still_recovers(self):
         row, _ = throttled(1)
-        row, _ = take(row, NOW - 3600, 97, 8)
+        row, _ = reserve_slots(row, NOW - 3600, 97, 8)
         assert factor_now(row, NOW - 3590) == pytest.approx(
             DECREASE_FACTOR + 10 * RECOVERY_PER_SECOND
         )
@@ -147,14 +147,14 @@ def simulated(rate: float, quota: int) -> tuple[Counter[int], Counter[int]]:
     row, now, calls, refused = Rate(), 0.0, Counter[int](), Counter[int]()
     windows: Counter[int] = Counter()
     while now < 200:
-        row, slots = take(row, now, rate, 1)
+        row, slots = reserve_slots(row, now, rate, 1)
         now = slots.start
         second = int(now)
         calls[second] += 1
         windows[second] += 1
         if windows[second] > (quota // 2 if second in HALVED else quota):
             refused[second] += 1
-            row = throttle(row, now)
+            row = after_throttling(row, now)
     return calls, refused
 
 

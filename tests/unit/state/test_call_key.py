@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.api.messages import Pieces
-from airflow_provider_faceid.state.ledger_types import call_key
+from airflow_provider_faceid.state.call_table import call_key
 
 PARAMS = {"IdCard": "110101199003070000", "Name": "somebody", "ImageBase64": b"picture"}
 
