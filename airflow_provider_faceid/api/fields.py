@@ -14,10 +14,20 @@ from datetime import date
 from functools import cached_property
 
 from ..exceptions import ConfigurationError
-from . import calendar_date, free_text, id_card, name, photo
+from . import id_card, name, photo
 from .id_card import Check
 from .messages import Fields
-from .rules import NO_RULES, InputField, Rule
+from .rules import (
+    NO_RULES,
+    InputField,
+    Rule,
+    date_field,
+    normalise_date,
+    normalise_text,
+    sample_date,
+    sample_text,
+    text_field,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +69,13 @@ ID_CARD = FieldType(
 )
 NAME = FieldType("name", lambda *_: name.FIELD, name.normalise)
 PHOTO = FieldType("photo", lambda *_: photo.FIELD)
-TEXT = FieldType(
-    "text", free_text.field, free_text.normalise, reads=(int,), sample=free_text.sample
-)
+TEXT = FieldType("text", text_field, normalise_text, reads=(int,), sample=sample_text)
 DATE = FieldType(
     "date",
-    calendar_date.field,
-    calendar_date.normalise,
+    date_field,
+    normalise_date,
     reads=(int, date),
-    sample=calendar_date.sample,
+    sample=sample_date,
 )
 OBJECT = FieldType("object", json_type=dict)
 

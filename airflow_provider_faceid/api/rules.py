@@ -1,24 +1,22 @@
-"""Input rules: what one is, and which one a value breaks.
+"""Input rules: validation of one value before it is sent; the rules of text and date fields.
 
 Each rule stands once, in the table of its field: hook, operators, batch, Great Expectations, the
-simulator and the docs ask that table.
+simulator and the docs ask that table. Here are the tables that need no more than a few rules: of text
+fields (a needed value is there, and none is longer than its page allows) and of date fields (a day of
+the calendar, sent as ``YYYYMMDD``).
 """
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
+from datetime import date, datetime
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from ..exceptions import InvalidInputError
-
-# What surrounds, or stands in for, a value in the tables people keep: marks that show nothing, and the
-# texts of a missing value.
-#
-
 
 _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -152,3 +150,119 @@ class InputField:
 def texts_of(rules: Iterable[Rule]) -> dict[str, str]:
     """Return what each rule asks for, by its name."""
     return {rule.name: rule.asks for rule in rules}
+
+
+TEXT_MISSING, NOT_TEXT, TEXT_LENGTH = "text_missing", "text_not_text", "text_length"
+_SAMPLE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_SAMPLE_LENGTH = 8
+
+
+def normalise_text(text: str) -> str:
+    """Return a text without marks that show nothing, and without outer blanks."""
+    return without_invisible(text)
+
+
+@cache
+def text_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 - as field types ask it
+    """
+    Return the input rules of a text field.
+
+    :param required: whether a value is needed.
+    :param max_length: longest value in characters; 0 for any.
+    """
+    return InputField(
+        rules=(
+            Rule(
+                TEXT_MISSING, "a value is needed", lambda value, _: required and _is_no_value(value)
+            ),
+            Rule(
+                NOT_TEXT,
+                "the value must be text",
+                lambda value, _: not isinstance(value, str | None),
+            ),
+            Rule(
+                TEXT_LENGTH,
+                f"the value has at most {max_length} characters"
+                if max_length
+                else "the value is no longer than the API allows",
+                lambda value, _: bool(max_length) and len(value or "") > max_length,
+            ),
+        ),
+        read=_read_text,
+    )
+
+
+def sample_text(chance: random.Random) -> str:
+    """Return an invented text."""
+    return "".join(chance.choices(_SAMPLE_LETTERS, k=_SAMPLE_LENGTH))
+
+
+def _read_text(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    return normalise_text(str(value))
+
+
+DATE_MISSING, DATE_FORMAT = "date_missing", "date_format"
+_DATE_DIGITS = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[T ]00:00:00(?:\.0+)?)?", re.ASCII)
+_EARLIEST_SAMPLE, _SAMPLE_DAYS = date(1990, 1, 1), 365 * 30
+
+
+def normalise_date(text: str) -> str:
+    """Return a date as ``YYYYMMDD``; a text that is none is returned without outer blanks."""
+    bare = without_invisible(text)
+    found = _DATE_DIGITS.fullmatch(bare)
+    return "".join(found.groups()) if found else bare
+
+
+@cache
+def date_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 - as field types ask it
+    """
+    Return the input rules of a date field.
+
+    :param required: whether a value is needed.
+    :param max_length: not asked: every date has 8 digits.
+    """
+    del max_length
+    return InputField(
+        rules=(
+            Rule(
+                DATE_MISSING, "a date is needed", lambda value, _: required and _is_no_value(value)
+            ),
+            Rule(
+                DATE_FORMAT,
+                "a date is a day of the calendar such as 2026-11-29 or 20261129",
+                lambda value, _: value is not None and not _is_date(value),
+            ),
+        ),
+        read=_read_date,
+    )
+
+
+def sample_date(chance: random.Random) -> str:
+    """Return an invented date."""
+    return date.fromordinal(_EARLIEST_SAMPLE.toordinal() + chance.randrange(_SAMPLE_DAYS)).strftime(
+        "%Y%m%d"
+    )
+
+
+def _read_date(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.strftime("%Y%m%d")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return normalise_date(value) if isinstance(value, str) else value
+
+
+def _is_date(value: object) -> bool:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{8}", value, re.ASCII):
+        return False
+    try:
+        date(int(value[:4]), int(value[4:6]), int(value[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_no_value(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, str) and is_missing(value))

@@ -1,28 +1,65 @@
-"""The connection form's extra fields as wtforms widgets, for Airflow 3.1.
+"""The connection: its form as wtforms widgets, for Airflow 3.1, and a warning of calls without TLS.
 
-That version stands in for wtforms and knows four field classes, the ``Optional`` validator and
-``any_of``; numbers are therefore text fields there, and the hook checks what was typed.
+Airflow 3.1 stands in for wtforms and knows four field classes, the ``Optional`` validator and
+``any_of``; numbers are therefore text fields there, and the hook checks what was typed. The warning is
+logged once per process and connection.
 """
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-from wtforms import BooleanField, IntegerField, PasswordField, StringField
-from wtforms.validators import Optional, any_of
+from ..client.settings import Settings
 
-_FIELDS = {"integer": IntegerField, "boolean": BooleanField}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+log = logging.getLogger(__name__)
+
+
+def warn_of(settings: Settings) -> None:
+    """Warn of calls that others can read or answer: without TLS, or with a certificate nobody checks."""
+    address = urlsplit(settings.url)
+    if address.scheme == "http":
+        if address.hostname not in LOOPBACK:
+            _warn(
+                settings.conn_id,
+                "goes by http: whoever is on the way can read names, numbers and photos",
+            )
+    elif not settings.verify:
+        _warn(
+            settings.conn_id,
+            "does not check the TLS certificate: whoever is on the way can pose as the service",
+        )
+
+
+@cache
+def _warn(conn_id: str, risk: str) -> None:
+    log.warning("Connection '%s' %s. This is for test servers only", conn_id, risk)
 
 
 def widgets(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return one widget per form field of the provider's metadata."""
+    """
+    Return one widget per form field of the provider's metadata.
+
+    :raises ModuleNotFoundError: wtforms is neither installed nor stood in for.
+    """
     return {name: _widget(**field) for name, field in fields.items()}
 
 
 def _widget(label: str, schema: dict[str, Any], description: str = "") -> Any:
+    from flask_appbuilder.fieldwidgets import (  # noqa: PLC0415 - may be missing, like wtforms
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField  # noqa: PLC0415
+    from wtforms.validators import Optional, any_of  # noqa: PLC0415
+
+    fields = {"integer": IntegerField, "boolean": BooleanField}
     secret = schema.get("format") == "password"
-    kind = PasswordField if secret else _FIELDS.get(schema["type"][0], StringField)
+    kind = PasswordField if secret else fields.get(schema["type"][0], StringField)
     return kind(
         label,
         description=description,

@@ -38,9 +38,9 @@ from ..state.ledger import Ledger
 from ..state.rate_limiter import MemoryRow, SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
 from ..text import unknown
+from .connection_form import warn_of, widgets
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
-from .tls_warnings import warn_of
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -355,8 +355,6 @@ class FaceIdHook(HttpHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields for Airflow 3.1, which does not read the metadata."""
-        from .connection_form import widgets  # noqa: PLC0415 - wtforms may be missing, and is then stood in for
-
         return widgets(form_fields())
 
     def _call(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from airflow_provider_faceid.exceptions import ConfigurationError, UncertainError
-from airflow_provider_faceid.hooks import tls_warnings
+from airflow_provider_faceid.hooks import connection_form
 from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"
@@ -202,7 +202,7 @@ def test_a_photo_of_megabytes_arrives_whole(client, connect, serve, tls):
 
 @unverified
 def test_a_connection_that_does_not_check_is_warned_of_once(connect, serve, tls, match, caplog):
-    tls_warnings._warn.cache_clear()
+    connection_form._warn.cache_clear()
     server = serve(lambda line: line.say(match), tls)
     for _ in range(2):
         connect(server.url, verify=False).call(ID_CARD, PARAMS)

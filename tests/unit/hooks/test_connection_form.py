@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from unittest.mock import MagicMock
 
@@ -10,8 +9,6 @@ import pytest
 
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
-
-FORM = "airflow_provider_faceid.hooks.connection_form"
 
 
 class Optional:
@@ -77,12 +74,7 @@ def widgets(monkeypatch):
     for name, members in STAND_INS.items():
         module = MagicMock(**members)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, FORM, raising=False)
-    try:
-        yield FaceIdHook.get_connection_form_widgets()
-    finally:
-        sys.modules.pop(FORM, None)
-        vars(importlib.import_module("airflow_provider_faceid.hooks")).pop("form", None)
+    return FaceIdHook.get_connection_form_widgets()
 
 
 def test_the_form_has_every_field_of_the_metadata_in_its_order(widgets):
@@ -136,7 +128,6 @@ def test_choices_are_those_of_the_metadata(widgets):
 def test_without_wtforms_only_the_form_fails(monkeypatch):
     for name in STAND_INS:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, FORM, raising=False)
     with pytest.raises(ModuleNotFoundError):
         FaceIdHook.get_connection_form_widgets()
     assert FaceIdHook.get_ui_field_behaviour()["relabeling"]["login"] == "SecretId"

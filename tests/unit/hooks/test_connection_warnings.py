@@ -5,22 +5,22 @@ import logging
 import pytest
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
-from airflow_provider_faceid.hooks import tls_warnings
+from airflow_provider_faceid.hooks import connection_form
 
 HTTP, UNCHECKED = "goes by http", "does not check the TLS certificate"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet():
-    tls_warnings._warn.cache_clear()
+    connection_form._warn.cache_clear()
     yield
-    tls_warnings._warn.cache_clear()
+    connection_form._warn.cache_clear()
 
 
 def said(caplog, url, *, verify=True, conn_id="kyc"):
     caplog.clear()
     key = Credentials("an-id", "hush")
-    tls_warnings.warn_of(Settings(key, conn_id=conn_id, url=url, verify=verify))
+    connection_form.warn_of(Settings(key, conn_id=conn_id, url=url, verify=verify))
     assert "hush" not in caplog.text
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
