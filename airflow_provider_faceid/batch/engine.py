@@ -386,8 +386,8 @@ class Batch:
                     outdated.append(row.key)
                 if decision.is_adopted and row.row_hash is not None:
                     adopted[row.key] = row.row_hash
-            await self._in_store(self._store.drop, outdated)
-            await self._in_store(self._store.adopt, adopted)
+            await self._in_store(self._store.delete_results, outdated)
+            await self._in_store(self._store.set_row_hashes, adopted)
             if self._stop_signal.is_set():
                 return
 

@@ -30,14 +30,14 @@ PAGE_ROWS = 500
 
 class Row(NamedTuple):
     """
-    A row on its way. Printing it shows nobody.
+    A source row in verification; its ``repr`` shows the key only.
 
     :param key: as text; an :class:`~..warehouse.unreadable.UnusableKey` if it cannot be used.
     :param values: the key's position, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
     :param may_call: whether to call for a question the ledger does not know.
     :param row_hash: as :meth:`Inputs.row_hash` returns it.
-    :param rounds: how often it used up its attempts while nobody was answered.
+    :param rounds: times it used up its attempts while the circuit breaker was open.
     :param identity: pseudonymous columns of the result table.
     :param unread_since: when its photo could not be read for the first time, on the monotonic clock;
         None if that never happened.

@@ -215,7 +215,7 @@ class Tables(NamedTuple):
 
 def summary(manifest: Manifest, tables: Tables) -> list[str]:
     """
-    Return the sentences for people who look at a finished or failed run, without full stops.
+    Return the summary of a finished or failed run as sentences, without full stops.
 
     :param manifest: its counts, which add up to the rows of the source.
     """

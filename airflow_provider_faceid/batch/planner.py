@@ -105,18 +105,18 @@ class Planner:
         """
         repository = self._repository
         try:
-            known, refusals = repository.known(keys), repository.refusals(keys)
+            known, refusals = repository.stored_results(keys), repository.quarantine_entries(keys)
         except WarehouseError as error:
             unusable = repository.unusable(keys)
             if not error.is_about_data or not unusable:
                 raise
             keys = [unusable.get(key, key) for key in keys]
-            known, refusals = repository.known(keys), repository.refusals(keys)
+            known, refusals = repository.stored_results(keys), repository.quarantine_entries(keys)
         renamed = {
             name: key for name, key in earlier.items() if key not in known and key not in refusals
         }
         if renamed and repository.rename(renamed):
-            known, refusals = repository.known(keys), repository.refusals(keys)
+            known, refusals = repository.stored_results(keys), repository.quarantine_entries(keys)
         return keys, known, refusals
 
     def _decide(

@@ -1,4 +1,4 @@
-"""Marked people, and the search for every place they got into: a proof that nobody leaks.
+"""PII scan: a search for marked people in databases, files and logs, which shows that none leaks.
 
     pii_scan = PiiScan({"number": "11010119900307889X", "name": "龘靐齉", "photo": picture})
     pii_scan.search_database("sqlite:////opt/airflow/airflow.db")

@@ -54,7 +54,7 @@ class Matcher:
     All forms of all markers.
 
     :param markers: values by label; finds name the label only.
-    :raises ValueError: a value is too short to be told from chance.
+    :raises ValueError: a value is so short that it would match by chance.
     """
 
     def __init__(self, markers: Mapping[str, str | bytes]) -> None:
@@ -77,7 +77,7 @@ class Matcher:
         self._likely[_hashes(b"".join(self._by_head))[::HEAD]] = True
 
     def find(self, data: bytes) -> Iterator[Find]:
-        """Yield where markers stand; what stands inside a longer find of a marker is not told."""
+        """Yield where markers stand, without those inside a longer find of the same marker."""
         if len(data) < HEAD:
             return
         ends: dict[str, int] = {}
@@ -94,7 +94,7 @@ class Matcher:
         before = b""
         for chunk in chunks:
             data = before + chunk
-            # What ends in the part both pieces share was told with the piece before.
+            # A find that ends in the overlap was yielded with the piece before.
             yield from (find for find in self.find(data) if find.end > len(before))
             before = data[max(0, len(data) - self._longest + 1) :] if self._longest > 1 else b""
 
@@ -188,4 +188,4 @@ TEXT_FORMS: Mapping[str, Write] = {
     "GB 18030": lambda text: [text.encode("gb18030")],
     "UTF-16": lambda text: [text.encode("utf-16-le"), text.encode("utf-16-be")],
 }
-"""What writes a text, by the name of the form; a spelling that two forms share is the first's."""
+"""Encoders of a text by the name of the form; a spelling that two forms share is the first's."""

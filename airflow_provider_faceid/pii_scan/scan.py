@@ -1,4 +1,4 @@
-"""The search: databases, folders and texts, in memory that does not grow with them."""
+"""Scanner of databases, folders, streams and texts for markers, in flat memory."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class PiiScan:
     """
     Marked values, what they were searched in, and where they were found.
 
-    :param markers: by label, names and numbers as text, photos as bytes. Take values nobody else
-        has: a hit is then a leak, and the absence of hits says something.
+    :param markers: by label, names and numbers as text, photos as bytes. Take values that stand
+        nowhere else: a hit is then a leak, and the absence of hits is evidence.
     :raises ValueError: a value is shorter than 6 bytes, such as two letters or one Chinese character.
     """
 

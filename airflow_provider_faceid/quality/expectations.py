@@ -1,4 +1,4 @@
-"""Our expectation for Great Expectations. Importing this module imports and registers it."""
+"""Custom Great Expectations expectation for input rules; importing the module registers it."""
 
 from __future__ import annotations
 

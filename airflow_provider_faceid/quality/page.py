@@ -1,4 +1,4 @@
-"""Pages of a source as pandas frames, each photo looked at and let go."""
+"""Pages of a source as pandas frames; each photo is read, judged and released at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_TEXT = 0
 @dataclass(frozen=True)
 class Projection:
     """
-    What a page holds, by the names the expectations use: the columns of the Action's fields.
+    Columns of a page, by the names the expectations use: those of the Action's fields.
 
     :param action: whose values they are.
     :param columns: source column by API field.

@@ -1,4 +1,4 @@
-"""Great Expectations over pages of a table: which rows break which rule, and how often."""
+"""Great Expectations validator: pages of a table in, broken rules by row and counts out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHATTY = "great_expectations"
 """Logger that writes over 200 lines on import, and of its own folders and settings afterwards."""
 
 _FIELDS = ("kwargs", "meta", "type")
-"""What an expectation may say."""
+"""Fields of an expectation."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -34,7 +34,7 @@ _RESULT_FORMAT = {
 @dataclass
 class RuleCount:
     """
-    How one expectation fared over all pages.
+    Counts of one expectation over all pages.
 
     :param mostly: share of rows that must keep to it, 0-1.
     :param evaluated: rows it was asked of. Empty values are not, but by input rules: one of them
@@ -64,7 +64,7 @@ class RuleCount:
 
 class Validator:
     """
-    One suite, asked of page after page.
+    One suite, evaluated page by page.
 
     :param expectations: one dict per expectation with ``type``, ``kwargs`` and, to name the rule
         its bad rows are quarantined under, ``meta: {"rule": ...}``.
@@ -72,7 +72,7 @@ class Validator:
     """
 
     def __init__(self, expectations: Sequence[dict[str, Any]]) -> None:
-        if logging.getLogger(_CHATTY).level == logging.NOTSET:  # nobody has asked for its lines
+        if logging.getLogger(_CHATTY).level == logging.NOTSET:  # not configured by the user
             logging.getLogger(_CHATTY).setLevel(logging.WARNING)
         # Takes seconds and memory, so it happens here and not when the DAG is read.
         import great_expectations as gx  # noqa: PLC0415

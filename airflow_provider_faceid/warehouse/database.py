@@ -21,14 +21,14 @@ from .unreadable import read_all_text, read_text_leniently
 T = TypeVar("T")
 
 
-def settle(connection: Any) -> None:
+def configure_session(connection: Any) -> None:
     """
-    Set a fresh connection of psycopg 3 or psycopg2 up; nothing is sent to the server for it.
+    Configure a fresh session of psycopg 3 or psycopg2, without a request to the server.
 
-    - Transactions are READ COMMITTED, and say so when they begin: under a stricter default of the
-      role, writers of one table would refuse each other.
-    - No statement is prepared: it would live in a session of the server, and behind pgbouncer each
-      transaction has another one.
+    - Transactions set READ COMMITTED explicitly when they begin: under a stricter default of the
+      role, concurrent writers of one table would fail with serialization errors.
+    - No statement is prepared: it would live in one server session, and behind pgbouncer in
+      transaction mode each transaction has another one.
     - Rows are tuples: the Extra of Airflow's connection may ask for dictionaries.
     """
     if hasattr(connection, "prepare_threshold"):
@@ -43,14 +43,14 @@ def settle(connection: Any) -> None:
         connection.cursor_factory = None
 
 
-AGAIN_AFTER = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Pauses in seconds before a read, or a write that may be repeated, is tried again."""
+BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Exponential backoff before a read, or an idempotent write, is tried again."""
 
 
 @dataclass(frozen=True)
 class Dialect:
     """
-    What differs between the databases.
+    SQL dialect: the differences between the databases, as data.
 
     :param marker: placeholder of a parameter.
     :param begin: statement that opens a transaction; empty where the driver opens one itself.
@@ -207,7 +207,7 @@ class Database:
                 self._end(cursor, "ROLLBACK")
             if isinstance(error, FaceIdError):
                 raise
-            raise self._trouble(doing, error, statement) from None
+            raise self._error(doing, error, statement) from None
         finally:
             with suppress(Exception):
                 cursor.close()
@@ -216,7 +216,7 @@ class Database:
         """
         Do some work in a transaction, and again if the server goes away meanwhile.
 
-        :param work: what to do with a cursor; done twice it does no harm.
+        :param work: uses a cursor; it must be idempotent.
         :raises WarehouseError: as for :meth:`transaction`.
         """
 
@@ -230,7 +230,7 @@ class Database:
         """
         Set the database up for a writer and its readers, if it lets us.
 
-        SQLite refuses to change its journal while others use the file, who may be changing it too.
+        SQLite refuses to change its journal mode while another connection uses the file.
         """
         for statement in self.dialect.on_create:
             with suppress(FaceIdError):
@@ -301,12 +301,12 @@ class Database:
                 cursor.execute(sql, tuple(parameters))
                 found = cursor.fetchall()
             except Exception as error:
-                if not _is_no_text(error, connection):
+                if not _is_decoding_error(error, connection):
                     raise
                 found = read_all_text(connection, sql, tuple(parameters))
             return [tuple(row) for row in found]
         except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-            raise self._trouble("reading", error, sql) from None
+            raise self._error("reading", error, sql) from None
         finally:
             if not self.dialect.begin:
                 with suppress(Exception):  # a lost connection has nothing open
@@ -315,8 +315,8 @@ class Database:
                 cursor.close()
 
     def _repeat(self, attempt: Callable[[], T]) -> T:
-        """Do something again while the server is away; one that never was there is not waited for."""
-        for pause in AGAIN_AFTER:
+        """Retry with exponential backoff while the server is away; the first connection is not retried."""
+        for pause in BACKOFF_SECONDS:
             try:
                 return attempt()
             except WarehouseError as error:
@@ -336,10 +336,10 @@ class Database:
                 for statement in self.dialect.on_open:
                     connection.execute(statement).close()
                 if self.dialect is POSTGRESQL:
-                    settle(connection)
+                    configure_session(connection)
                     read_text_leniently(connection)
             except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
-                raise self._trouble("opening", error) from None
+                raise self._error("opening", error) from None
             self._connection, self._was_open = connection, True
         return self._connection
 
@@ -352,7 +352,7 @@ class Database:
         elif word == "COMMIT" or self.dialect is not SQLITE or self._connection.in_transaction:
             cursor.execute(word)
 
-    def _trouble(self, doing: str, error: Exception, statement: str = "") -> WarehouseError:
+    def _error(self, doing: str, error: Exception, statement: str = "") -> WarehouseError:
         return warehouse_error(doing, self.label, error, lambda: self._is_wrong(statement))
 
     def _is_wrong(self, statement: str) -> bool:
@@ -380,11 +380,11 @@ class _Cursor(sqlite3.Cursor):
         return super().executemany(sql, parameters)
 
 
-def _is_no_text(error: Exception, connection: Any) -> bool:
+def _is_decoding_error(error: Exception, connection: Any) -> bool:
     """
-    Say whether a driver could not read the text of a row, and can be told to leave it alone.
+    Say whether a driver could not decode the text of a row, and can return the bytes instead.
 
-    SQLite itself has no code for it, and psycopg2 cannot be told.
+    SQLite itself has no code for it, and psycopg2 cannot return the bytes.
     """
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) is None

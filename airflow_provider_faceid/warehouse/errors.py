@@ -23,7 +23,7 @@ from ..sqlstate import advice_on, refused_parameter
 
 
 class About(Enum):
-    """What an error is about."""
+    """Class of an error, by its cause."""
 
     STATEMENT = "statement"
     """Tables, columns, rights, or the server itself: repeating it does not help."""
@@ -32,12 +32,12 @@ class About(Enum):
     DATA = "data"
     """A value of some row; the message may quote it."""
     OTHER = "other"
-    """Anything else; the message may quote values."""
+    """Unknown; the message may quote values."""
 
 
 class Diagnosis(NamedTuple):
     """
-    What is known of an error without its words.
+    Classification of an error without its message, which may quote values.
 
     :param code: SQLSTATE or result code; empty if the driver gives none.
     :param name: a constraint's, if it refused.
@@ -91,7 +91,7 @@ _RESULT_CODES: dict[int, About] = {
     sqlite3.SQLITE_AUTH: About.STATEMENT,
     sqlite3.SQLITE_NOTADB: About.STATEMENT,
 }
-"""By primary result code of SQLite; ``SQLITE_ERROR`` is for :func:`diagnose` to tell."""
+"""By primary result code of SQLite; :func:`diagnose` decides about ``SQLITE_ERROR``."""
 
 _DUCKDB_CLASSES: dict[str, About] = {
     "BinderException": About.STATEMENT,
@@ -168,7 +168,7 @@ def warehouse_error(
     """
     diagnosis = diagnose(error, is_statement_wrong)
     kind = type(error).__name__
-    words = [kind, *_words(error, diagnosis.about)]
+    words = [kind, *_safe_message(error, diagnosis.about)]
     code = diagnosis.code
     if code and not code.startswith("SQLITE"):
         code = f"SQLSTATE {code}"
@@ -185,7 +185,7 @@ def warehouse_error(
     )
 
 
-def _words(error: Exception, about: About) -> list[str]:
+def _safe_message(error: Exception, about: About) -> list[str]:
     """Return the part of an error's message that is shown."""
     lines = str(error).strip().splitlines()
     if about in {About.STATEMENT, About.CONNECTION}:
@@ -195,7 +195,7 @@ def _words(error: Exception, about: About) -> list[str]:
 
 
 class PhotoFault(StrEnum):
-    """What is wrong with a photo, or with the folder or object store it is in."""
+    """Class of an error about a photo, or the folder or object store it is in."""
 
     NO_PHOTO = "no_photo"
     """The row's: there is no such photo, nor can there be one."""

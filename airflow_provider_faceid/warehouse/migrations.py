@@ -1,4 +1,4 @@
-"""Versions of the tables that users own: made, brought up to date in one transaction, or refused.
+"""Schema migrations of our tables: created, migrated in one transaction, or refused if newer.
 
 A table's version stands in ``faceid_versions`` beside it; version 1 had no such table and is known by
 its columns. Columns that a user added stay. A newer version is refused.
@@ -40,7 +40,7 @@ _DATED = re.compile(
     r"(?P<dag_id>.+)/(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d"
     r"|(?:manual|scheduled|backfill|asset_triggered|dataset_triggered)__.+)"
 )
-"""What version 1 called a campaign that had no name: DAG id and logical date, or run id."""
+"""Version 1's name of a campaign without a name: DAG id and logical date, or run id."""
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ _CHANGES: dict[str, Callable[[_Migration, str], None]] = {
     QUARANTINE.name: _Migration.change_quarantine,
     RUNS.name: _Migration.change_runs,
 }
-"""What happens to the rows of version 1, before their columns get today's types."""
+"""Updates of the rows of version 1, before their columns get today's types."""
 
 _LATEST_FIRST = {
     RESULTS.name: "CASE status WHEN 'answered' THEN 0 ELSE 1 END, updated_at DESC, campaign DESC",

@@ -13,7 +13,7 @@ from ..clock import Clock, beijing_date, utc_text
 
 
 class Status(StrEnum):
-    """Where a row of the result table stands."""
+    """State of a row of the result table."""
 
     ANSWERED = "answered"
     POSTPONED = "postponed"
@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 
 class Stage(StrEnum):
-    """Who put a row into quarantine."""
+    """Stage that put a row into quarantine."""
 
     VALIDATE = "validate"
     INPUT = "input"
@@ -31,7 +31,7 @@ class Stage(StrEnum):
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """State of a run."""
 
     RUNNING = "running"
     PLANNED = "planned"
@@ -42,7 +42,7 @@ class RunState(StrEnum):
 
 class QuarantineEntry(NamedTuple):
     """
-    A line of the quarantine table.
+    A row of the quarantine table.
 
     :param row_hash: of the row as it was then; None if it had none.
     """
@@ -54,7 +54,7 @@ class QuarantineEntry(NamedTuple):
 
 class StoredResult(NamedTuple):
     """
-    A line of the result table.
+    A row of the result table, as an earlier run wrote it.
 
     :param row_hash: of the row as it was then; None for rows of version 1.
     :param answered_at: Unix seconds; 0 if it is not answered.
@@ -71,7 +71,7 @@ class StoredResult(NamedTuple):
 
 class RejectedRow(NamedTuple):
     """
-    A row that the warehouse would not take.
+    A row that the warehouse rejected; it is in quarantine.
 
     :param rule: the one it is quarantined under: ``warehouse:`` and the SQLSTATE, result code or class.
     :param lines: what was to be written into the result table: status and outcome of each line.
@@ -83,7 +83,7 @@ class RejectedRow(NamedTuple):
 
 
 class PreviousRun(NamedTuple):
-    """What the run table says of an earlier run of a campaign."""
+    """A row of the run table: an earlier run of a campaign."""
 
     source: str | None
     hash_key_id: str | None

@@ -34,9 +34,9 @@ from .tables import (
     RESULTS,
     RUNS,
     check_writable,
+    chunks,
     delete,
     insert,
-    portions,
     rename_keys,
     select_by_keys,
     set_row_hashes,
@@ -109,7 +109,7 @@ class ResultsRepository:
         :return: whether there were any.
         """
         names = list(earlier)
-        found = self.known(names).keys() | self.refusals(names).keys()
+        found = self.stored_results(names).keys() | self.quarantine_entries(names).keys()
         if not found:
             return False
         keys = {name: earlier[name] for name in sorted(found)}
@@ -121,8 +121,8 @@ class ResultsRepository:
         self.database.run("renaming keys", work)
         return True
 
-    def known(self, keys: list[str]) -> dict[str, StoredResult]:
-        """Return what the result table knows of some rows, by key."""
+    def stored_results(self, keys: list[str]) -> dict[str, StoredResult]:
+        """Return the result rows of some keys."""
         columns = (
             "source_key",
             "status",
@@ -141,8 +141,8 @@ class ResultsRepository:
             )
         }
 
-    def refusals(self, keys: list[str]) -> dict[str, list[QuarantineEntry]]:
-        """Return what the quarantine table knows of some rows, by key and in order of the rules."""
+    def quarantine_entries(self, keys: list[str]) -> dict[str, list[QuarantineEntry]]:
+        """Return the quarantine rows of some keys, in order of the rules."""
         found: dict[str, list[QuarantineEntry]] = {}
         columns = ("source_key", "rule", "stage", "row_hash")
         for key, *refusal in sorted(
@@ -166,7 +166,7 @@ class ResultsRepository:
 
     def release(self, keys: Sequence[str] | None = None) -> int:
         """
-        Let held rows be called again by the next run.
+        Release held rows: the next run calls them again.
 
         :param keys: of the rows; all held ones if not given.
         :return: how many were held.
@@ -175,7 +175,7 @@ class ResultsRepository:
         values = {"status": Status.POSTPONED.value, "not_before": now, "updated_at": now}
         held = [*self.context.scope.values(), Status.HELD.value]
         released = 0
-        for some in [[]] if keys is None else portions(keys):
+        for some in [[]] if keys is None else chunks(keys):
             these = f" AND source_key IN ({', '.join('?' * len(some))})" if some else ""
             condition = f"campaign = ? AND action = ? AND status = ?{these}"
             released += update(self.database, self.names.results, values, condition, [*held, *some])
@@ -190,7 +190,7 @@ class ResultsRepository:
         # Only a row that was held is postponed without a known outcome.
         scope = [*self.context.scope.values(), Status.POSTPONED.value, Outcome.UNCERTAIN.value]
         dialect, total = self.database.dialect, 0
-        for some in [[]] if keys is None else portions(keys):
+        for some in [[]] if keys is None else chunks(keys):
             markers = ", ".join([dialect.marker] * len(some))
             these = f" AND source_key IN ({markers})" if some else ""
             condition = " AND ".join(
@@ -201,16 +201,16 @@ class ResultsRepository:
             total += int(self.database.rows(sql, [*scope, *some])[0][0])
         return total
 
-    def adopt(self, hashes: Mapping[str, str]) -> None:
+    def set_row_hashes(self, hashes: Mapping[str, str]) -> None:
         """
-        Say what answers are about whose rows were found unchanged, by another kind of hash.
+        Rewrite the row hashes of answers whose rows are unchanged by another version of the hash.
 
         :param hashes: row hash by key.
         """
         if not hashes:
             return
         self.database.run(
-            "adopting results",
+            "updating row hashes",
             lambda cursor: set_row_hashes(
                 cursor,
                 self.database,
@@ -221,7 +221,7 @@ class ResultsRepository:
             ),
         )
 
-    def drop(self, keys: Sequence[str]) -> None:
+    def delete_results(self, keys: Sequence[str]) -> None:
         """Delete result rows that are about another question than their source row's."""
         if not keys:
             return
@@ -232,7 +232,7 @@ class ResultsRepository:
 
     def write(self, answers: list[dict[str, Any]], bad: list[dict[str, Any]]) -> list[RejectedRow]:
         """
-        Write rows in one transaction; the same rows again do no harm.
+        Write rows in one transaction; writing the same rows again is idempotent.
 
         Each final answer is appended to the history. A held or postponed row never replaces a valid
         answer to the same question: another run may have got it meanwhile.
@@ -287,7 +287,7 @@ class ResultsRepository:
     def _write_row_by_row(
         self, answers: list[dict[str, Any]], bad: list[dict[str, Any]], first: WarehouseError
     ) -> list[RejectedRow]:
-        """Write rows in halves, down to those that are refused, and put these into quarantine."""
+        """Write rows by bisection, down to those that are rejected, and quarantine these."""
         rows: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
         for number, kind in enumerate((answers, bad)):
             for row in kind:
@@ -308,16 +308,16 @@ class ResultsRepository:
                     refused[keys[0]] = error
         if len(refused) == len(rows) >= FEW_REFUSED:
             raise first
-        return [self._put_aside(key, *rows[key], error) for key, error in refused.items()]
+        return [self._quarantine_rejected(key, *rows[key], error) for key, error in refused.items()]
 
-    def _put_aside(
+    def _quarantine_rejected(
         self,
         key: str,
         answers: list[dict[str, Any]],
         bad: list[dict[str, Any]],
         error: WarehouseError,
     ) -> RejectedRow:
-        """Put a row into quarantine that the warehouse refuses."""
+        """Put a row into quarantine that the warehouse rejects."""
         last = (*bad, *answers)[-1]
         facts = ("question_hash", "row_hash", "request_id", "updated_at")
         rule = f"warehouse:{error.reason}"
@@ -441,7 +441,7 @@ class ResultsRepository:
         column: str = "action",
         value: str | None = None,
     ) -> None:
-        for some in portions(keys):
+        for some in chunks(keys):
             delete(
                 cursor,
                 self.database,

@@ -105,7 +105,7 @@ QUARANTINE = _table(
     "campaign action source_key rule",
     f"""{_ROW}
     rule              text      the broken rule; `service:` or `warehouse:` and the code
-    stage             text      who found it: `validate`, `input`, `service` or `warehouse`
+    stage             text      found by: `validate`, `input`, `service` or `warehouse`
     question_hash     text      keyed hash of what was asked, where the service found it
     row_hash          text      keyed hash by which a run sees that the row was mended
     request_id        text      the service's RequestId if the service found it
@@ -147,7 +147,7 @@ RUNS = _table(
     throttled         integer   requests refused as too fast; not billed
     seconds           real      from the first request to the last answer
     calls_per_second  real      requests per second over those seconds
-    hash_key_id       text      tells one hash key from another, and nothing else about it
+    hash_key_id       text      identifies the hash key, and says nothing else about it
     dag_id            text      the DAG
     provider_version  text      version of this provider
     updated_at        timestamp when this row was written
@@ -165,7 +165,7 @@ def insert(
     replaces: str = "1 = 1",
 ) -> None:
     """
-    Insert rows in a transaction of the caller's.
+    Upsert rows in a transaction of the caller's.
 
     :param rows: one dict per row; a column that is left out becomes NULL. Of rows with the same key
         the last one counts.
@@ -173,7 +173,7 @@ def insert(
         the new row, ``old.`` the one that is there. Empty if it never does.
     """
     unique = {tuple(row[c] for c in table.key): row for row in rows}
-    # In one order for everybody: two runs that write the same rows do not wait for each other.
+    # In one order in all processes: two runs that write the same rows cannot deadlock.
     values = [tuple(unique[key].get(c) for c in table.columns) for key in sorted(unique)]
     if not values:
         return
@@ -228,7 +228,7 @@ def set_row_hashes(
     source: str,
 ) -> None:
     """
-    Say in a transaction of the caller's what some rows are about.
+    Set the row hash and source of some rows, in a transaction of the caller's.
 
     :param scope: values other columns have, ``campaign`` and ``action``.
     :param hashes: row hash by source key.
@@ -270,9 +270,9 @@ def rename_keys(
         cursor.execute(statement.replace("?", dialect.marker), parameters)
 
 
-def portions(keys: Sequence[str]) -> Iterator[list[str]]:
+def chunks(keys: Sequence[str]) -> Iterator[list[str]]:
     """
-    Cut keys into lists of one length, the last filled up with a key of its own.
+    Cut keys into lists of one length; the last one is padded with its own last key.
 
     A driver keeps each statement of another length in memory.
     """

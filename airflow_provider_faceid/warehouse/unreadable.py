@@ -1,4 +1,4 @@
-"""Values and keys that cannot be used, so that a row costs nobody but itself."""
+"""Unreadable values and unusable keys: stand-ins, so that a bad row stops no other row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES: dict[str, str] = {
     "key_characters": "a key holds no NUL character",
     "key_encoding": "the warehouse's encoding cannot hold the key",
 }
-"""Rules a row breaks before anything of it is looked at."""
+"""Rules that are checked before any input rule."""
 
 
 class Unreadable(bytes):
@@ -46,7 +46,7 @@ class NotComputed(Unreadable):
 
 class UnusableKey(str):
     """
-    The name of a row whose key cannot be used: the beginning of the key, and a hash of all of it.
+    The name of a row whose key cannot be used: the beginning of the key, and a hash of the whole.
 
     :ivar rule: the one the key breaks.
     """

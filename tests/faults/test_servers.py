@@ -63,7 +63,7 @@ def trial_on(trials: Trials) -> Iterator[Callable[[str, str], Trial]]:
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the warehouse be asked again soon."""
-    monkeypatch.setattr(database, "AGAIN_AFTER", (0.05,) * 50)
+    monkeypatch.setattr(database, "BACKOFF_SECONDS", (0.05,) * 50)
     monkeypatch.setattr(writer, "BACKOFF_SECONDS", (0.05,) * 50)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import AGAIN_AFTER, POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
 
@@ -181,7 +181,7 @@ def test_a_server_that_stays_away_is_not_waited_for_for_ever(postgres):
     database.close()
     with pytest.raises(FaceIdError, match=r"OperationalError: connection failed: .*refused"):
         database.rows("SELECT 1")
-    assert clock.pauses == list(AGAIN_AFTER)
+    assert clock.pauses == list(BACKOFF_SECONDS)
 
 
 def test_a_server_that_was_never_there_is_not_waited_for():

@@ -134,7 +134,7 @@ def test_a_parameter_a_pooler_cannot_keep_is_named(bouncer: PgBouncer, strict: s
 def test_a_write_that_waits_longer_than_its_role_may_is_repeated(
     warehouse: Open, postgres: str, strict: str, setting: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(database, "AGAIN_AFTER", (0.05,) * 200)
+    monkeypatch.setattr(database, "BACKOFF_SECONDS", (0.05,) * 200)
     prepare(warehouse(), Names())
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {strict} SET {setting} = 100")
