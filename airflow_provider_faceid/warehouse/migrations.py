@@ -16,6 +16,7 @@ from ..api.action import Output
 from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
+from .records import RunContext
 from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table, create_latest
 
 VERSION = 2
@@ -115,6 +116,24 @@ def _outputs_in(columns: Collection[str]) -> list[str]:
     """Return the output columns of any Action that a table has."""
     listed = [output.column for action in ACTIONS.values() for output in action.outputs]
     return [column for column in dict.fromkeys(listed) if column in columns]
+
+
+def check_encoding(database: Database, context: RunContext, names: Names) -> None:
+    """
+    Make sure that the warehouse can hold what each row says of its run.
+
+    :raises ConfigurationError: its encoding cannot hold one of the values, which is named.
+    """
+    values = {name: getattr(context, name) for name in ("campaign", "dag_id", "run_id", "source")}
+    values |= {f"{name} table": value for name, value in vars(names).items()}
+    if database.holds("".join(values.values())):
+        return
+    for name, value in values.items():
+        if not database.holds(value):
+            raise ConfigurationError(
+                f"The {name} {value!r} cannot be written through connection '{database.label}': the "
+                "encoding of its database cannot hold it. Name another, or use a database in UTF-8"
+            )
 
 
 def _is_current(database: Database, table: Table, name: str) -> bool:

@@ -14,9 +14,9 @@ from .. import __version__
 from ..api.actions import ACTIONS
 from ..api.codes import Outcome
 from ..clock import Clock, utc_seconds, utc_text
-from ..exceptions import ConfigurationError, WarehouseError
+from ..exceptions import WarehouseError
 from .database import Database
-from .migrations import Names, prepare
+from .migrations import Names, check_encoding, prepare
 from .records import (
     PreviousRun,
     QuarantineEntry,
@@ -56,9 +56,9 @@ class ResultsRepository:
 
     :param database: the warehouse.
     :param context: the run whose rows are written.
-    :ivar buffer: rows the next :meth:`write` gets.
     :param names: of the tables.
     :param valid_for: seconds for which an answer is good; None for ever.
+    :ivar buffer: rows the next :meth:`write` gets.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class ResultsRepository:
         :raises ConfigurationError: they cannot be, are of a newer version, or cannot hold what each
             row says of its run.
         """
-        self._check_encoding()
+        check_encoding(self.database, self.context, self.names)
         prepare(self.database, self.names, outputs=self.outputs)
 
     def open_quarantine(self) -> None:
         """Do the same with the one table a validation writes."""
-        self._check_encoding()
+        check_encoding(self.database, self.context, self.names)
         prepare(self.database, self.names, only_quarantine=True)
 
     def unusable(self, keys: Sequence[str]) -> dict[str, UnusableKey]:
@@ -226,7 +226,7 @@ class ResultsRepository:
         if not keys:
             return
         self.database.run(
-            "dropping outdated results",
+            "deleting outdated results",
             lambda cursor: self._delete(cursor, self.names.results, keys),
         )
 
@@ -395,26 +395,6 @@ class ResultsRepository:
             f"writing table '{table}'",
             lambda cursor: insert(cursor, self.database, QUARANTINE, table, rows),
         )
-
-    def _check_encoding(self) -> None:
-        """
-        Make sure that the warehouse can hold what each row says of its run.
-
-        :raises ConfigurationError: its encoding cannot hold one of the values, which is named.
-        """
-        values = {
-            name: getattr(self.context, name) for name in ("campaign", "dag_id", "run_id", "source")
-        }
-        values |= {f"{name} table": value for name, value in vars(self.names).items()}
-        if self.database.holds("".join(values.values())):
-            return
-        for name, value in values.items():
-            if not self.database.holds(value):
-                raise ConfigurationError(
-                    f"The {name} {value!r} cannot be written through connection "
-                    f"'{self.database.label}': the encoding of its database cannot hold it. Name "
-                    "another, or use a database in UTF-8"
-                )
 
     def _replaces(self) -> str:
         """
