@@ -46,7 +46,7 @@ class NotedRateLimiter(SlotRateLimiter):
     def _left(self) -> None:
         self._note(self._now() - (self._clock.monotonic() - self._here.read))
 
-    def _is_over(self, slot: float) -> bool:
+    def _is_expired(self, slot: float) -> bool:
         self._here.read = self._clock.monotonic()
         return self._here.read - slot > LATE_SECONDS
 
