@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .simulator.process import KEY
+from .simulator import KEY
 
 if TYPE_CHECKING:
     from .simulator import SimulatorServer

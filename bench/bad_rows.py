@@ -26,7 +26,7 @@ from table import show
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.pseudonyms import row_hasher
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.simulator.process import KEY, simulator
+from airflow_provider_faceid.simulator import KEY, simulator
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert

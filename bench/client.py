@@ -28,7 +28,7 @@ import clients
 from clients import FACE, ID_CARD, MATCH, Client, Work
 from table import show
 
-from airflow_provider_faceid.simulator.process import Process, simulator
+from airflow_provider_faceid.simulator import Process, simulator
 
 ROUNDS = 9
 PHOTO_BYTES = 2_200_000

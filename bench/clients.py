@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from typing import Any
 
-from airflow_provider_faceid.simulator.process import KEY
+from airflow_provider_faceid.simulator import KEY
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 MATCH = {ID_CARD: "0", FACE: "Success"}

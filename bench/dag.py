@@ -23,7 +23,7 @@ from typing import Any
 from deployment import Deployment, airflow
 from table import show
 
-from airflow_provider_faceid.simulator.process import KEY, Process, simulator
+from airflow_provider_faceid.simulator import KEY, Process, simulator
 
 ACTION = "IdCardVerification"
 ROWS = 2000

@@ -29,8 +29,8 @@ from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.credentials import Credentials
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
+from airflow_provider_faceid.simulator import simulator
 from airflow_provider_faceid.simulator.people import People
-from airflow_provider_faceid.simulator.process import simulator
 from airflow_provider_faceid.state.call_table import Claim, Record, Ruling, State, call_key
 from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import Ledger

@@ -30,8 +30,8 @@ from typing import Any
 from table import show
 
 from airflow_provider_faceid.api.id_card import check_character
+from airflow_provider_faceid.simulator import KEY, Process, simulator
 from airflow_provider_faceid.simulator import people as names
-from airflow_provider_faceid.simulator.process import KEY, Process, simulator
 
 ACTION = "IdCardVerification"
 ROWS = 1_000_000

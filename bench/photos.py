@@ -30,7 +30,7 @@ from typing import Any
 from million import IMPORTED_LATE, PATIENCE, connections
 from table import show
 
-from airflow_provider_faceid.simulator.process import Process, simulator
+from airflow_provider_faceid.simulator import Process, simulator
 
 ACTION = "ImageRecognitionV2"
 PHOTOS = 500

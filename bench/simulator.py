@@ -27,7 +27,7 @@ from table import show
 
 from airflow_provider_faceid.api import signing
 from airflow_provider_faceid.api.action import SERVICE, VERSION
-from airflow_provider_faceid.simulator.process import KEY, Process, simulator
+from airflow_provider_faceid.simulator import KEY, Process, simulator
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 UNLIMITED = ("--latency-ms", "0", "--quota", f"{ID_CARD}=0,{FACE}=0", "--no-identity-limits")

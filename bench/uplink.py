@@ -27,7 +27,7 @@ import clients
 from client import large
 from table import show
 
-from airflow_provider_faceid.simulator.process import KEY, Process, simulator
+from airflow_provider_faceid.simulator import KEY, Process, simulator
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.support.slow_link import SlowLink, slow_link

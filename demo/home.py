@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from airflow_provider_faceid.simulator.process import KEY
+from airflow_provider_faceid.simulator import KEY
 
 PROJECT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("FACEID_DEMO_HOME") or PROJECT / ".demo").resolve()

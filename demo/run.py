@@ -24,7 +24,7 @@ from typing import Any
 from applicants import fill, next_morning
 from home import HOME, LOG, WAREHOUSE, environment, relative
 
-from airflow_provider_faceid.simulator.process import simulator
+from airflow_provider_faceid.simulator import simulator
 
 DAGS = {"verify_id_cards": "IdCardVerification", "verify_faces": "ImageRecognitionV2"}
 LABEL = 24

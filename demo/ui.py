@@ -22,7 +22,7 @@ from pathlib import Path
 from applicants import fill
 from home import HOME, UI_LOG, WAREHOUSE, environment, relative
 
-from airflow_provider_faceid.simulator.process import simulator
+from airflow_provider_faceid.simulator import simulator
 
 # Airflow's log servers listen on every interface, whatever is configured: here they are not needed,
 # since the api-server reads the same files.

@@ -165,7 +165,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reference-policy": lambda: reference_tables.sections("operators.error_mapping"),
     "reference-testing": reference_tables.fixtures,
     "reference-simulator": lambda: reference_tables.sections(
-        "simulator", "simulator.process", "simulator.faults", "api.encryption"
+        "simulator", "simulator.faults", "api.encryption"
     ),
     "reference-effects": reference_tables.effects,
     "reference-pii-scan": lambda: reference_tables.sections("pii_scan"),

@@ -61,7 +61,7 @@ JOINTS = (
 """Pairs of them between which it goes; one imports the other. From the call it comes back."""
 
 GUARDS = {
-    Room("batch/planner.py", "is it due?", "compares the row with what earlier runs left"): (
+    Room("batch/plan.py", "is it due?", "compares the row with what earlier runs left"): (
         "batch/inputs.py"
     ),
     Room(
@@ -86,7 +86,7 @@ PLACED = {
     "batch/verification.py": (2, 1),
     "batch/row_outcomes.py": (3, 1),
     "warehouse/results.py": (4, 1),
-    "batch/planner.py": (1, 2),
+    "batch/plan.py": (1, 2),
     "batch/ledger_client.py": (2, 2),
     "batch/admission.py": (3, 2),
 }

@@ -50,8 +50,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "faceid_simulator_server",
         "faceid_simulator_options",
     ),
-    "simulator": ("SimulatorServer",),
-    "simulator.process": ("simulator", "KEY"),
+    "simulator": ("SimulatorServer", "simulator", "KEY"),
     "simulator.faults": ("FaultRule", "Nth"),
     "simulator.faults.effects": (
         "AccountState",

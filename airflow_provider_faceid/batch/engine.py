@@ -35,14 +35,12 @@ from ..text import counted
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
-from .admission import Admission, DelayQueue, InFlightWindow, StopSignal
-from .circuit_breaker import CircuitBreaker
-from .inputs import Columns, Inputs, Row
+from .admission import Admission, CircuitBreaker, DelayQueue, InFlightWindow, StopSignal
+from .inputs import Columns, Inputs, Planner, Row
 from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader, Uploads
 from .plan import MAX_CHANGED, CampaignHistory
-from .planner import Planner
 from .row_outcomes import ResultsWriter, RowOutcomes
 from .threads import run_off_main_thread
 from .verification import Verification

@@ -28,8 +28,7 @@ from ..exceptions import (
 from ..state.call_table import Claim, Decision, Record, Ruling
 from ..state.idempotency import PaidOnceProtocol, Settled, paid_once, resume
 from ..warehouse.records import Stage
-from .admission import Admission, DelayQueue, StopSignal
-from .circuit_breaker import CircuitBreaker
+from .admission import Admission, CircuitBreaker, DelayQueue, StopSignal
 from .inputs import Inputs, Row
 from .ledger_client import LedgerClient
 from .manifest import Manifest

@@ -18,7 +18,15 @@ from .account import LIKELIEST, Assumptions, log_request
 from .account.account import Account, VirtualClock
 from .api.call import MAX_GET, MAX_POST
 from .api.data_plane import DataPlane, Latency
-from .control import ControlPlane, ControlSettings, page
+from .control import (
+    ControlPlane,
+    ControlSettings,
+    add_headers,
+    guarded,
+    is_for_page,
+    page_routes,
+    redirect_to_page,
+)
 from .faults import FaultRule, Faults
 from .people import DEFAULT_PEOPLE, DEFAULT_SEED, ID_CARD, People, Person, expects
 
@@ -34,17 +42,17 @@ def build_app(
 ) -> web.Application:
     """Return both planes as one application."""
     app = web.Application(client_max_size=MAX_POST + 1)
-    app.on_response_prepare.append(page.add_headers)
+    app.on_response_prepare.append(add_headers)
     for routes in (
         ControlPlane(account).routes(),
         ControlSettings(account).routes(),
-        page.routes(),
+        page_routes(),
     ):
-        app.add_routes(map(page.guarded, routes))
+        app.add_routes(map(guarded, routes))
     plane = DataPlane(account, latency, log_request if log_requests else None)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return page.lead_there() if page.wanted(request) else await plane.handle(request)
+        return redirect_to_page() if is_for_page(request) else await plane.handle(request)
 
     app.router.add_route("*", "/", handle)
     return app

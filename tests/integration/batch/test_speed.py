@@ -9,8 +9,8 @@ import time
 import pytest
 
 from airflow_provider_faceid.clock import utc_seconds
+from airflow_provider_faceid.simulator import simulator
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, People
-from airflow_provider_faceid.simulator.process import simulator
 from tests.support.departures import busiest_second, too_fast
 from tests.support.patience import in_some_try
 

@@ -16,7 +16,7 @@ import duckdb
 import psycopg
 import pytest
 
-from airflow_provider_faceid.batch import circuit_breaker as health
+from airflow_provider_faceid.batch import admission as health
 from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.client.settings import Credentials
 from airflow_provider_faceid.exceptions import (

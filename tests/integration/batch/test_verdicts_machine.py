@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from airflow_provider_faceid.api import pseudonyms
 from airflow_provider_faceid.api.action import IdentityLimits
-from airflow_provider_faceid.batch import planner
+from airflow_provider_faceid.batch import inputs
 from airflow_provider_faceid.batch.plan import Disposition, RowDecision
 from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.client.transport_sync import call as blocking_call
@@ -394,7 +394,7 @@ def plant_m4():
 
 
 REAL_ASK, REAL_RECORD = idempotency.ask_once, idempotency.record_of
-REAL_STANDING = planner.decide_row
+REAL_STANDING = inputs.decide_row
 
 
 def plant_m5():
@@ -412,7 +412,7 @@ PLANTS = {
     "M4": plant_m4,
     "M5": plant_m5,
     "V3": lambda: [patch.object(ResultsRepository, "_replaces", always_replaces)],
-    "V4": lambda: [patch.object(planner, "decide_row", once_refused)],
+    "V4": lambda: [patch.object(inputs, "decide_row", once_refused)],
 }
 
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 import requests
 
-from airflow_provider_faceid.simulator.process import simulator
+from airflow_provider_faceid.simulator import simulator
 from tests.support.patience import PATIENCE
 
 COMMAND = [sys.executable, "-m", "airflow_provider_faceid.simulator"]

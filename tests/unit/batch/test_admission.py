@@ -5,8 +5,7 @@ import logging
 
 import pytest
 
-from airflow_provider_faceid.batch.admission import Admission
-from airflow_provider_faceid.batch.circuit_breaker import CircuitBreaker
+from airflow_provider_faceid.batch.admission import Admission, CircuitBreaker
 from airflow_provider_faceid.client.call import Attempt
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import UnavailableError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.batch.circuit_breaker import (
+from airflow_provider_faceid.batch.admission import (
     FAILURES_IN_A_ROW,
     LONGEST_PAUSE,
     CircuitBreaker,

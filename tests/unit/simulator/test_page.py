@@ -5,10 +5,10 @@ import re
 import pytest
 import requests
 
-from airflow_provider_faceid.simulator.control import page
+from airflow_provider_faceid.simulator.control import PAGE_FILE
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-HTML = page.FILE.read_text(encoding="utf-8")
+HTML = PAGE_FILE.read_text(encoding="utf-8")
 
 
 def test_a_browser_is_led_to_the_page_and_that_is_no_request(server):
