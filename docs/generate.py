@@ -23,7 +23,7 @@ from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import tables
-from airflow_provider_faceid.warehouse.unreadable import RULES as ROW_RULES
+from airflow_provider_faceid.warehouse.records import ROW_RULES
 
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

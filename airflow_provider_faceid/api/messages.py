@@ -1,4 +1,4 @@
-"""The wire form: building a request body, reading an answer.
+"""Wire form of requests and answers, and redaction: no value of a request stands in a logged answer.
 
 HTTP status is 200 whenever the service processed a request, a refused signature included. An
 answer is one JSON object ``Response`` with either the Action's fields or ``Error``; business
@@ -19,7 +19,6 @@ from email.utils import parsedate_to_datetime
 
 from ..exceptions import UncertainError
 from .codes import PROOFS, Proof, is_refusal
-from .redaction import on_one_line, plain, strike_out
 
 MAX_ANSWER = 2**20
 """
@@ -298,3 +297,68 @@ def _unreadable(action: str, status: int, body: bytes | bytearray, encoding: str
             "extra field 'repeat_gateway_errors'"
         )
     return f"{action}: HTTP {status} with {told}. The call may have been processed. {advice}"
+
+
+MALFORMED = "(malformed)"
+"""
+Stands for a code or RequestId of another form than those have, or that says the person back.
+
+No code of ours is called so.
+"""
+
+_BETWEEN = re.compile(r"[^0-9A-Za-z]+")
+_SHORTEST_VALUE = 6
+"""Characters of a value that no code and no RequestId holds by chance."""
+_LONGEST_VALUE = 200
+"""Characters of a value that neither has room for."""
+_PIECE_LENGTH = 8
+"""Characters of a number that neither holds by chance, a date of birth among them."""
+
+
+def strike_out(text: str, personal: Iterable[object]) -> str:
+    """Return a text with every one of some values replaced by ``***``."""
+    values = {value for value in personal if isinstance(value, str) and value}
+    for value in sorted(values, key=len, reverse=True):  # a part of another must not go first
+        text = text.replace(value, "***")
+    return text
+
+
+def on_one_line(text: str, length: int) -> str:
+    """
+    Return a text as it may be printed: not too long, and U+FFFD for whatever cannot be seen.
+
+    That is line breaks, NUL, lone surrogates, marks that turn the direction, and the like.
+
+    :param length: most characters; of a longer text the beginning is left, and "…".
+    """
+    if len(text) > length:
+        text = text[: length - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
+    """Return a text that may go to logs, errors and tables as it is."""
+    return text if form.fullmatch(text) and not _says_back(text, personal) else MALFORMED
+
+
+def _says_back(text: str, personal: Iterable[str]) -> bool:
+    """Say whether a text holds a value, or a piece of a number: with what is between, or in hex."""
+    bare = _BETWEEN.sub("", text).casefold()
+    if len(bare) < _SHORTEST_VALUE:  # as nearly every code is
+        return False
+    for value in personal:
+        if len(value) > _LONGEST_VALUE:
+            continue
+        whole = _BETWEEN.sub("", value).casefold()
+        if len(whole) >= _SHORTEST_VALUE and whole in bare:
+            return True
+        in_hex = value.encode("utf-8", "replace").hex()
+        if len(in_hex) >= 2 * _SHORTEST_VALUE and in_hex in bare:
+            return True
+        if sum(map(str.isdigit, whole)) >= _PIECE_LENGTH and any(
+            whole[at : at + _PIECE_LENGTH] in bare for at in range(len(whole) - _PIECE_LENGTH + 1)
+        ):
+            return True
+    return False

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from .action import Action
 from .actions import ACTIONS
 from .codes import BELOW_THRESHOLD, IMPLAUSIBLE, UNKNOWN_CODE, CodeRow, Outcome, Step, look_up
-from .messages import Reply
-from .redaction import MALFORMED
+from .messages import MALFORMED, Reply
 
 DEFAULT_THRESHOLD = 70.0
 """The page's recommendation: at 70, 0.01 % of different people pass."""

@@ -21,10 +21,16 @@ from ..api.pseudonyms import id_card_hash, identity_columns, row_hasher
 from ..client.settings import Settings
 from ..clock import Clock, beijing_date
 from ..exceptions import InvalidInputError, WarehouseError
-from ..warehouse.records import QuarantineEntry, Stage, StoredResult
+from ..warehouse.records import (
+    ROW_RULES,
+    QuarantineEntry,
+    Stage,
+    StoredResult,
+    Unreadable,
+    UnusableKey,
+)
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source
-from ..warehouse.unreadable import RULES, Unreadable, UnusableKey
 from .photos import PhotoReader
 from .plan import Disposition, Plan, Policy, Reason, RowDecision, decide_row
 from .threads import END_SECONDS, DaemonThreads, in_thread
@@ -36,7 +42,7 @@ class Row(NamedTuple):
     """
     A source row in verification; its ``repr`` shows the key only.
 
-    :param key: as text; an :class:`~..warehouse.unreadable.UnusableKey` if it cannot be used.
+    :param key: as text; an :class:`~..warehouse.records.UnusableKey` if it cannot be used.
     :param values: the key's position, then the columns but for the photo.
     :param retry: whether to call although it may have been charged before.
     :param may_call: whether to call for a question the ledger does not know.
@@ -233,10 +239,10 @@ def _refuse_unusable(key: str, values: Iterable[Any]) -> None:
     :raises InvalidInputError: it names the rule.
     """
     if isinstance(key, UnusableKey):
-        raise InvalidInputError(key.rule, RULES[key.rule])
+        raise InvalidInputError(key.rule, ROW_RULES[key.rule])
     for value in values:
         if isinstance(value, Unreadable):
-            raise InvalidInputError(value.rule, RULES[value.rule])
+            raise InvalidInputError(value.rule, ROW_RULES[value.rule])
 
 
 class PlannedRow(NamedTuple):

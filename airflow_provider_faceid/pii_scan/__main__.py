@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..text import counted
-from .scan import PiiScan
+from . import PiiScan
 
 PHOTO = "file:"
 NO_HITS, HITS, NOTHING_PROVEN = 0, 1, 2

@@ -12,8 +12,8 @@ from ..api.action import Action
 from ..api.fields import PHOTO, FieldType
 from ..exceptions import ConfigurationError, InvalidInputError
 from ..warehouse.database import Dialect
+from ..warehouse.records import Unreadable, UnusableKey
 from ..warehouse.source import Source
-from ..warehouse.unreadable import Unreadable, UnusableKey
 from . import SeenPhoto
 from .validator import KEY
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
 from .errors import warehouse_error
-from .unreadable import read_all_text, read_text_leniently
+from .records import Unreadable
 
 T = TypeVar("T")
 
@@ -240,7 +240,7 @@ class Database:
         """
         Return all rows of a query; it is asked again if the server goes away meanwhile.
 
-        Text that is no text in its encoding comes as :class:`~.unreadable.Unreadable`.
+        Text that is no text in its encoding comes as :class:`~.records.Unreadable`.
 
         :raises WarehouseError: the query failed; parameters are not part of the message.
         """
@@ -389,3 +389,51 @@ def _is_decoding_error(error: Exception, connection: Any) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) is None
     return isinstance(error, UnicodeDecodeError) and hasattr(connection, "adapters")
+
+
+def lenient(raw: bytes) -> str | Unreadable:
+    """Return text, or bytes that are none."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Unreadable(raw)
+
+
+def read_all_text(connection: Any, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+    """Read rows of which a driver cannot read some text."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.text_factory = lenient
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.text_factory = str
+    cursor = connection.cursor()
+    try:
+        _load_leniently(cursor, connection.info.encoding)
+        return list(cursor.execute(sql, parameters).fetchall())
+    finally:
+        cursor.close()
+
+
+def read_text_leniently(connection: Any) -> None:
+    """Let psycopg read text of a database that has no encoding (SQL_ASCII), which it leaves as bytes."""
+    info = getattr(connection, "info", None)
+    if getattr(info, "encoding", "") == "ascii" and hasattr(connection, "adapters"):
+        _load_leniently(connection, "utf-8")
+
+
+def _load_leniently(context: Any, encoding: str) -> None:
+    from psycopg.adapt import Loader  # noqa: PLC0415 - comes with the extra postgres
+
+    class LenientLoader(Loader):
+        """Reads text, or bytes that are none."""
+
+        def load(self, data: Any) -> str | Unreadable:
+            raw = bytes(data)
+            try:
+                return raw.decode(encoding)
+            except UnicodeDecodeError:
+                return Unreadable(raw)
+
+    for type_ in ("text", "varchar", "bpchar", "name"):
+        context.adapters.register_loader(type_, LenientLoader)

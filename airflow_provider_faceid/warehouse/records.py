@@ -1,7 +1,12 @@
-"""Rows of our tables as values: their states, what earlier runs wrote, and the write buffer."""
+"""Rows as values: unreadable values and unusable keys of the source, rows of our tables, write buffer.
+
+A value or key that cannot be used is replaced by a value that names the broken rule, so that it costs
+its own row only.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -10,6 +15,82 @@ from .. import __version__
 from ..api.codes import CodeRow
 from ..api.verdict import Verdict
 from ..clock import Clock, beijing_date, utc_text
+
+MAX_KEY = 500
+"""Characters of a key; an index of PostgreSQL holds about 2,700 bytes."""
+_KEY_SHOWN = 40
+"""Characters of an unusable key that its name begins with."""
+
+ROW_RULES: dict[str, str] = {
+    "not_text": "a value is no text in its database's encoding, mostly UTF-8",
+    "not_readable": "the database cannot compute a value of the row",
+    "key_not_text": "the key is no text in its database's encoding",
+    "key_type": "the key is a fraction or bytes, which have no one text",
+    "key_length": f"a key has at most {MAX_KEY} characters",
+    "key_characters": "a key holds no NUL character",
+    "key_encoding": "the warehouse's encoding cannot hold the key",
+}
+"""Rules that are checked before any input rule."""
+
+
+class Unreadable(bytes):
+    """
+    The bytes of a value that is no text. Printing it shows nothing.
+
+    :ivar rule: the one its row breaks.
+    """
+
+    rule = "not_text"
+
+    def __repr__(self) -> str:
+        return "<unreadable>"
+
+    __str__ = __repr__
+
+
+class NotComputed(Unreadable):
+    """A value its database raises an error for."""
+
+    rule = "not_readable"
+
+
+class UnusableKey(str):
+    """
+    The name of a row whose key cannot be used: the beginning of the key, and a hash of the whole.
+
+    :ivar rule: the one the key breaks.
+    """
+
+    __slots__ = ("rule",)
+    rule: str
+
+    @classmethod
+    def named(cls, key: object, rule: str) -> UnusableKey:
+        """Return the name of a key, the same each time; it is ASCII."""
+        text = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+        whole = bytes(key) if isinstance(key, bytes) else text.encode("utf-8", "surrogatepass")
+        head = text[:_KEY_SHOWN].encode("unicode_escape").decode("ascii")
+        name = cls(f"{head}... ({rule}, {hashlib.sha256(whole).hexdigest()[:16]})")
+        name.rule = rule
+        return name
+
+
+def usable_key(key: Any, position: Any) -> str:
+    """
+    Return a key, or the name of one that cannot be used.
+
+    :param key: as the database makes text of it.
+    :param position: as it is in the source.
+    """
+    if isinstance(position, Unreadable) or not isinstance(key, str):
+        return UnusableKey.named(key, "key_not_text")
+    if isinstance(position, float | bytes):
+        return UnusableKey.named(position if isinstance(position, bytes) else key, "key_type")
+    if len(key) > MAX_KEY:
+        return UnusableKey.named(key, "key_length")
+    if "\0" in key:
+        return UnusableKey.named(key, "key_characters")
+    return key
 
 
 class Status(StrEnum):

@@ -26,6 +26,7 @@ from .records import (
     Stage,
     Status,
     StoredResult,
+    UnusableKey,
     WriteBuffer,
 )
 from .tables import (
@@ -42,7 +43,6 @@ from .tables import (
     set_row_hashes,
     update,
 )
-from .unreadable import UnusableKey
 
 FEW_REFUSED = 20
 """If so many rows, or more, are written and all of them refused, no row is the cause."""

@@ -16,7 +16,7 @@ from ..exceptions import ConfigurationError, WarehouseError
 from ..text import counted
 from .database import SQLITE, Database
 from .keyset import ACCEPTED, KeyKind, Shard, kind_of
-from .unreadable import NotComputed, Unreadable, UnusableKey, usable_key
+from .records import NotComputed, Unreadable, UnusableKey, usable_key
 
 _TOKEN = re.compile(
     r"""
@@ -178,12 +178,12 @@ class Source:
         """
         Read one page.
 
-        A row of which the database cannot compute a value has :class:`~.unreadable.NotComputed` in
+        A row of which the database cannot compute a value has :class:`~.records.NotComputed` in
         place of all of them.
 
         :param last: position of the key after which to go on, or nothing for the first page.
         :return: tuples ``(key, position, *values)``: the key as text, or an
-            :class:`~.unreadable.UnusableKey`.
+            :class:`~.records.UnusableKey`.
         :raises ConfigurationError: the page is not behind the one before.
         """
         try:

@@ -13,8 +13,8 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.records import MAX_KEY
 from airflow_provider_faceid.warehouse.source import Source
-from airflow_provider_faceid.warehouse.unreadable import MAX_KEY
 from tests.integration.warehouse.conftest import Home
 
 ENCODINGS = count()

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.keyset import kind_of
+from airflow_provider_faceid.warehouse.records import MAX_KEY, UnusableKey
 from airflow_provider_faceid.warehouse.source import Source
-from airflow_provider_faceid.warehouse.unreadable import MAX_KEY, UnusableKey
 
 KEYS = {
     "SMALLINT": ["-3", "7", "300"],

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import COMMON, UNKNOWN_CODE
 from airflow_provider_faceid.api.messages import (
+    MALFORMED,
     MAX_ANSWER,
     MAX_DEPTH,
     MAX_DESCRIPTION,
+    on_one_line,
     read_reply,
     unpack,
 )
-from airflow_provider_faceid.api.redaction import MALFORMED, on_one_line
 from airflow_provider_faceid.api.verdict import Verdict, judge
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
 

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_faceid.api.actions import code_row
 from airflow_provider_faceid.api.codes import NO_ANSWER, UNKNOWN_CODE
-from airflow_provider_faceid.api.messages import Pieces, Reply, build_body, read_reply
-from airflow_provider_faceid.api.redaction import strike_out
+from airflow_provider_faceid.api.messages import Pieces, Reply, build_body, read_reply, strike_out
 from airflow_provider_faceid.exceptions import UncertainError
 
 ACTION = "IdCardVerification"

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from airflow_provider_faceid.pii_scan import PiiScan
-from airflow_provider_faceid.pii_scan.scan import CHUNK
+from airflow_provider_faceid.pii_scan import CHUNK, PiiScan
 from tests.support.patience import PATIENCE
 from tests.unit.pii_scan.conftest import MARKERS, NAME, NUMBER
 
