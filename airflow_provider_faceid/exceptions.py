@@ -14,7 +14,7 @@
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
-     |   |   `- SlowUploadError       a photo took longer than a signature is good for
+     |   |   `- SlowUploadError       a photo took longer than a signature is valid
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- PhotoStoreError       folder or object store of the photos; nothing was sent for them
      |   |- ThrottledError        more calls than the quota

@@ -158,7 +158,7 @@ def rows_of(
             f"WHERE changed_at < {time.time() - KEEP_SECONDS - 80 * SECONDS_PER_DAY}"
         )
     )
-    took = milliseconds(lambda: store.run(lambda c: house._delete_old(c, CALLS)), STEPS)  # noqa: SLF001
+    took = milliseconds(lambda: store.run(lambda c: house._delete_expired(c, CALLS)), STEPS)  # noqa: SLF001
     yield title, "housekeeping: 500 calls", f"{median(took):.1f} ms", f"{max(took):.1f} ms", ""
     store.close()
     small = StateStore(empty)
