@@ -27,11 +27,11 @@ from ..exceptions import (
     StateStoreError,
     SupersededError,
     UnavailableError,
+    counted,
 )
 from ..process import safe_message
 from ..state.ledger import Ledger
 from ..state.uplink import MemoryUplink, UplinkRow
-from ..text import counted
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
 from ..warehouse.source import Source

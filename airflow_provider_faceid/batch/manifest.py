@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..api.verdict import Verdict
 from ..clock import Clock, utc_text
-from ..text import counted
+from ..exceptions import counted
 from .plan import Plan
 
 EVERY_SECONDS = 5.0

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 from ..api.codes import Outcome
 from ..api.pseudonyms import is_current, is_same_row
-from ..exceptions import PlanRefusedError
-from ..text import counted
+from ..exceptions import PlanRefusedError, counted
 from ..warehouse.records import PreviousRun, QuarantineEntry, Stage, Status, StoredResult
 
 MAX_CHANGED = 0.2

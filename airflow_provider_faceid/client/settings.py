@@ -19,8 +19,7 @@ from ..api.fields import PHOTO
 from ..api.id_card import Check
 from ..api.verdict import DEFAULT_THRESHOLD
 from ..clock import SYSTEM_CLOCK, Clock
-from ..exceptions import ConfigurationError
-from ..text import nearest, unknown
+from ..exceptions import ConfigurationError, nearest, unknown
 from .connection_schema import (
     QUOTA_FIELDS_OF_0_2,
     form_fields,

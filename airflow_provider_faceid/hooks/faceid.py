@@ -30,14 +30,13 @@ from ..client.transport_sync import KeepAliveAdapter
 from ..client.transport_sync import call as blocking_call
 from ..client.upload import LARGE_BYTES
 from ..clock import SYSTEM_CLOCK, OffsetClock, beijing_date
-from ..exceptions import ConfigurationError, FaceIdError
+from ..exceptions import ConfigurationError, FaceIdError, unknown
 from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
 from ..state.rate_limiter import MemoryRow, SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
-from ..text import unknown
 from .connection_form import warn_of, widgets
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink

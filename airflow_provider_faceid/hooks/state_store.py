@@ -22,14 +22,13 @@ from ..client.connection_schema import refuse_no_object
 from ..client.credentials.refresh import signing_credentials
 from ..client.settings import Settings
 from ..clock import SECONDS_PER_DAY
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, unknown
 from ..get_provider_info import get_provider_info
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
 from ..state.rate_limiter import SlotRateLimiter, StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink import StoredUplink
-from ..text import unknown
 from ..warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
 
 # Our section of Airflow's configuration, ``[faceid]``: its options by name, and no other.

@@ -19,9 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..compat import is_reschedule
-from ..exceptions import ConfigurationError
+from ..exceptions import NAME_SHOWN, ConfigurationError, nearest, unknown
 from ..process import safe_message
-from ..text import SHOWN, nearest, unknown
 
 # What the operators share: what our tables say of a task, asset events, the manifest of a failure.
 
@@ -106,7 +105,7 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
             setattr(operator, name, reader(value))
         except ValueError as error:
             shown = repr(value)
-            shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+            shown = shown if len(shown) <= NAME_SHOWN else f"{shown[:NAME_SHOWN]}..."
             wrong.append(f"{name.removeprefix('is_')}={shown}: {error}")
     if wrong:
         raise ConfigurationError(f"Task '{operator.task_id}': {'; '.join(wrong)}")

@@ -9,9 +9,8 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
-from ..text import counted
 from ._common import read_parameters, work_of
 from .error_mapping import airflow_errors
 

@@ -11,9 +11,8 @@ from airflow.sdk import BaseOperator
 
 from ..api.id_card import birth_date_fits, normalise, province_fits
 from ..clock import SYSTEM_CLOCK, beijing_date
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
-from ..text import counted
 from ._common import read_parameters
 from .error_mapping import airflow_errors
 

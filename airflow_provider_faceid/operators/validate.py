@@ -11,9 +11,8 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK, beijing_date
 from ..compat import default_campaign
-from ..exceptions import DataQualityError
+from ..exceptions import DataQualityError, counted
 from ..process import without_frames
-from ..text import counted
 from ._common import describe_outlets, manifest_on_failure, read_parameters, source_columns, work_of
 from .error_mapping import airflow_errors
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..text import counted
+from ..exceptions import counted
 from . import PiiScan
 
 PHOTO = "file:"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ConfigurationError
-from ..text import unknown
+from ..exceptions import ConfigurationError, unknown
 from . import INPUT_RULE
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..exceptions import ConfigurationError, WarehouseError
-from ..text import counted
+from ..exceptions import ConfigurationError, WarehouseError, counted
 from .database import SQLITE, Database
 from .keyset import ACCEPTED, KeyKind, Shard, kind_of
 from .records import NotComputed, Unreadable, UnusableKey, usable_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.text import nearest, unknown
+from airflow_provider_faceid.exceptions import nearest, unknown
 
 KNOWN = ("hash_secret", "similarity_threshold", "timeout", "connect_timeout")
 
