@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -328,9 +328,13 @@ class Verdicts(RuleBasedStateMachine):
             )
 
 
+SEED = 4
+"""Seed of the examples. Derandomized ones depend on the source text of the class: a rename changed them."""
+
+
 def machine(server: SimulatorServer, examples: int) -> None:
     """Run the machine, so many times from the start."""
-    kind = type("Verdicts", (Verdicts,), {"server": server})
+    kind = seed(SEED)(type("Verdicts", (Verdicts,), {"server": server}))
     run_state_machine_as_test(
         kind,
         settings=settings(
@@ -338,7 +342,6 @@ def machine(server: SimulatorServer, examples: int) -> None:
             stateful_step_count=14,
             deadline=None,
             database=None,
-            derandomize=True,
             phases=[Phase.generate],  # a failure need not be the shortest
             suppress_health_check=list(HealthCheck),
         ),
