@@ -199,6 +199,8 @@ class InputRules:
     def _prepared(self, asked: Field, value: object) -> object:
         if asked.type is PHOTO:
             return photo.prepare(value, asked.max_length or photo.MAX_PHOTO_BASE64)
-        if asked.rules is None or (value is None and not asked.required):
+        if asked.rules is None:
             return value
+        if not asked.required and (value is None or value == ""):
+            return None  # absent
         return asked.rules.prepare(value, self.today, self.not_asked)

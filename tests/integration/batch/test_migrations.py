@@ -18,6 +18,8 @@ from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 
 OLD = Path(__file__).parents[2] / "data" / "e3c2574"
+POOR_PHOTO = "450102194705063088"
+"""Whose photo the service refused."""
 DATED = 3
 """Campaigns without a name, of which the files have one for each of three runs of a DAG ``dag``."""
 
@@ -36,10 +38,13 @@ def old(bench):
     """A bench on the warehouse and the people of that version, photos included."""
     people = {p.id_card: p for p in bench.server.account.people.listed}
     rows = old_rows()
-    by_key = {key: people[number] for key, number, _ in rows if number in people}
+    first = bench.photo(people[rows[0][1]])
+    photos = {number: bench.photo(people[number]) for _, number, _ in rows if number in people}
+    # The one that was refused is part of its question, and is drawn differently today.
+    photos[POOR_PHOTO] = (OLD / "poor_photo.jpg").read_bytes()
     bench.fill(
         [
-            (key, number, name, base64.b64encode(bench.photo(by_key.get(key, by_key[1]))).decode())
+            (key, number, name, base64.b64encode(photos.get(number, first)).decode())
             for key, number, name in rows
         ]
     )

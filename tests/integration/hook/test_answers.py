@@ -57,8 +57,8 @@ def ask(hook, simulator, number, action):
 def test_every_special_person_gets_the_outcome_of_the_table(
     hook, simulator, ledger, number, action
 ):
-    special = PERSONAS[number]
-    expected = code_row(action, special.expects[action])
+    persona = PERSONAS[number]
+    expected = code_row(action, persona.final_code(action))
     if expected.step is Step.FATAL:
         with pytest.raises(FatalError) as error:
             ask(hook, simulator, number, action)
@@ -70,8 +70,8 @@ def test_every_special_person_gets_the_outcome_of_the_table(
     assert (verdict.outcome, verdict.step) == (expected.outcome, expected.step)
     assert verdict.code == expected.code
     assert verdict.charged is ledger()[-1]["charged"]
-    at_first = special.how is How.AT_FIRST and special.codes[action] != special.expects[action]
-    assert verdict.attempts == len(ledger()) == (special.calls + 1 if at_first else 1)
+    at_first = persona.how is How.AT_FIRST and persona.code(action) != persona.final_code(action)
+    assert verdict.attempts == len(ledger()) == (persona.calls + 1 if at_first else 1)
 
 
 @pytest.mark.usefixtures("short_pauses")

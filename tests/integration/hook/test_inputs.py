@@ -73,11 +73,17 @@ def test_a_bad_photo_is_not_sent(hook, ordinary, ledger, photo, rule):
     assert ledger() == []
 
 
-@pytest.mark.parametrize("extra", ["", "x" * 11, 77])
+@pytest.mark.parametrize("extra", ["x" * 11, 7.5, True])
 def test_a_bad_extra_is_not_sent(hook, ordinary, photo, ledger, extra):
-    with pytest.raises(InvalidInputError, match=r"^Extra has 1 to 10 characters"):
+    with pytest.raises(InvalidInputError, match=r"^the value (has at most 10 characters|must be)"):
         hook.image_recognition_v2(ordinary.id_card, ordinary.name, photo, extra=extra)
     assert ledger() == []
+
+
+@pytest.mark.parametrize(("extra", "sent"), [("", ""), (None, ""), (77, "77"), ("case", "case")])
+def test_an_extra_comes_back_as_text(hook, ordinary, photo, extra, sent):
+    verdict = hook.image_recognition_v2(ordinary.id_card, ordinary.name, photo, extra=extra)
+    assert verdict.fields["Extra"] == sent
 
 
 def test_values_are_sent_as_the_service_wants_them(hook, ordinary, ledger):

@@ -176,7 +176,7 @@ def test_its_pages_of_the_docs_are_made_from_it(licensed):
         patch.syspath_prepend(str(path.parent))
         spec.loader.exec_module(generate)
     assert f"| `{LICENCE.name}` | {LICENCE.quota} |" in generate.actions()
-    assert "no record of this licence" in generate.TABLES[f"codes-{LICENCE.name}"]()
+    assert "no record of this licence" in generate.TABLES["codes-actions"]()
 
 
 NAMED = re.compile(r"IdCardVerification|ImageRecognitionV2")
