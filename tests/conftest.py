@@ -1,10 +1,14 @@
-"""The order of all tests: by chance, but what takes longest begins first; and which stay together."""
+"""The order of all tests: by chance, but what takes longest begins first; what they all share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+from tests.support.postgres import postgres
+
+__all__ = ["postgres"]
 
 ONE_STORY = "tests/pii_scan/"
 """Folder whose files all look at what one Airflow has left."""

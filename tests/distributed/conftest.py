@@ -17,10 +17,7 @@ from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.distributed.applicants import Applicants
 from tests.distributed.cluster import Cluster
-from tests.integration.warehouse.conftest import postgres
 from tests.support.processes import Part, Parts, free_port
-
-__all__ = ["postgres"]
 
 DAG = "verify_in_shards"
 APPLICANTS = 2000

@@ -18,13 +18,13 @@ from airflow_provider_faceid.warehouse.database import SQLITE
 from tests.integration.batch.conftest import UNLIMITED, stub
 from tests.integration.hook.test_tls import certificate, tls
 from tests.integration.state.conftest import postgres_url
-from tests.integration.warehouse.conftest import Home, home, postgres
+from tests.integration.warehouse.conftest import Home, home
 
 from .findings import FAILED, MEASURED, Findings
 from .plant import ACTION, Plant, Zygote
 from .trial import ServiceTime, Trial
 
-__all__ = ["certificate", "home", "postgres", "postgres_url", "stub", "tls"]
+__all__ = ["certificate", "home", "postgres_url", "stub", "tls"]
 
 SHOWN = 25
 """People a trial's service knows beyond its ordinary ones."""

@@ -10,9 +10,6 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.pii_scan import PiiScan
-from tests.integration.warehouse.conftest import postgres
-
-__all__ = ["postgres"]
 
 NUMBER, NAME, PHOTO = "11010119900307889X", "㐅𠀡", bytes(range(256)) * 20
 CELLS = {

@@ -28,10 +28,10 @@ from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
-from tests.integration.warehouse.conftest import Home, home, postgres
+from tests.integration.warehouse.conftest import Home, home
 from tests.support.departures import NotedRateLimiter
 
-__all__ = ["home", "postgres"]
+__all__ = ["home"]
 
 UNLIMITED = {ID_CARD: 0, FACE: 0}
 LOG = logging.getLogger("test.batch")

@@ -10,9 +10,9 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.hooks import state_store as state
-from tests.integration.state.conftest import postgres, postgres_url
+from tests.integration.state.conftest import postgres_url
 
-__all__ = ["postgres", "postgres_url"]
+__all__ = ["postgres_url"]
 
 
 @pytest.fixture

