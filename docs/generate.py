@@ -63,11 +63,12 @@ def columns(of: tables.Table) -> str:
 def actions() -> str:
     """Return a table of the Actions."""
     return table(
-        ("Action", "calls/s", "required fields", "page"),
+        ("Action", "calls/s", "asks", "required fields", "page"),
         (
             (
                 f"`{action.name}`",
                 action.quota,
+                action.title,
                 ", ".join(f"`{f.name}`" for f in action.fields if f.required),
                 f"[API page]({action.docs})",
             )
