@@ -197,7 +197,7 @@ def broken_rule(value: object, today: date, check: Check = Check.STRICT) -> str 
     Return the name of the first rule a value breaks, or None.
 
     :param value: what the source holds; anything but text is refused, an integer included.
-    :param today: the day after which nobody can be born.
+    :param today: the service's day; a later birth date is invalid.
     :param check: how strictly to read.
     """
     broken = FIELD.first_broken(value, today, not_asked(check))

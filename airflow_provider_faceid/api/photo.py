@@ -15,7 +15,7 @@ from .messages import Pieces
 from .rules import LONGEST_MISSING, InputField, Rule, is_missing, texts_of, without_invisible
 
 MAX_PHOTO_BASE64 = 3 * 1024 * 1024
-"""Longest Base64 text of a photo. The page says "3M"; the larger reading refuses nobody wrongly."""
+"""Longest Base64 text of a photo. The page says "3M"; the larger reading refuses no valid photo."""
 
 PIECE = 3 * 2**18
 """

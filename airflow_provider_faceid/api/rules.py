@@ -102,7 +102,7 @@ class InputField:
         Return the first rule a value breaks, or None.
 
         :param value: what the source holds.
-        :param today: the service's day, after which nobody can be born.
+        :param today: the service's day; a later birth date is invalid.
         :param skipped: names of rules that are not asked.
         """
         return self.first_broken_of(self.read(value), today, skipped)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_of(settings: Settings) -> None:
-    """Warn of calls that others can read or answer: without TLS, or with a certificate nobody checks."""
+    """Warn of insecure transport: plain HTTP, or TLS without certificate verification."""
     address = urlsplit(settings.url)
     if address.scheme == "http":
         if address.hostname not in LOOPBACK:

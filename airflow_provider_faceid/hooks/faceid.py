@@ -321,7 +321,7 @@ class FaceIdHook(HttpHook):
         :return: success, and a sentence for the user without any secret.
         """
         try:
-            self.settings.hmac_key  # noqa: B018 - a connection that lacks it calls nobody
+            self.settings.hmac_key  # noqa: B018 - a connection without a hash key makes no call
             settings = replace(
                 self.settings,
                 max_attempts=1,

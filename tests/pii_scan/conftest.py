@@ -110,7 +110,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def _in_trouble(story: Story, home: Home, server: SimulatorServer) -> None:
     """Kill a task with calls in flight; have another one fail for good."""
-    server.faults.add(LATE, FATAL)
+    server.faults.add(LATE, FATAL, *_echoes(story))
     crash = story.runs["crash"] = home.trigger("verify_id_cards")
     fatal = story.runs["fatal"] = home.trigger("verify_faces")
     home.parts.wait_for(
@@ -138,8 +138,7 @@ def _at_last(story: Story, home: Home, server: SimulatorServer) -> None:
         lambda: any(ti["try_number"] > 1 for ti in retries.tasks("verify")),
         SECONDS,
     )
-    server.faults.clear()
-    server.faults.add(*_echoes(story))
+    server.faults.replace(*_echoes(story))
     tomorrow = story.source.key_of(server, ID_CARD, "-7")
     one = story.runs["one person"] = home.trigger(
         "one_person", campaign=campaign, key=5, tomorrow=tomorrow

@@ -222,15 +222,18 @@ class Faults:
             for rule in rules:
                 self._armed.append(Armed(rule, len(self._armed)))
 
+    def replace(self, *rules: FaultRule) -> None:
+        """Forget all rules and take these, with no call in between; changed settings stay."""
+        with self._lock:
+            self._armed[:] = [Armed(rule, place) for place, rule in enumerate(rules)]
+
     def clear(self) -> None:
         """Forget all rules; the settings they have changed stay."""
-        with self._lock:
-            self._armed.clear()
+        self.replace()
 
     def reset(self) -> None:
         """Go back to the rules of the start."""
-        self.clear()
-        self.add(*self._at_start)
+        self.replace(*self._at_start)
 
     def decide(self, action: str, id_card: str) -> Effect | None:
         """Return the effect on a call, and count it for every rule that is about it."""
