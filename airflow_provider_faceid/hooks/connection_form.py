@@ -26,12 +26,12 @@ def warn_of(settings: Settings) -> None:
         if address.hostname not in LOOPBACK:
             _warn(
                 settings.conn_id,
-                "goes by http: whoever is on the way can read names, numbers and photos",
+                "uses plain HTTP: names, numbers and photos can be read on the network path",
             )
     elif not settings.verify:
         _warn(
             settings.conn_id,
-            "does not check the TLS certificate: whoever is on the way can pose as the service",
+            "does not verify the TLS certificate: another host can impersonate the service",
         )
 
 

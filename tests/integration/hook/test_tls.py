@@ -206,6 +206,6 @@ def test_a_connection_that_does_not_check_is_warned_of_once(connect, serve, tls,
     server = serve(lambda line: line.say(match), tls)
     for _ in range(2):
         connect(server.url, verify=False).call(ID_CARD, PARAMS)
-    warnings = [text for text in caplog.messages if "does not check the TLS certificate" in text]
+    warnings = [text for text in caplog.messages if "does not verify the TLS certificate" in text]
     assert len(warnings) == 1
     assert "'faceid_test'" in warnings[0]

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.hooks import connection_form
 
-HTTP, UNCHECKED = "goes by http", "does not check the TLS certificate"
+HTTP, UNCHECKED = "uses plain HTTP", "does not verify the TLS certificate"
 
 
 @pytest.fixture(autouse=True)
