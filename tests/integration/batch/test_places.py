@@ -272,9 +272,11 @@ def test_a_code_that_does_not_pass_postpones_the_row_by_an_hour(bench):
 def test_an_expired_verdict_stays_until_its_successor_is_there(bench):
     """The first time its person may not be asked about, the second time nobody knows what came of it."""
     real = type(bench.clock)()
-    to_noon = next_beijing_midnight(real.now()) - 43_200 - real.now()
+    to_noon = next_beijing_midnight(real.now()) + 43_200 - real.now()
 
     class Noon(type(bench.clock)):
+        """Tomorrow's: the ledger's own clock is the machine's, and nothing it has is of the future."""
+
         def now(self):
             return super().now() + to_noon
 
