@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .codes import CodeRow, Outcome
-from .fields import Field, FieldType
+from .fields import ID_CARD, Field, FieldType
+from .rules import RowRule
 
 SERVICE = "faceid"
 VERSION = "2018-03-01"
@@ -62,6 +63,14 @@ class Output:
         return float(value) if self.type == "real" else value  # type: ignore[return-value, arg-type]
 
 
+class ResultColumn(NamedTuple):
+    """A column that an Action adds to the result table and its history; see :class:`Output`."""
+
+    column: str
+    type: str
+    meaning: str
+
+
 @dataclass(frozen=True, eq=False)
 class Action:
     """
@@ -75,6 +84,7 @@ class Action:
     :param results: its own result codes; the same code of another Action may mean something else.
     :param identity_limits: calls per value before the service refuses.
     :param outputs: values of its answers that go to the result table.
+    :param row_rules: input rules about several values of a row.
     :param compares_faces: whether a match carries a similarity (``Sim``).
     """
 
@@ -86,13 +96,14 @@ class Action:
     results: Mapping[str, CodeRow]
     identity_limits: IdentityLimits = field(default_factory=IdentityLimits)
     outputs: tuple[Output, ...] = ()
+    row_rules: tuple[RowRule, ...] = ()
     compares_faces: bool = False
     version: str = VERSION
 
     @property
     def docs(self) -> str:
-        """Return the address of the API page."""
-        return DOCS + self.document
+        """Return the address of the API page; of the product's pages if its number is not known."""
+        return (DOCS + self.document).rstrip("/")
 
     @property
     def encryptable(self) -> tuple[str, ...]:
@@ -103,6 +114,27 @@ class Action:
     def columns(self) -> dict[str, str]:
         """Return the column each field is read from unless an operator says otherwise, by field."""
         return {field.name: field.column for field in self.fields if field.column}
+
+    @property
+    def pseudonyms(self) -> tuple[Field, ...]:
+        """Return the fields whose hash and mask are in the result table, one of each type."""
+        return tuple(f for f in self.fields if f.type.mask and self.field_of(f.type) is f)
+
+    @property
+    def result_columns(self) -> tuple[ResultColumn, ...]:
+        """Return the columns that only some Actions have: pseudonyms and outputs."""
+        hashed = [
+            ResultColumn(column, "text", meaning)
+            for field in self.pseudonyms
+            if field.type is not ID_CARD  # every Action's table has its columns
+            for column, meaning in field.type.pseudonym_columns.items()
+        ]
+        return (*hashed, *(ResultColumn(o.column, o.type, o.meaning) for o in self.outputs))
+
+    @property
+    def success_code(self) -> str:
+        """Return the code of a match, or of what a look-up has found."""
+        return self.code_of(Outcome.MATCH) or self.code_of(Outcome.FOUND)
 
     def field_of(self, type_: FieldType) -> Field | None:
         """Return the first request field of a type, if this Action has one."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.providers.http.hooks.http import HttpHook
 
 from ..api.action import Action
-from ..api.actions import ACTIONS
+from ..api.actions import listed
 from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
 from ..client.call import Attempt
@@ -191,9 +191,7 @@ class FaceIdHook(HttpHook):
         :raises InvalidInputError: a value breaks a rule, or is missing; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
-        known = ACTIONS.get(action)
-        if known is None:
-            raise ConfigurationError(f"There is no Action {unknown([action], ACTIONS.keys())}")
+        known = listed(action)
         if words := unknown(values, [field.name for field in known.fields]):
             raise ConfigurationError(f"{action} has no field {words}")
         needed = {field.name: None for field in known.fields if field.required}
@@ -213,6 +211,10 @@ class FaceIdHook(HttpHook):
         Values are sent as they are. An Action without a row in the outcome table gets its codes
         judged by the common ones; read the rest in ``Verdict.fields``, which an answer from the
         ledger does not have.
+
+        The answers of ``IdCardOCRVerification`` and ``CheckIdCardInformation`` are people: names,
+        addresses, portraits. :meth:`verify` and the operators refuse these two; decide where such an
+        answer may live before you call them here, and keep it out of logs and XCom.
 
         :param action: the API Action.
         :param params: its request fields; a ``bytes`` value is Base64 text. An absent one may be
@@ -411,7 +413,7 @@ class FaceIdHook(HttpHook):
     ) -> Fields:
         today, check = beijing_date(SYSTEM_CLOCK.now()), self.settings.id_card_check
         rules = InputRules(today, check, skipped_rules(skip_rules))
-        return rules.request_fields(action.fields, values)
+        return rules.request_fields(action.fields, values, action.row_rules)
 
     def _auth(self, *_: Any) -> TC3Auth:
         return TC3Auth.of(self._keys, self.settings, self._clock)

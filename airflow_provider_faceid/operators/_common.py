@@ -178,9 +178,12 @@ def choice(value: Any, *, of: tuple[str, ...]) -> str:
 
 def action(value: Any) -> str:
     """Read the name of an Action."""
-    from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..api.actions import listed  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-    return choice(value, of=tuple(ACTIONS))
+    try:
+        return listed(str(value)).name
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 def columns_by_field(value: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ...api.action import Action
 from ...api.fields import TEXT
 from ..account import LIKELIEST, AccountStatus, Assumptions
 from . import Refusal
-from .encryption import Keys, decrypt
+from .encryption import Keys, decrypt, is_encrypted
 
 Pairs = tuple[tuple[str, str], ...]
 """Names and values in the order they came, decoded."""
@@ -289,7 +289,7 @@ class RequestParameters:
 def request_parameters(call: Call, keys: Keys) -> RequestParameters:
     """Return the parameters of a call, decrypted with the keys of the account."""
     sent = read(call)
-    if isinstance(sent, Refusal) or "Encryption" not in sent:
+    if isinstance(sent, Refusal) or not is_encrypted(sent):
         return RequestParameters(sent, sent)
     return RequestParameters(sent, decrypt(keys, sent))
 

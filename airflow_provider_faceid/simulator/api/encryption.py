@@ -112,6 +112,15 @@ _MEMBERS = {
 }
 
 
+_FLAT_MEMBERS = ("EncryptList", "CiphertextBlob", "Iv")
+"""What stands beside the other fields in the older form; its key is one of KMS."""
+
+
+def is_encrypted(parameters: Mapping[str, object]) -> bool:
+    """Say whether fields of a call are encrypted, in either form."""
+    return "Encryption" in parameters or not set(_FLAT_MEMBERS).isdisjoint(parameters)
+
+
 @dataclass(frozen=True, slots=True)
 class Encryption:
     """The field ``Encryption`` after its form was checked."""
@@ -128,9 +137,10 @@ def decrypt(keys: Keys, parameters: Mapping[str, object]) -> Mapping[str, object
     Return a call's parameters with encrypted fields decrypted, or the refusal.
 
     :param keys: keys of the account.
-    :param parameters: they have a field ``Encryption``; each field has its documented JSON type.
+    :param parameters: they have a field ``Encryption``, or its members beside the other fields in the
+        older form; each field has its documented JSON type.
     """
-    given = parameters["Encryption"]
+    given = parameters.get("Encryption", {n: parameters.get(n) for n in _FLAT_MEMBERS})
     read = _read(given if isinstance(given, dict) else {})
     if isinstance(read, Refusal):
         return read

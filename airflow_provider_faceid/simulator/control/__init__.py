@@ -29,7 +29,6 @@ from aiohttp import web
 
 from ... import __version__
 from ...api.actions import ACTIONS
-from ...api.codes import Outcome
 from ...api.signing import JSON_TYPE
 from ...clock import utc_text
 from .. import validation
@@ -37,7 +36,7 @@ from ..account import anonymous_row
 from ..account.account import Account
 from ..faults import read_rules
 from ..faults.effects import AccountState, ClockOffset, Quota
-from ..people import How, Person, code_of, expects
+from ..people import How, Person, expects
 
 ROWS_AT_ONCE = 100
 RECENT = 20
@@ -83,7 +82,7 @@ class ControlPlane:
         """List the Actions, each with the code of a match and the address of its API page."""
         return _json(
             [
-                {"action": name, "match": code_of(name, Outcome.MATCH), "docs": action.docs}
+                {"action": name, "match": action.success_code, "docs": action.docs}
                 for name, action in ACTIONS.items()
             ]
         )

@@ -39,6 +39,11 @@ def code_of(action: str, outcome: Outcome) -> str:
     return ACTIONS[action].code_of(outcome)
 
 
+def success_code(action: str) -> str:
+    """Return the code of an Action for a match, or for what a look-up has found."""
+    return ACTIONS[action].success_code
+
+
 class How(StrEnum):
     """The cause of a persona's answer."""
 
@@ -68,18 +73,18 @@ class Persona:
     calls: int = 0
 
     def code(self, action: str) -> str:
-        """Return the persona's code for an Action; the code of a match if the Action has none."""
+        """Return the persona's code for an Action; the code of a success if the Action has none."""
         model = self.codes[ID_CARD]
         if action in self.codes or model in COMMON:
             return self.codes.get(action, model)
         outcome = code_row(ID_CARD, model).outcome
         if self.how is How.NAME and ACTIONS[action].field_of(NAME) is None:
-            outcome = Outcome.MATCH
-        return code_of(action, outcome) or code_of(action, Outcome.MATCH)
+            return success_code(action)
+        return code_of(action, outcome) or success_code(action)
 
     def final_code(self, action: str) -> str:
         """Return the code after transient answers are over."""
-        return code_of(action, Outcome.MATCH) if self.how is How.AT_FIRST else self.code(action)
+        return success_code(action) if self.how is How.AT_FIRST else self.code(action)
 
     def forced_code(self, action: str, earlier: int) -> str | None:
         """
@@ -88,7 +93,7 @@ class Persona:
         :param earlier: calls of this Action about this person that had a forced code before.
         """
         code = self.code(action)
-        if self.how not in {How.FORCED, How.AT_FIRST} or code == code_of(action, Outcome.MATCH):
+        if self.how not in {How.FORCED, How.AT_FIRST} or code == success_code(action):
             return None
         return None if self.calls and earlier >= self.calls else code
 
@@ -230,7 +235,8 @@ class Person:
             return self.id_card
         if field.type is NAME or field.type.sample is None:
             return self.name
-        return field.type.sample(self.chance(field.name))
+        # A person has one phone and one card, whatever an Action calls them.
+        return field.type.sample(self.chance(field.type.name if field.type.mask else field.name))
 
     def chance(self, name: str) -> random.Random:
         """Return the chance an invented value comes from, the same for the same person and name."""
@@ -282,7 +288,7 @@ def expects(person: Person) -> Mapping[str, str]:
     """Return the final answer about a listed person, by Action."""
     if person.persona:
         return {action: person.persona.final_code(action) for action in ACTIONS}
-    return {action: code_of(action, Outcome.MATCH) for action in ACTIONS}
+    return {action: success_code(action) for action in ACTIONS}
 
 
 def _invent(count: int, seed: int) -> Iterator[Person]:

@@ -1,7 +1,7 @@
 """The Actions: the authority's answer about a person, read from the Action's data.
 
-An Action is answered by its fields: the authority finds a person by the first field of the request and
-checks that the other values belong to the same person. An Action with a photo also compares faces. Order of
+An Action is answered by its fields: the authority finds a person by the first field of the request that is
+no name, and checks that the other values belong to the same person. An Action with a photo also compares faces. Order of
 the checks, the likeliest one: photo, other fields from the last to the first, identity limits, record,
 values, faces.
 """
@@ -50,7 +50,7 @@ async def answer(
     if isinstance(person, str):
         code = person
     elif photo is None:
-        code = action.code_of(Outcome.MATCH)
+        code = action.success_code
     else:
         sim = person.similarity
         if sim is None:
@@ -62,8 +62,8 @@ async def answer(
 
 
 def _outputs(action: Action, person: Person, code: str) -> dict[str, object]:
-    """Return the outputs of a match: a sample of each, the same for the same person."""
-    if code != action.code_of(Outcome.MATCH):
+    """Return the outputs of a success: a sample of each, the same for the same person."""
+    if code != action.success_code:
         return {}
     return {out.name: person.chance(out.name).choice(out.samples) for out in action.outputs}
 
@@ -90,18 +90,19 @@ def identify(account: Account, action: Action, parameters: Parameters, now: floa
 
 def compared(action: Action) -> list[Field]:
     """Return the fields whose values must belong together; the authority finds by the first."""
-    return [
+    asked = [
         field
         for field in action.fields
         if field.required and field.identifies and field.type not in {PHOTO, OBJECT}
     ]
+    return sorted(asked, key=lambda field: field.type is NAME)  # many people share a name
 
 
 def _find(account: Account, action: Action, values: Mapping[Field, str]) -> Person | str:
     (key, value), *others = values.items()
     person = account.people.find_by(key, value)
     if person is None:
-        return action.code_of(Outcome.NOT_FOUND)
+        return action.code_of(Outcome.NOT_FOUND) or action.code_of(Outcome.MISMATCH)
     forced = account.forced_code(action.name, person)
     if forced is None and any(value not in person.registered(field) for field, value in others):
         return action.code_of(Outcome.MISMATCH)
@@ -152,6 +153,8 @@ def _valid(field: Field, value: str) -> bool:
         return value in _SAMPLE_NUMBERS or (
             id_card.well_formed(value) and id_card.check_digit_fits(value)
         )
+    if field.type.normalise(value) != value:  # the service takes one spelling only
+        return False
     return field.rules is None or field.rules.first_broken(value, date.max) is None
 
 
