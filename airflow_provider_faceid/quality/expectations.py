@@ -14,9 +14,11 @@ from great_expectations.expectations.expectation import (
 )
 from great_expectations.expectations.metrics import (
     ColumnMapMetricProvider,
-    MulticolumnMapMetricProvider,
     column_condition_partial,
     column_function_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider import (
+    MulticolumnMapMetricProvider,
     multicolumn_condition_partial,
 )
 from great_expectations.validator.metric_configuration import MetricConfiguration
