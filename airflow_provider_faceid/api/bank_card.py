@@ -21,7 +21,7 @@ _BETWEEN = re.compile(r"[\s-]")
 _FORM = re.compile(r"[0-9]+")
 _DOUBLED = "0246813579"
 """Digit sum of twice a digit, by the digit."""
-_SAMPLE_HEAD, _SAMPLE_LENGTH = "62", 19
+SAMPLE_HEAD, _SAMPLE_LENGTH = "62", 19
 
 
 def normalise(value: str) -> str:
@@ -43,8 +43,8 @@ def luhn_fits(number: str) -> bool:
 
 def sample(chance: random.Random) -> str:
     """Return an invented number that passes the Luhn check."""
-    body = _SAMPLE_HEAD + "".join(
-        chance.choices("0123456789", k=_SAMPLE_LENGTH - len(_SAMPLE_HEAD) - 1)
+    body = SAMPLE_HEAD + "".join(
+        chance.choices("0123456789", k=_SAMPLE_LENGTH - len(SAMPLE_HEAD) - 1)
     )
     return f"{body}{-_luhn_sum(body + '0') % 10}"
 

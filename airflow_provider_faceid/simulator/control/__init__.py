@@ -151,14 +151,15 @@ def describe(person: Person) -> dict[str, object]:
     it and ``calls`` says how often.
     """
     described: dict[str, object] = {
-        "id_card": person.id_card,
-        "name": person.name,
+        **person.columns(),
         "expects": dict(expects(person)),
         "special": person.persona is not None,
     }
     if person.persona and person.persona.how is How.AT_FIRST:
         described |= {
-            "at_first": {a: person.persona.code(a) for a in ACTIONS},
+            "at_first": {
+                a: person.persona.code(a) for a in ACTIONS if person.persona.is_transient(a)
+            },
             "calls": person.persona.calls,
         }
     return described
