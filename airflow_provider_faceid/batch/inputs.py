@@ -223,7 +223,7 @@ class Inputs:
 
     async def close_source(self) -> None:
         """Close the connection, in the thread that opened it, unless that hangs."""
-        closing = self._source_thread.submit(self._source.database.close)
+        closing = self._source_thread.submit(self._source.close)
         await asyncio.wait({asyncio.wrap_future(closing)}, timeout=END_SECONDS)
 
     def close(self) -> None:

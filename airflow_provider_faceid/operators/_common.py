@@ -80,6 +80,8 @@ Reader = Callable[[Any], Any]
 
 _NOTHING = frozenset({"", "none", "null"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_AFTER = "the name of an Action, or {'action': ..., 'outcomes': [...]}, or a list of these"
+_AFTER_KEYS = {"action", "outcomes"}
 _DAYS_AND_CLOCK = re.compile(
     r"(?:(?P<days>\d+) ?d(?:ays?)?)?(?:, ?|(?<=[sdy]) |^|$)"
     r"(?:(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?)?"
@@ -186,6 +188,33 @@ def action(value: Any) -> str:
         raise ValueError(str(error)) from None
 
 
+def prerequisites(value: Any) -> list[dict[str, Any]]:
+    """
+    Read the earlier verdicts a row needs: the name of an Action, or a dict, or a list of these.
+
+    :return: one dict for each Action: ``action`` and ``outcomes``.
+    """
+    from ..api.codes import Outcome  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.prerequisites import PASSING  # noqa: PLC0415 - the same
+
+    found = _parsed(value) if isinstance(value, str) else value
+    if found is None:
+        found = value
+    given = [found] if isinstance(found, str | Mapping) else found
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f"it is {_AFTER}")
+    read = []
+    for one in given:
+        needed = {"action": one} if isinstance(one, str) else one
+        if not isinstance(needed, Mapping) or not {"action"} <= needed.keys() <= _AFTER_KEYS:
+            raise ValueError(f"it is {_AFTER}")
+        outcomes = names(needed.get("outcomes") or PASSING)
+        if not set(outcomes) <= set(Outcome):
+            raise ValueError(f"outcomes are among {', '.join(Outcome)}")
+        read.append({"action": action(needed["action"]), "outcomes": list(map(str, outcomes))})
+    return read
+
+
 def columns_by_field(value: Any) -> dict[str, str]:
     """Read source columns by API field, also from the text a template makes of a dict."""
     found = _parsed(value) if isinstance(value, str) else value
@@ -256,6 +285,7 @@ _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, le
 
 READERS: Mapping[str, Reader] = {
     "action": action,
+    "after": partial(optional, reader=prerequisites),
     "campaign": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
     "expectations": dictionaries,

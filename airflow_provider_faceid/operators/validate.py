@@ -45,6 +45,11 @@ class FaceIdValidateOperator(BaseOperator):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
+    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
+        rows whose current result in the same campaign and result table is not ``answered`` with
+        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
+        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
+        have to be met (templated). Every row is checked if not given.
     :param action: the API Action the rows are meant for; it decides the default suite (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}``, for any Action
         (templated); the parameters below name those of the two first Actions.
@@ -69,6 +74,7 @@ class FaceIdValidateOperator(BaseOperator):
         source has no bad rows.
     :param warehouse_conn_id: connection of the quarantine table; the source's if not given
         (templated).
+    :param result_table: where the verdicts of ``after`` are; read only (templated).
     :param quarantine_table: where bad rows go (templated); made if it is not there.
     :param campaign: book in which verdicts are kept (templated); the DAG id if not given.
     :param page_size: rows per page; a page of 100,000 takes about a second and 100 MB. With photos
@@ -82,6 +88,7 @@ class FaceIdValidateOperator(BaseOperator):
         "source_conn_id",
         "source",
         "key_column",
+        "after",
         "action",
         "columns",
         "id_card_column",
@@ -97,6 +104,7 @@ class FaceIdValidateOperator(BaseOperator):
         "max_bad_fraction",
         "min_rows",
         "warehouse_conn_id",
+        "result_table",
         "quarantine_table",
         "campaign",
         "page_size",
@@ -112,6 +120,7 @@ class FaceIdValidateOperator(BaseOperator):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         action: str = "IdCardVerification",
         columns: dict[str, str] | None = None,
         id_card_column: str = "id_card",
@@ -127,6 +136,7 @@ class FaceIdValidateOperator(BaseOperator):
         max_bad_fraction: float = 0.1,
         min_rows: int = 0,
         warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
         campaign: str | None = None,
         page_size: int = 100_000,
@@ -137,6 +147,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
+        self.after = after
         self.action = action
         self.columns = columns
         self.id_card_column = id_card_column
@@ -152,6 +163,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.max_bad_fraction = max_bad_fraction
         self.min_rows = min_rows
         self.warehouse_conn_id = warehouse_conn_id or source_conn_id
+        self.result_table = result_table
         self.quarantine_table = quarantine_table
         self.campaign = campaign
         self.page_size = page_size
@@ -170,7 +182,7 @@ class FaceIdValidateOperator(BaseOperator):
             try:
                 report |= self._validate(source, store)
             finally:
-                source.database.close()
+                source.close()
                 store.database.close()
             describe_outlets(context, self.outlets, report)
             self.log.info("%s", self._summary(report))
@@ -301,9 +313,9 @@ class FaceIdValidateOperator(BaseOperator):
         from ..hooks.state_store import database  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
-        from ..warehouse.source import Source  # noqa: PLC0415 - the same
+        from .table_source import table_source  # noqa: PLC0415 - the same
 
-        source = Source(database(self.source_conn_id), self.source, self.key_column)
+        source = table_source(self, work.campaign)
         store = ResultsRepository(
             database(self.warehouse_conn_id),
             work,

@@ -31,6 +31,11 @@ class FaceIdVerifyTableOperator(VerifyTable):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
+    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
+        rows whose current result in the same campaign and result table is not ``answered`` with
+        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
+        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
+        have to be met (templated). Every row is asked about if not given.
     :param action: name of the API Action (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}`` (templated); a field that
         is not named is read from its default column, such as ``id_card``.
@@ -99,6 +104,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         action: str,
         columns: dict[str, str] | None = None,
         photo_is_path: bool = False,
@@ -128,6 +134,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
             source_conn_id=source_conn_id,
             source=source,
             key_column=key_column,
+            after=after,
             warehouse_conn_id=warehouse_conn_id,
             result_table=result_table,
             quarantine_table=quarantine_table,
@@ -180,6 +187,11 @@ class IdCardVerificationBatchOperator(VerifyTable):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
+    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
+        rows whose current result in the same campaign and result table is not ``answered`` with
+        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
+        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
+        have to be met (templated). Every row is asked about if not given.
     :param id_card_column: source column of the ID number; it must be text (templated).
     :param name_column: source column of the name (templated).
     :param warehouse_conn_id: connection of the tables we write; the source's if not given (templated).
@@ -245,6 +257,7 @@ class IdCardVerificationBatchOperator(VerifyTable):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         id_card_column: str = "id_card",
         name_column: str = "name",
         warehouse_conn_id: str | None = None,
@@ -273,6 +286,7 @@ class IdCardVerificationBatchOperator(VerifyTable):
             source_conn_id=source_conn_id,
             source=source,
             key_column=key_column,
+            after=after,
             warehouse_conn_id=warehouse_conn_id,
             result_table=result_table,
             quarantine_table=quarantine_table,
@@ -324,6 +338,11 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
+    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
+        rows whose current result in the same campaign and result table is not ``answered`` with
+        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
+        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
+        have to be met (templated). Every row is asked about if not given.
     :param id_card_column: source column of the ID number; it must be text (templated).
     :param name_column: source column of the name (templated).
     :param photo_column: source column of the photo: Base64 text, or the picture as bytes (templated).
@@ -394,6 +413,7 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         id_card_column: str = "id_card",
         name_column: str = "name",
         photo_column: str = "photo",
@@ -424,6 +444,7 @@ class ImageRecognitionV2BatchOperator(VerifyTable):
             source_conn_id=source_conn_id,
             source=source,
             key_column=key_column,
+            after=after,
             warehouse_conn_id=warehouse_conn_id,
             result_table=result_table,
             quarantine_table=quarantine_table,

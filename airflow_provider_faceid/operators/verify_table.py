@@ -31,6 +31,7 @@ class VerifyTable(BaseOperator):
         "source_conn_id",
         "source",
         "key_column",
+        "after",
         "warehouse_conn_id",
         "result_table",
         "quarantine_table",
@@ -63,6 +64,7 @@ class VerifyTable(BaseOperator):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         warehouse_conn_id: str | None = None,
         result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
@@ -89,6 +91,7 @@ class VerifyTable(BaseOperator):
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
+        self.after = after
         self.warehouse_conn_id = warehouse_conn_id or source_conn_id
         self.result_table = result_table
         self.quarantine_table = quarantine_table
@@ -210,10 +213,10 @@ class VerifyTable(BaseOperator):
         from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.migrations import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
-        from ..warehouse.source import Source  # noqa: PLC0415
+        from .table_source import table_source  # noqa: PLC0415
 
-        shard = Shard.from_json(self.shard) if self.shard is not None else Shard()
-        source = Source(database(self.source_conn_id), self.source, self.key_column, shard)
+        shard = Shard.from_json(self.shard) if self.shard is not None else None
+        source = table_source(self, campaign, self.action, shard)
         valid_for = self.valid_for.total_seconds() if self.valid_for is not None else None
         hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
         return Batch(
