@@ -6,13 +6,15 @@ columns, the simulator and the tables of the docs read it from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from .codes import CodeRow, Outcome
 from .fields import ID_CARD, Field, FieldType
+from .messages import MALFORMED, on_one_line, says_back, strike_out
 from .rules import RowRule
 
 SERVICE = "faceid"
@@ -20,6 +22,11 @@ VERSION = "2018-03-01"
 DEFAULT_HOST = "faceid.intl.tencentcloudapi.com"
 DOCS = "https://www.tencentcloud.com/document/product/1061/"
 """Where the API pages are, by document number."""
+
+LONGEST_OUTPUT = 100
+"""Characters of an output that are kept."""
+LARGEST_OUTPUT = 2**31
+"""Numbers from here on do not fit into an integer column of every database."""
 
 PER_DAY, PER_MINUTE = "_per_day", "_per_minute"
 
@@ -51,8 +58,15 @@ class Output:
     meaning: str
     samples: tuple[str | int | float, ...]
 
-    def read(self, value: object) -> str | int | float | None:
-        """Return the value as the column holds it; None if it is absent or of another type."""
+    def read(self, value: object, personal: Collection[str] = ()) -> str | int | float | None:
+        """
+        Return the value as the column holds it; None if it is absent or of another type.
+
+        A text is one line of bounded length. A text that says the person back is ``(malformed)``, and a
+        number that does, or has more digits than a column holds, is None.
+
+        :param personal: values of the request.
+        """
         kinds: dict[str, tuple[type, ...]] = {
             "text": (str,),
             "integer": (int,),
@@ -60,7 +74,14 @@ class Output:
         }
         if isinstance(value, bool) or not isinstance(value, kinds[self.type]):
             return None
-        return float(value) if self.type == "real" else value  # type: ignore[return-value, arg-type]
+        if isinstance(value, str):
+            shown = on_one_line(strike_out(value, personal), LONGEST_OUTPUT)
+            half_width = unicodedata.normalize("NFKC", value)
+            return MALFORMED if says_back(half_width, personal) else shown
+        number: int | float = value  # type: ignore[assignment]
+        if not abs(number) < LARGEST_OUTPUT or says_back(f"{number:.0f}", personal):
+            return None
+        return float(number) if self.type == "real" else number
 
 
 class ResultColumn(NamedTuple):

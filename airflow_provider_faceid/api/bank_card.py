@@ -32,7 +32,13 @@ def normalise(value: str) -> str:
 
 
 def masked(number: str) -> str:
-    """Return the last 4 digits behind stars, as many for every length: ``****4242``."""
+    """
+    Return the last 4 digits behind asterisks, as many for every length: ``****4242``.
+
+    Of a text that is no number, or a short one, nothing but asterisks.
+    """
+    if len(number) <= 2 * TAIL or _FORM.fullmatch(number) is None:
+        return "****"
     return f"****{number[-TAIL:]}"
 
 

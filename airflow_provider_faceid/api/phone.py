@@ -18,7 +18,7 @@ HEAD, TAIL = 3, 4
 """Digits of a masked number that are shown at its ends."""
 
 _BETWEEN = re.compile(r"[\s().·-]")
-_COUNTRY = re.compile(r"(?:\+|00)?86(?=\d{11}$)")
+_COUNTRY = re.compile(r"^(?:\+|00)?86(?=[0-9]{11}$)")
 _FORM = re.compile(r"[0-9]+")
 _PREFIX = re.compile(r"1[3-9]")
 
@@ -32,11 +32,17 @@ def normalise(value: str) -> str:
     """
     if not value.isascii():
         value = unicodedata.normalize("NFKC", INVISIBLE.sub("", value))
-    return _COUNTRY.sub("", _BETWEEN.sub("", value), count=1)
+    return _COUNTRY.sub("", _BETWEEN.sub("", value))
 
 
 def masked(number: str) -> str:
-    """Return a number of which the first 3 and the last 4 digits are shown, like ``138****8888``."""
+    """
+    Return a number of which the first 3 and the last 4 digits are shown, like ``138****8888``.
+
+    Of a text that is no number, nothing but asterisks.
+    """
+    if len(number) != LENGTH or _FORM.fullmatch(number) is None:
+        return "*" * min(len(number), LENGTH)
     return f"{number[:HEAD]}{'*' * (LENGTH - HEAD - TAIL)}{number[-TAIL:]}"
 
 
@@ -47,7 +53,7 @@ def sample(chance: random.Random) -> str:
 
 def _read(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return normalise(str(value))  # a column of numbers may hold the country's code, too
     return normalise(value) if isinstance(value, str) else value
 
 

@@ -44,8 +44,8 @@ from .ciphers import KNOWN, SUITES, Algorithm, DataKey, Wrapped
 
 
 def encryptable() -> tuple[str, ...]:
-    """Return the fields that may be encrypted, of any Action; photos may not."""
-    return tuple(dict.fromkeys(n for action in ACTIONS.values() for n in action.encryptable))
+    """Return the fields that may be encrypted, of any Action, by name; photos may not."""
+    return tuple(sorted({n for action in ACTIONS.values() for n in action.encryptable}))
 
 
 MAX_AGE_S = 600.0

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import COMMON, Outcome, Step
-from airflow_provider_faceid.api.messages import read_reply
+from airflow_provider_faceid.api.messages import MALFORMED, read_reply
 from airflow_provider_faceid.client.call import (
     GetCredentials,
     Pause,
@@ -416,6 +416,17 @@ def test_personal_values_are_struck_out_of_descriptions(drive):
     ).run()
     assert verdict.description == "***: *** has number ***"
     assert "韦小宝" not in repr(verdict)
+
+
+@pytest.mark.parametrize("mobile", ["13800138000", 13800138000, 13800138000.0, ["13800138000"]])
+def test_a_number_is_struck_out_whatever_its_type(drive, mobile):
+    told = "no range of 13800138000 is known"
+    params = {"Mobile": mobile, "Nested": {"Name": "韦小宝"}}
+    answer = result("13800138000", Description=f"{told} of 韦小宝")
+    verdict = drive(answer, action="MobileStatus", params=params).run()
+    assert verdict.description == "no range of *** is known of ***"
+    assert verdict.code == MALFORMED
+    assert "13800138000" not in repr(verdict)
 
 
 def test_a_name_of_one_letter_does_not_strike_out_ordinary_text(drive):
