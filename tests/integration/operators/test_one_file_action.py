@@ -93,9 +93,9 @@ def encrypted(monkeypatch) -> list[list[str]]:
     lists: list[list[str]] = []
     decrypt = simulated_call.decrypt
 
-    def noted(keys, parameters):
+    def noted(keys, action, parameters):
         lists.append(parameters["Encryption"]["EncryptList"])
-        return decrypt(keys, parameters)
+        return decrypt(keys, action, parameters)
 
     monkeypatch.setattr(simulated_call, "decrypt", noted)
     return lists
