@@ -37,6 +37,7 @@ from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
 from ..state.rate_limiter import MemoryRow, SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
+from .checks import Checks
 from .connection_form import warn_of, widgets
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
@@ -54,7 +55,7 @@ _PROBE = {"IdCard": "1", "Name": "test"}
 """A malformed ID number: refused with ``-2`` at no charge once key and signature are accepted."""
 
 
-class FaceIdHook(HttpHook):
+class FaceIdHook(Checks, HttpHook):
     """
     Call the Tencent Cloud Face ID API.
 
@@ -114,60 +115,6 @@ class FaceIdHook(HttpHook):
         )
         warn_of(settings)
         return settings
-
-    @without_frames
-    def id_card_verification(
-        self,
-        id_card: str,
-        name: str,
-        *,
-        idempotency: Idempotency | None = PER_DAG_RUN,
-        skip_rules: Collection[str] = (),
-    ) -> Verdict:
-        """
-        Ask whether a name and an ID number belong to the same person.
-
-        :param id_card: ID number of 18 characters; full-width digits and a lower-case x are fine.
-        :param name: the person's name.
-        :param idempotency: as for :meth:`call`.
-        :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
-        :return: ``match``, ``mismatch``, ``not_found``, ``limit`` or ``invalid_input``.
-        :raises InvalidInputError: a value breaks a rule; nothing was sent.
-        :raises FaceIdError: there is no answer; the type says what to do next.
-        """
-        values = Fields(IdCard=id_card, Name=name)
-        return self.verify(
-            "IdCardVerification", values, idempotency=idempotency, skip_rules=skip_rules
-        )
-
-    @without_frames
-    def image_recognition_v2(
-        self,
-        id_card: str,
-        name: str,
-        photo: bytes | str,
-        extra: str | None = None,
-        *,
-        idempotency: Idempotency | None = PER_DAG_RUN,
-        skip_rules: Collection[str] = (),
-    ) -> Verdict:
-        """
-        Ask whether a photo shows the person registered under an ID number.
-
-        :param id_card: ID number of 18 characters.
-        :param name: the person's name.
-        :param photo: a JPEG or PNG as bytes, or its Base64 text; at most 3 MB of text.
-        :param extra: text of at most 10 characters, returned with the answer.
-        :param idempotency: as for :meth:`call`.
-        :param skip_rules: as for :meth:`id_card_verification`.
-        :return: the outcome, with a similarity of 0-100 where photos were compared.
-        :raises InvalidInputError: a value breaks a rule; nothing was sent.
-        :raises FaceIdError: there is no answer; the type says what to do next.
-        """
-        values = Fields(IdCard=id_card, Name=name, ImageBase64=photo, Extra=extra)
-        return self.verify(
-            "ImageRecognitionV2", values, idempotency=idempotency, skip_rules=skip_rules
-        )
 
     @without_frames
     def verify(

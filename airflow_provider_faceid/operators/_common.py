@@ -102,7 +102,7 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
     wrong = []
     for name in operator.template_fields:
         value = getattr(operator, name)
-        reader = text if name in needed else READERS[name]
+        reader = text if name in needed else reader_of(name)
         try:
             setattr(operator, name, reader(value))
         except ValueError as error:
@@ -291,7 +291,6 @@ READERS: Mapping[str, Reader] = {
     "expectations": dictionaries,
     "faceid_conn_id": text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
-    "id_card_column": text,
     "is_dry_run": flag,
     "key": as_it_is,
     "key_column": text,
@@ -300,14 +299,12 @@ READERS: Mapping[str, Reader] = {
     "max_charged": partial(optional, reader=_from_zero),
     "max_in_flight": partial(optional, reader=_from_one),
     "min_rows": _from_zero,
-    "name_column": text,
     "on_in_doubt": partial(choice, of=("hold", "retry")),
     "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
     "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
     "on_postponed": partial(choice, of=("leave", "reschedule")),
     "other_columns": names,
     "page_size": _from_one,
-    "photo_column": text,
     "photo_is_path": flag,
     "quarantine_table": text,
     "read_photos": flag,
@@ -326,3 +323,13 @@ READERS: Mapping[str, Reader] = {
     "warehouse_conn_id": _optional_text,
 }
 """How each parameter is read, by its name: it is read alike by all operators."""
+
+
+def reader_of(name: str) -> Reader:
+    """
+    Return how a parameter is read.
+
+    :param name: as the operators have it. The source column of a field, such as ``id_card_column``, is
+        text for each Action; what an operator of yours adds besides is left as it is.
+    """
+    return READERS.get(name, text if name.endswith("_column") else as_it_is)
