@@ -180,7 +180,8 @@ def test_its_pages_of_the_docs_are_made_from_it(licensed):
 
 
 NAMED = re.compile("|".join(ACTIONS))
-OWN = dict.fromkeys(("api/actions", "operators/actions"), "its own file, and the one codegen/ writes from it")
+OWN = ("api/actions", "operators/actions")
+"""Folders of its own file, and of the one that codegen/ writes from it."""
 MAY_NAME_AN_ACTION = {
     "api/photo.py": "the source of the photo rules",
     "client/connection_schema.py": "fields of connections made before there was one for all",
