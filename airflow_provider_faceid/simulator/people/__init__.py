@@ -258,6 +258,16 @@ _ABSENT_NAME = "Chen Jing"
 """A name that no listed person has: their given names in pinyin have two syllables."""
 
 
+def columns() -> dict[str, Field]:
+    """Return the fields that are needed by any Action by default column, photos apart."""
+    return {
+        field.column: field
+        for action in ACTIONS.values()
+        for field in action.fields
+        if field.column and field.required and field.type not in {PHOTO, OBJECT}
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """
@@ -295,12 +305,7 @@ class Person:
 
     def columns(self) -> dict[str, str]:
         """Return the values of all Actions by default column, photos apart."""
-        return {
-            field.column: self.value(field)
-            for action in ACTIONS.values()
-            for field in action.fields
-            if field.column and field.required and field.type not in {PHOTO, OBJECT}
-        }
+        return {column: self.value(field) for column, field in columns().items()}
 
 
 SAMPLES = (
