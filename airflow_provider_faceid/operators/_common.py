@@ -14,6 +14,7 @@ from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,7 @@ def prerequisites(value: Any) -> list[dict[str, Any]]:
     """
     Read the earlier verdicts a row needs: the name of an Action, or a dict, or a list of these.
 
-    :return: one dict for each Action: ``action`` and ``outcomes``.
+    :return: one dict for each Action: ``action`` and ``outcomes``; none for an empty list.
     """
     from ..api.codes import Outcome  # noqa: PLC0415 - keeps reading a DAG file cheap
     from ..warehouse.prerequisites import PASSING  # noqa: PLC0415 - the same
@@ -201,8 +202,8 @@ def prerequisites(value: Any) -> list[dict[str, Any]]:
     if found is None:
         found = value
     given = [found] if isinstance(found, str | Mapping) else found
-    if not isinstance(given, list | tuple) or not given:
-        raise ValueError(f"it is {_AFTER}")
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"it is {_AFTER}")  # noqa: TRY004 - one kind to catch
     read = []
     for one in given:
         needed = {"action": one} if isinstance(one, str) else one
@@ -240,6 +241,24 @@ def source_columns(
         for field in action.fields
         if field.column and (field.required or field.name in (given or {}))
     }
+
+
+def prices(value: Any) -> dict[str, Decimal]:
+    """Read the price of one charged call by Action."""
+    found = _parsed(value) if isinstance(value, str) else value
+    wrong = "it is a dict of prices by Action, such as {'MobileStatus': 0.5}"
+    if not isinstance(found, Mapping):
+        raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
+    read = {}
+    for name, price in found.items():
+        try:
+            amount = Decimal(str(price))
+        except ArithmeticError:
+            raise ValueError(wrong) from None
+        if not amount.is_finite() or amount < 0:
+            raise ValueError(wrong)
+        read[action(name)] = amount
+    return read
 
 
 def names(value: Any) -> list[Any]:
@@ -288,6 +307,7 @@ READERS: Mapping[str, Reader] = {
     "after": partial(optional, reader=prerequisites),
     "campaign": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
+    "currency": _optional_text,
     "expectations": dictionaries,
     "faceid_conn_id": text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
@@ -306,6 +326,7 @@ READERS: Mapping[str, Reader] = {
     "other_columns": names,
     "page_size": _from_one,
     "photo_is_path": flag,
+    "prices": partial(optional, reader=prices),
     "quarantine_table": text,
     "read_photos": flag,
     "result_table": text,
@@ -317,6 +338,7 @@ READERS: Mapping[str, Reader] = {
     "source_conn_id": _optional_text,
     "source_keys": partial(optional, reader=names),
     "state_conn_id": _optional_text,
+    "steps": prerequisites,
     "use_default_suite": flag,
     "valid_for": _optional_duration,
     "version_column": _optional_text,

@@ -39,11 +39,10 @@ class FaceIdShardsOperator(BaseOperator):
         (templated).
     :param key_column: column that names a row: unique, never NULL, and nobody's ID number
         (templated).
-    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
-        rows whose current result in the same campaign and result table is not ``answered`` with
-        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
-        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
-        have to be met (templated). Every row is in a shard if not given.
+    :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
+        whose current result in the same campaign and result table is not ``answered`` with ``match``
+        or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
+        outcomes (templated). Every row is in a shard if not given.
     :param shards: how many shards; a source of fewer rows has fewer (templated).
     :param min_rows: a source of fewer rows is an error (templated). With 0, the default, an empty
         source has one shard.
