@@ -246,7 +246,7 @@ def source_columns(
 def prices(value: Any) -> dict[str, Decimal]:
     """Read the price of one charged call by Action."""
     found = _parsed(value) if isinstance(value, str) else value
-    wrong = "it is a dict of prices by Action, such as {'MobileStatus': 0.5}"
+    wrong = "it is a dict of prices from 0, by Action"
     if not isinstance(found, Mapping):
         raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
     read = {}

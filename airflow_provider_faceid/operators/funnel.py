@@ -43,9 +43,9 @@ class FaceIdFunnelOperator(BaseOperator):
     ``saved`` is the price of ``saved_rows``: rows that an earlier answer ended, and that were never
     asked about in this step. It is an upper bound: some would have been answered without a charge.
 
-    :param steps: Actions in order, the cheapest first (templated). A dict such as ``{"action":
-        "MobileStatus", "outcomes": ["found"]}`` names the outcomes that lead to the next step;
-        ``match`` and ``found`` do if not given.
+    :param steps: names of the Actions in order, the cheapest first (templated). A dict of ``action``
+        and ``outcomes`` in place of a name says which outcomes lead to the next step; ``match`` and
+        ``found`` do if not given.
     :param warehouse_conn_id: connection of the result table (templated).
     :param result_table: the result table (templated).
     :param quarantine_table: the quarantine table (templated).
@@ -67,6 +67,7 @@ class FaceIdFunnelOperator(BaseOperator):
         "prices",
         "currency",
     )
+    template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
 
     def __init__(

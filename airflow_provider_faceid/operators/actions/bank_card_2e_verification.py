@@ -132,11 +132,10 @@ class BankCard2EVerificationBatchOperator(VerifyTable):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
-    :param after: Action of an earlier task whose verdict a row needs, such as ``IdCardVerification``:
-        rows whose current result in the same campaign and result table is not ``answered`` with
-        ``match`` or ``found`` are as if they were not there. A dict such as ``{"action":
-        "IdCardVerification", "outcomes": ["match", "review"]}`` names other outcomes; of a list, all
-        have to be met (templated). Every row is asked about if not given.
+    :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
+        whose current result in the same campaign and result table is not ``answered`` with ``match``
+        or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
+        outcomes (templated). Every row is asked about if not given.
     :param name_column: source column of the name (templated).
     :param bank_card_column: source column of the bank card number: text, or a whole number
         (templated).

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from airflow_provider_faceid.operators import verify, verify_batch
+from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 
 OPERATORS = (
+    FaceIdFunnelOperator,
     FaceIdReleaseOperator,
     FaceIdShardsOperator,
     FaceIdValidateOperator,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -15,6 +16,8 @@ from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBat
 from tests.unit.operators.conftest import OPERATORS
 
 MONTH = timedelta(days=30)
+PASSED = {"action": "IdCardVerification", "outcomes": ["match", "found"]}
+REVIEWED = {"action": "MobileStatus", "outcomes": ["match", "review"]}
 PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
 COLUMNS = {f"{column}_column" for column in PEOPLE}
 
@@ -51,6 +54,18 @@ COLUMNS = {f"{column}_column" for column in PEOPLE}
         ("source_keys", None, None),
         ("expectations", '[{"type": "x"}]', [{"type": "x"}]),
         ("action", "IdCardVerification", "IdCardVerification"),
+        ("after", "IdCardVerification", [PASSED]),
+        ("after", {"action": "IdCardVerification"}, [PASSED]),
+        ("after", ["IdCardVerification", REVIEWED], [PASSED, REVIEWED]),
+        ("after", str(["IdCardVerification", REVIEWED]), [PASSED, REVIEWED]),
+        ("after", [PASSED], [PASSED]),
+        ("after", [], []),
+        ("after", "None", None),
+        ("after", None, None),
+        ("steps", '["IdCardVerification"]', [PASSED]),
+        ("prices", '{"MobileStatus": 0.1}', {"MobileStatus": Decimal("0.1")}),
+        ("prices", {"MobileStatus": "2"}, {"MobileStatus": Decimal(2)}),
+        ("prices", "None", None),
         ("id_card_column", "id_card", "id_card"),
         ("on_incomplete", "fail", "fail"),
     ],
@@ -85,6 +100,23 @@ def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
         ("expectations", "[1]", "a list of dicts"),
         ("action", "IdCardVerfication", "did you mean 'IdCardVerification'"),
         ("on_incomplete", "fial", "did you mean 'fail'"),
+        ("after", "IdCardVerfication", "did you mean 'IdCardVerification'"),
+        ("after", {"outcomes": ["match"]}, "it is the name of an Action, or"),
+        (
+            "after",
+            {"action": "MobileStatus", "outcome": "found"},
+            "it is the name of an Action, or",
+        ),
+        ("after", 7, "it is the name of an Action, or"),
+        ("after", [7], "it is the name of an Action, or"),
+        ("after", {"action": "MobileStatus", "outcomes": ["macth"]}, "outcomes are among match,"),
+        ("after", "CheckIdCardInformation", "CheckIdCardInformation"),
+        ("steps", None, "it is the name of an Action, or"),
+        ("prices", {"MobileStatus": -1}, "a dict of prices from 0"),
+        ("prices", {"MobileStatus": "free"}, "a dict of prices from 0"),
+        ("prices", {"MobileStatus": "nan"}, "a dict of prices from 0"),
+        ("prices", "0.5", "a dict of prices from 0"),
+        ("prices", {"MobileStats": 1}, "did you mean 'MobileStatus'"),
     ],
 )
 def test_what_it_cannot_be_is_said(name, given, said):
