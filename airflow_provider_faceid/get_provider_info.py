@@ -237,7 +237,7 @@ def get_provider_info() -> dict[str, Any]:
                     "outage_patience": {
                         "label": "Outage timeout (s)",
                         "description": "Seconds a run over a table waits while the service "
-                        "answers nobody, before it gives up; 60 at most while each request may be "
+                        "answers no call, before it gives up; 60 at most while each request may be "
                         "charged without an answer. Empty: 900.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
                     },

@@ -1,8 +1,8 @@
 """Pseudonyms: keyed hashes and masks that stand for people and questions in tables and ledger.
 
 All hashes are HMAC-SHA256 under a key derived from the connection's hash key, one key per purpose, so
-that a hash of one kind tells nothing about one of another kind. Nobody finds the person behind a
-hash without the hash key.
+that a hash of one kind tells nothing about one of another kind. Without the hash key a hash leads
+to no person.
 """
 
 from __future__ import annotations

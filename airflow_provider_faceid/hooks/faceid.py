@@ -278,7 +278,7 @@ class FaceIdHook(Checks, HttpHook):
                 timeout=TEST_TIMEOUT,
                 deadline=TEST_TIMEOUT,
             )
-            # Whoever tests a connection need not reach the state store: one call does no harm.
+            # The state store need not be in reach of the Test button: one call does no harm.
             pace = SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), settings.rate(_PROBED))
             keys = new_signing_credentials(settings.credentials)
             verdict = self._call(_PROBED, _PROBE, settings, pace=pace, keys=keys)

@@ -37,7 +37,7 @@ class FaceIdShardsOperator(BaseOperator):
     :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
-    :param key_column: column that names a row: unique, never NULL, and nobody's ID number
+    :param key_column: column that names a row: unique, never NULL, and not an ID number
         (templated).
     :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
         whose current result in the same campaign and result table is not ``answered`` with ``match``

@@ -19,7 +19,7 @@ PART = 8
 _SURE = 12
 """Digits in a row that stand nowhere by chance, whatever is around them."""
 _ID_PART, _ID_PART_STARTS = 12, (0, 3, 6)
-"""Whoever shows 14 characters in a row of an ID number shows one of these parts."""
+"""Fourteen characters in a row of an ID number hold one of these parts."""
 
 _ID_NUMBER = re.compile(r"[0-9]{6}([0-9]{8})[0-9]{3}[0-9Xx]")
 _DIGITS = re.compile(r"[0-9]{8,19}")

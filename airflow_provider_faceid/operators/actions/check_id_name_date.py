@@ -177,7 +177,7 @@ class CheckIdNameDateBatchOperator(VerifyTable):
     :param dry_run: whether to end before the first call, with the plan in log, XCom and run table
         (templated).
     :param min_rows: a source of fewer rows is an error; not asked of a shard (templated). With 0, the
-        default, an empty source is a run without rows: nobody may have applied today.
+        default, an empty source is a run without rows, as on a day without applicants.
     :param shard: the part of the source to verify, as ``FaceIdShardsOperator`` returns it; for
         ``.expand(shard=plan.output)``. The whole source if not given.
     :param on_postponed: what to do about rows that may only be called later, because their person
