@@ -348,7 +348,12 @@ def test_a_wrong_configuration_is_never_repeated(drive):
     assert driver.sent == 1
 
 
-CODES = {**COMMON, **{code: row for rows in OWN_CODES.values() for code, row in rows.items()}}
+RETRIED = [
+    (action, code)
+    for action, rows in OWN_CODES.items()
+    for code, row in {**COMMON, **rows}.items()
+    if row.step is Step.RETRY
+]
 ERRORS = {
     Outcome.CREDENTIALS: CredentialsError,
     Outcome.ACCOUNT: AccountError,
@@ -372,13 +377,12 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
     assert driver.kinds == [TakeSlot, Send, RequestEnded]
 
 
-@pytest.mark.parametrize("code", [code for code, row in CODES.items() if row.step is Step.RETRY])
-def test_a_code_to_retry_is_retried(drive, code):
-    action = next((name for name, rows in OWN_CODES.items() if code in rows), ID_CARD)
+@pytest.mark.parametrize(("action", "code"), RETRIED)
+def test_a_code_to_retry_is_retried(drive, action, code):
     driver = drive(refused(code), *[refused(code)] * 99, action=action)
     with pytest.raises(RetryError) as error:
         driver.run()
-    assert type(error.value) is ERRORS[CODES[code].outcome]
+    assert type(error.value) is ERRORS[code_row(action, code).outcome]
     assert driver.sent > 1
 
 
