@@ -256,9 +256,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "encryption": {
                         "label": "Encryption",
-                        "description": "How IdCard and Name are encrypted, over and above TLS. "
-                        "AES-256-CBC is the better choice; KMS is the older form of accounts that "
-                        "have it. Empty: none.",
+                        "description": "How ID numbers, names, phone and card numbers are encrypted, "
+                        "over and above TLS. AES-256-CBC is the better choice; KMS is the older form "
+                        "of accounts that have it. Empty: none.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["none", "AES-256-CBC", "SM4-GCM", "KMS"],

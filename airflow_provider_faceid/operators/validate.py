@@ -51,10 +51,12 @@ class FaceIdValidateOperator(BaseOperator):
         outcomes (templated). Every row is checked if not given.
     :param action: the API Action the rows are meant for; it decides the default suite (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}``, for any Action
-        (templated); the parameters below name those of the two first Actions.
-    :param id_card_column: source column of the ID number; it must be text (templated).
-    :param name_column: source column of the name (templated).
-    :param photo_column: source column of the photo, for Actions that compare faces (templated).
+        (templated); a field that is not named is read from its default column, such as ``phone``.
+    :param id_card_column: source column of the ID number, which ``columns`` may name, too; it must be
+        text (templated).
+    :param name_column: source column of the name, likewise (templated).
+    :param photo_column: source column of the photo, likewise, for Actions that compare faces
+        (templated).
     :param photo_is_path: whether that column holds paths (templated).
     :param read_photos: whether photos behind paths are read, and asked every rule of photos; else
         only whether there is a path is asked. Photos in the column always are (templated).
@@ -64,8 +66,9 @@ class FaceIdValidateOperator(BaseOperator):
         table in which somebody is called Null. Give the batch operator the same (templated).
     :param expectations: further expectations as dicts ``{"type": ..., "kwargs": {...}, "meta":
         {"rule": ...}}`` (templated); column map expectations only. The page's columns are
-        ``id_card``, ``name``, ``photo_length`` and ``photo_head`` (of the Base64 text), ``photo_path``,
-        and those of ``other_columns``.
+        the default columns of the Action's fields, such as ``id_card`` and ``phone``; for photos
+        ``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``; and those of
+        ``other_columns``.
     :param other_columns: source columns for ``expectations`` (templated).
     :param use_default_suite: whether to ask the default suite too (templated).
     :param max_bad_fraction: share of bad rows, 0-1, above which the task fails (templated).
