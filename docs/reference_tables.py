@@ -31,6 +31,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.validate": ("FaceIdValidateOperator",),
     "operators.shards": ("FaceIdShardsOperator",),
     "operators.release": ("FaceIdReleaseOperator",),
+    "operators.funnel": ("FaceIdFunnelOperator",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),

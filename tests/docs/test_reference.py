@@ -20,6 +20,7 @@ WHOLE = (
     "operators.validate",
     "operators.shards",
     "operators.release",
+    "operators.funnel",
     "hooks.faceid",
     "exceptions",
 )
