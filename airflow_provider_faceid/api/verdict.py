@@ -35,6 +35,8 @@ class Verdict:
     :param gateway_refusals: how many of them a gateway refused in the service's place. It says that
         they were not processed; whether they were charged, only the service's bill says.
     :param latency_ms: milliseconds from sending to the whole answer, waits excluded.
+    :param waited_ms: milliseconds from when the call was ready to that sending: the wait for the pace,
+        and earlier requests of the same call.
     :param outputs: what else the answer says, by column of the result table; nothing that says the
         request's own values back.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
@@ -53,6 +55,7 @@ class Verdict:
     throttled: int = 0
     gateway_refusals: int = 0
     latency_ms: int = 0
+    waited_ms: int = 0
     outputs: Mapping[str, str | int | float | None] = field(default_factory=dict)
     fields: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 

@@ -227,6 +227,7 @@ def _requests(
     clock: OffsetClock,
     attempt: Attempt,
 ) -> CallFlow:
+    ready_at = clock.monotonic()
     key = yield from _slot_and_credentials()
     while True:
         body = build()
@@ -251,6 +252,7 @@ def _requests(
             decision = decide(Delivery.ANSWERED, verdict.outcome, verdict.code)
             if decision is RetryAction.ANSWER:
                 latency_ms = round((clock.monotonic() - state.sent_at) * 1000)
+                waited_ms = round((state.sent_at - ready_at) * 1000)
                 yield _ANSWERED
                 clock.warn_of_skew(settings.conn_id)
                 return replace(
@@ -259,6 +261,7 @@ def _requests(
                     throttled=state.throttled,
                     gateway_refusals=state.gateway_refusals,
                     latency_ms=latency_ms,
+                    waited_ms=waited_ms,
                 )
             expired = decision is RetryAction.SIGN_AGAIN
             ahead_s = clock.measure_skew(reply.date) if expired else None

@@ -69,6 +69,10 @@ class Dialect:
     :param raw_text: expression for text whose bytes are a parameter ``{0}``.
     :param exact_text: expression for text ``{0}`` that is compared by its characters, whatever the
         collation of the column it comes from.
+    :param whole_number: type to which a sum of counts is cast.
+    :param floor: expression for the whole number below a number ``{0}`` from 0.
+    :param service_day: expression for the service's day (Beijing) of a timestamp ``{0}``.
+    :param replace_view: statements that make a view ``{0}`` of a query ``{1}``, or replace it.
     """
 
     name: str
@@ -86,6 +90,10 @@ class Dialect:
     key_type: str = ""
     raw_text: str = "CAST({0} AS VARCHAR)"
     exact_text: str = "{0}"
+    whole_number: str = "BIGINT"
+    floor: str = "FLOOR({0})"
+    service_day: str = "CAST({0} AT TIME ZONE 'Asia/Shanghai' AS DATE)"
+    replace_view: tuple[str, ...] = ("CREATE OR REPLACE VIEW {0} AS {1}",)
 
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
@@ -119,6 +127,10 @@ SQLITE = Dialect(
     "WHERE name = COALESCE(?, 'main')) AS d CROSS JOIN pragma_table_info(?, d.name) AS p",
     moment="{0}",
     as_text="{0}",
+    whole_number="INTEGER",
+    floor="CAST({0} AS INTEGER)",
+    service_day="DATE({0}, '+8 hours')",
+    replace_view=("DROP VIEW IF EXISTS {0}", "CREATE VIEW {0} AS {1}"),
 )
 POSTGRESQL = Dialect(
     name="postgresql",
@@ -165,6 +177,8 @@ DUCKDB = Dialect(
     head="{0}[1:{1}]",
     exact_text="({0}) COLLATE C",
     key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
+    # A cast of a timestamp with a time zone needs an extension; Beijing has no summer time.
+    service_day="CAST(make_timestamp(epoch_us({0}) + 28800000000) AS DATE)",
 )
 
 

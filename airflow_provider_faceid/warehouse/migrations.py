@@ -6,8 +6,9 @@ its columns. Columns that a user added stay. A newer version is refused.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,16 @@ from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
 from .records import RunContext
-from .tables import HISTORY, QUARANTINE, RESULTS, RUNS, Table, create_latest
+from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS, Table
+from .view_definitions import VIEWS
+from .views import VERSIONS, ViewMaker
 
 VERSION = 2
 """Of all tables of ours together."""
 
-_VERSIONS = "faceid_versions"
+_VERSIONS = VERSIONS.name
+
+log = logging.getLogger(__name__)
 
 _COLUMNS_1: dict[str, str] = {
     RESULTS.name: "campaign action source_key id_card_hash id_card_masked status outcome code "
@@ -33,6 +38,9 @@ _COLUMNS_1: dict[str, str] = {
     "quarantined deferred held reused calls charged throttled seconds calls_per_second",
 }
 """Columns of version 1, the one of commit e3c2574."""
+
+_ADDED: dict[str, set[str]] = {RESULTS.name: {"waited_ms"}, HISTORY.name: {"waited_ms"}}
+"""Columns that were added to version 2. What knows nothing of them leaves them NULL."""
 
 _RENAMED = {RUNS.name: {"shard": "map_index", "deferred": "postponed"}}
 """Columns of version 1 that have another name now."""
@@ -62,9 +70,14 @@ class Names:
         return f"{self.results.removesuffix('_results')}_history"
 
     @property
-    def latest(self) -> str:
-        """Return the name of the view of latest verdicts, likewise."""
-        return f"{self.results.removesuffix('_results')}_latest"
+    def prices(self) -> str:
+        """Return the name of the price table, likewise."""
+        return f"{self.results.removesuffix('_results')}_prices"
+
+    @property
+    def all(self) -> Mapping[str, str]:
+        """Return the names by the words that stand for the tables in the SQL of views."""
+        return {**vars(self), "history": self.history, "prices": self.prices}
 
 
 def prepare(
@@ -75,7 +88,9 @@ def prepare(
     own: Sequence[ResultColumn] = (),
 ) -> None:
     """
-    Make our tables and the view, or bring them up to date; do nothing if they are.
+    Make our tables and the views, or bring them up to date; do nothing if they are.
+
+    A view that cannot be made stops no run: it is logged.
 
     :param only_quarantine: whether the quarantine table alone is needed.
     :param own: columns of results and history that only some Actions have. They are added when such an
@@ -91,9 +106,35 @@ def prepare(
             (RESULTS.with_columns_of(own), names.results),
             *wanted,
             (RUNS, names.runs),
+            (PRICES, names.prices),
         ]
-    if all(_is_current(database, table, name) for table, name in wanted):
-        return
+    is_current = all(_is_current(database, table, name) for table, name in wanted)
+    if not is_current:
+        _migrate(database, names, wanted)
+    if not only_quarantine:
+        # A table that was dropped with all that depends on it has taken views along.
+        for name, problem in refresh_views(database, names, look=not is_current).items():
+            log.warning("View '%s' could not be brought up to date: %s", name, problem)
+
+
+def refresh_views(database: Database, names: Names, *, look: bool) -> dict[str, str]:
+    """
+    Make the views over our tables, or bring them up to date; do nothing if they are.
+
+    :param look: whether to look if views that were made are still there.
+    :return: why a view could not be made, by its name.
+    :raises WarehouseError: the tables cannot be read.
+    """
+    own = _own_columns(database.columns(names.results) & database.columns(names.history))
+    return ViewMaker(database, names.all, own).refresh(VIEWS, look=look)
+
+
+def _migrate(database: Database, names: Names, wanted: Sequence[tuple[Table, str]]) -> None:
+    """
+    Make some tables, or bring them up to date, in one transaction.
+
+    :raises ConfigurationError: see :func:`prepare`.
+    """
     database.prepare_to_write()
     try:
         with database.transaction("bringing its tables up to date") as cursor:
@@ -101,9 +142,6 @@ def prepare(
             migration = _Migration(cursor, database, names)
             for table, name in wanted:
                 migration.bring_up_to_date(table, name)
-            if not only_quarantine:
-                there = database.columns_in(cursor, names.results)
-                create_latest(cursor, database, names.results, names.latest, _own_columns(there))
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} (connection '{database.label}')") from None
     except FaceIdError as error:
@@ -193,10 +231,12 @@ class _Migration:
         if not there:
             self._create(table, name, self._declared(table))
         else:
-            if not base.columns.keys() <= there:
+            added = _ADDED.get(table.name, set())
+            if not base.columns.keys() - added <= there:
                 self._check_version_1(base, name, there)
                 self._upgrade(base, name)
-            for column in sorted(table.columns.keys() - base.columns.keys() - there):
+                there |= base.columns.keys()
+            for column in sorted(table.columns.keys() - there):
                 self._alter(
                     name, f"ADD COLUMN {self._quote(column)} {self._declared(table)[column]}"
                 )
@@ -350,7 +390,7 @@ class _Migration:
         self._cursor.execute(sql, tuple(parameters))
 
 
-_TABLES = {table.name: table for table in (RESULTS, HISTORY, QUARANTINE, RUNS)}
+_TABLES = {table.name: table for table in (RESULTS, HISTORY, QUARANTINE, RUNS, PRICES)}
 
 _CHANGES: dict[str, Callable[[_Migration, str], None]] = {
     RESULTS.name: _Migration.change_results,

@@ -226,6 +226,7 @@ class WriteBuffer:
             "request_id": verdict.request_id,
             "attempts": verdict.attempts,
             "latency_ms": verdict.latency_ms,
+            "waited_ms": verdict.waited_ms if verdict.attempts else None,
             "answered_at": utc_text(moment),
             "verified_date": beijing_date(moment).isoformat(),
             "answer_id": verdict.request_id or utc_text(moment),

@@ -1,7 +1,7 @@
-"""Our tables (results, history, quarantine, runs), their SQL statements, and the view over them.
+"""Our tables (results, history, quarantine, runs, prices), and their SQL statements.
 
 No column holds a name, a number or a photo. Statements are portable: upsert, select and delete by
-key, and the view of latest verdicts, the same on each database.
+key, the same on each database.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ _ANSWER = """
     request_id        text      the service's RequestId, to ask Tencent Cloud about
     attempts          integer   requests made for this answer; 0 if another row's call answered
     latency_ms        integer   from sending to the whole answer, waits excluded
+    waited_ms         integer   from when the call was ready to that sending: the pace, and retries
     answered_at       timestamp when the answer came; NULL for a row without one
     verified_date     date      the service's day (Beijing) of the answer; NULL likewise
 """
@@ -150,6 +151,18 @@ RUNS = _table(
     hash_key_id       text      identifies the hash key, and says nothing else about it
     dag_id            text      the DAG
     provider_version  text      version of this provider
+    updated_at        timestamp when this row was written
+    """,
+)
+PRICES = _table(
+    "faceid_prices",
+    "action valid_from",
+    """
+    action            text      the API Action
+    valid_from        date      the service's day (Beijing) from which the price holds
+    valid_to          date      the last day on which it holds; NULL for no end
+    currency          text      currency of the price
+    price             real      price of one charged call
     updated_at        timestamp when this row was written
     """,
 )
@@ -332,31 +345,3 @@ def delete(
     dialect = database.dialect
     where = condition.replace("?", dialect.marker)
     cursor.execute(f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters))
-
-
-LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_before"})
-"""Columns of ``faceid_latest``."""
-
-
-def create_latest(
-    cursor: Any, database: Database, results: str, name: str, own: Iterable[str] = ()
-) -> None:
-    """
-    Make the view of latest verdicts, in a transaction of the caller's.
-
-    It has one row for each source row and Action: its latest answer, whatever the campaign.
-
-    :param results: name of the result table.
-    :param name: name of the view; one that is there is replaced.
-    :param own: columns of some Actions only, as far as the result table has them.
-    """
-    dialect = database.dialect
-    columns = ", ".join([*LATEST_COLUMNS, *map(dialect.quote, own)])
-    cursor.execute(f"DROP VIEW IF EXISTS {dialect.quote_table(name)}", ())
-    cursor.execute(
-        f"CREATE VIEW {dialect.quote_table(name)} AS SELECT {columns} FROM ("
-        f"SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY action, source, source_key "
-        "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place "
-        f"FROM {dialect.quote_table(results)} WHERE status = 'answered') AS ranked WHERE place = 1",
-        (),
-    )

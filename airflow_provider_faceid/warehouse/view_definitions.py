@@ -1,0 +1,479 @@
+"""The views: grain, columns and SQL of each, made of the metrics and the definitions of the tables.
+
+The SQL is portable: no rounding, no date functions, no percentile functions, no recursion, no alias that
+is a reserved word somewhere. No view has a name, a number or a photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .metrics import (
+    AMOUNTS,
+    ANSWER_PLACES,
+    COUNTS,
+    PARTS,
+    RATES,
+    ROW_COUNTS,
+    rate_of_columns,
+    rate_of_rows,
+    ratio,
+)
+from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, Column
+from .views import View, ViewColumn
+
+HIGHEST_SIMILARITY = 100
+LOWEST_CUT_OFF = 50
+PERCENTILES = (50, 95, 99)
+
+_COLUMNS: Mapping[str, Column] = {
+    **HISTORY.columns,
+    **QUARANTINE.columns,
+    **RESULTS.columns,
+    **PRICES.columns,
+}
+_DIGITS = " UNION ALL ".join(f"SELECT {digit} AS digit" for digit in range(10))
+_TENS = f"{_DIGITS} UNION ALL SELECT 10 AS digit"
+
+
+def _same(*names: str) -> dict[str, ViewColumn]:
+    """Return columns as our tables have them."""
+    return {name: ViewColumn(name, _COLUMNS[name].type, _COLUMNS[name].meaning) for name in names}
+
+
+def _counts(*names: str) -> dict[str, ViewColumn]:
+    """Return counts over rows."""
+    return {name: ViewColumn(COUNTS[name].sql, "integer", COUNTS[name].meaning) for name in names}
+
+
+def _rates(*names: str) -> dict[str, ViewColumn]:
+    """Return rates over rows."""
+    return {name: ViewColumn(rate_of_rows(name), "real", RATES[name].meaning) for name in names}
+
+
+def _named(type_: str, **meanings: str) -> dict[str, ViewColumn]:
+    """Return columns that the relation has by these names."""
+    return {name: ViewColumn(name, type_, meaning) for name, meaning in meanings.items()}
+
+
+def _whole(expression: str) -> str:
+    """Return the SQL of a sum of counts as a whole number."""
+    return f"CAST(SUM({expression}) AS {{whole_number}})"
+
+
+def _numbers(first: int, last: int) -> str:
+    """Return a relation of the whole numbers ``number`` of a range within 0-109."""
+    return (
+        f"(SELECT tens.digit * 10 + ones.digit AS number FROM ({_TENS}) AS tens "
+        f"CROSS JOIN ({_DIGITS}) AS ones "
+        f"WHERE tens.digit * 10 + ones.digit BETWEEN {first} AND {last})"
+    )
+
+
+LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_before"})
+_LATEST = ", ".join(LATEST_COLUMNS)
+_HISTORY = ", ".join(HISTORY.columns)
+
+LATEST = View(
+    "latest",
+    "source row x Action: its latest answer, whatever the campaign",
+    _same(*LATEST_COLUMNS),
+    f"(SELECT {_LATEST}{{own}}, ROW_NUMBER() OVER (PARTITION BY action, source, source_key "
+    "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place "
+    "FROM {results} WHERE status = 'answered') AS ranked WHERE place = 1",
+    with_own_columns=True,
+    example="SELECT outcome, COUNT(*) AS people FROM faceid_latest\n"
+    "WHERE action = 'IdCardVerification' GROUP BY outcome",
+)
+
+_IN_TIME = "PARTITION BY campaign, action, source_key ORDER BY answered_at, updated_at, answer_id"
+
+HISTORY_PERIODS = View(
+    "history_periods",
+    "final answer, with the period in which it was the latest of its row in its campaign",
+    {
+        **_same(*HISTORY.columns),
+        "valid_from": ViewColumn("answered_at", "timestamp", "when the answer came"),
+        "valid_to": ViewColumn(
+            "next_at", "timestamp", "when the next answer came; NULL for the current one"
+        ),
+        "is_current": ViewColumn(
+            "CASE WHEN later = 0 THEN 1 ELSE 0 END", "integer", "1 for the latest answer, 0 before"
+        ),
+    },
+    f"(SELECT {_HISTORY}{{own}}, MAX(answered_at) OVER ({_IN_TIME} "
+    "ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING) AS next_at, "
+    f"COUNT(*) OVER ({_IN_TIME} ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING) AS later "
+    "FROM {history}) AS periods",
+    with_own_columns=True,
+    example="SELECT source_key, outcome FROM faceid_history_periods\n"
+    "WHERE valid_from <= '2026-06-30T16:00:00Z'\n"
+    "  AND (valid_to > '2026-06-30T16:00:00Z' OR valid_to IS NULL)",
+)
+
+DAILY = View(
+    "daily",
+    "service's day x Action x outcome of final answers",
+    {
+        **_same("verified_date", "action", "outcome"),
+        **_named("integer", answers=COUNTS["answers"].meaning),
+        **_named("integer", people="different ID numbers among them; 0 for an Action without one"),
+        **_named("integer", charged=COUNTS["charged"].meaning),
+        "share": ViewColumn(
+            ratio("answers", "SUM(answers) OVER (PARTITION BY verified_date, action)"),
+            "real",
+            "answers / answers of the day and Action",
+        ),
+    },
+    "(SELECT verified_date, action, outcome, COUNT(*) AS answers, "
+    f"COUNT(DISTINCT id_card_hash) AS people, {COUNTS['charged'].sql} AS charged "
+    "FROM {history} GROUP BY verified_date, action, outcome) AS counted",
+    example="SELECT verified_date, outcome, answers, share FROM faceid_daily\n"
+    "WHERE action = 'IdCardVerification' ORDER BY verified_date, outcome",
+)
+
+RATES_BY_DAY = View(
+    "rates",
+    "service's day x Action of final answers",
+    {
+        **_same("verified_date", "action"),
+        **_counts("answers", *ANSWER_PLACES, "calls", "charged", "may_be_charged"),
+        **_rates("match_rate", "hit_rate", "review_rate"),
+    },
+    "{history}",
+    ("verified_date", "action"),
+    example="SELECT verified_date, action, match_rate, hit_rate FROM faceid_rates\n"
+    "ORDER BY verified_date, action",
+)
+
+CODES = View(
+    "codes",
+    "Action x code x outcome of final answers",
+    {
+        **_same("action", "code", "outcome"),
+        **_named("text", description="our words for the code"),
+        **{
+            name: ViewColumn(name, "integer", COUNTS[name].meaning)
+            for name in ("answers", "charged", "may_be_charged")
+        },
+        "share": ViewColumn(
+            ratio("answers", "SUM(answers) OVER (PARTITION BY action)"),
+            "real",
+            "answers / answers of the Action",
+        ),
+    },
+    "(SELECT action, code, outcome, MAX(description) AS description, "
+    + ", ".join(f"{COUNTS[n].sql} AS {n}" for n in ("answers", "charged", "may_be_charged"))
+    + " FROM {history} GROUP BY action, code, outcome) AS counted",
+    example="SELECT code, description, answers, share FROM faceid_codes\n"
+    "WHERE action = 'IdCardVerification' ORDER BY answers DESC",
+)
+
+_IN_DOUBT = "status <> 'answered' AND outcome = 'uncertain'"
+
+IN_DOUBT = View(
+    "in_doubt",
+    "row that was sent without an answer: its call may be on the bill",
+    {
+        "service_date": ViewColumn(
+            "{service_day[updated_at]}",
+            "date",
+            "the service's day on which the row was written; its call was made then or before",
+        ),
+        **_same("campaign", "action", "source_key", "status", "attempts", "run_id", "updated_at"),
+    },
+    f"{{results}} WHERE {_IN_DOUBT}",
+    example="SELECT campaign, source_key, updated_at FROM faceid_in_doubt\n"
+    "WHERE action = 'IdCardVerification' ORDER BY updated_at",
+)
+
+_CHARGES = (
+    "(SELECT verified_date, action, code, "
+    + ", ".join(f"{COUNTS[n].sql} AS {n}" for n in ("calls", "charged", "may_be_charged"))
+    + " FROM {history} GROUP BY verified_date, action, code UNION ALL "
+    "SELECT {service_day[updated_at]}, action, '{no_answer}', COUNT(*), 0, COUNT(*) "
+    f"FROM {{results}} WHERE {_IN_DOUBT} GROUP BY {{service_day[updated_at]}}, action) AS spent"
+)
+_VALID = (
+    "LEFT JOIN {prices} AS prices ON prices.action = spent.action "
+    "AND prices.valid_from <= spent.verified_date "
+    "AND (prices.valid_to IS NULL OR prices.valid_to >= spent.verified_date)"
+)
+
+CHARGES = View(
+    "charges",
+    "service's day x Action x code: the bill, rebuilt",
+    {
+        name: column._replace(sql=f"spent.{name}")
+        for name, column in {
+            **_same("verified_date", "action", "code"),
+            **_named(
+                "integer",
+                calls=COUNTS["calls"].meaning + ", and calls without an answer",
+                charged=COUNTS["charged"].meaning,
+                may_be_charged=COUNTS["may_be_charged"].meaning + ", and calls without an answer",
+            ),
+        }.items()
+    }
+    | {
+        "currency": ViewColumn("prices.currency", "text", _COLUMNS["currency"].meaning),
+        "price": ViewColumn("prices.price", "real", "the one that holds on that day; else NULL"),
+        "amount": ViewColumn("spent.charged * prices.price", "real", AMOUNTS["amount"]),
+        "amount_at_most": ViewColumn(
+            "(spent.charged + spent.may_be_charged) * prices.price",
+            "real",
+            AMOUNTS["amount_at_most"],
+        ),
+    },
+    f"{_CHARGES} {_VALID}",
+    example="SELECT verified_date, action, SUM(charged) AS charged, SUM(amount) AS amount\n"
+    "FROM faceid_charges GROUP BY verified_date, action ORDER BY verified_date",
+)
+
+_FUNNEL_COUNTS = (*PARTS, "first_pass")
+_ANSWERED = "status = 'answered'"
+
+
+def _in_results(name: str) -> str:
+    """Return the SQL of a count over result rows; none is quarantined."""
+    if name == "quarantined":
+        return "0"
+    condition = f"status = '{name}'" if name in ROW_COUNTS else f"{_ANSWERED} AND ({{}})"
+    condition = condition.format(COUNTS[name].condition) if name in COUNTS else condition
+    return f"COUNT(CASE WHEN {condition} THEN 1 END)"
+
+
+_ROWS_IN = " + ".join(PARTS)
+
+FUNNEL = View(
+    "funnel",
+    "campaign x Action: each row is in one of the places, whose sum is rows_in",
+    {
+        **_same("campaign", "action"),
+        "rows_in": ViewColumn(_ROWS_IN, "integer", f"rows known so far: {_ROWS_IN}"),
+        **{
+            name: ViewColumn(name, "integer", COUNTS[name].meaning if name in COUNTS else words)
+            for name, words in {**dict.fromkeys(ANSWER_PLACES, ""), **ROW_COUNTS}.items()
+        },
+        "first_pass": ViewColumn("first_pass", "integer", COUNTS["first_pass"].meaning),
+        **{
+            name: ViewColumn(
+                rate_of_columns(name, {"answers": f"({' + '.join(ANSWER_PLACES)})"}),
+                "real",
+                RATES[name].meaning,
+            )
+            for name in RATES
+        },
+    },
+    "(SELECT campaign, action, "
+    + ", ".join(f"{_whole(name)} AS {name}" for name in _FUNNEL_COUNTS)
+    + " FROM (SELECT campaign, action, "
+    + ", ".join(f"{_in_results(name)} AS {name}" for name in _FUNNEL_COUNTS)
+    + " FROM {results} GROUP BY campaign, action UNION ALL "
+    "SELECT refused.campaign, refused.action, "
+    + ", ".join(
+        "COUNT(DISTINCT refused.source_key)" if name == "quarantined" else "0"
+        for name in _FUNNEL_COUNTS
+    )
+    # Not IS NULL: an outer join of ClickHouse fills with empty text.
+    + " FROM {quarantine} AS refused LEFT JOIN {results} AS kept "
+    "ON kept.campaign = refused.campaign AND kept.action = refused.action "
+    "AND kept.source_key = refused.source_key WHERE COALESCE(kept.status, '') = '' "
+    "GROUP BY refused.campaign, refused.action) AS parts GROUP BY campaign, action) AS counted",
+    example="SELECT campaign, action, rows_in, matched, match_rate, quarantined, postponed, held\n"
+    "FROM faceid_funnel",
+)
+
+_SCORES = (
+    "(SELECT campaign, action, {floor[similarity]} AS score, COUNT(*) AS scored, "
+    "COUNT(CASE WHEN outcome = 'match' THEN 1 END) AS accepted, "
+    "COUNT(CASE WHEN outcome = 'review' THEN 1 END) AS reviewed "
+    f"FROM {{results}} WHERE {_ANSWERED} AND similarity IS NOT NULL "
+    "GROUP BY campaign, action, {floor[similarity]}) AS scores"
+)
+
+SIMILARITY = View(
+    "similarity",
+    "campaign x Action x 1 point of similarity: a histogram; empty bins are 0",
+    {
+        **_same("campaign", "action"),
+        "similarity_from": ViewColumn("bins.number", "integer", "lower edge, included"),
+        "similarity_to": ViewColumn(
+            "bins.number + 1", "integer", "upper edge, excluded; 100 is in the bin from 100"
+        ),
+        "compared": ViewColumn(
+            _whole("CASE WHEN score = bins.number THEN scored ELSE 0 END"),
+            "integer",
+            "current answers with a similarity in the bin",
+        ),
+    },
+    f"{_SCORES} CROSS JOIN {_numbers(0, HIGHEST_SIMILARITY)} AS bins",
+    ("campaign", "action", "similarity_from"),
+    example="SELECT similarity_from, compared FROM faceid_similarity\n"
+    "WHERE campaign = 'kyc' ORDER BY similarity_from",
+)
+
+_COMPARED = _whole("scored")
+_AT_OR_ABOVE = _whole("CASE WHEN score >= cuts.number THEN scored ELSE 0 END")
+
+THRESHOLDS = View(
+    "thresholds",
+    "campaign x Action x cut-off from 50 to 100: what another similarity threshold would change",
+    {
+        **_same("campaign", "action"),
+        "cut_off": ViewColumn("cuts.number", "integer", "similarity from which a face is accepted"),
+        "compared": ViewColumn(_COMPARED, "integer", "current answers with a similarity"),
+        "at_or_above": ViewColumn(_AT_OR_ABOVE, "integer", "of these, from the cut-off on"),
+        "pass_rate": ViewColumn(ratio(_AT_OR_ABOVE, _COMPARED), "real", "at_or_above / compared"),
+        "matches_lost": ViewColumn(
+            _whole("CASE WHEN score < cuts.number THEN accepted ELSE 0 END"),
+            "integer",
+            "matches of today below the cut-off",
+        ),
+        "matches_gained": ViewColumn(
+            _whole("CASE WHEN score >= cuts.number THEN reviewed ELSE 0 END"),
+            "integer",
+            "reviews of today from the cut-off on",
+        ),
+    },
+    f"{_SCORES} CROSS JOIN {_numbers(LOWEST_CUT_OFF, HIGHEST_SIMILARITY)} AS cuts",
+    ("campaign", "action", "cut_off"),
+    example="SELECT cut_off, pass_rate, matches_lost, matches_gained FROM faceid_thresholds\n"
+    "WHERE campaign = 'kyc' AND cut_off IN (60, 70, 80)",
+)
+
+_MEASURES = {"latency": "latency_ms", "waiting": "latency_ms + waited_ms"}
+_TIMES = " UNION ALL ".join(
+    f"SELECT verified_date, action, '{name}' AS measure, {took} AS took, COUNT(*) AS requests "
+    f"FROM {{history}} WHERE attempts > 0 AND {took} IS NOT NULL "
+    f"GROUP BY verified_date, action, {took}"
+    for name, took in _MEASURES.items()
+)
+
+
+def _percentile(measure: str, percent: int) -> str:
+    """Return the SQL of a percentile by nearest rank, in whole numbers."""
+    return (
+        f"MIN(CASE WHEN measure = '{measure}' AND up_to * 100 >= in_all * {percent} THEN took END)"
+    )
+
+
+LATENCY = View(
+    "latency",
+    "service's day x Action: percentiles by nearest rank over answers to a call of their own",
+    {
+        **_same("verified_date", "action"),
+        "calls": ViewColumn(
+            "CAST(MAX(CASE WHEN measure = 'latency' THEN in_all END) AS {whole_number})",
+            "integer",
+            "answers whose latency is known",
+        ),
+        **{
+            f"p{percent}_ms": ViewColumn(
+                _percentile("latency", percent),
+                "integer",
+                f"{percent} % of them took at most so many milliseconds from sending to the answer",
+            )
+            for percent in PERCENTILES
+        },
+        **{
+            f"p{percent}_with_wait_ms": ViewColumn(
+                _percentile("waiting", percent),
+                "integer",
+                "the same from when the call was ready: with the wait for the pace, and retries",
+            )
+            for percent in PERCENTILES
+        },
+    },
+    "(SELECT verified_date, action, measure, took, SUM(requests) OVER (PARTITION BY verified_date, "
+    "action, measure ORDER BY took) AS up_to, SUM(requests) OVER (PARTITION BY verified_date, "
+    f"action, measure) AS in_all FROM ({_TIMES}) AS times) AS ranked",
+    ("verified_date", "action"),
+    example="SELECT verified_date, p50_ms, p95_ms, p95_with_wait_ms FROM faceid_latency\n"
+    "WHERE action = 'IdCardVerification' ORDER BY verified_date",
+)
+
+QUARANTINE_REASONS = View(
+    "quarantine_reasons",
+    "campaign x Action x stage x rule of the quarantine",
+    {
+        **_same("campaign", "action", "stage", "rule"),
+        "refusals": ViewColumn("COUNT(*)", "integer", "rows that break the rule"),
+        "first_found_at": ViewColumn("MIN(found_at)", "timestamp", "the oldest of them"),
+        "last_found_at": ViewColumn("MAX(found_at)", "timestamp", "the newest of them"),
+    },
+    "{quarantine}",
+    ("campaign", "action", "stage", "rule"),
+    example="SELECT rule, SUM(refusals) AS refusals FROM faceid_quarantine_reasons\n"
+    "GROUP BY rule ORDER BY refusals DESC",
+)
+
+WAITING = View(
+    "waiting",
+    "campaign x Action x status x outcome x due day of rows without an answer",
+    {
+        **_same("campaign", "action", "status", "outcome"),
+        "due_date": ViewColumn(
+            "{service_day[not_before]}",
+            "date",
+            "the service's day from which a postponed row is asked about; NULL for a held one",
+        ),
+        "waiting": ViewColumn("COUNT(*)", "integer", "rows"),
+        "due_at": ViewColumn("MIN(not_before)", "timestamp", "when the first of them is due"),
+        "waiting_since": ViewColumn("MIN(updated_at)", "timestamp", "when the oldest was written"),
+    },
+    "{results} WHERE status <> 'answered'",
+    ("campaign", "action", "status", "outcome", "due_date"),
+    example="SELECT due_date, action, SUM(waiting) AS waiting FROM faceid_waiting\n"
+    "GROUP BY due_date, action ORDER BY due_date",
+)
+
+_SPENT = (
+    "SELECT campaign, action, verified_date, "
+    f"{COUNTS['charged'].sql} AS charged, {COUNTS['matched'].sql} AS matched, 0 AS saved "
+    "FROM {history} GROUP BY campaign, action, verified_date UNION ALL "
+    "SELECT campaign, action, {service_day[started_at]}, 0, 0, "
+    "SUM(COALESCE(quarantined, 0) + COALESCE(reused, 0) + COALESCE(still_valid, 0)) "
+    "FROM {runs} WHERE state IN ('success', 'failed') "
+    "GROUP BY campaign, action, {service_day[started_at]}"
+)
+
+COSTS = View(
+    "costs",
+    "campaign x Action x currency",
+    {
+        "campaign": ViewColumn("spent.campaign", "text", _COLUMNS["campaign"].meaning),
+        "action": ViewColumn("spent.action", "text", _COLUMNS["action"].meaning),
+        "currency": ViewColumn("prices.currency", "text", _COLUMNS["currency"].meaning),
+        "charged": ViewColumn(_whole("spent.charged"), "integer", COUNTS["charged"].meaning),
+        "matched": ViewColumn(_whole("spent.matched"), "integer", COUNTS["matched"].meaning),
+        "amount": ViewColumn("SUM(spent.charged * prices.price)", "real", AMOUNTS["amount"]),
+        "cost_per_match": ViewColumn(
+            ratio("SUM(spent.charged * prices.price)", "SUM(spent.matched)"),
+            "real",
+            AMOUNTS["cost_per_match"],
+        ),
+        "avoided": ViewColumn("SUM(spent.saved * prices.price)", "real", AMOUNTS["avoided"]),
+    },
+    f"({_SPENT}) AS spent {_VALID}",
+    ("campaign", "action", "currency"),
+    example="SELECT campaign, action, amount, cost_per_match, avoided, currency FROM faceid_costs",
+)
+
+VIEWS = (
+    LATEST,
+    HISTORY_PERIODS,
+    DAILY,
+    RATES_BY_DAY,
+    CODES,
+    CHARGES,
+    COSTS,
+    IN_DOUBT,
+    FUNNEL,
+    SIMILARITY,
+    THRESHOLDS,
+    LATENCY,
+    QUARANTINE_REASONS,
+    WAITING,
+)
+"""All views, in the order of the docs."""
