@@ -6,17 +6,26 @@ from typing import Any
 
 import pytest
 
+from tests.support.homes import HOMES, USUAL, is_about_homes
+from tests.support.mariadb import mariadb
 from tests.support.postgres import postgres
 
-__all__ = ["postgres"]
+__all__ = ["mariadb", "postgres"]
+
+DATABASES = "tests/databases/"
+"""Folder of the tests that ``make test-databases`` runs, beside those of other folders on its databases."""
 
 ONE_STORY = "tests/pii_scan/"
 """Folder whose files all look at what one Airflow has left."""
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let no process be left with a long file when the others are done."""
+    if HOMES != USUAL:
+        others = [i for i in items if not (DATABASES in i.nodeid or is_about_homes(i))]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

@@ -1,8 +1,7 @@
-"""SQL dialects, and one database behind a DB-API connection: quoting, sessions, transactions.
+"""One database behind a DB-API connection: opened on first use, transactions, errors, lost servers.
 
-Three databases are tested and allowed: SQLite, PostgreSQL, DuckDB. A PostgreSQL session is set up
-explicitly, independent of the role, of the connection's Extra and of a pooler. Row data never passes through
-Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
+What differs between the databases is in their :class:`~.dialects.Dialect`. Row data never passes
+through Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
 """
 
 from __future__ import annotations
@@ -10,176 +9,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
+from .dialects import DUCKDB, MYSQL, POSTGRESQL, SQLITE, Dialect
 from .errors import warehouse_error
-from .records import Unreadable
+from .sessions import is_decoding_error, read_all_text
+
+__all__ = ["BACKOFF_SECONDS", "DUCKDB", "MYSQL", "POSTGRESQL", "SQLITE", "Database", "Dialect"]
 
 T = TypeVar("T")
 
 
-def configure_session(connection: Any) -> None:
-    """
-    Configure a fresh session of psycopg 3 or psycopg2, without a request to the server.
-
-    - Transactions set READ COMMITTED explicitly when they begin: under a stricter default of the
-      role, concurrent writers of one table would fail with serialization errors.
-    - No statement is prepared: it would live in one server session, and behind pgbouncer in
-      transaction mode each transaction has another one.
-    - Rows are tuples: the Extra of Airflow's connection may ask for dictionaries.
-    """
-    if hasattr(connection, "prepare_threshold"):
-        from psycopg import IsolationLevel  # noqa: PLC0415 - comes with the extra postgres
-        from psycopg.rows import tuple_row  # noqa: PLC0415 - the same
-
-        connection.prepare_threshold = None
-        connection.isolation_level = IsolationLevel.READ_COMMITTED
-        connection.row_factory = tuple_row
-    else:  # psycopg2, which prepares nothing
-        connection.isolation_level = "READ COMMITTED"
-        connection.cursor_factory = None
-
-
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Exponential backoff before a read, or an idempotent write, is tried again."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """
-    SQL dialect: the differences between the databases, as data.
-
-    :param marker: placeholder of a parameter.
-    :param begin: statement that opens a transaction; empty where the driver opens one itself.
-    :param on_open: statements for a fresh connection.
-    :param on_create: statements for a database we are going to write to.
-    :param types: SQL type by column type of :mod:`.tables`.
-    :param columns: query for the columns of a table and their types, by its schema (NULL for the
-        usual one) and name; no rows if there is no such table.
-    :param moment: expression for a timestamp that is written as ISO 8601 text ``{0}``.
-    :param as_text: expression for a timestamp ``{0}`` as text.
-    :param lock: statement that makes transactions queue that change tables; empty where they do.
-    :param length: expression for the length of a column ``{0}`` of text or bytes.
-    :param head: expression for the first ``{1}`` characters or bytes of it.
-    :param key_type: query for type and kind of type of a column ``{0}`` of a source ``{1}``; empty
-        where each value has a type of its own.
-    :param raw_text: expression for text whose bytes are a parameter ``{0}``.
-    :param exact_text: expression for text ``{0}`` that is compared by its characters, whatever the
-        collation of the column it comes from.
-    :param whole_number: type to which a sum of counts is cast.
-    :param floor: expression for the whole number below a number ``{0}`` from 0.
-    :param service_day: expression for the service's day (Beijing) of a timestamp ``{0}``.
-    :param replace_view: statements that make a view ``{0}`` of a query ``{1}``, or replace it.
-    """
-
-    name: str
-    marker: str
-    begin: str
-    on_open: tuple[str, ...]
-    on_create: tuple[str, ...]
-    types: dict[str, str]
-    columns: str
-    moment: str = "CAST({0} AS TIMESTAMPTZ)"
-    as_text: str = "CAST({0} AS VARCHAR)"
-    lock: str = ""
-    length: str = "LENGTH({0})"
-    head: str = "SUBSTR({0}, 1, {1})"
-    key_type: str = ""
-    raw_text: str = "CAST({0} AS VARCHAR)"
-    exact_text: str = "{0}"
-    whole_number: str = "BIGINT"
-    floor: str = "FLOOR({0})"
-    service_day: str = "CAST({0} AT TIME ZONE 'Asia/Shanghai' AS DATE)"
-    replace_view: tuple[str, ...] = ("CREATE OR REPLACE VIEW {0} AS {1}",)
-
-    def quote(self, name: str) -> str:
-        """Return a column or table name as a quoted identifier, whatever is in it."""
-        quoted = '"' + name.replace('"', '""') + '"'
-        return self.literal_percent(quoted)
-
-    def quote_table(self, name: str) -> str:
-        """Return a table name, with its schema if there is a dot, as quoted identifiers."""
-        return ".".join(self.quote(part) for part in name.split("."))
-
-    def literal_percent(self, sql: str) -> str:
-        """Return SQL in which a percent sign is itself, also to a driver that formats with it."""
-        return sql.replace("%", "%%") if self.marker == "%s" else sql
-
-
-SQLITE = Dialect(
-    name="sqlite",
-    marker="?",
-    begin="BEGIN IMMEDIATE",
-    on_open=("PRAGMA busy_timeout = 30000",),
-    on_create=("PRAGMA journal_mode = WAL",),  # readers read while we write; stays with the file
-    types={
-        "text": "TEXT",
-        "integer": "INTEGER",
-        "real": "REAL",
-        # Its moments are ISO 8601 texts, which sort as they read and its date functions take.
-        "timestamp": "TIMESTAMP",
-        "date": "DATE",
-    },
-    columns="SELECT p.name, p.type FROM (SELECT name FROM pragma_database_list "
-    "WHERE name = COALESCE(?, 'main')) AS d CROSS JOIN pragma_table_info(?, d.name) AS p",
-    moment="{0}",
-    as_text="{0}",
-    whole_number="INTEGER",
-    floor="CAST({0} AS INTEGER)",
-    service_day="DATE({0}, '+8 hours')",
-    replace_view=("DROP VIEW IF EXISTS {0}", "CREATE VIEW {0} AS {1}"),
-)
-POSTGRESQL = Dialect(
-    name="postgresql",
-    marker="%s",
-    begin="",
-    on_open=(),
-    on_create=(),
-    types={
-        "text": "TEXT",
-        "integer": "BIGINT",
-        "real": "DOUBLE PRECISION",
-        "timestamp": "TIMESTAMPTZ",
-        "date": "DATE",
-    },
-    columns="SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
-    "to_regclass(COALESCE(quote_ident(%s::text) || '.', '') || quote_ident(%s)) "
-    "AND attnum > 0 AND NOT attisdropped",
-    lock="SELECT pg_advisory_xact_lock(16436253)",
-    # A domain is what it is based on, and may be based on another domain.
-    key_type="WITH RECURSIVE base AS (SELECT oid, typtype, typbasetype FROM pg_type WHERE oid = "
-    "pg_typeof((SELECT {0} FROM {1} WHERE 1 = 0)) UNION ALL SELECT t.oid, t.typtype, "
-    "t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd') "
-    "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
-    raw_text="convert_from({0}, getdatabaseencoding())",
-    exact_text='({0}) COLLATE "default"',  # that of our tables' columns, whose index is used
-)
-DUCKDB = Dialect(
-    name="duckdb",
-    marker="?",
-    begin="BEGIN TRANSACTION",
-    on_open=(),
-    on_create=(),
-    types={
-        "text": "VARCHAR",
-        "integer": "BIGINT",
-        "real": "DOUBLE",
-        "timestamp": "TIMESTAMPTZ",
-        "date": "DATE",
-    },
-    columns="SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog = "
-    "current_catalog() AND table_schema = COALESCE(?, current_schema()) AND table_name = ?",
-    # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
-    length="OCTET_LENGTH(TRY_CAST({0} AS BLOB))",
-    head="{0}[1:{1}]",
-    exact_text="({0}) COLLATE C",
-    key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
-    # A cast of a timestamp with a time zone needs an extension; Beijing has no summer time.
-    service_day="CAST(make_timestamp(epoch_us({0}) + 28800000000) AS DATE)",
-)
 
 
 class Database:
@@ -187,7 +31,7 @@ class Database:
     A database, opened on first use in the thread that uses it.
 
     :param connect: opens a DB-API connection.
-    :param dialect: which of the three it is.
+    :param dialect: which kind of database it is.
     :param label: the Airflow connection, named in error messages.
     """
 
@@ -245,6 +89,18 @@ class Database:
 
         return self._repeat(attempt)
 
+    @contextmanager
+    def changing_tables(self, cursor: Any) -> Iterator[None]:
+        """Let transactions that change tables queue, also those of other processes."""
+        if self.dialect.lock:
+            cursor.execute(self.dialect.lock)
+        try:
+            yield
+        finally:
+            if self.dialect.unlock:  # else the end of the transaction ends it
+                with suppress(Exception):  # a lost session holds no lock
+                    cursor.execute(self.dialect.unlock)
+
     def prepare_to_write(self) -> None:
         """
         Set the database up for a writer and its readers, if it lets us.
@@ -268,7 +124,7 @@ class Database:
     def holds(self, text: str) -> bool:
         """Say whether the database can hold a text: its encoding may not, nor may it hold NUL."""
         try:
-            self.rows(f"SELECT CAST({self.dialect.marker} AS VARCHAR)", [text])
+            self.rows(f"SELECT {self.dialect.to_text.format(self.dialect.marker)}", [text])
         except WarehouseError as error:
             if not error.is_about_data:
                 raise
@@ -293,6 +149,27 @@ class Database:
         schema, _, table = name.rpartition(".")
         cursor.execute(self.dialect.columns, (schema or None, table))
         return dict(cursor.fetchall())
+
+    def key_type(self, column: str, relation: str) -> tuple[str, str]:
+        """
+        Return type and kind of type of a key column; empty where each value has a type of its own.
+
+        :param column: quoted, behind its alias.
+        :param relation: FROM clause.
+        :raises WarehouseError: the query failed.
+        """
+        if self.dialect.key_type:
+            type_, kind = self.rows(self.dialect.key_type.format(column, relation))[0]
+            return type_, kind
+        if self.dialect is not MYSQL:
+            return "", ""
+        from .mysql_clients import column_type  # noqa: PLC0415 - its clients come with the extra
+
+        connection = self._open()
+        try:
+            return column_type(connection, column, relation), ""
+        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+            raise self._error("reading", error) from None
 
     def check(self, sql: str, what: str) -> None:
         """
@@ -320,7 +197,7 @@ class Database:
                 cursor.execute(sql, tuple(parameters))
                 found = cursor.fetchall()
             except Exception as error:
-                if not _is_decoding_error(error, connection):
+                if not is_decoding_error(error, connection):
                     raise
                 found = read_all_text(connection, sql, tuple(parameters))
             return [tuple(row) for row in found]
@@ -339,24 +216,21 @@ class Database:
             try:
                 return attempt()
             except WarehouseError as error:
-                is_lost = error.is_transient and self.dialect is POSTGRESQL
+                is_lost = error.is_transient and self.dialect.is_server
                 if not is_lost or not self._was_open:
                     raise
             self._clock.sleep(pause)
         return attempt()
 
     def _open(self) -> Any:
-        # A PostgreSQL connection the server cut says so; the next use opens another one.
+        # A connection the server cut says so; the next use opens another one.
         if self._connection is None or getattr(self._connection, "closed", False):
             try:
-                connection = self._connect()
-                if self.dialect is SQLITE:
-                    connection.isolation_level = None  # transactions are ours to begin
+                connection = self.dialect.configure(self._connect())
                 for statement in self.dialect.on_open:
                     connection.execute(statement).close()
-                if self.dialect is POSTGRESQL:
-                    configure_session(connection)
-                    read_text_leniently(connection)
+            except FaceIdError:
+                raise
             except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
                 raise self._error("opening", error) from None
             self._connection, self._was_open = connection, True
@@ -397,62 +271,3 @@ class _Cursor(sqlite3.Cursor):
     def executemany(self, sql: str, parameters: Any) -> _Cursor:
         self.statement = sql
         return super().executemany(sql, parameters)
-
-
-def _is_decoding_error(error: Exception, connection: Any) -> bool:
-    """
-    Say whether a driver could not decode the text of a row, and can return the bytes instead.
-
-    SQLite itself has no code for it, and psycopg2 cannot return the bytes.
-    """
-    if isinstance(error, sqlite3.OperationalError):
-        return getattr(error, "sqlite_errorcode", None) is None
-    return isinstance(error, UnicodeDecodeError) and hasattr(connection, "adapters")
-
-
-def lenient(raw: bytes) -> str | Unreadable:
-    """Return text, or bytes that are none."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return Unreadable(raw)
-
-
-def read_all_text(connection: Any, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
-    """Read rows of which a driver cannot read some text."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.text_factory = lenient
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            connection.text_factory = str
-    cursor = connection.cursor()
-    try:
-        _load_leniently(cursor, connection.info.encoding)
-        return list(cursor.execute(sql, parameters).fetchall())
-    finally:
-        cursor.close()
-
-
-def read_text_leniently(connection: Any) -> None:
-    """Let psycopg read text of a database that has no encoding (SQL_ASCII), which it leaves as bytes."""
-    info = getattr(connection, "info", None)
-    if getattr(info, "encoding", "") == "ascii" and hasattr(connection, "adapters"):
-        _load_leniently(connection, "utf-8")
-
-
-def _load_leniently(context: Any, encoding: str) -> None:
-    from psycopg.adapt import Loader  # noqa: PLC0415 - comes with the extra postgres
-
-    class LenientLoader(Loader):
-        """Reads text, or bytes that are none."""
-
-        def load(self, data: Any) -> str | Unreadable:
-            raw = bytes(data)
-            try:
-                return raw.decode(encoding)
-            except UnicodeDecodeError:
-                return Unreadable(raw)
-
-    for type_ in ("text", "varchar", "bpchar", "name"):
-        context.adapters.register_loader(type_, LenientLoader)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import WarehouseError
 from ..sqlstate import advice_on, refused_parameter
+from . import mysql_errors
 
 
 class About(Enum):
@@ -39,13 +40,15 @@ class Diagnosis(NamedTuple):
     """
     Classification of an error without its message, which may quote values.
 
-    :param code: SQLSTATE or result code; empty if the driver gives none.
+    :param code: SQLSTATE, result code or error number; empty if the driver gives none.
     :param name: a constraint's, if it refused.
+    :param advice: the next step, if there is one.
     """
 
     about: About
     code: str = ""
     name: str = ""
+    advice: str = ""
 
 
 _SQLSTATES: dict[str, About] = {
@@ -68,6 +71,9 @@ _SQLSTATES: dict[str, About] = {
     "P0": About.DATA,  # raised by a function or trigger of the user's
 }
 """By class of SQLSTATE (PostgreSQL, appendix A)."""
+
+_MYSQL = "MYSQL_"
+"""Begins the code of an error of MySQL or MariaDB, before its number."""
 
 _TIME_LIMITS = frozenset({"25P03", "25P04"})
 """Sessions the server ended because a transaction was idle, or took too long."""
@@ -136,6 +142,11 @@ def diagnose(error: Exception, is_statement_wrong: Callable[[], bool]) -> Diagno
     classes = {kind.__name__: kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if {"psycopg", "psycopg2"} & set(classes.values()):
         return _of_postgresql(error, classes)
+    if mysql_errors.CLIENTS & set(classes.values()):
+        number = mysql_errors.number_of(error)
+        code = f"{_MYSQL}{number}" if number else ""
+        about = About(mysql_errors.class_of(error))
+        return Diagnosis(about, code, advice=mysql_errors.ADVICE.get(number or 0, ""))
     if {"duckdb", "_duckdb"} & set(classes.values()):
         known = (about for name, about in _DUCKDB_CLASSES.items() if name in classes)
         return Diagnosis(next(known, About.OTHER))
@@ -170,13 +181,15 @@ def warehouse_error(
     kind = type(error).__name__
     words = [kind, *_safe_message(error, diagnosis.about)]
     code = diagnosis.code
-    if code and not code.startswith("SQLITE"):
+    if code and not code.startswith(("SQLITE", _MYSQL)):
         code = f"SQLSTATE {code}"
     facts = [code] if code else []
     facts += [f"constraint {diagnosis.name}"] if diagnosis.name else []
     marks = f" [{', '.join(facts)}]" if facts else ""
     if parameter := refused_parameter(error):
         marks += f". {advice_on(parameter)}"
+    elif diagnosis.advice:
+        marks += f". Next step: {diagnosis.advice}"
     return WarehouseError(
         f"{doing} through connection '{label}' failed: {': '.join(words)}{marks}",
         reason=diagnosis.code or kind,
@@ -187,6 +200,9 @@ def warehouse_error(
 
 def _safe_message(error: Exception, about: About) -> list[str]:
     """Return the part of an error's message that is shown."""
+    if type(error).__module__.partition(".")[0] in mysql_errors.CLIENTS:
+        is_shown = about in {About.STATEMENT, About.CONNECTION}
+        return [mysql_errors.message_of(error)] if is_shown else []
     lines = str(error).strip().splitlines()
     if about in {About.STATEMENT, About.CONNECTION}:
         primary = getattr(getattr(error, "diag", None), "message_primary", None)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from ..exceptions import ConfigurationError
-from .database import DUCKDB, POSTGRESQL, Dialect
+from .dialects import DUCKDB, MYSQL, POSTGRESQL, Dialect
 
 Earlier = Callable[[str, Any], str]
 
@@ -29,7 +29,8 @@ class KeyKind:
 
     :param text: expression for the text of a key ``{0}``.
     :param position: expression for its position.
-    :param type: SQL type a position is cast to; empty if it is the key itself.
+    :param type: SQL type a position is cast to; empty if it is the key itself. ``{scale}`` in it is
+        the number of digits behind the point of the position.
     :param earlier: returns what a key of some text and position was called before version 0.2.0; None
         if it is called the same.
     """
@@ -39,9 +40,11 @@ class KeyKind:
     type: str = ""
     earlier: Earlier | None = None
 
-    def parameter(self, marker: str) -> str:
+    def parameter(self, marker: str, position: Any) -> str:
         """Return the expression for a key whose position is a parameter."""
-        return f"CAST({marker} AS {self.type})" if self.type else marker
+        scale = len(str(position).partition(".")[2]) if "{scale}" in self.type else 0
+        type_ = self.type.replace("{scale}", str(scale))
+        return f"CAST({marker} AS {type_})" if type_ else marker
 
 
 def _quietly(earlier: Earlier) -> Earlier:
@@ -121,6 +124,24 @@ _DUCKDB: dict[str, KeyKind] = {
         _quietly(_moment),
     ),
 }
+_CHAR = KeyKind("CAST({0} AS CHAR)")
+_CHAR_CAST = replace(_CHAR, position=_CHAR.text)
+_MYSQL: dict[str, KeyKind] = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "TEXT", "NULL"), _CHAR),
+    # Compared with a text it would be a DOUBLE. A decimal has 65 digits at most.
+    "DECIMAL": replace(_CHAR_CAST, type="DECIMAL(65, {scale})"),
+    # Its order is that of its members, and so are comparisons with a number.
+    "ENUM": replace(_CHAR, position="({0} + 0)", type="UNSIGNED"),
+    **{
+        name: replace(_CHAR_CAST, type=type_)
+        for name, type_ in (
+            ("DATE", "DATE"),
+            ("TIME", "TIME(6)"),
+            ("DATETIME", "DATETIME(6)"),
+            ("TIMESTAMP", "DATETIME(6)"),  # sessions are in UTC
+        )
+    },
+}
 ACCEPTED = "whole and decimal numbers, text, uuid, boolean, date, time, timestamp and enum"
 """Types of keys in words."""
 
@@ -143,6 +164,8 @@ def kind_of(dialect: Dialect, type_: str, kind: str = "") -> KeyKind | None:
         known = _DUCKDB.get(type_)
         if type_.startswith("DECIMAL("):
             known = replace(_NUMBER, type=type_)
+    elif dialect is MYSQL:
+        return _MYSQL.get(type_)
     else:
         return _EXACT
     return replace(_CAST, type=dialect.literal_percent(type_)) if is_enum else known

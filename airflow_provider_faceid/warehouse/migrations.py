@@ -19,6 +19,7 @@ from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
 from .records import RunContext
 from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS, Table
+from .upsert import upsert_statement
 from .view_definitions import VIEWS
 from .views import VERSIONS, ViewMaker
 
@@ -137,8 +138,10 @@ def _migrate(database: Database, names: Names, wanted: Sequence[tuple[Table, str
     """
     database.prepare_to_write()
     try:
-        with database.transaction("bringing its tables up to date") as cursor:
-            _lock(cursor, database)
+        with (
+            database.transaction("bringing its tables up to date") as cursor,
+            database.changing_tables(cursor),
+        ):
             migration = _Migration(cursor, database, names)
             for table, name in wanted:
                 migration.bring_up_to_date(table, name)
@@ -160,8 +163,16 @@ def check_encoding(database: Database, context: RunContext, names: Names) -> Non
     """
     Make sure that the warehouse can hold what each row says of its run.
 
-    :raises ConfigurationError: its encoding cannot hold one of the values, which is named.
+    :raises ConfigurationError: its encoding cannot hold one of the values, which is named, or one is
+        too long for a key.
     """
+    for name in ("campaign", "run_id"):
+        value, longest = getattr(context, name), database.dialect.longest(name)
+        if longest is not None and len(value) > longest:
+            raise ConfigurationError(
+                f"The {name} {value!r} has {len(value)} characters, and a key of the tables behind "
+                f"connection '{database.label}' holds {longest} of it. Name a shorter one"
+            )
     values = {name: getattr(context, name) for name in ("campaign", "dag_id", "run_id", "source")}
     values |= {f"{name} table": value for name, value in vars(names).items()}
     if database.holds("".join(values.values())):
@@ -202,12 +213,6 @@ def _beside(name: str, other: str) -> str:
     return f"{schema}{dot}{other}"
 
 
-def _lock(cursor: Any, database: Database) -> None:
-    """Let processes that begin at once migrate one after the other."""
-    if database.dialect.lock:
-        cursor.execute(database.dialect.lock)
-
-
 class _Migration:
     """
     Statements of one transaction.
@@ -229,6 +234,8 @@ class _Migration:
         there = self._database.columns_in(self._cursor, name)
         base = _TABLES[table.name]
         if not there:
+            # The version first: without transactions for DDL a table that is there has one.
+            self._record_version(name)
             self._create(table, name, self._declared(table))
         else:
             added = _ADDED.get(table.name, set())
@@ -240,11 +247,11 @@ class _Migration:
                 self._alter(
                     name, f"ADD COLUMN {self._quote(column)} {self._declared(table)[column]}"
                 )
-        self._record_version(name)
+            self._record_version(name)
 
     def _check_version_1(self, table: Table, name: str, there: set[str]) -> None:
         known = set(_COLUMNS_1.get(table.name, "?").split())
-        if not known <= there:
+        if not (known <= there and self._dialect.has_version_1):
             raise ConfigurationError(
                 f"Table '{name}' is not one of ours: it must have the columns "
                 f"{', '.join(table.columns)}"
@@ -356,26 +363,40 @@ class _Migration:
             )
 
     def _record_version(self, name: str) -> None:
-        versions = self._table(_beside(name, _VERSIONS))
-        kind = self._dialect.types
+        versions = _beside(name, _VERSIONS)
+        columns = {"table_name": "text", "version": "integer", "provider_version": "text"}
+        key = ("table_name",)
+        declared = [
+            f"{column} {self._dialect.column_type(column, type_, is_key=column in key)}"
+            for column, type_ in columns.items()
+        ]
         self._run(
-            f"CREATE TABLE IF NOT EXISTS {versions} (table_name {kind['text']} PRIMARY KEY, "
-            f"version {kind['integer']}, provider_version {kind['text']})"
+            f"CREATE TABLE IF NOT EXISTS {self._table(versions)} ({', '.join(declared)}, "
+            f"PRIMARY KEY (table_name)){self._options}"
         )
-        mark = self._dialect.marker
+        values = f"VALUES ({self._marks(columns)})"
         self._run(
-            f"INSERT INTO {versions} VALUES ({mark}, {mark}, {mark}) ON CONFLICT (table_name) "
-            "DO UPDATE SET version = excluded.version, provider_version = excluded.provider_version",
+            upsert_statement(self._dialect, versions, tuple(columns), key, values),
             [name.rpartition(".")[2], VERSION, __version__],
         )
 
     def _create(self, table: Table, name: str, declared: dict[str, str]) -> None:
         columns = [f"{self._quote(column)} {kind}" for column, kind in declared.items()]
         key = ", ".join(map(self._quote, table.key))
-        self._run(f"CREATE TABLE {self._table(name)} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+        self._run(
+            f"CREATE TABLE {self._table(name)} ({', '.join(columns)}, PRIMARY KEY ({key}))"
+            f"{self._options}"
+        )
 
     def _declared(self, table: Table) -> dict[str, str]:
-        return {name: self._dialect.types[column.type] for name, column in table.columns.items()}
+        return {
+            name: self._dialect.column_type(name, column.type, is_key=name in table.key)
+            for name, column in table.columns.items()
+        }
+
+    @property
+    def _options(self) -> str:
+        return f" {self._dialect.table_options}".rstrip()
 
     def _alter(self, name: str, change: str) -> None:
         self._run(f"ALTER TABLE {self._table(name)} {change}")

@@ -7,7 +7,7 @@ is idempotent. Rows that the warehouse rejects are found by bisection and go to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from .. import __version__
@@ -433,7 +433,9 @@ class ResultsRepository:
 
 
 def _seconds(moment: datetime | str | None) -> float:
-    """Return a moment of a table in Unix seconds, 0 for none. SQLite's are texts."""
+    """Return a moment of a table in Unix seconds, 0 for none. SQLite's are texts, MySQL's have no zone."""
     if not moment:
         return 0.0
-    return utc_seconds(moment) if isinstance(moment, str) else moment.timestamp()
+    if isinstance(moment, str):
+        return utc_seconds(moment)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

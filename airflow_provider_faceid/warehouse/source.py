@@ -23,8 +23,8 @@ EVERYTHING = Shard()
 MOST_UNREADABLE = 100
 """Rows in a row that may be unreadable one by one: if there are more, the query itself is wrong."""
 
-NO_TEXT_CODES = frozenset({"22021", "22P05", "UnicodeDecodeError"})
-"""SQLSTATE, or class, of errors about values that are no text in some encoding."""
+NO_TEXT_CODES = frozenset({"22021", "22P05", "MYSQL_1300", "UnicodeDecodeError"})
+"""SQLSTATE, code or class of errors about values that are no text in some encoding."""
 
 
 class Source:
@@ -68,8 +68,9 @@ class Source:
         changes every day, or a person.
         """
         named = self.relation
-        if is_query(named):
-            named = f"query-{hashlib.sha256(shape(named).encode()).hexdigest()[:8]}"
+        if self._is_query:
+            shaped = shape(named, is_mysql=self.database.dialect.has_backslash_escapes)
+            named = f"query-{hashlib.sha256(shaped.encode()).hexdigest()[:8]}"
         return f"{self.database.label}:{named}"
 
     def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
@@ -281,10 +282,8 @@ class Source:
 
         :raises ConfigurationError: their type cannot be named safely.
         """
-        dialect, type_ = self.database.dialect, ("", "")
-        if dialect.key_type:
-            type_ = self.database.rows(dialect.key_type.format(self._key, self._from))[0]
-        kind = kind_of(dialect, *type_)
+        type_ = self.database.key_type(self._key, self._from)
+        kind = kind_of(self.database.dialect, *type_)
         if kind is None:
             raise self._no_key_of(type_[0])
         return kind
@@ -391,7 +390,7 @@ class Source:
             marker = self.database.dialect.marker
             if is_raw:
                 marker = self.database.dialect.raw_text.format(marker)
-            tests.append(f"{self._key} {sign} {self._kind.parameter(marker)}")
+            tests.append(f"{self._key} {sign} {self._kind.parameter(marker, position)}")
             values.append(bytes(position) if is_raw else position)
         if not is_met:
             met, more = self._condition()
@@ -401,14 +400,20 @@ class Source:
         return (f" WHERE {where}" if where else ""), values
 
     @property
+    def _is_query(self) -> bool:
+        return is_query(self.relation, is_mysql=self.database.dialect.has_backslash_escapes)
+
+    @property
     def _title(self) -> str:
-        return "query" if is_query(self.relation) else f"table '{self.relation}'"
+        return "query" if self._is_query else f"table '{self.relation}'"
 
 
 def _from_clause(database: Database, relation: str) -> str:
     dialect = database.dialect
-    if is_query(relation):
-        return f"({dialect.literal_percent(statement(relation))}\n) AS faceid_source"
+    is_mysql = dialect.has_backslash_escapes
+    if is_query(relation, is_mysql=is_mysql):
+        query = dialect.literal_percent(statement(relation, is_mysql=is_mysql))
+        return f"({query}\n) AS faceid_source"
     return f"{dialect.quote_table(relation.strip())} AS faceid_source"
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..api.action import ResultColumn
-from .database import DUCKDB, SQLITE, Database
+from .database import Database
+from .upsert import ALWAYS, upsert_statement
 
 KEYS_AT_ONCE = 200
-"""Keys in one statement that changes or deletes rows."""
+"""Keys in one statement that changes or deletes rows, and rows in one that inserts them."""
 
 
 class Column(NamedTuple):
@@ -175,7 +177,7 @@ def insert(
     name: str,
     rows: Iterable[dict[str, Any]],
     *,
-    replaces: str = "1 = 1",
+    replaces: str = ALWAYS,
 ) -> None:
     """
     Upsert rows in a transaction of the caller's.
@@ -191,23 +193,20 @@ def insert(
     if not values:
         return
     dialect = database.dialect
-    quote = dialect.quote
-    head = (
-        f"INSERT INTO {dialect.quote_table(name)} AS old ({', '.join(map(quote, table.columns))})"
-    )
-    tail = f"ON CONFLICT ({', '.join(map(quote, table.key))}) DO NOTHING"
-    if replaces:
-        others = [c for c in table.columns if c not in table.key]
-        setting = ", ".join(f"{quote(c)} = excluded.{quote(c)}" for c in others)
-        tail = tail.replace("NOTHING", f"UPDATE SET {setting} WHERE {replaces}")
-    if dialect is DUCKDB:
-        # executemany takes 4 ms a row there; one list per column takes the whole page at once.
+    write = partial(upsert_statement, dialect, name, tuple(table.columns), table.key)
+    if dialect.bulk == "lists":  # one parameter for each column takes the whole page at once
         lists = ", ".join(f"unnest(?::{dialect.types[c.type]}[])" for c in table.columns.values())
         columns = [list(column) for column in zip(*values, strict=True)]
-        cursor.execute(f"{head} SELECT {lists} {tail}", columns)
-    else:
-        markers = ", ".join([dialect.marker] * len(table.columns))
-        cursor.executemany(f"{head} VALUES ({markers}) {tail}", values)
+        cursor.execute(write(f"SELECT {lists}", replaces=replaces), columns)
+        return
+    markers = f"({', '.join(dialect.parameter(c.type) for c in table.columns.values())})"
+    if dialect.bulk == "executemany":
+        cursor.executemany(write(f"VALUES {markers}", replaces=replaces), values)
+        return
+    for start in range(0, len(values), KEYS_AT_ONCE):
+        some = values[start : start + KEYS_AT_ONCE]
+        statement = write(f"VALUES {', '.join([markers] * len(some))}", replaces=replaces)
+        cursor.execute(statement, [value for row in some for value in row])
 
 
 def select_by_keys(
@@ -249,9 +248,10 @@ def set_row_hashes(
     """
     dialect, table = database.dialect, database.dialect.quote_table(name)
     ours = " AND ".join(f"{column} = ?" for column in scope)
-    if dialect is SQLITE:
+    if not dialect.has_arrays:
+        statement = f"UPDATE {table} SET row_hash = ?, source = ? WHERE {ours} AND source_key = ?"
         cursor.executemany(
-            f"UPDATE {table} SET row_hash = ?, source = ? WHERE {ours} AND source_key = ?",
+            statement.replace("?", dialect.marker),
             [(row_hash, source, *scope.values(), key) for key, row_hash in hashes.items()],
         )
         return
@@ -302,7 +302,7 @@ def update(
     parameters: Sequence[Any],
 ) -> int:
     """
-    Change some columns of rows.
+    Change some columns of rows of a result table.
 
     :param values: new values by column.
     :param condition: SQL with one ``?`` per parameter.
@@ -310,7 +310,9 @@ def update(
     """
     dialect, table = database.dialect, database.dialect.quote_table(name)
     where = condition.replace("?", dialect.marker)
-    setting = ", ".join(f"{dialect.quote(c)} = {dialect.marker}" for c in values)
+    setting = ", ".join(
+        f"{dialect.quote(c)} = {dialect.parameter(RESULTS.columns[c].type)}" for c in values
+    )
     with database.transaction(f"changing table '{name}'") as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", tuple(parameters))
         count = int(cursor.fetchall()[0][0])

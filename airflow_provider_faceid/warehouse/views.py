@@ -189,9 +189,10 @@ class ViewMaker:
     def _make(self, view: View, name: str, statements: Iterable[str]) -> None:
         """Make a view in one transaction with its record, unless another process has done so."""
         dialect = self._database.dialect
-        with self._database.transaction(f"making view '{name}'") as cursor:
-            if dialect.lock:
-                cursor.execute(dialect.lock)
+        with (
+            self._database.transaction(f"making view '{name}'") as cursor,
+            self._database.changing_tables(cursor),
+        ):
             cursor.execute(self._select_recorded())
             recorded = _by_name(cursor.fetchall()).get(_bare(name))
             there = self._database.types_in(cursor, name)
@@ -202,13 +203,13 @@ class ViewMaker:
                     "there is a table or view of that name that is none of ours; rename it"
                 )
             query = view.select(dialect, self._tables, self._own, there)
+            row = {"table_name": _bare(name), "version": 0, "provider_version": __version__}
+            if not dialect.has_transactional_ddl:
+                # Without a checksum yet: should this process be killed, the next one makes it again.
+                insert(cursor, self._database, VERSIONS, self._versions, [row])
             for statement in statements:
                 cursor.execute(statement.format(dialect.quote_table(name), query), ())
-            row = {
-                "table_name": _bare(name),
-                "version": self._checksum(view),
-                "provider_version": __version__,
-            }
+            row["version"] = self._checksum(view)
             insert(cursor, self._database, VERSIONS, self._versions, [row])
 
 

@@ -1,10 +1,10 @@
-"""The three databases: two files and a server, fresh for every test."""
+"""The databases: two files and one or two servers, fresh for every test."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,14 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database, Dialect
+from airflow_provider_faceid.warehouse.database import (
+    DUCKDB,
+    MYSQL,
+    POSTGRESQL,
+    SQLITE,
+    Database,
+    Dialect,
+)
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
@@ -23,6 +30,7 @@ from airflow_provider_faceid.warehouse.tables import (
     delete,
     insert,
 )
+from tests.support.homes import HOMES
 
 SCHEMAS = count()
 KINDS = {RESULTS.name: "results", QUARANTINE.name: "quarantine", RUNS.name: "runs"}
@@ -84,7 +92,7 @@ class Home:
         database = self.open()
         found = database.rows(self._text(sql))
         database.close()
-        return [tuple(map(as_text, row)) for row in found]
+        return [tuple(as_text(value, self.dialect) for value in row) for row in found]
 
     def close(self) -> None:
         """Close whatever is open."""
@@ -95,21 +103,28 @@ class Home:
         return self.dialect.literal_percent(sql).replace("?", self.dialect.marker)
 
 
-def as_text(value: Any) -> Any:
-    """Return a moment or date as text, anything else as it is."""
+def as_text(value: Any, dialect: Dialect = SQLITE) -> Any:
+    """Return a moment or date as text, anything else as it is. MySQL's moments of ours are in UTC."""
     if isinstance(value, datetime):
+        if dialect is MYSQL:
+            value = value.replace(tzinfo=UTC)
         return utc_text(value.timestamp()) if value.tzinfo else value.isoformat()
     return value.isoformat() if isinstance(value, date) else value
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "duckdb"])
+@pytest.fixture(params=HOMES)
 def home(request: pytest.FixtureRequest, tmp_path) -> Iterator[Home]:
-    """Each of the three databases in turn."""
+    """Each of the databases in turn."""
     match request.param:
         case "sqlite":
             one = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
         case "duckdb":
             one = Home(DUCKDB, str(tmp_path / "here.duckdb"), duckdb.connect)
+        case "mariadb":
+            server, name = request.getfixturevalue("mariadb"), f"test_{next(SCHEMAS)}"
+            # Columns that compare characters, as those of the other databases do.
+            server.run(f"CREATE DATABASE {name} COLLATE utf8mb4_nopad_bin")
+            one = Home(MYSQL, server.address(name), server.open)
         case _:
             uri, schema = request.getfixturevalue("postgres"), f"test_{next(SCHEMAS)}"
             with psycopg.connect(uri, autocommit=True) as connection:

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
+from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.keyset import Shard
 from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
+from tests.support.homes import homes
 
 # Each example empties the table; opening a database for each would take minutes.
 ON_ONE_DATABASE = settings(
@@ -23,6 +25,7 @@ OWN_ORDER = {
     "sqlite": "TEXT COLLATE NOCASE",
     "postgresql": "letter",  # the tests' server has no collation with an order of its own
     "duckdb": "VARCHAR COLLATE NOCASE",
+    "mysql": "VARCHAR(9) COLLATE utf8mb4_general_ci",
 }
 """Types whose order is not that of the characters' numbers."""
 
@@ -114,19 +117,31 @@ TYPES = {
     "TIMESTAMPTZ": ["2026-10-25 00:30+00", "2026-10-25 01:30+00", "2026-10-25 09:30:00.000001+08"],
 }
 
+MARIADB = {
+    **{type_: TYPES[type_] for type_ in ("DATE", "UUID", "DECIMAL(30, 9)")},
+    "DATETIME(6)": TYPES["TIMESTAMP"],
+    "TIMESTAMP(6)": TYPES["TIMESTAMP"],
+    "TIME(3)": ["-838:59:59", "00:00:00.001", "838:59:59"],
+    "ENUM('c', 'B', 'a')": ["c", "B", "a"],
+    "DECIMAL(65, 0)": ["-1", "9" * 64, "9" * 65],
+    "DECIMAL(65, 30)": ["0.000000000000000000000000000001", "0.5", "9" * 35 + ".5"],
+}
+
 
 @pytest.mark.parametrize(
     ("home", "type_"),
     [
         *(("postgresql", type_) for type_ in TYPES),
         *(("duckdb", type_) for type_ in TYPES),
+        *(("mariadb", type_) for type_ in MARIADB),
     ],
     indirect=["home"],
 )
 def test_keys_may_be_of_any_type_that_has_an_order(home, type_):
     people(home, type_)
-    for text in TYPES[type_]:
-        home.run(f"INSERT INTO people VALUES (CAST('{text}' AS {type_}), 'x')")
+    for text in MARIADB[type_] if home.dialect is MYSQL else TYPES[type_]:
+        value = f"'{text}'" if home.dialect is MYSQL else f"CAST('{text}' AS {type_})"
+        home.run(f"INSERT INTO people VALUES ({value}, 'x')")
     shards = cut(home, 3)
     everything = read(home)
     assert len(everything) == 3
@@ -134,7 +149,7 @@ def test_keys_may_be_of_any_type_that_has_an_order(home, type_):
     assert [count(home, shard) for shard in shards] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+@homes("sqlite")
 def test_keys_of_sqlite_may_be_of_several_types(home):
     people(home, "", [1, 2, 10, "a", "11"])
     assert [read(home, shard) for shard in cut(home, 5)] == [["1"], ["2"], ["10"], ["11"], ["a"]]
@@ -187,7 +202,8 @@ def test_a_row_that_lost_its_key_while_pages_are_read_ends_them(home, shard):
 
 def test_a_query_can_be_cut(home):
     people(home, "TEXT", ["a%", "b%", "c", "d%", "it's; DROP TABLE people --%"])
-    query = "SELECT id FROM people WHERE id LIKE '%\\%' ESCAPE '\\'"
+    backslash = "\\\\" if home.dialect is MYSQL else "\\"
+    query = f"SELECT id FROM people WHERE id LIKE '%{backslash}%' ESCAPE '{backslash}'"
     with source(home, relation=query) as one:
         shards = one.cut(one.inspect([]), 4)
     assert [read(home, shard, query) for shard in shards] == [

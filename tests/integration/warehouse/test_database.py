@@ -14,6 +14,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
+from tests.support.homes import homes
 
 from .conftest import create, upsert
 
@@ -55,7 +56,7 @@ def test_a_failed_statement_names_no_value_and_is_rolled_back(home, statement):
     assert home.query("SELECT * FROM people") == []
 
 
-@pytest.mark.parametrize("home", ["postgresql", "duckdb"], indirect=True)
+@homes("postgresql", "duckdb")
 def test_a_conversion_that_fails_while_reading_names_no_value(home):
     """SQLite converts anything."""
     home.table("people", ["id", "name"], [(1, PLANTED)])

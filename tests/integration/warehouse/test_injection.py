@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
+from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys, update
 
@@ -67,7 +68,9 @@ def test_a_table_of_ours_has_that_name_or_is_refused(people, hostile):
         assert select_by_keys(database, hostile, ("status",), SCOPE, ["1"]) == [("x",)]
         remove(database, hostile, "source_key = ?", ["1"])
     except FaceIdError as error:
-        assert "\0" in hostile, error  # noqa: PT017
+        # A name of MySQL ends with no blank.
+        is_no_name = people.dialect is MYSQL and hostile.endswith(" ")
+        assert "\0" in hostile or is_no_name, error  # noqa: PT017
 
 
 def test_values_are_kept_as_they_are(people, hostile):

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.database import MYSQL, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.keyset import kind_of
 from airflow_provider_faceid.warehouse.records import MAX_KEY, UnusableKey
 from airflow_provider_faceid.warehouse.source import Source
+from tests.support.homes import HOMES, homes
 
 KEYS = {
     "SMALLINT": ["-3", "7", "300"],
@@ -41,7 +42,27 @@ OF_DUCKDB = {
     "TIMESTAMP_NS": ["'2026-01-01 00:00:00.123456788'", "'2026-01-01 00:00:00.123456789'"],
     "ENUM('c', 'B')": ["'c'", "'B'"],
 }
+OF_MARIADB = {
+    "BIGINT": ["1", "2", "9007199254740993"],
+    "BIGINT UNSIGNED": ["1", "18446744073709551615"],
+    "INT(5) ZEROFILL": ["7", "42"],
+    "VARCHAR(20)": ["'a'", "'a b'", "'Ünal'", "'张三'"],
+    "VARCHAR(20) CHARACTER SET gbk": ["'a'", "'张三'"],
+    "TEXT": ["'a'", "'a b'"],
+    "CHAR(10)": ["'a'", "'a b'", "'abcdefghij'"],
+    "BOOLEAN": ["false", "true"],
+    "UUID": [f"'{digit}fffffff-0000-4000-8000-000000000000'" for digit in "07f"],
+    "DATE": ["'0000-00-00'", "'1999-12-31'", "'2026-11-21'"],
+    "TIME(6)": ["'-02:30:00'", "'02:30:00.5'", "'23:59:59.000001'"],
+    "DATETIME": ["'2026-03-29 02:30:00'", "'2026-10-25 02:30:00'"],
+    "DATETIME(6)": ["'2026-03-29 02:30:00'", "'2026-10-25 02:30:00.1'"],
+    "TIMESTAMP(3)": ["'2026-10-25 00:30:00'", "'2026-10-25 01:30:00.1'"],
+    "DECIMAL(20, 9)": ["-1.5", "0.000000001", "12345678901.1"],
+    "DECIMAL(65, 0)": ["9" * 64, "9" * 65],
+    "ENUM('c', 'B')": ["'c'", "'B'"],
+}
 SESSION = {
+    "mysql": ("SET lc_time_names = 'zh_CN'",),
     "postgresql": ("SET timezone TO 'Asia/Shanghai'", "SET datestyle TO 'SQL, DMY'"),
     "duckdb": ("SET TimeZone = 'Asia/Shanghai'",),
 }
@@ -49,9 +70,14 @@ SESSION = {
 
 
 def types():
-    for dialect, more in (("postgresql", OF_POSTGRESQL), ("duckdb", OF_DUCKDB)):
-        for type_, keys in (KEYS | more).items():
-            yield pytest.param(dialect, type_, keys, id=f"{dialect} {type_}")
+    of = {
+        "postgresql": KEYS | OF_POSTGRESQL,
+        "duckdb": KEYS | OF_DUCKDB,
+        "mariadb": OF_MARIADB,
+    }
+    for home in (home for home in of if home in HOMES):
+        for type_, keys in of[home].items():
+            yield pytest.param(home, type_, keys, id=f"{home} {type_}")
 
 
 def fill(home, type_, keys):
@@ -62,7 +88,8 @@ def fill(home, type_, keys):
         home.run('CREATE DOMAIN "Na""me" AS TEXT')
     home.run(f"CREATE TABLE people (id {type_}, name TEXT)")
     for number, key in enumerate(keys):
-        home.run(f"INSERT INTO people VALUES (CAST({key} AS {type_}), 'name {number}')")
+        value = key if home.dialect is MYSQL else f"CAST({key} AS {type_})"
+        home.run(f"INSERT INTO people VALUES ({value}, 'name {number}')")
 
 
 def opened(home, settings=()):
@@ -78,8 +105,9 @@ def opened(home, settings=()):
 @pytest.mark.parametrize(("home", "type_", "keys"), list(types()), indirect=["home"])
 def test_a_key_of_any_type_is_what_your_own_cast_makes_of_it(home, type_, keys):
     fill(home, type_, keys)
-    utc = opened(home, ["SET TimeZone = 'UTC'"])
-    as_cast = utc.rows("SELECT CAST(id AS VARCHAR), name FROM people ORDER BY people.id")
+    utc = opened(home, [] if home.dialect is MYSQL else ["SET TimeZone = 'UTC'"])
+    text = home.dialect.to_text.format("id")
+    as_cast = utc.rows(f"SELECT {text}, name FROM people ORDER BY people.id")
     for session in ((), SESSION[home.dialect.name]):
         database = opened(home, session)
         source = Source(database, "people", "id")
@@ -100,12 +128,22 @@ REFUSED = {
     "postgresql": ["REAL", "DOUBLE PRECISION", "BYTEA", "INTERVAL", "MONEY", "JSONB", "INTEGER[]"],
     "duckdb": ["FLOAT", "DOUBLE", "BLOB", "INTERVAL", "JSON", "INTEGER[]"],
     "sqlite": ["REAL", "BLOB"],
+    "mariadb": [
+        "FLOAT",
+        "DOUBLE",
+        "BLOB",
+        "BINARY(4)",
+        "SET('x', 'y')",
+        "YEAR",
+        "BIT(9)",
+        "GEOMETRY",
+    ],
 }
 
 
 @pytest.mark.parametrize(
     ("home", "type_"),
-    [(dialect, type_) for dialect, types in REFUSED.items() for type_ in types],
+    [(home, type_) for home, types in REFUSED.items() if home in HOMES for type_ in types],
     indirect=["home"],
 )
 def test_a_type_that_cannot_name_rows_safely_is_refused_by_its_name(home, type_):
@@ -113,12 +151,12 @@ def test_a_type_that_cannot_name_rows_safely_is_refused_by_its_name(home, type_)
     if home.dialect.name == "sqlite":
         key = 1.5 if type_ == "REAL" else b"1"
         home.run("INSERT INTO people VALUES (?, 'x')", [(key,)])
-    named = type_.lower().removesuffix("[]")
+    named = type_.lower().removesuffix("[]").partition("(")[0]
     with pytest.raises(ConfigurationError, match=rf"(?i)'id' .* is of type .*{named}.*cannot name"):
         Source(home.open(), "people", "id").inspect(["name"])
 
 
-@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+@homes("sqlite")
 @pytest.mark.parametrize(("keys", "repeated"), [((1, "1"), 1), ((1, "01", "a"), 0)])
 def test_keys_that_differ_but_have_one_text_are_no_keys(home, keys, repeated):
     home.run("CREATE TABLE people (id, name TEXT)")
@@ -131,7 +169,7 @@ def test_keys_that_differ_but_have_one_text_are_no_keys(home, keys, repeated):
         assert source.inspect(["name"]) == len(keys)
 
 
-@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+@homes("sqlite")
 def test_unusable_keys_of_sqlite_have_names_and_the_others_are_read(home):
     home.run("CREATE TABLE people (id, name TEXT)")
     good = [1, 2, "a", "b" * MAX_KEY]
@@ -204,11 +242,13 @@ VIEWS = {
     "postgresql": "SELECT id, convert_from(raw, 'UTF8') AS name FROM people",
     "sqlite": "SELECT id, json_extract(raw, '$.name') AS name FROM people",
     "duckdb": "SELECT id, CAST(raw AS INTEGER) AS name FROM people",
+    "mysql": "SELECT id, 9223372036854775807 + CAST(raw AS SIGNED) AS name FROM people",
 }
 GOOD_AND_BAD = {
     "postgresql": ("'Li'::bytea", "'\\xd5c5'::bytea", "not_text"),
     "sqlite": ('\'{"name": "Li"}\'', "'{'", "not_readable"),
     "duckdb": ("'7'", "'440305 not found'", "not_readable"),
+    "mysql": ("'-7'", "'440305'", "not_readable"),
 }
 
 
@@ -245,7 +285,7 @@ class Rounding:
         return [(row[0], row[1] - 0.5, *row[2:]) for row in found]
 
 
-@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+@homes("sqlite")
 def test_a_page_that_is_not_behind_the_one_before_ends_the_reading(home):
     home.run("CREATE TABLE people (id INTEGER)")
     home.run("INSERT INTO people VALUES (1), (2), (3)")

@@ -13,6 +13,7 @@ from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
 from tests.integration.warehouse.conftest import create, upsert
 from tests.integration.warehouse.test_keys import fill, types
+from tests.support.homes import homes
 
 TABLE = "faceid_results"
 FIRST, SECOND = "IdCardVerification", "PhoneVerification"
@@ -160,7 +161,7 @@ def test_a_key_of_any_type_is_found_again(home, reader, type_, values):
     assert list(chain(*(keys(reader(shard=shard), 5) for shard in shards))) == whole[1:]
 
 
-@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+@homes("sqlite")
 def test_bytes_and_fractions_have_no_verdict_of_the_key_that_reads_alike(home, reader):
     home.run("CREATE TABLE people (id, name TEXT)")
     home.run("INSERT INTO people VALUES (?, 'x')", [(1,), (b"2",), (3.5,), ("a",)])
@@ -173,6 +174,7 @@ COLLATED = {
     "sqlite": "TEXT COLLATE NOCASE",
     "postgresql": 'TEXT COLLATE "C"',
     "duckdb": "VARCHAR COLLATE NOCASE",
+    "mysql": "VARCHAR(20) COLLATE utf8mb4_general_ci",
 }
 
 

@@ -7,7 +7,9 @@ import time
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
+from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS, select_by_keys
+from tests.support.homes import homes
 from tests.support.patience import PATIENCE
 
 from .conftest import as_text, create, remove, upsert
@@ -41,24 +43,30 @@ def test_a_table_is_created_once_and_kept(home, table):
     create(database, table, "t")
     upsert(database, table, "t", [row])
     create(database, table, "t")
-    assert [tuple(map(as_text, kept)) for kept in database.rows("SELECT * FROM t")] == [
-        tuple(row.values())
-    ]
+    kept = database.rows("SELECT * FROM t")
+    assert [as_text(value, home.dialect) for value in kept[0]] == list(row.values())
+    assert len(kept) == 1
 
 
 CREATOR = """
 import sys, time
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.database import MYSQL, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import Names, prepare
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 
 kind, address, start, me = sys.argv[1:]
 if kind == "sqlite":
-    import sqlite3 as driver
+    from sqlite3 import connect
+elif kind == "postgresql":
+    from psycopg import connect
 else:
-    import psycopg as driver
-dialect = {"sqlite": SQLITE, "postgresql": POSTGRESQL}[kind]
-database = Database(lambda: driver.connect(address), dialect, "here")
+    from json import loads
+    from MySQLdb import connect as connect_by
+
+    def connect(address):
+        return connect_by(**loads(address))
+dialect = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mysql": MYSQL}[kind]
+database = Database(lambda: connect(address), dialect, "here")
 time.sleep(max(0, float(start) - time.time()))
 prepare(database, Names())
 row = {"campaign": "c", "action": "a", "source_key": me, "status": "answered"}
@@ -68,7 +76,7 @@ database.close()
 """
 
 
-@pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)
+@homes("sqlite", "postgresql", "mariadb")
 def test_four_processes_create_the_same_tables_at_once(home):
     """DuckDB lets one process write."""
     start = str(time.time() + 1.5)
@@ -184,6 +192,12 @@ def test_rows_are_deleted_by_condition(home, results):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_table_may_have_any_name(home, name):
     database = home.open()
+    if home.dialect is MYSQL and not (
+        name.strip() == name and name.isprintable() and max(name) < "\U00010000"
+    ):
+        with pytest.raises(ConfigurationError, match=r"Next step: (name it|write names) with"):
+            create(database, RESULTS, name)
+        return
     create(database, RESULTS, name)
     create(database, RESULTS, name)
     upsert(database, RESULTS, name, [result("1"), result("2")])
@@ -191,12 +205,14 @@ def test_a_table_may_have_any_name(home, name):
     assert select_by_keys(database, name, ("source_key",), SCOPE, ["1", "2"]) == [("1",)]
 
 
-@pytest.mark.parametrize("home", ["postgresql", "duckdb"], indirect=True)
+@homes("postgresql", "duckdb", "mariadb")
 def test_a_table_may_be_in_a_schema(home):
-    """SQLite has no schemas."""
-    home.run('CREATE SCHEMA "face id"')
+    """SQLite has no schemas; a schema of MySQL is a database."""
+    schema = home.dialect.quote("face id")
+    home.run(f"CREATE SCHEMA {schema}")
     database = home.open()
     create(database, RESULTS, "face id.results")
     upsert(database, RESULTS, "face id.results", [result("1")])
-    assert home.query('SELECT source_key FROM "face id".results') == [("1",)]
-    home.run('DROP SCHEMA "face id" CASCADE')
+    assert home.query(f"SELECT source_key FROM {schema}.results") == [("1",)]
+    database.close()
+    home.run(f"DROP SCHEMA {schema} {'' if home.dialect is MYSQL else 'CASCADE'}")

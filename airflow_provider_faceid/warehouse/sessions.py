@@ -1,0 +1,109 @@
+"""Sessions of drivers: configured explicitly, whatever role, Extra, pooler or server say by default."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from .records import Unreadable
+
+
+def configure_nothing(connection: Any) -> Any:
+    """Return a connection as it is."""
+    return connection
+
+
+def configure_sqlite(connection: Any) -> Any:
+    """Let us begin transactions, not the driver."""
+    connection.isolation_level = None
+    return connection
+
+
+def configure_mysql(connection: Any) -> Any:
+    """Return a session of ours, whichever client it is."""
+    from .mysql_clients import MySQLConnection  # noqa: PLC0415 - its clients come with the extra
+
+    return MySQLConnection(connection)
+
+
+def configure_postgresql(connection: Any) -> Any:
+    """
+    Configure a fresh session of psycopg 3 or psycopg2, without a request to the server.
+
+    - Transactions set READ COMMITTED explicitly when they begin: under a stricter default of the
+      role, concurrent writers of one table would fail with serialization errors.
+    - No statement is prepared: it would live in one server session, and behind pgbouncer in
+      transaction mode each transaction has another one.
+    - Rows are tuples: the Extra of Airflow's connection may ask for dictionaries.
+    """
+    if hasattr(connection, "prepare_threshold"):
+        from psycopg import IsolationLevel  # noqa: PLC0415 - comes with the extra postgres
+        from psycopg.rows import tuple_row  # noqa: PLC0415 - the same
+
+        connection.prepare_threshold = None
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+        connection.row_factory = tuple_row
+    else:  # psycopg2, which prepares nothing
+        connection.isolation_level = "READ COMMITTED"
+        connection.cursor_factory = None
+    read_text_leniently(connection)
+    return connection
+
+
+def is_decoding_error(error: Exception, connection: Any) -> bool:
+    """
+    Say whether a driver could not decode the text of a row, and can return the bytes instead.
+
+    SQLite itself has no code for it, and psycopg2 cannot return the bytes.
+    """
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) is None
+    return isinstance(error, UnicodeDecodeError) and hasattr(connection, "adapters")
+
+
+def lenient(raw: bytes) -> str | Unreadable:
+    """Return text, or bytes that are none."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Unreadable(raw)
+
+
+def read_all_text(connection: Any, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+    """Read rows of which a driver cannot read some text."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.text_factory = lenient
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.text_factory = str
+    cursor = connection.cursor()
+    try:
+        _load_leniently(cursor, connection.info.encoding)
+        return list(cursor.execute(sql, parameters).fetchall())
+    finally:
+        cursor.close()
+
+
+def read_text_leniently(connection: Any) -> None:
+    """Let psycopg read text of a database that has no encoding (SQL_ASCII), which it leaves as bytes."""
+    info = getattr(connection, "info", None)
+    if getattr(info, "encoding", "") == "ascii" and hasattr(connection, "adapters"):
+        _load_leniently(connection, "utf-8")
+
+
+def _load_leniently(context: Any, encoding: str) -> None:
+    from psycopg.adapt import Loader  # noqa: PLC0415 - comes with the extra postgres
+
+    class LenientLoader(Loader):
+        """Reads text, or bytes that are none."""
+
+        def load(self, data: Any) -> str | Unreadable:
+            raw = bytes(data)
+            try:
+                return raw.decode(encoding)
+            except UnicodeDecodeError:
+                return Unreadable(raw)
+
+    for type_ in ("text", "varchar", "bpchar", "name"):
+        context.adapters.register_loader(type_, LenientLoader)
