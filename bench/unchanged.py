@@ -35,7 +35,8 @@ def answer(warehouse: Path) -> None:
     from airflow_provider_faceid.api.actions import ACTIONS
     from airflow_provider_faceid.api.pseudonyms import row_hasher
     from airflow_provider_faceid.warehouse.database import SQLITE, Database
-    from airflow_provider_faceid.warehouse.migrations import Names, prepare
+    from airflow_provider_faceid.warehouse.migrations import prepare
+    from airflow_provider_faceid.warehouse.names import Names
 
     database = Database(lambda: sqlite3.connect(warehouse), SQLITE, "here")
     prepare(database, Names())

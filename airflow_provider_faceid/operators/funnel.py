@@ -108,7 +108,8 @@ class FaceIdFunnelOperator(BaseOperator):
     def _read(self, campaign: str) -> list[FunnelStep]:
         from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.funnel import Funnel  # noqa: PLC0415 - the same
-        from ..warehouse.migrations import Names, prepare  # noqa: PLC0415 - the same
+        from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
+        from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.prerequisites import Prerequisite  # noqa: PLC0415 - the same
 
         given: Any = self.steps

@@ -313,7 +313,7 @@ class FaceIdValidateOperator(BaseOperator):
 
     def _tables(self, work: RunContext) -> tuple[Source, ResultsRepository]:
         from ..hooks.state_store import database  # noqa: PLC0415 - the same
-        from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
+        from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
         from .table_source import table_source  # noqa: PLC0415 - the same
 

@@ -217,7 +217,7 @@ class VerifyTable(BaseOperator):
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.state_store import database  # noqa: PLC0415
         from ..warehouse.keyset import Shard  # noqa: PLC0415
-        from ..warehouse.migrations import Names  # noqa: PLC0415
+        from ..warehouse.names import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
         from .table_source import table_source  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..api.codes import Outcome
 from .database import Database
-from .migrations import Names
+from .names import Names
 from .prerequisites import Prerequisite, Prerequisites
 from .records import RunState, Status
 

@@ -16,7 +16,8 @@ class Count(NamedTuple):
     """
     A number of rows.
 
-    :param condition: SQL on a row with the columns ``outcome``, ``charged`` and ``attempts``.
+    :param condition: SQL on a row of a relation ``answer`` with the columns ``outcome``, ``charged`` and
+        ``attempts``. They are qualified: ClickHouse takes a bare name for an alias of the same query.
     :param meaning: what is counted.
     """
 
@@ -44,13 +45,13 @@ class Rate(NamedTuple):
 
 
 def _with_outcome(outcome: Outcome) -> Count:
-    return Count(f"outcome = '{outcome.value}'", f"answers with outcome `{outcome.value}`")
+    return Count(f"answer.outcome = '{outcome.value}'", f"answers with outcome `{outcome.value}`")
 
 
 LISTED = (Outcome.MATCH, Outcome.MISMATCH, Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REVIEW)
 """Outcomes with a count of their own; all others are ``other_answers``."""
 
-_OF_CALL = "attempts > 0"
+_OF_CALL = "answer.attempts > 0"
 _LISTED_WORDS = ", ".join(f"'{outcome.value}'" for outcome in LISTED)
 
 COUNTS: Mapping[str, Count] = {
@@ -61,16 +62,17 @@ COUNTS: Mapping[str, Count] = {
     "not_found": _with_outcome(Outcome.NOT_FOUND),
     "review": _with_outcome(Outcome.REVIEW),
     "other_answers": Count(
-        f"outcome IS NULL OR outcome NOT IN ({_LISTED_WORDS})", "answers with any other outcome"
+        f"answer.outcome IS NULL OR answer.outcome NOT IN ({_LISTED_WORDS})",
+        "answers with any other outcome",
     ),
     "calls": Count(_OF_CALL, "answers to a call of the row's own"),
-    "charged": Count("charged = 1", "answers whose call is billed"),
+    "charged": Count("answer.charged = 1", "answers whose call is billed"),
     "may_be_charged": Count(
-        f"charged IS NULL AND {_OF_CALL}",
+        f"answer.charged IS NULL AND {_OF_CALL}",
         "answers to a call of which no page says whether it is billed",
     ),
     "first_pass": Count(
-        "attempts <= 1", "answers at the first request, or without one of the row's own"
+        "answer.attempts <= 1", "answers at the first request, or without one of the row's own"
     ),
 }
 """Counts of answers by name."""

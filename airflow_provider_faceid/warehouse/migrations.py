@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from .. import __version__
@@ -17,8 +16,18 @@ from ..api.action import ResultColumn
 from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
+from .names import Names
 from .records import RunContext
-from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS, Table
+from .tables import (
+    HISTORY,
+    PRICES,
+    QUARANTINE,
+    RECONCILIATION,
+    RECONCILIATION_CALLS,
+    RESULTS,
+    RUNS,
+    Table,
+)
 from .upsert import upsert_statement
 from .view_definitions import VIEWS
 from .views import VERSIONS, ViewMaker
@@ -51,34 +60,6 @@ _DATED = re.compile(
     r"|(?:manual|scheduled|backfill|asset_triggered|dataset_triggered)__.+)"
 )
 """Version 1's name of a campaign without a name: DAG id and logical date, or run id."""
-
-
-@dataclass(frozen=True)
-class Names:
-    """
-    What our tables are called in a warehouse, each with a schema if there is a dot.
-
-    :param results: history and view are named after it.
-    """
-
-    results: str = RESULTS.name
-    quarantine: str = QUARANTINE.name
-    runs: str = RUNS.name
-
-    @property
-    def history(self) -> str:
-        """Return the name of the history table: ``faceid_history`` beside ``faceid_results``."""
-        return f"{self.results.removesuffix('_results')}_history"
-
-    @property
-    def prices(self) -> str:
-        """Return the name of the price table, likewise."""
-        return f"{self.results.removesuffix('_results')}_prices"
-
-    @property
-    def all(self) -> Mapping[str, str]:
-        """Return the names by the words that stand for the tables in the SQL of views."""
-        return {**vars(self), "history": self.history, "prices": self.prices}
 
 
 def prepare(
@@ -116,6 +97,20 @@ def prepare(
         # A table that was dropped with all that depends on it has taken views along.
         for name, problem in refresh_views(database, names, look=not is_current).items():
             log.warning("View '%s' could not be brought up to date: %s", name, problem)
+
+
+def prepare_reconciliation(database: Database, names: Names) -> tuple[str, str]:
+    """
+    Make the tables of the reconciliation, or bring them up to date; do nothing if they are.
+
+    :return: names of the table of differences and of that of their calls in doubt.
+    :raises ConfigurationError: see :func:`prepare`.
+    """
+    found = names.beside("reconciliation"), names.beside("reconciliation_calls")
+    wanted = list(zip((RECONCILIATION, RECONCILIATION_CALLS), found, strict=True))
+    if not all(_is_current(database, table, name) for table, name in wanted):
+        _migrate(database, names, wanted)
+    return found
 
 
 def refresh_views(database: Database, names: Names, *, look: bool) -> dict[str, str]:
@@ -411,7 +406,18 @@ class _Migration:
         self._cursor.execute(sql, tuple(parameters))
 
 
-_TABLES = {table.name: table for table in (RESULTS, HISTORY, QUARANTINE, RUNS, PRICES)}
+_TABLES = {
+    table.name: table
+    for table in (
+        RESULTS,
+        HISTORY,
+        QUARANTINE,
+        RUNS,
+        PRICES,
+        RECONCILIATION,
+        RECONCILIATION_CALLS,
+    )
+}
 
 _CHANGES: dict[str, Callable[[_Migration, str], None]] = {
     RESULTS.name: _Migration.change_results,

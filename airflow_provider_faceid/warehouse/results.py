@@ -16,7 +16,8 @@ from ..api.codes import Outcome
 from ..clock import Clock, utc_seconds, utc_text
 from ..exceptions import WarehouseError
 from .database import Database
-from .migrations import Names, check_encoding, prepare
+from .migrations import check_encoding, prepare
+from .names import Names
 from .records import (
     PreviousRun,
     QuarantineEntry,

@@ -168,6 +168,39 @@ PRICES = _table(
     updated_at        timestamp when this row was written
     """,
 )
+_BILLED = """
+    verified_date     date      the service's day (Beijing)
+    action            text      the API Action
+    code              text      result code; empty if the bill has none
+"""
+RECONCILIATION = _table(
+    "faceid_reconciliation",
+    "verified_date action code",
+    f"""{_BILLED}
+    charged           integer   charged answers, as we count them
+    billed            integer   calls on the bill
+    difference        integer   billed - charged
+    may_be_charged    integer   answers of codes of which no page says whether they are billed
+    in_doubt          integer   calls without an answer that may be among the billed ones
+    explained         integer   calls of the difference that the two before may be
+    unexplained       integer   difference - explained
+    dag_id            text      the DAG of the reconciliation
+    run_id            text      its DAG run
+    updated_at        timestamp when this row was written
+    """,
+)
+RECONCILIATION_CALLS = _table(
+    "faceid_reconciliation_calls",
+    "verified_date action code campaign source_key",
+    f"""{_BILLED}
+    campaign          text      campaign of a row without an answer that may explain the difference
+    source_key        text      key of that row
+    written_on        date      the service's day on which its row was written
+    dag_id            text      the DAG of the reconciliation
+    run_id            text      its DAG run
+    updated_at        timestamp when this row was written
+    """,
+)
 
 
 def insert(

@@ -127,7 +127,7 @@ DAILY = View(
     },
     "(SELECT verified_date, action, outcome, COUNT(*) AS answers, "
     f"COUNT(DISTINCT id_card_hash) AS people, {COUNTS['charged'].sql} AS charged "
-    "FROM {history} GROUP BY verified_date, action, outcome) AS counted",
+    "FROM {history} AS answer GROUP BY verified_date, action, outcome) AS counted",
     example="SELECT verified_date, outcome, answers, share FROM faceid_daily\n"
     "WHERE action = 'IdCardVerification' ORDER BY verified_date, outcome",
 )
@@ -140,7 +140,7 @@ RATES_BY_DAY = View(
         **_counts("answers", *ANSWER_PLACES, "calls", "charged", "may_be_charged"),
         **_rates("match_rate", "hit_rate", "review_rate"),
     },
-    "{history}",
+    "{history} AS answer",
     ("verified_date", "action"),
     example="SELECT verified_date, action, match_rate, hit_rate FROM faceid_rates\n"
     "ORDER BY verified_date, action",
@@ -164,7 +164,7 @@ CODES = View(
     },
     "(SELECT action, code, outcome, MAX(description) AS description, "
     + ", ".join(f"{COUNTS[n].sql} AS {n}" for n in ("answers", "charged", "may_be_charged"))
-    + " FROM {history} GROUP BY action, code, outcome) AS counted",
+    + " FROM {history} AS answer GROUP BY action, code, outcome) AS counted",
     example="SELECT code, description, answers, share FROM faceid_codes\n"
     "WHERE action = 'IdCardVerification' ORDER BY answers DESC",
 )
@@ -190,7 +190,7 @@ IN_DOUBT = View(
 _CHARGES = (
     "(SELECT verified_date, action, code, "
     + ", ".join(f"{COUNTS[n].sql} AS {n}" for n in ("calls", "charged", "may_be_charged"))
-    + " FROM {history} GROUP BY verified_date, action, code UNION ALL "
+    + " FROM {history} AS answer GROUP BY verified_date, action, code UNION ALL "
     "SELECT {service_day[updated_at]}, action, '{no_answer}', COUNT(*), 0, COUNT(*) "
     f"FROM {{results}} WHERE {_IN_DOUBT} GROUP BY {{service_day[updated_at]}}, action) AS spent"
 )
@@ -269,7 +269,7 @@ FUNNEL = View(
     + ", ".join(f"{_whole(name)} AS {name}" for name in _FUNNEL_COUNTS)
     + " FROM (SELECT campaign, action, "
     + ", ".join(f"{_in_results(name)} AS {name}" for name in _FUNNEL_COUNTS)
-    + " FROM {results} GROUP BY campaign, action UNION ALL "
+    + " FROM {results} AS answer GROUP BY campaign, action UNION ALL "
     "SELECT refused.campaign, refused.action, "
     + ", ".join(
         "COUNT(DISTINCT refused.source_key)" if name == "quarantined" else "0"
@@ -431,7 +431,7 @@ WAITING = View(
 _SPENT = (
     "SELECT campaign, action, verified_date, "
     f"{COUNTS['charged'].sql} AS charged, {COUNTS['matched'].sql} AS matched, 0 AS saved "
-    "FROM {history} GROUP BY campaign, action, verified_date UNION ALL "
+    "FROM {history} AS answer GROUP BY campaign, action, verified_date UNION ALL "
     "SELECT campaign, action, {service_day[started_at]}, 0, 0, "
     "SUM(COALESCE(quarantined, 0) + COALESCE(reused, 0) + COALESCE(still_valid, 0)) "
     "FROM {runs} WHERE state IN ('success', 'failed') "

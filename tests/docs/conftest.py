@@ -17,7 +17,8 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from tests.support.patience import PATIENCE, UNHURRIED
 
 PEOPLE, PHOTOS = 60, 4

@@ -16,7 +16,7 @@ from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.migrations import Names
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunContext, usable_key
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from tests.integration.batch.conftest import Bench

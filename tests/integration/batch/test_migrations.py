@@ -15,7 +15,8 @@ from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.call_table import Claim, Decision, call_key, earlier_keys
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 
 OLD = Path(__file__).parents[2] / "data" / "e3c2574"
 POOR_PHOTO = "450102194705063088"

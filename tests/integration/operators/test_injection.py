@@ -21,7 +21,8 @@ from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
 )
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 
 HOSTILE = "people\"; DROP TABLE victims; UPDATE people SET name = 'x'; --"
 SOURCE = {"source_conn_id": "warehouse", "source": "people"}

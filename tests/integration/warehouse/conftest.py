@@ -21,7 +21,8 @@ from airflow_provider_faceid.warehouse.database import (
     Database,
     Dialect,
 )
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
     RESULTS,

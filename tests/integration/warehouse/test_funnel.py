@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from airflow_provider_faceid.warehouse.funnel import Funnel
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.prerequisites import Prerequisite
 from airflow_provider_faceid.warehouse.tables import HISTORY, QUARANTINE, RESULTS, RUNS
 from tests.integration.warehouse.conftest import upsert

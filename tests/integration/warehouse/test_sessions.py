@@ -18,7 +18,8 @@ from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import state_store as sql
 from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 from tests.support.patience import once
 from tests.support.pgbouncer import PgBouncer, pgbouncer

@@ -51,7 +51,8 @@ def test_a_table_is_created_once_and_kept(home, table):
 CREATOR = """
 import sys, time
 from airflow_provider_faceid.warehouse.database import MYSQL, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 
 kind, address, start, me = sys.argv[1:]

@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.exceptions import WarehouseError
-from airflow_provider_faceid.warehouse.migrations import Names, prepare, refresh_views
+from airflow_provider_faceid.warehouse.migrations import prepare, refresh_views
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS
 from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST_COLUMNS, VIEWS
 from airflow_provider_faceid.warehouse.views import View, ViewColumn, ViewMaker, name_of

@@ -1,0 +1,40 @@
+"""What our tables and views are called in a warehouse: chosen by the user, or named after the result table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .tables import QUARANTINE, RESULTS, RUNS
+
+
+@dataclass(frozen=True)
+class Names:
+    """
+    What our tables are called in a warehouse, each with a schema if there is a dot.
+
+    :param results: history and view are named after it.
+    """
+
+    results: str = RESULTS.name
+    quarantine: str = QUARANTINE.name
+    runs: str = RUNS.name
+
+    @property
+    def history(self) -> str:
+        """Return the name of the history table: ``faceid_history`` beside ``faceid_results``."""
+        return self.beside("history")
+
+    @property
+    def prices(self) -> str:
+        """Return the name of the price table, likewise."""
+        return self.beside("prices")
+
+    def beside(self, what: str) -> str:
+        """Return the name of a table or view that is named after the result table."""
+        return f"{self.results.removesuffix('_results')}_{what}"
+
+    @property
+    def all(self) -> Mapping[str, str]:
+        """Return the names by the words that stand for the tables in the SQL of views."""
+        return {**vars(self), "history": self.history, "prices": self.prices}
