@@ -11,6 +11,7 @@
      |   |- PlanRefusedError      the question of too many answered rows has changed
      |   |- IncompleteError       rows are left without an answer, which on_incomplete forbids
      |   |- BudgetError           the calls that may be charged are used up
+     |   |- ReconciliationError   the bill and the charges differ, which on_difference forbids
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
@@ -84,6 +85,10 @@ class CredentialsError(FatalError):
 
 class AccountError(FatalError):
     """The account may not call: arrears, not activated, not permitted."""
+
+
+class ReconciliationError(FatalError):
+    """The vendor's bill and our charges differ by calls that nothing explains. Nothing was sent."""
 
 
 class RequestRefusedError(FatalError):

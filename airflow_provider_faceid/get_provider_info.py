@@ -32,11 +32,13 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": integration,
                 "python-modules": [
                     f"{package}.operators.funnel",
+                    f"{package}.operators.reconcile",
                     f"{package}.operators.release",
                     f"{package}.operators.shards",
                     f"{package}.operators.validate",
                     f"{package}.operators.verify",
                     f"{package}.operators.verify_batch",
+                    f"{package}.operators.views",
                 ],
             }
         ],

@@ -32,6 +32,8 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.shards": ("FaceIdShardsOperator",),
     "operators.release": ("FaceIdReleaseOperator",),
     "operators.funnel": ("FaceIdFunnelOperator",),
+    "operators.views": ("FaceIdViewsOperator",),
+    "operators.reconcile": ("FaceIdReconcileOperator",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),

@@ -13,7 +13,7 @@ import re
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
@@ -83,6 +83,7 @@ _NOTHING = frozenset({"", "none", "null"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _AFTER = "the name of an Action, or {'action': ..., 'outcomes': [...]}, or a list of these"
 _AFTER_KEYS = {"action", "outcomes"}
+_PRICE_KEYS = {"action", "price", "currency", "valid_from", "valid_to"}
 _DAYS_AND_CLOCK = re.compile(
     r"(?:(?P<days>\d+) ?d(?:ays?)?)?(?:, ?|(?<=[sdy]) |^|$)"
     r"(?:(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?)?"
@@ -261,6 +262,42 @@ def prices(value: Any) -> dict[str, Decimal]:
     return read
 
 
+def price_list(value: Any) -> list[dict[str, Any]]:
+    """Read prices with currency and validity, see :class:`~..warehouse.prices.Price`."""
+    wrong = (
+        "it is a list of dicts with action, price (from 0) and currency, and with valid_from and "
+        "valid_to (days) if need be"
+    )
+    read = []
+    for line in dictionaries(value):
+        if not {"action", "price", "currency"} <= line.keys() <= _PRICE_KEYS:
+            raise ValueError(wrong)
+        days = {name: day(line[name]) for name in ("valid_from", "valid_to") if line.get(name)}
+        ((name, amount),) = prices({line["action"]: line["price"]}).items()
+        read.append(
+            {"action": name, "price": float(amount), "currency": text(line["currency"]), **days}
+        )
+    return read
+
+
+def day(value: Any) -> date:
+    """Read a day: a date, or its text in ISO 8601."""
+    if isinstance(value, datetime):
+        return value.date()
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(str(value).strip())
+    except ValueError:
+        raise ValueError("a day is written as 2026-11-28") from None
+
+
+def names_by_name(value: Any) -> dict[str, str]:
+    """Read names by names, also from the text a template makes of a dict."""
+    found = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping):
+        raise ValueError("it is a dict of names by names")  # noqa: TRY004 - one kind to catch
+    return {str(key): text(name) for key, name in found.items()}
+
+
 def names(value: Any) -> list[Any]:
     """Read a list of names or keys, also from the text a template makes of one."""
     found = _parsed(value) if isinstance(value, str) else value
@@ -304,7 +341,12 @@ _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, le
 
 READERS: Mapping[str, Reader] = {
     "action": action,
+    "actions": partial(optional, reader=lambda value: list(map(action, names(value)))),
     "after": partial(optional, reader=prerequisites),
+    "bill": partial(optional, reader=dictionaries),
+    "bill_action_names": partial(optional, reader=names_by_name),
+    "bill_columns": partial(optional, reader=names_by_name),
+    "bill_file": _optional_text,
     "campaign": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
     "currency": _optional_text,
@@ -319,6 +361,7 @@ READERS: Mapping[str, Reader] = {
     "max_charged": partial(optional, reader=_from_zero),
     "max_in_flight": partial(optional, reader=_from_one),
     "min_rows": _from_zero,
+    "on_difference": partial(choice, of=("ignore", "warn", "fail")),
     "on_in_doubt": partial(choice, of=("hold", "retry")),
     "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
     "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
@@ -326,6 +369,7 @@ READERS: Mapping[str, Reader] = {
     "other_columns": names,
     "page_size": _from_one,
     "photo_is_path": flag,
+    "price_list": partial(optional, reader=price_list),
     "prices": partial(optional, reader=prices),
     "quarantine_table": text,
     "read_photos": flag,

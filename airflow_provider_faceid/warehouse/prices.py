@@ -53,12 +53,17 @@ def check_prices(prices: Iterable[Price]) -> None:
             )
 
 
-def write_prices(database: Database, table: str, prices: Iterable[Price], clock: Clock) -> int:
+def count_prices(database: Database, table: str) -> int:
+    """Return how many prices there are."""
+    ((count,),) = database.rows(f"SELECT COUNT(*) FROM {database.dialect.quote_table(table)}")
+    return int(count)
+
+
+def write_prices(database: Database, table: str, prices: Iterable[Price], clock: Clock) -> None:
     """
     Replace all prices, in one transaction.
 
     :param table: name of the price table, which exists.
-    :return: how many there are now.
     :raises ConfigurationError: see :func:`check_prices`.
     """
     listed = list(prices)
@@ -79,4 +84,3 @@ def write_prices(database: Database, table: str, prices: Iterable[Price], clock:
         insert(cursor, database, PRICES, table, rows)
 
     database.run(f"writing table '{table}'", work)
-    return len(rows)

@@ -6,69 +6,23 @@ is a reserved word somewhere. No view has a name, a number or a photo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from .charge_views import CHARGES, COSTS, IN_DOUBT
 from .metrics import (
-    AMOUNTS,
     ANSWER_PLACES,
     COUNTS,
     PARTS,
     RATES,
     ROW_COUNTS,
     rate_of_columns,
-    rate_of_rows,
     ratio,
 )
-from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, Column
+from .tables import HISTORY, RESULTS
+from .view_columns import counts, named, numbers, rates, same, whole
 from .views import View, ViewColumn
 
 HIGHEST_SIMILARITY = 100
 LOWEST_CUT_OFF = 50
 PERCENTILES = (50, 95, 99)
-
-_COLUMNS: Mapping[str, Column] = {
-    **HISTORY.columns,
-    **QUARANTINE.columns,
-    **RESULTS.columns,
-    **PRICES.columns,
-}
-_DIGITS = " UNION ALL ".join(f"SELECT {digit} AS digit" for digit in range(10))
-_TENS = f"{_DIGITS} UNION ALL SELECT 10 AS digit"
-
-
-def _same(*names: str) -> dict[str, ViewColumn]:
-    """Return columns as our tables have them."""
-    return {name: ViewColumn(name, _COLUMNS[name].type, _COLUMNS[name].meaning) for name in names}
-
-
-def _counts(*names: str) -> dict[str, ViewColumn]:
-    """Return counts over rows."""
-    return {name: ViewColumn(COUNTS[name].sql, "integer", COUNTS[name].meaning) for name in names}
-
-
-def _rates(*names: str) -> dict[str, ViewColumn]:
-    """Return rates over rows."""
-    return {name: ViewColumn(rate_of_rows(name), "real", RATES[name].meaning) for name in names}
-
-
-def _named(type_: str, **meanings: str) -> dict[str, ViewColumn]:
-    """Return columns that the relation has by these names."""
-    return {name: ViewColumn(name, type_, meaning) for name, meaning in meanings.items()}
-
-
-def _whole(expression: str) -> str:
-    """Return the SQL of a sum of counts as a whole number."""
-    return f"CAST(SUM({expression}) AS {{whole_number}})"
-
-
-def _numbers(first: int, last: int) -> str:
-    """Return a relation of the whole numbers ``number`` of a range within 0-109."""
-    return (
-        f"(SELECT tens.digit * 10 + ones.digit AS number FROM ({_TENS}) AS tens "
-        f"CROSS JOIN ({_DIGITS}) AS ones "
-        f"WHERE tens.digit * 10 + ones.digit BETWEEN {first} AND {last})"
-    )
-
 
 LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_before"})
 _LATEST = ", ".join(LATEST_COLUMNS)
@@ -77,7 +31,7 @@ _HISTORY = ", ".join(HISTORY.columns)
 LATEST = View(
     "latest",
     "source row x Action: its latest answer, whatever the campaign",
-    _same(*LATEST_COLUMNS),
+    same(*LATEST_COLUMNS),
     f"(SELECT {_LATEST}{{own}}, ROW_NUMBER() OVER (PARTITION BY action, source, source_key "
     "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place "
     "FROM {results} WHERE status = 'answered') AS ranked WHERE place = 1",
@@ -92,7 +46,7 @@ HISTORY_PERIODS = View(
     "history_periods",
     "final answer, with the period in which it was the latest of its row in its campaign",
     {
-        **_same(*HISTORY.columns),
+        **same(*HISTORY.columns),
         "valid_from": ViewColumn("answered_at", "timestamp", "when the answer came"),
         "valid_to": ViewColumn(
             "next_at", "timestamp", "when the next answer came; NULL for the current one"
@@ -115,10 +69,10 @@ DAILY = View(
     "daily",
     "service's day x Action x outcome of final answers",
     {
-        **_same("verified_date", "action", "outcome"),
-        **_named("integer", answers=COUNTS["answers"].meaning),
-        **_named("integer", people="different ID numbers among them; 0 for an Action without one"),
-        **_named("integer", charged=COUNTS["charged"].meaning),
+        **same("verified_date", "action", "outcome"),
+        **named("integer", answers=COUNTS["answers"].meaning),
+        **named("integer", people="different ID numbers among them; 0 for an Action without one"),
+        **named("integer", charged=COUNTS["charged"].meaning),
         "share": ViewColumn(
             ratio("answers", "SUM(answers) OVER (PARTITION BY verified_date, action)"),
             "real",
@@ -136,9 +90,9 @@ RATES_BY_DAY = View(
     "rates",
     "service's day x Action of final answers",
     {
-        **_same("verified_date", "action"),
-        **_counts("answers", *ANSWER_PLACES, "calls", "charged", "may_be_charged"),
-        **_rates("match_rate", "hit_rate", "review_rate"),
+        **same("verified_date", "action"),
+        **counts("answers", *ANSWER_PLACES, "calls", "charged", "may_be_charged"),
+        **rates("match_rate", "hit_rate", "review_rate"),
     },
     "{history} AS answer",
     ("verified_date", "action"),
@@ -150,8 +104,8 @@ CODES = View(
     "codes",
     "Action x code x outcome of final answers",
     {
-        **_same("action", "code", "outcome"),
-        **_named("text", description="our words for the code"),
+        **same("action", "code", "outcome"),
+        **named("text", description="our words for the code"),
         **{
             name: ViewColumn(name, "integer", COUNTS[name].meaning)
             for name in ("answers", "charged", "may_be_charged")
@@ -167,67 +121,6 @@ CODES = View(
     + " FROM {history} AS answer GROUP BY action, code, outcome) AS counted",
     example="SELECT code, description, answers, share FROM faceid_codes\n"
     "WHERE action = 'IdCardVerification' ORDER BY answers DESC",
-)
-
-_IN_DOUBT = "status <> 'answered' AND outcome = 'uncertain'"
-
-IN_DOUBT = View(
-    "in_doubt",
-    "row that was sent without an answer: its call may be on the bill",
-    {
-        "service_date": ViewColumn(
-            "{service_day[updated_at]}",
-            "date",
-            "the service's day on which the row was written; its call was made then or before",
-        ),
-        **_same("campaign", "action", "source_key", "status", "attempts", "run_id", "updated_at"),
-    },
-    f"{{results}} WHERE {_IN_DOUBT}",
-    example="SELECT campaign, source_key, updated_at FROM faceid_in_doubt\n"
-    "WHERE action = 'IdCardVerification' ORDER BY updated_at",
-)
-
-_CHARGES = (
-    "(SELECT verified_date, action, code, "
-    + ", ".join(f"{COUNTS[n].sql} AS {n}" for n in ("calls", "charged", "may_be_charged"))
-    + " FROM {history} AS answer GROUP BY verified_date, action, code UNION ALL "
-    "SELECT {service_day[updated_at]}, action, '{no_answer}', COUNT(*), 0, COUNT(*) "
-    f"FROM {{results}} WHERE {_IN_DOUBT} GROUP BY {{service_day[updated_at]}}, action) AS spent"
-)
-_VALID = (
-    "LEFT JOIN {prices} AS prices ON prices.action = spent.action "
-    "AND prices.valid_from <= spent.verified_date "
-    "AND (prices.valid_to IS NULL OR prices.valid_to >= spent.verified_date)"
-)
-
-CHARGES = View(
-    "charges",
-    "service's day x Action x code: the bill, rebuilt",
-    {
-        name: column._replace(sql=f"spent.{name}")
-        for name, column in {
-            **_same("verified_date", "action", "code"),
-            **_named(
-                "integer",
-                calls=COUNTS["calls"].meaning + ", and calls without an answer",
-                charged=COUNTS["charged"].meaning,
-                may_be_charged=COUNTS["may_be_charged"].meaning + ", and calls without an answer",
-            ),
-        }.items()
-    }
-    | {
-        "currency": ViewColumn("prices.currency", "text", _COLUMNS["currency"].meaning),
-        "price": ViewColumn("prices.price", "real", "the one that holds on that day; else NULL"),
-        "amount": ViewColumn("spent.charged * prices.price", "real", AMOUNTS["amount"]),
-        "amount_at_most": ViewColumn(
-            "(spent.charged + spent.may_be_charged) * prices.price",
-            "real",
-            AMOUNTS["amount_at_most"],
-        ),
-    },
-    f"{_CHARGES} {_VALID}",
-    example="SELECT verified_date, action, SUM(charged) AS charged, SUM(amount) AS amount\n"
-    "FROM faceid_charges GROUP BY verified_date, action ORDER BY verified_date",
 )
 
 _FUNNEL_COUNTS = (*PARTS, "first_pass")
@@ -249,7 +142,7 @@ FUNNEL = View(
     "funnel",
     "campaign x Action: each row is in one of the places, whose sum is rows_in",
     {
-        **_same("campaign", "action"),
+        **same("campaign", "action"),
         "rows_in": ViewColumn(_ROWS_IN, "integer", f"rows known so far: {_ROWS_IN}"),
         **{
             name: ViewColumn(name, "integer", COUNTS[name].meaning if name in COUNTS else words)
@@ -266,7 +159,7 @@ FUNNEL = View(
         },
     },
     "(SELECT campaign, action, "
-    + ", ".join(f"{_whole(name)} AS {name}" for name in _FUNNEL_COUNTS)
+    + ", ".join(f"{whole(name)} AS {name}" for name in _FUNNEL_COUNTS)
     + " FROM (SELECT campaign, action, "
     + ", ".join(f"{_in_results(name)} AS {name}" for name in _FUNNEL_COUNTS)
     + " FROM {results} AS answer GROUP BY campaign, action UNION ALL "
@@ -296,47 +189,47 @@ SIMILARITY = View(
     "similarity",
     "campaign x Action x 1 point of similarity: a histogram; empty bins are 0",
     {
-        **_same("campaign", "action"),
+        **same("campaign", "action"),
         "similarity_from": ViewColumn("bins.number", "integer", "lower edge, included"),
         "similarity_to": ViewColumn(
             "bins.number + 1", "integer", "upper edge, excluded; 100 is in the bin from 100"
         ),
         "compared": ViewColumn(
-            _whole("CASE WHEN score = bins.number THEN scored ELSE 0 END"),
+            whole("CASE WHEN score = bins.number THEN scored ELSE 0 END"),
             "integer",
             "current answers with a similarity in the bin",
         ),
     },
-    f"{_SCORES} CROSS JOIN {_numbers(0, HIGHEST_SIMILARITY)} AS bins",
+    f"{_SCORES} CROSS JOIN {numbers(0, HIGHEST_SIMILARITY)} AS bins",
     ("campaign", "action", "similarity_from"),
     example="SELECT similarity_from, compared FROM faceid_similarity\n"
     "WHERE campaign = 'kyc' ORDER BY similarity_from",
 )
 
-_COMPARED = _whole("scored")
-_AT_OR_ABOVE = _whole("CASE WHEN score >= cuts.number THEN scored ELSE 0 END")
+_COMPARED = whole("scored")
+_AT_OR_ABOVE = whole("CASE WHEN score >= cuts.number THEN scored ELSE 0 END")
 
 THRESHOLDS = View(
     "thresholds",
     "campaign x Action x cut-off from 50 to 100: what another similarity threshold would change",
     {
-        **_same("campaign", "action"),
+        **same("campaign", "action"),
         "cut_off": ViewColumn("cuts.number", "integer", "similarity from which a face is accepted"),
         "compared": ViewColumn(_COMPARED, "integer", "current answers with a similarity"),
         "at_or_above": ViewColumn(_AT_OR_ABOVE, "integer", "of these, from the cut-off on"),
         "pass_rate": ViewColumn(ratio(_AT_OR_ABOVE, _COMPARED), "real", "at_or_above / compared"),
         "matches_lost": ViewColumn(
-            _whole("CASE WHEN score < cuts.number THEN accepted ELSE 0 END"),
+            whole("CASE WHEN score < cuts.number THEN accepted ELSE 0 END"),
             "integer",
             "matches of today below the cut-off",
         ),
         "matches_gained": ViewColumn(
-            _whole("CASE WHEN score >= cuts.number THEN reviewed ELSE 0 END"),
+            whole("CASE WHEN score >= cuts.number THEN reviewed ELSE 0 END"),
             "integer",
             "reviews of today from the cut-off on",
         ),
     },
-    f"{_SCORES} CROSS JOIN {_numbers(LOWEST_CUT_OFF, HIGHEST_SIMILARITY)} AS cuts",
+    f"{_SCORES} CROSS JOIN {numbers(LOWEST_CUT_OFF, HIGHEST_SIMILARITY)} AS cuts",
     ("campaign", "action", "cut_off"),
     example="SELECT cut_off, pass_rate, matches_lost, matches_gained FROM faceid_thresholds\n"
     "WHERE campaign = 'kyc' AND cut_off IN (60, 70, 80)",
@@ -362,7 +255,7 @@ LATENCY = View(
     "latency",
     "service's day x Action: percentiles by nearest rank over answers to a call of their own",
     {
-        **_same("verified_date", "action"),
+        **same("verified_date", "action"),
         "calls": ViewColumn(
             "CAST(MAX(CASE WHEN measure = 'latency' THEN in_all END) AS {whole_number})",
             "integer",
@@ -397,7 +290,7 @@ QUARANTINE_REASONS = View(
     "quarantine_reasons",
     "campaign x Action x stage x rule of the quarantine",
     {
-        **_same("campaign", "action", "stage", "rule"),
+        **same("campaign", "action", "stage", "rule"),
         "refusals": ViewColumn("COUNT(*)", "integer", "rows that break the rule"),
         "first_found_at": ViewColumn("MIN(found_at)", "timestamp", "the oldest of them"),
         "last_found_at": ViewColumn("MAX(found_at)", "timestamp", "the newest of them"),
@@ -412,7 +305,7 @@ WAITING = View(
     "waiting",
     "campaign x Action x status x outcome x due day of rows without an answer",
     {
-        **_same("campaign", "action", "status", "outcome"),
+        **same("campaign", "action", "status", "outcome"),
         "due_date": ViewColumn(
             "{service_day[not_before]}",
             "date",
@@ -426,38 +319,6 @@ WAITING = View(
     ("campaign", "action", "status", "outcome", "due_date"),
     example="SELECT due_date, action, SUM(waiting) AS waiting FROM faceid_waiting\n"
     "GROUP BY due_date, action ORDER BY due_date",
-)
-
-_SPENT = (
-    "SELECT campaign, action, verified_date, "
-    f"{COUNTS['charged'].sql} AS charged, {COUNTS['matched'].sql} AS matched, 0 AS saved "
-    "FROM {history} AS answer GROUP BY campaign, action, verified_date UNION ALL "
-    "SELECT campaign, action, {service_day[started_at]}, 0, 0, "
-    "SUM(COALESCE(quarantined, 0) + COALESCE(reused, 0) + COALESCE(still_valid, 0)) "
-    "FROM {runs} WHERE state IN ('success', 'failed') "
-    "GROUP BY campaign, action, {service_day[started_at]}"
-)
-
-COSTS = View(
-    "costs",
-    "campaign x Action x currency",
-    {
-        "campaign": ViewColumn("spent.campaign", "text", _COLUMNS["campaign"].meaning),
-        "action": ViewColumn("spent.action", "text", _COLUMNS["action"].meaning),
-        "currency": ViewColumn("prices.currency", "text", _COLUMNS["currency"].meaning),
-        "charged": ViewColumn(_whole("spent.charged"), "integer", COUNTS["charged"].meaning),
-        "matched": ViewColumn(_whole("spent.matched"), "integer", COUNTS["matched"].meaning),
-        "amount": ViewColumn("SUM(spent.charged * prices.price)", "real", AMOUNTS["amount"]),
-        "cost_per_match": ViewColumn(
-            ratio("SUM(spent.charged * prices.price)", "SUM(spent.matched)"),
-            "real",
-            AMOUNTS["cost_per_match"],
-        ),
-        "avoided": ViewColumn("SUM(spent.saved * prices.price)", "real", AMOUNTS["avoided"]),
-    },
-    f"({_SPENT}) AS spent {_VALID}",
-    ("campaign", "action", "currency"),
-    example="SELECT campaign, action, amount, cost_per_match, avoided, currency FROM faceid_costs",
 )
 
 VIEWS = (

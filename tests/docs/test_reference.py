@@ -21,6 +21,8 @@ WHOLE = (
     "operators.shards",
     "operators.release",
     "operators.funnel",
+    "operators.views",
+    "operators.reconcile",
     "hooks.faceid",
     "exceptions",
 )

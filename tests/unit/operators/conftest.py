@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from airflow_provider_faceid.operators import verify, verify_batch
 from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
+from airflow_provider_faceid.operators.reconcile import FaceIdReconcileOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
+from airflow_provider_faceid.operators.views import FaceIdViewsOperator
 
 OPERATORS = (
     FaceIdFunnelOperator,
+    FaceIdReconcileOperator,
     FaceIdReleaseOperator,
     FaceIdShardsOperator,
     FaceIdValidateOperator,
+    FaceIdViewsOperator,
     *(getattr(verify, name) for name in verify.__all__),
     *(getattr(verify_batch, name) for name in verify_batch.__all__),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -18,6 +18,8 @@ from tests.unit.operators.conftest import OPERATORS
 MONTH = timedelta(days=30)
 PASSED = {"action": "IdCardVerification", "outcomes": ["match", "found"]}
 REVIEWED = {"action": "MobileStatus", "outcomes": ["match", "review"]}
+PRICE = {"action": "IdCardVerification", "price": 0.5, "currency": "USD"}
+DATED = {**PRICE, "valid_from": date(2026, 1, 1)}
 PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
 COLUMNS = {f"{column}_column" for column in PEOPLE}
 
@@ -54,6 +56,20 @@ COLUMNS = {f"{column}_column" for column in PEOPLE}
         ("source_keys", None, None),
         ("expectations", '[{"type": "x"}]', [{"type": "x"}]),
         ("action", "IdCardVerification", "IdCardVerification"),
+        ("actions", "['IdCardVerification']", ["IdCardVerification"]),
+        ("actions", "None", None),
+        ("on_difference", "warn", "warn"),
+        ("bill", '[{"day": "2026-11-28"}]', [{"day": "2026-11-28"}]),
+        ("bill_columns", "{'day': '日期'}", {"day": "日期"}),
+        (
+            "bill_action_names",
+            {"身份证二要素": "IdCardVerification"},
+            {"身份证二要素": "IdCardVerification"},
+        ),
+        ("price_list", [], []),
+        ("price_list", str([PRICE]), [PRICE]),
+        ("price_list", [PRICE | {"price": "0.5", "valid_from": "2026-01-01"}], [DATED]),
+        ("price_list", [PRICE | {"valid_from": DATED["valid_from"], "valid_to": None}], [DATED]),
         ("after", "IdCardVerification", [PASSED]),
         ("after", {"action": "IdCardVerification"}, [PASSED]),
         ("after", ["IdCardVerification", REVIEWED], [PASSED, REVIEWED]),
@@ -113,6 +129,17 @@ def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
         ("after", "CheckIdCardInformation", "CheckIdCardInformation"),
         ("steps", None, "it is the name of an Action, or"),
         ("prices", {"MobileStatus": -1}, "a dict of prices from 0"),
+        (
+            "price_list",
+            [{"action": "MobileStatus", "price": 1}],
+            "a list of dicts with action, price",
+        ),
+        ("price_list", [PRICE | {"until": "2026-01-01"}], "a list of dicts with action, price"),
+        ("price_list", [PRICE | {"price": -1}], "prices from 0"),
+        ("price_list", [PRICE | {"valid_to": "soon"}], "a day is written as 2026-11-28"),
+        ("price_list", PRICE, "it is a list"),
+        ("bill_columns", "day", "it is a dict of names by names"),
+        ("on_difference", "cry", "'ignore', 'warn' or 'fail'"),
         ("prices", {"MobileStatus": "free"}, "a dict of prices from 0"),
         ("prices", {"MobileStatus": "nan"}, "a dict of prices from 0"),
         ("prices", "0.5", "a dict of prices from 0"),
