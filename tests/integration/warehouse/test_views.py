@@ -15,6 +15,7 @@ from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS
 from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST_COLUMNS, VIEWS
 from airflow_provider_faceid.warehouse.views import View, ViewColumn, ViewMaker, name_of
+from tests.support.homes import homes
 
 from .conftest import SCHEMAS, upsert
 from .recomputed_views import COLUMNS, RECOMPUTED, in_order
@@ -137,7 +138,7 @@ def test_a_view_that_a_view_of_the_users_depends_on_gets_columns_at_its_end(home
     assert warehouse.rows("SELECT * FROM mine") == warehouse.rows("SELECT extra FROM faceid_daily")
 
 
-@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
+@homes("postgresql")
 def test_a_column_that_a_view_of_the_users_may_need_is_not_taken_away(home, warehouse):
     refresh(warehouse, changed_daily(extra="1"))
     home.run("CREATE VIEW mine AS SELECT extra FROM faceid_daily")
@@ -202,7 +203,7 @@ def test_views_are_named_after_the_result_table(home):
         database.rows(f"SELECT COUNT(*) FROM {database.dialect.quote_table(f'my %s_{view.name}')}")
 
 
-@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
+@homes("postgresql")
 def test_a_role_can_be_given_the_views_alone(home, warehouse):
     fill(warehouse, random_tables(1))
     role = f"analyst_{next(SCHEMAS)}"
