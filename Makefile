@@ -7,6 +7,7 @@ OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
 TESTED := -e '.[simulator,postgres,duckdb,openlineage]' --group test
+TESTED_DATABASES := -e '.[simulator,postgres,duckdb,openlineage,mysql]' --group test
 # The oldest constraints pin no OpenLineage.
 TESTED_OLDEST := -e '.[simulator,postgres,duckdb]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
@@ -22,11 +23,14 @@ ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
 
 # Debian's is in a folder that is on root's path only.
 FIND_PGBOUNCER := PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null
+FIND_MARIADB := PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null
+# mysqlclient has no wheel for Linux: it is built here.
+FIND_BUILD := command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists libmariadb
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
-	test-oldest test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
-	redis-server pgbouncer nodejs npm chromium chromium-driver apt-get
+	test-oldest test-databases test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
+	redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -79,6 +83,12 @@ test-package: .venv/test ## the wheel in a clean environment (about a minute), t
 test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supported one
 	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
 	@$(OLDEST)/python $(PYTEST) $(TOGETHER) $(ABOVE)
+
+test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB too (about ten minutes)
+	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
+	@echo "== tests of databases that have to be installed"
+	@FACEID_TEST_HOMES=mariadb $(BIN)/python $(PYTEST) $(TOGETHER) \
+		tests/databases tests/integration/warehouse tests/integration/batch
 
 test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, with Redis and PostgreSQL
 	@command -v redis-server >/dev/null || $(MAKE) --no-print-directory redis-server
@@ -145,6 +155,11 @@ clean: ## remove what make made
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) && touch $@ .venv/demo .venv/docs
 
+.venv/databases: .venv/test
+	@{ $(FIND_BUILD); } || $(MAKE) --no-print-directory APT="gcc libc6-dev libmariadb-dev pkg-config" apt-get
+	@echo "== installing the clients of MySQL into .venv"
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) && touch $@
+
 .venv/distributed: .venv/test
 	@echo "== installing the Celery executor into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group distributed && touch $@
@@ -194,11 +209,13 @@ APT_GET := DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 apt-get -
 
 programs: ## the programs .ci/run needs beside Python, with one call of apt-get
 	@missing=""; $(FIND_PGBOUNCER) || missing="pgbouncer"; \
+	$(FIND_MARIADB) || missing="$$missing mariadb-server"; \
+	{ $(FIND_BUILD); } || missing="$$missing gcc libc6-dev libmariadb-dev pkg-config"; \
 	for pair in redis-server:redis-server node:nodejs npm:npm chromium:chromium chromedriver:chromium-driver; do \
 		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
 	test -z "$$missing" || $(MAKE) --no-print-directory APT="$$missing" apt-get
 
-redis-server pgbouncer nodejs npm chromium chromium-driver:
+redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver:
 	@$(MAKE) --no-print-directory APT=$@ apt-get
 
 apt-get:

@@ -56,7 +56,7 @@ def work(pipe: Connection) -> None:
     """Import everything, read the table alone, run the operator; give what each took."""
     for module in IMPORTED_LATE:
         import_module(module)
-    from airflow_provider_faceid.hooks.state_store import database
+    from airflow_provider_faceid.hooks.warehouses import database
     from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
     from airflow_provider_faceid.warehouse.source import Source
 

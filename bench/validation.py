@@ -39,7 +39,7 @@ def work(pipe: Connection) -> None:
     """Import everything, read the table alone, run the operator; give what each took."""
     for module in IMPORTED_LATE:
         import_module(module)
-    from airflow_provider_faceid.hooks.state_store import database
+    from airflow_provider_faceid.hooks.warehouses import database
     from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
     from airflow_provider_faceid.warehouse.source import Source
 

@@ -14,7 +14,7 @@ The prices are made up: put those of your contract into the parameter `prices`.
 | connection | type | for |
 |---|---|---|
 | `faceid_default` | Tencent Cloud Face ID | the API |
-| `faceid_warehouse` | SQLite, PostgreSQL or DuckDB | table `applicants`, and the tables we write |
+| `faceid_warehouse` | SQLite, PostgreSQL, DuckDB, MySQL or MariaDB | table `applicants`, and the tables we write |
 """
 
 from __future__ import annotations

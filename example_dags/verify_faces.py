@@ -14,7 +14,7 @@ column holds paths such as `s3://conn@bucket/photos/1.jpg` instead, below `[face
 | connection | type | for |
 |---|---|---|
 | `faceid_default` | Tencent Cloud Face ID | the API |
-| `faceid_warehouse` | SQLite, PostgreSQL or DuckDB | table `applicants`, and the tables we write |
+| `faceid_warehouse` | SQLite, PostgreSQL, DuckDB, MySQL or MariaDB | table `applicants`, and the tables we write |
 """
 
 from __future__ import annotations

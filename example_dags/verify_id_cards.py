@@ -11,7 +11,7 @@ With `valid_for=timedelta(days=30)` it asks again about verdicts that are older.
 | connection | type | for |
 |---|---|---|
 | `faceid_default` | Tencent Cloud Face ID | the API |
-| `faceid_warehouse` | SQLite, PostgreSQL or DuckDB | table `applicants`, and the tables we write |
+| `faceid_warehouse` | SQLite, PostgreSQL, DuckDB, MySQL or MariaDB | table `applicants`, and the tables we write |
 """
 
 from __future__ import annotations

@@ -10,11 +10,10 @@ import socket
 import threading
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowException, conf
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
 
 from .. import process as forks
@@ -29,11 +28,9 @@ from ..state.ledger import Ledger
 from ..state.rate_limiter import SlotRateLimiter, StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink import StoredUplink
-from ..warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
+from .warehouses import require_extra
 
 # Our section of Airflow's configuration, ``[faceid]``: its options by name, and no other.
-# The extras of this package that a type of connection needs, and what to say where one is missing.
-# Any supported SQL connection of Airflow as a database of ours.
 
 
 SECTION = "faceid"
@@ -58,81 +55,6 @@ def _of_environment() -> list[str]:
     start = f"AIRFLOW__{SECTION.upper()}__"
     names = [name.removeprefix(start).lower() for name in os.environ if name.startswith(start)]
     return [name.removesuffix("_cmd") for name in names]
-
-
-class Extra(NamedTuple):
-    """
-    One extra.
-
-    :param name: as in ``pip install 'airflow-provider-faceid[name]'``.
-    :param modules: what it brings, and the code that needs it imports.
-    """
-
-    name: str
-    modules: tuple[str, ...]
-
-
-EXTRAS: Mapping[str, Extra] = {
-    "postgres": Extra("postgres", ("airflow.providers.postgres.hooks", "psycopg")),
-    # DuckDB reads a timestamp with a time zone only where there is pytz, and asks when it meets one.
-    "duckdb": Extra("duckdb", ("airflow.providers.duckdb.hooks", "duckdb", "pytz")),
-}
-"""By type of connection. Other types need nothing that is not always there."""
-
-
-def require_extra(conn_id: str, conn_type: str) -> None:
-    """
-    Make sure that what a connection needs is installed.
-
-    :raises ConfigurationError: a module is missing; the command that installs it is named.
-    """
-    extra = EXTRAS.get(conn_type)
-    missing = [] if extra is None else [name for name in extra.modules if not _is_there(name)]
-    if missing:
-        raise missing_extra(conn_id, conn_type, f"{' and '.join(missing)} cannot be imported here")
-
-
-def missing_extra(conn_id: str, conn_type: str, cause: str) -> ConfigurationError:
-    """Return the error that says which extra to install."""
-    extra = EXTRAS.get(conn_type)
-    package = f"airflow-provider-faceid[{extra.name}]" if extra else conn_type
-    return ConfigurationError(
-        f"Connection '{conn_id}' of type {conn_type} needs an extra: {cause}. Where tasks run: "
-        f"pip install '{package}'"
-    )
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # a package above it is missing
-        return False
-
-
-DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB}
-"""Dialect by connection type. Other databases are refused until they are tested."""
-
-
-def database(conn_id: str) -> Database:
-    """
-    Return the database behind a connection.
-
-    :param conn_id: connection of type ``sqlite``, ``postgres`` or ``duckdb``.
-    :raises ConfigurationError: another type, or its provider is not installed.
-    """
-    conn_type = BaseHook.get_connection(conn_id).conn_type
-    if conn_type not in DIALECTS:
-        raise ConfigurationError(
-            f"Connection '{conn_id}' is of type '{conn_type}'. Tables can be read and written "
-            f"through connections of type {', '.join(DIALECTS)}"
-        )
-    require_extra(conn_id, conn_type)
-    try:
-        hook = BaseHook.get_hook(conn_id)
-    except (AirflowException, ImportError) as error:
-        cause = f"its hook cannot be imported ({type(error).__name__})"
-        raise missing_extra(conn_id, conn_type, cause) from None
-    return Database(hook.get_conn, DIALECTS[conn_type], conn_id)
 
 
 if TYPE_CHECKING:

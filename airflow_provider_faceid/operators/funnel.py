@@ -106,7 +106,7 @@ class FaceIdFunnelOperator(BaseOperator):
         return report
 
     def _read(self, campaign: str) -> list[FunnelStep]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.funnel import Funnel  # noqa: PLC0415 - the same
         from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same

@@ -70,7 +70,7 @@ class FaceIdReleaseOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
-        from ..hooks.state_store import database  # noqa: PLC0415 - the same
+        from ..hooks.warehouses import database  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
 

@@ -34,7 +34,7 @@ class FaceIdShardsOperator(BaseOperator):
     One shard per worker is enough, 2 to 8 in most cases: all of them share the account's pace, and
     one task alone can hold the quota. Only keys where shards meet go to XCom.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL, and not an ID number

@@ -33,7 +33,7 @@ def table_source(
     :param shard: the keys to read; all of them if not given.
     :raises ConfigurationError: the Action is to be asked after itself.
     """
-    from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
     from ..warehouse.keyset import Shard  # noqa: PLC0415 - the same
     from ..warehouse.prerequisites import Prerequisite, Prerequisites  # noqa: PLC0415 - the same
     from ..warehouse.source import Source  # noqa: PLC0415 - the same

@@ -41,7 +41,7 @@ class FaceIdValidateOperator(BaseOperator):
     help. Mended rows leave the quarantine at the next validation of the campaign. Names and ID
     numbers appear in no result, log or message.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
@@ -312,7 +312,7 @@ class FaceIdValidateOperator(BaseOperator):
         )
 
     def _tables(self, work: RunContext) -> tuple[Source, ResultsRepository]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - the same
+        from ..hooks.warehouses import database  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
         from .table_source import table_source  # noqa: PLC0415 - the same

@@ -149,7 +149,7 @@ class VerifyOnePerson(BaseOperator):
         return {**values, field.name: picture}
 
     def _row(self) -> dict[str, Any]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
         source = Source(database(str(self.source_conn_id)), str(self.source), self.key_column)
@@ -179,7 +179,7 @@ class FaceIdVerifyOperator(VerifyOnePerson):
     it may have been charged without an answer, because there was none or the worker died, the task
     fails at once, Airflow does not retry it, and it is not made again.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key: value of the key column that names the person (templated).

@@ -215,7 +215,7 @@ class VerifyTable(BaseOperator):
         from ..api.actions import ACTIONS  # noqa: PLC0415
         from ..batch.engine import Batch  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
-        from ..hooks.state_store import database  # noqa: PLC0415
+        from ..hooks.warehouses import database  # noqa: PLC0415
         from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.names import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
@@ -288,7 +288,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
     only for the rest. A row that was sent without an answer may have been charged: it is ``held``
     and not called again unless ``on_in_doubt="retry"``.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).

@@ -26,7 +26,7 @@ class BankCard4EVerificationOperator(VerifyOnePerson):
     it may have been charged without an answer, because there was none or the worker died, the task
     fails at once, Airflow does not retry it, and it is not made again.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key: value of the key column that names the person (templated).
@@ -148,7 +148,7 @@ class BankCard4EVerificationBatchOperator(VerifyTable):
     only for the rest. A row that was sent without an answer may have been charged: it is ``held``
     and not called again unless ``on_in_doubt="retry"``.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
+    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).

@@ -37,6 +37,8 @@ def old_rows() -> list[tuple[int, str, str]]:
 @pytest.fixture
 def old(bench):
     """A bench on the warehouse and the people of that version, photos included."""
+    if not bench.home.dialect.has_version_1:
+        pytest.skip("that version could not write there")
     people = {p.id_card: p for p in bench.server.account.people.listed}
     rows = old_rows()
     first = bench.photo(people[rows[0][1]])

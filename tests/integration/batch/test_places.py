@@ -15,6 +15,7 @@ from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
+from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.records import Stage
 
 pytestmark = pytest.mark.long
@@ -322,7 +323,9 @@ def test_page_boundaries_lose_nobody(sqlite_bench, rows):
 
 
 def test_hostile_column_names_end_to_end(bench):
-    names = ["the %s key", 'card "no"', "姓名?", "photo 😀"]
+    # A name of MySQL has characters of the basic plane only, its TEXT 64 KiB.
+    is_mysql = bench.home.dialect is MYSQL
+    names = ["the %s key", 'card "no"', "姓名?", "photo `影" if is_mysql else "photo 😀"]
     person = bench.ordinary[0]
     photo = base64.b64encode(bench.photo(person)).decode()
     bench.home.table("select", names, [(1, person.id_card, person.name, photo), (2, "", "", "")])

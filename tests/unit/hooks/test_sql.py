@@ -8,8 +8,9 @@ import pytest
 from airflow.sdk import BaseHook
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.hooks.state_store import DIALECTS, EXTRAS, database, state_url
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
+from airflow_provider_faceid.hooks.state_store import state_url
+from airflow_provider_faceid.hooks.warehouses import DIALECTS, EXTRAS, LAKES, database
+from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
 
 
 @pytest.fixture
@@ -21,8 +22,13 @@ def connect(monkeypatch):
     return connect
 
 
-def test_three_databases_are_tested_and_allowed():
-    assert DIALECTS == {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB}
+def test_these_databases_are_tested_and_allowed():
+    assert DIALECTS == {
+        "sqlite": SQLITE,
+        "postgres": POSTGRESQL,
+        "duckdb": DUCKDB,
+        "mysql": MYSQL,
+    }
 
 
 @pytest.mark.parametrize(
@@ -44,14 +50,27 @@ def test_postgres_is_not_connected_to_before_it_is_used(connect):
     assert found.dialect is POSTGRESQL
 
 
-@pytest.mark.parametrize("conn_type", ["faceid", "mysql", "http", "snowflake", "nonsense"])
+@pytest.mark.parametrize("conn_type", ["faceid", "http", "nonsense"])
 def test_another_type_is_refused_by_name(connect, conn_type):
     with pytest.raises(ConfigurationError) as error:
         connect(conn_type=conn_type, host="127.0.0.1", login="me", password="hush-hush")
     assert str(error.value) == (
         f"Connection 'warehouse' is of type '{conn_type}'. Tables can be read and written through "
-        "connections of type sqlite, postgres, duckdb"
+        "connections of type sqlite, postgres, duckdb, mysql"
     )
+
+
+@pytest.mark.parametrize(("conn_type", "name"), LAKES.items())
+def test_a_lake_is_refused_by_its_name_with_what_to_do(connect, conn_type, name):
+    with pytest.raises(ConfigurationError, match=f"is of type '{conn_type}'") as error:
+        connect(conn_type=conn_type, host="127.0.0.1", login="me", password="hush-hush")
+    assert f"load the results into {name} by a copy, or as Parquet" in str(error.value)
+    assert "hush-hush" not in str(error.value)
+
+
+def test_redshift_behind_a_connection_of_postgres_is_refused_too(connect):
+    with pytest.raises(ConfigurationError, match="load the results into Redshift"):
+        connect(conn_type="postgres", host="x", extra={"iam": True, "redshift": True})
 
 
 def test_a_provider_that_is_not_installed_is_named(connect, monkeypatch):
