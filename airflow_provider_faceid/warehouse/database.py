@@ -58,7 +58,7 @@ class Database:
         :raises WarehouseError: it could not be opened, or a statement failed; values are not part of
             the message.
         """
-        cursor = self._cursor(self._open())
+        cursor = self._cursor(self._open(), doing)
         try:
             if self.dialect.begin:
                 cursor.execute(self.dialect.begin)
@@ -191,7 +191,7 @@ class Database:
 
     def _read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         connection = self._open()
-        cursor = self._cursor(connection)
+        cursor = self._cursor(connection, "reading")
         try:
             try:
                 cursor.execute(sql, tuple(parameters))
@@ -236,8 +236,13 @@ class Database:
             self._connection, self._was_open = connection, True
         return self._connection
 
-    def _cursor(self, connection: Any) -> Any:
-        return connection.cursor(_Cursor) if self.dialect is SQLITE else connection.cursor()
+    def _cursor(self, connection: Any, doing: str) -> Any:
+        if self.dialect is SQLITE:
+            return connection.cursor(_Cursor)
+        try:
+            return connection.cursor()
+        except Exception as error:  # noqa: BLE001 - some drivers notice a lost connection here
+            raise self._error(doing, error) from None
 
     def _end(self, cursor: Any, word: str) -> None:
         if not self.dialect.begin:

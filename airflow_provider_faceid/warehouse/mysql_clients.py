@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..exceptions import ConfigurationError
@@ -91,7 +92,8 @@ class MySQLConnection:
     def cursor(self) -> MySQLCursor:
         """Return a cursor whose rows are tuples and are fetched at once."""
         if self.client == "mysql":
-            return MySQLCursor(self, self.raw.cursor(buffered=True, dictionary=False, raw=False))
+            options = {"buffered": True, "dictionary": False, "raw": False}
+            return MySQLCursor(self, self._notice(partial(self.raw.cursor, **options)))
         if self.client == "MySQLdb":
             from MySQLdb.cursors import Cursor  # noqa: PLC0415 - comes with the extra mysql
         else:
