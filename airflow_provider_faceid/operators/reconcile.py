@@ -159,7 +159,7 @@ class FaceIdReconcileOperator(BaseOperator):
     def _compare(
         self, context: Context, bill: Counter[BillKey]
     ) -> tuple[list[Difference], dict[str, int]]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.migrations import prepare, prepare_reconciliation  # noqa: PLC0415
         from ..warehouse.names import Names  # noqa: PLC0415
         from ..warehouse.reconciliation import (  # noqa: PLC0415

@@ -75,7 +75,7 @@ class FaceIdViewsOperator(BaseOperator):
         return made
 
     def _make(self) -> dict[str, int]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.migrations import prepare, refresh_views  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.prices import Price, count_prices, write_prices  # noqa: PLC0415 - the same

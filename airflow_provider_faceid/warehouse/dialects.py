@@ -237,6 +237,7 @@ MYSQL = Dialect(
         "action": f"VARCHAR(64) {_ASCII}",
         "source_key": "VARCHAR(500)",
         "answer_id": f"VARCHAR(200) {_ASCII}",
+        "code": f"VARCHAR(200) {_ASCII}",
         "rule": f"VARCHAR(200) {_ASCII}",
         "run_id": "VARCHAR(250)",
         "table_name": "VARCHAR(64)",

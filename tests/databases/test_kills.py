@@ -9,7 +9,8 @@ import time
 import pytest
 
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.view_definitions import VIEWS
 from airflow_provider_faceid.warehouse.views import name_of
 from tests.databases import loader

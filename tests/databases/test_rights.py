@@ -8,7 +8,8 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, WarehouseError
 from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, MYSQL, Database
-from airflow_provider_faceid.warehouse.migrations import Names, prepare
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import check_writable
 from tests.databases import loader
