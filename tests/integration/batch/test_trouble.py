@@ -29,6 +29,8 @@ from airflow_provider_faceid.exceptions import (
 )
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+from airflow_provider_faceid.warehouse.database import MYSQL
+from tests.support.homes import HOMES, homes
 from tests.support.patience import once, soon
 
 pytestmark = pytest.mark.long
@@ -307,15 +309,20 @@ def test_a_warehouse_that_stays_away_fails_the_run(sqlite_bench, monkeypatch):
     assert bench.runs("state") == [("failed",)]
 
 
-@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
+@homes("postgresql", "mariadb")
 def test_a_warehouse_whose_connections_are_cut_loses_nothing(bench, request):
-    """PostgreSQL restarts, or a firewall forgets the connection; the others have no network."""
-    postgres = request.getfixturevalue("postgres")
+    """A server restarts, or a firewall forgets the connection; the others have no network."""
+    server = request.getfixturevalue("postgres" if "mariadb" not in HOMES else "mariadb")
     bench.fill_with(bench.ordinary[:200])
     batch = bench.batch(settings={"quotas": {ID_CARD: 100}})
 
     def cut():
-        with psycopg.connect(postgres, autocommit=True) as other:
+        if bench.home.dialect is MYSQL:
+            sessions = "FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = "
+            for (number,) in bench.home.query(f"SELECT id {sessions} DATABASE()"):
+                server.run(f"KILL {number}")
+            return
+        with psycopg.connect(server, autocommit=True) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND query LIKE '%faceid_%'"
