@@ -19,6 +19,16 @@ import pytest
 from tests.support.patience import PATIENCE
 
 PROGRAMS = ("mariadb-install-db", "mariadbd")
+QUICK = (
+    # Its data need not outlive this machine, and the disk is busy.
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-buffer-pool-size=64M",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    "--character-set-server=utf8mb4",  # as Debian's own configuration has it
+)
+TRIES = 3
 USER, PASSWORD = "faceid", 'faceid\'s "own" %s'
 
 
@@ -71,76 +81,83 @@ def serve(folder: Path, *options: str) -> Iterator[MariaDB]:
     :param folder: a new one is filled; the data of an earlier server is found again.
     :param options: more options of the server.
     """
-    data, path = folder / "data", str(folder / "socket")  # a socket's path has 107 bytes at most
-    usual = ["--no-defaults", f"--datadir={data}"] + (["--user=root"] if os.getuid() == 0 else [])
-    if not data.exists():
-        subprocess.run(
-            [
-                program(PROGRAMS[0]),
-                *usual,
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=PATIENCE,
-        )
+    usual = ["--no-defaults", f"--datadir={folder / 'data'}"]
+    usual += ["--user=root"] if os.getuid() == 0 else []
+    if not (folder / "data").exists():
+        _fill(usual)
+    with (folder / "server.log").open("ab") as log:
+        for _ in range(TRIES):  # somebody may take the port before the server does
+            server = _start(folder, [*usual, *options], log)
+            if _answers(server):
+                break
+            _stop(server.process)
+        else:
+            raise AssertionError((folder / "server.log").read_text()[-3000:])
+        try:
+            _add_user(server)
+            yield server
+        finally:
+            _stop(server.process)
+
+
+def _fill(usual: list[str]) -> None:
+    """Make the tables of a new server."""
+    more = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    made = subprocess.run(
+        [program(PROGRAMS[0]), *usual, *more],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert made.returncode == 0, f"{made.stdout[-2000:]}{made.stderr[-2000:]}"
+
+
+def _start(folder: Path, options: list[str], log: Any) -> MariaDB:
+    """Start a server on a free port, and on a socket, whose path has 107 bytes at most."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    quick = (
-        # Its data need not outlive this machine, and the disk is busy.
-        "--innodb-flush-log-at-trx-commit=0",
-        "--innodb-flush-method=nosync",
-        "--innodb-buffer-pool-size=64M",
-        "--skip-log-bin",
-        "--skip-name-resolve",
-        "--character-set-server=utf8mb4",  # as Debian's own configuration has it
-    )
-    log = (folder / "server.log").open("ab")
-    process = subprocess.Popen(
-        [
-            program(PROGRAMS[1]),
-            *usual,
-            f"--socket={path}",
-            f"--pid-file={folder / 'pid'}",
-            "--bind-address=127.0.0.1",
-            f"--port={port}",
-            *quick,
-            *options,
-        ],
-        stdout=log,
-        stderr=log,
-    )
-    server = MariaDB(port, path, process)
+    path = str(folder / "socket")
+    places = [
+        f"--socket={path}",
+        f"--pid-file={folder / 'pid'}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+    ]
+    command = [program(PROGRAMS[1]), *options, *places, *QUICK]
+    return MariaDB(port, path, subprocess.Popen(command, stdout=log, stderr=log))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
-        _wait_for(server, folder)
-        yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
-def _wait_for(server: MariaDB, folder: Path) -> None:
-    """Wait until it answers, and give the tests a user of their own, which is not all-powerful."""
+def _answers(server: MariaDB) -> bool:
+    """Wait until it answers; say whether it does."""
     import MySQLdb  # noqa: PLC0415 - only these tests have it
 
     end = time.monotonic() + PATIENCE
-    while True:
+    while server.process.poll() is None and time.monotonic() < end:
         try:
-            connection = MySQLdb.connect(unix_socket=server.socket, user="root")
-            break
+            MySQLdb.connect(unix_socket=server.socket, user="root").close()
         except MySQLdb.OperationalError:
-            ended = server.process.poll() is not None
-            if ended or time.monotonic() > end:
-                raise AssertionError((folder / "server.log").read_text()[-2000:]) from None
             time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def _add_user(server: MariaDB) -> None:
+    """Give the tests a user of their own, for both ways to the server."""
+    import MySQLdb  # noqa: PLC0415 - only these tests have it
+
+    connection = MySQLdb.connect(unix_socket=server.socket, user="root")
     cursor = connection.cursor()
     for host in ("localhost", "127.0.0.1"):
         cursor.execute(f"CREATE USER IF NOT EXISTS {USER}@'{host}' IDENTIFIED BY %s", [PASSWORD])
