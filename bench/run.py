@@ -27,6 +27,7 @@ SECTIONS = {
     "bad_rows": "Many rows of which three are bad",
     "unchanged": "A million rows of which none is due",
     "validation": "A million rows through the validation",
+    "views": "The views over a million results",
     "uplink": "Photos over a slow uplink",
     "simulator": "What the simulator keeps up with",
 }

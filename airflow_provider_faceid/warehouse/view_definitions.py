@@ -25,39 +25,49 @@ LOWEST_CUT_OFF = 50
 PERCENTILES = (50, 95, 99)
 
 LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_before"})
-_LATEST = ", ".join(LATEST_COLUMNS)
-_HISTORY = ", ".join(HISTORY.columns)
 
 LATEST = View(
     "latest",
     "source row x Action: its latest answer, whatever the campaign",
-    same(*LATEST_COLUMNS),
-    f"(SELECT {_LATEST}{{own}}, ROW_NUMBER() OVER (PARTITION BY action, source, source_key "
+    {name: column._replace(sql=f"answer.{name}") for name, column in same(*LATEST_COLUMNS).items()},
+    # Keys alone are sorted: SQLite takes all columns of a window along. The one that differs most is
+    # the first.
+    "(SELECT campaign, action, source_key, ROW_NUMBER() OVER (PARTITION BY source_key, action, source "
     "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place "
-    "FROM {results} WHERE status = 'answered') AS ranked WHERE place = 1",
+    "FROM {results} WHERE status = 'answered') AS newest JOIN {results} AS answer "
+    "ON answer.campaign = newest.campaign AND answer.action = newest.action "
+    "AND answer.source_key = newest.source_key WHERE newest.place = 1",
     with_own_columns=True,
     example="SELECT outcome, COUNT(*) AS people FROM faceid_latest\n"
     "WHERE action = 'IdCardVerification' GROUP BY outcome",
 )
 
-_IN_TIME = "PARTITION BY campaign, action, source_key ORDER BY answered_at, updated_at, answer_id"
+PERIOD_COLUMNS = (
+    *HISTORY.key,
+    *("source", "id_card_hash", "outcome", "code", "similarity", "charged", "run_id"),
+)
+_NEXT = (
+    "OVER (PARTITION BY source_key, action, campaign ORDER BY answered_at, updated_at, answer_id)"
+)
 
 HISTORY_PERIODS = View(
     "history_periods",
-    "final answer, with the period in which it was the latest of its row in its campaign",
+    "final answer, with the period in which it was the latest of its row in its campaign; its other "
+    "columns are in the history, by the same key",
     {
-        **same(*HISTORY.columns),
+        **same(*PERIOD_COLUMNS),
         "valid_from": ViewColumn("answered_at", "timestamp", "when the answer came"),
         "valid_to": ViewColumn(
             "next_at", "timestamp", "when the next answer came; NULL for the current one"
         ),
         "is_current": ViewColumn(
-            "CASE WHEN later = 0 THEN 1 ELSE 0 END", "integer", "1 for the latest answer, 0 before"
+            "CASE WHEN COALESCE(later, 0) = 0 THEN 1 ELSE 0 END",
+            "integer",
+            "1 for the latest answer, 0 before",
         ),
     },
-    f"(SELECT {_HISTORY}{{own}}, MAX(answered_at) OVER ({_IN_TIME} "
-    "ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING) AS next_at, "
-    f"COUNT(*) OVER ({_IN_TIME} ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING) AS later "
+    f"(SELECT {', '.join(PERIOD_COLUMNS)}{{own}}, answered_at, "
+    f"LEAD(answered_at) {_NEXT} AS next_at, LEAD(1) {_NEXT} AS later "
     "FROM {history}) AS periods",
     with_own_columns=True,
     example="SELECT source_key, outcome FROM faceid_history_periods\n"
