@@ -23,8 +23,9 @@ from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.operators import verify
 from airflow_provider_faceid.simulator.account import Assumptions
-from airflow_provider_faceid.warehouse import tables
+from airflow_provider_faceid.warehouse import metrics, tables
 from airflow_provider_faceid.warehouse.records import ROW_RULES
+from airflow_provider_faceid.warehouse.view_definitions import VIEWS
 
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -198,8 +199,53 @@ def way() -> str:
     )
 
 
+def views() -> str:
+    """Return a table of the views."""
+    return table(
+        ("view", "one row for"),
+        ((f"[`faceid_{v.name}`](#faceid_{v.name})", v.grain) for v in VIEWS),
+    )
+
+
+def view_sections() -> str:
+    """Return a section for each view: its grain, its columns, a query."""
+    sections = []
+    for view in VIEWS:
+        own = "\nColumns of single Actions follow, where there are any.\n" * view.with_own_columns
+        listed = table(
+            ("column", "type", "meaning"),
+            ((f"`{name}`", c.type, c.meaning) for name, c in view.columns.items()),
+        )
+        sections.append(
+            f"### `faceid_{view.name}`\n\nOne row for: {view.grain}.\n\n{listed}{own}\n"
+            f"```sql\n{view.example}\n```\n"
+        )
+    return "\n".join(sections)
+
+
+def counts() -> str:
+    """Return a table of the counts of rows."""
+    answers = [(f"`{name}`", count.meaning) for name, count in metrics.COUNTS.items()]
+    places = [(f"`{name}`", meaning) for name, meaning in metrics.ROW_COUNTS.items()]
+    return table(("count", "what is counted"), answers + places)
+
+
+def rates() -> str:
+    """Return a table of rates and amounts."""
+    listed = [(f"`{name}`", rate.meaning) for name, rate in metrics.RATES.items()]
+    money = [(f"`{name}`", meaning) for name, meaning in metrics.AMOUNTS.items()]
+    return table(("metric", "definition"), listed + money)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "way": way,
+    "views": views,
+    "view-sections": view_sections,
+    "metric-counts": counts,
+    "metric-rates": rates,
+    "table-prices": lambda: columns(tables.PRICES),
+    "table-reconciliation": lambda: columns(tables.RECONCILIATION),
+    "table-reconciliation-calls": lambda: columns(tables.RECONCILIATION_CALLS),
     "actions": actions,
     "retry-decisions": decisions,
     "connection-fields": fields,

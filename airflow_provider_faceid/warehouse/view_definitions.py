@@ -44,12 +44,8 @@ LATEST = View(
 
 PERIOD_COLUMNS = (
     *HISTORY.key,
-    *("source", "id_card_hash", "outcome", "code", "similarity", "charged", "run_id"),
+    *("id_card_hash", "outcome", "code", "similarity", "charged"),
 )
-_NEXT = (
-    "OVER (PARTITION BY source_key, action, campaign ORDER BY answered_at, updated_at, answer_id)"
-)
-
 HISTORY_PERIODS = View(
     "history_periods",
     "final answer, with the period in which it was the latest of its row in its campaign; its other "
@@ -61,14 +57,14 @@ HISTORY_PERIODS = View(
             "next_at", "timestamp", "when the next answer came; NULL for the current one"
         ),
         "is_current": ViewColumn(
-            "CASE WHEN COALESCE(later, 0) = 0 THEN 1 ELSE 0 END",
+            "CASE WHEN next_at IS NULL THEN 1 ELSE 0 END",
             "integer",
             "1 for the latest answer, 0 before",
         ),
     },
     f"(SELECT {', '.join(PERIOD_COLUMNS)}{{own}}, answered_at, "
-    f"LEAD(answered_at) {_NEXT} AS next_at, LEAD(1) {_NEXT} AS later "
-    "FROM {history}) AS periods",
+    "LEAD(answered_at) OVER (PARTITION BY source_key, action, campaign "
+    "ORDER BY answered_at, updated_at, answer_id) AS next_at FROM {history}) AS periods",
     with_own_columns=True,
     example="SELECT source_key, outcome FROM faceid_history_periods\n"
     "WHERE valid_from <= '2026-06-30T16:00:00Z'\n"

@@ -233,3 +233,21 @@ def changed_daily(**more: str) -> View:
 
 def refresh(warehouse, view):
     return ViewMaker(warehouse, Names().all, ()).refresh([view], look=False)
+
+
+@homes("sqlite", "postgresql", "mariadb")
+def test_tables_of_a_version_without_waits_get_the_column_and_keep_their_rows(home, warehouse):
+    """DuckDB drops no column of a table with a key."""
+    tables = random_tables(1)
+    fill(warehouse, tables)
+    for view in VIEWS:
+        home.run(f"DROP VIEW faceid_{view.name}")
+    for table in ("faceid_results", "faceid_history"):
+        home.run(f"ALTER TABLE {table} DROP COLUMN waited_ms")
+    database = home.open()
+    prepare(database, Names())
+    assert database.rows(
+        "SELECT COUNT(*), COUNT(waited_ms), COUNT(run_id) FROM faceid_results"
+    ) == [(len(tables["results"]), 0, len(tables["results"]))]
+    assert database.rows("SELECT COUNT(p95_with_wait_ms) FROM faceid_latency") == [(0,)]
+    assert database.rows("SELECT COUNT(p95_ms) FROM faceid_latency") > [(0,)]
