@@ -69,6 +69,7 @@ class Dialect:
     :param raw_text: expression for text whose bytes are a parameter ``{0}``.
     :param exact_text: expression for text ``{0}`` that is compared by its characters, whatever the
         collation of the column it comes from.
+    :param probe: end of a correlated subquery that is to be asked row by row through an index.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Dialect:
     key_type: str = ""
     raw_text: str = "CAST({0} AS VARCHAR)"
     exact_text: str = "{0}"
+    probe: str = ""
 
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
@@ -144,6 +146,7 @@ POSTGRESQL = Dialect(
     "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
     raw_text="convert_from({0}, getdatabaseencoding())",
     exact_text='({0}) COLLATE "default"',  # that of our tables' columns, whose index is used
+    probe=" OFFSET 0",  # else each page is a join with the whole table
 )
 DUCKDB = Dialect(
     name="duckdb",
