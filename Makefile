@@ -102,16 +102,17 @@ test-browser: .venv/browser ## the simulator's page and the demo's Airflow in Ch
 bench: .venv/bench ## how fast it is, beside its peers
 	@$(BIN)/python bench/run.py
 
-lint: .venv/lint ## ruff, mypy --strict, layer contracts
+lint: .venv/lint ## ruff, mypy --strict, layer contracts, generated code
 	@echo "== ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "== mypy"; $(BIN)/mypy
 	@echo "== layers"; $(BIN)/lint-imports
+	@echo "== generated code"; $(BIN)/python codegen/generate.py --check
 
 format: .venv/lint ## let ruff write the layout
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: .venv/docs ## rewrite the tables of the pages, then build the site into site/
-	@$(BIN)/python docs/generate.py
+docs: .venv/docs ## rewrite the operators of the Actions and the tables of the pages, then build the site into site/
+	@$(BIN)/python codegen/generate.py && $(BIN)/python docs/generate.py
 	@echo "== building the site; warnings and dead links are errors"
 	@$(BIN)/python -m sphinx -q -E -a -W --keep-going -n -c docs . site
 	@echo "site/index.html"

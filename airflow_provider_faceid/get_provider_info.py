@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    f"{package}.operators.funnel",
                     f"{package}.operators.release",
                     f"{package}.operators.shards",
                     f"{package}.operators.validate",
@@ -237,7 +238,7 @@ def get_provider_info() -> dict[str, Any]:
                     "outage_patience": {
                         "label": "Outage timeout (s)",
                         "description": "Seconds a run over a table waits while the service "
-                        "answers nobody, before it gives up; 60 at most while each request may be "
+                        "answers no call, before it gives up; 60 at most while each request may be "
                         "charged without an answer. Empty: 900.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
                     },
@@ -255,9 +256,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "encryption": {
                         "label": "Encryption",
-                        "description": "How IdCard and Name are encrypted, over and above TLS. "
-                        "AES-256-CBC is the better choice; KMS is the older form of accounts that "
-                        "have it. Empty: none.",
+                        "description": "How ID numbers, names, phone and card numbers are encrypted, "
+                        "over and above TLS. AES-256-CBC is the better choice; KMS is the older form "
+                        "of accounts that have it. Empty: none.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["none", "AES-256-CBC", "SM4-GCM", "KMS"],

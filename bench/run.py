@@ -23,6 +23,7 @@ SECTIONS = {
     "photos": "Photos from a store that is far away",
     "dag": "A whole DAG",
     "million": "A million rows",
+    "family": "Four Actions at once on two workers",
     "bad_rows": "Many rows of which three are bad",
     "unchanged": "A million rows of which none is due",
     "validation": "A million rows through the validation",

@@ -21,6 +21,7 @@ from airflow_provider_faceid.api.codes import COMMON, PROVEN, CodeRow
 from airflow_provider_faceid.api.fields import FIELD_OF_RULE
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
+from airflow_provider_faceid.operators import verify
 from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.records import ROW_RULES
@@ -87,12 +88,65 @@ def fields() -> str:
 
 def rules() -> str:
     """Return a table of the input rules."""
+    of_values = [rule for field in dict.fromkeys(FIELD_OF_RULE.values()) for rule in field.rules]
+    of_rows = {rule.name: rule for action in ACTIONS.values() for rule in action.row_rules}
     return table(
-        ("rule", "what it asks for", "can be switched off"),
+        ("rule", "what it asks for", "a row that breaks it", "can be switched off"),
+        [
+            (
+                f"`{rule.name}`",
+                rule.asks,
+                "is counted, and sent" if rule.is_warning else "goes to quarantine",
+                "yes" if rule.is_optional else "",
+            )
+            for rule in of_values
+        ]
+        + [(f"`{name}`", rule.asks, "goes to quarantine", "") for name, rule in of_rows.items()],
+    )
+
+
+def named() -> str:
+    """Return a table of the operators of each Action, with the columns they read."""
+    return table(
+        ("Action", "one person", "a table", "hook", "columns it reads"),
         (
-            (f"`{rule.name}`", rule.asks, "yes" if rule.is_optional else "")
-            for field in dict.fromkeys(FIELD_OF_RULE.values())
-            for rule in field.rules
+            (
+                f"`{action.name}`",
+                f"`{one.__name__}`",
+                f"`{action.name}BatchOperator`",
+                f"`{one.__module__.rpartition('.')[2]}`",
+                ", ".join(f"`{column}`" for column in action.columns.values()),
+            )
+            for action in ACTIONS.values()
+            for one in [getattr(verify, f"{action.name}Operator")]
+        ),
+    )
+
+
+def action_columns() -> str:
+    """Return a table of the columns that only some Actions have in the result table."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for action in ACTIONS.values():
+        for column in action.result_columns:
+            rows.setdefault((f"`{column.column}`", column.type, column.meaning), []).append(
+                f"`{action.name}`"
+            )
+    return table(
+        ("column", "type", "meaning", "Actions"),
+        ((*column, ", ".join(names)) for column, names in rows.items()),
+    )
+
+
+def identity_limits() -> str:
+    """Return a table of how often one value may be asked about."""
+    return table(
+        ("Action", "limits"),
+        (
+            (
+                f"`{action.name}`",
+                ", ".join(f"`{n}` {limit:,}" for n, limit in action.identity_limits.items()),
+            )
+            for action in ACTIONS.values()
         ),
     )
 
@@ -150,6 +204,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "retry-decisions": decisions,
     "connection-fields": fields,
     "input-rules": rules,
+    "named-operators": named,
+    "action-columns": action_columns,
+    "identity-limits": identity_limits,
     "row-rules": lambda: table(
         ("rule", "what it says"), ((f"`{rule}`", says) for rule, says in ROW_RULES.items())
     ),

@@ -7,21 +7,26 @@ from collections.abc import Iterator
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import COMMON
 from airflow_provider_faceid.simulator.account import ACCOUNT_CODES
-from airflow_provider_faceid.simulator.people import How, People
+from airflow_provider_faceid.simulator.people import People
+from airflow_provider_faceid.simulator.people.authority import BANKS_BEGIN_WITH, UNKNOWN_CARDS
 
 OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
 """Result codes by Action."""
 
 
-NUMBER = "a number whose check digit is wrong"
-NAME = "a name with a digit in it"
+ORDINARY = "an ordinary person of `/_sim/people`"
+MALFORMED = {
+    "id_card": "a number whose check digit is wrong",
+    "name": "a name with a digit in it",
+    "phone": "a phone number of ten digits",
+    "bank_card": "a card number of twenty digits",
+    "date": "a day that no calendar has, such as 20230230",
+    "end_date": "a day that no calendar has, such as 20230230",
+}
+"""A malformed value, by type of the field."""
+WRONG_CHECK_DIGIT = "a card number whose check digit is wrong"
+NO_BANK = f"a card number that does not begin with {BANKS_BEGIN_WITH}"
 INPUT = {
-    "0": "an ordinary person of `/_sim/people`",
-    "-2": NUMBER,
-    "-3": NAME,
-    "Success": "an ordinary person of `/_sim/people`, with their photo",
-    "FailedOperation.IdFormatError": NUMBER,
-    "FailedOperation.NameFormatError": NAME,
     "AuthFailure.InvalidAuthorization": "an `Authorization` header that is malformed",
     "AuthFailure.SecretIdNotFound": "another SecretId, or account state `key_deleted`",
     "AuthFailure.SignatureExpire": "a timestamp more than five minutes off",
@@ -40,7 +45,7 @@ INPUT = {
     "UnsupportedOperation": "a POST with another `Content-Type` than JSON",
     "UnsupportedProtocol": "another method than GET and POST",
 }
-"""Codes that follow from the request."""
+"""Common codes that follow from the request."""
 
 _PEOPLE = People(0).listed
 _STATES = {code: state for state, code in ACCOUNT_CODES.items()}
@@ -49,7 +54,7 @@ _STATES = {code: state for state, code in ACCOUNT_CODES.items()}
 def own_codes(action: str) -> Iterator[tuple[str, str]]:
     """Yield an Action's own codes, and how to get each; empty if by a rule only."""
     for code in OWN_CODES[action]:
-        yield code, INPUT.get(code) or _person(action, code)
+        yield code, " or ".join(_input(action, code)) or _person(action, code)
 
 
 def common_codes() -> Iterator[tuple[str, str]]:
@@ -59,11 +64,23 @@ def common_codes() -> Iterator[tuple[str, str]]:
             yield code, INPUT.get(code) or _state(code) or _any_persona(code)
 
 
+def _input(action: str, code: str) -> Iterator[str]:
+    """Yield the values of an ordinary request, or changes of it, that have a code."""
+    if code == ACTIONS[action].success_code:
+        yield f"{ORDINARY}, with their photo" if ACTIONS[action].compares_faces else ORDINARY
+    fields = [field for field in ACTIONS[action].fields if field.invalid_code == code]
+    yield from dict.fromkeys(MALFORMED[field.type.name] for field in fields)
+    if action in UNKNOWN_CARDS:
+        cards = UNKNOWN_CARDS[action]
+        yield from [WRONG_CHECK_DIGIT] if code == cards.wrong_check_digit else []
+        yield from [NO_BANK] if code == cards.no_bank else []
+
+
 def _person(action: str, code: str) -> str:
     """Return the persona with a code."""
     for person in _PEOPLE:
-        if person.persona and person.persona.codes[action] == code:
-            times = ", the first two times" if person.persona.how is How.AT_FIRST else ""
+        if person.persona and person.persona.code(action) == code:
+            times = ", the first two times" if person.persona.is_transient(action) else ""
             return f"`{person.id_card}`{times}"
     return ""
 

@@ -14,8 +14,10 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_faceid import exceptions
 from airflow_provider_faceid.get_provider_info import get_provider_info
+from airflow_provider_faceid.hooks.checks import Checks
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from airflow_provider_faceid.hooks.single_call import Idempotency
+from airflow_provider_faceid.operators import verify, verify_batch
 from airflow_provider_faceid.operators.error_mapping import RECOVERIES
 
 PARAM = re.compile(
@@ -24,19 +26,12 @@ PARAM = re.compile(
 )
 PACKAGE = "airflow_provider_faceid"
 PUBLIC: Mapping[str, tuple[str, ...]] = {
-    "operators.verify_batch": (
-        "FaceIdVerifyTableOperator",
-        "IdCardVerificationBatchOperator",
-        "ImageRecognitionV2BatchOperator",
-    ),
-    "operators.verify": (
-        "FaceIdVerifyOperator",
-        "IdCardVerificationOperator",
-        "ImageRecognitionV2Operator",
-    ),
+    "operators.verify_batch": tuple(verify_batch.__all__),
+    "operators.verify": tuple(verify.__all__),
     "operators.validate": ("FaceIdValidateOperator",),
     "operators.shards": ("FaceIdShardsOperator",),
     "operators.release": ("FaceIdReleaseOperator",),
+    "operators.funnel": ("FaceIdFunnelOperator",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),
@@ -77,8 +72,7 @@ LONGEST_DEFAULT = 60
 """Characters; a longer one is in the code."""
 
 METHODS = (
-    FaceIdHook.id_card_verification,
-    FaceIdHook.image_recognition_v2,
+    *(method for name, method in vars(Checks).items() if not name.startswith("_")),
     FaceIdHook.call,
     FaceIdHook.test_connection,
     FaceIdHook.get_conn,
@@ -89,25 +83,28 @@ METHODS = (
 """Methods of the hook for the code of a DAG, the most useful first."""
 
 
-def operators() -> list[type[BaseOperator]]:
-    """Return the operators the provider declares, by name."""
-    listed = get_provider_info()["operators"][0]["python-modules"]
-    found = {
-        value
-        for module in map(importlib.import_module, listed)
-        for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, BaseOperator)
-        and value.__module__ == module.__name__
-        and not value.__name__.startswith("_")
-    }
-    return sorted(found, key=lambda operator: operator.__name__)
+def operators() -> dict[str, str]:
+    """Return the module of each operator the provider declares, by the operator's name, sorted."""
+    found = {}
+    for module in map(
+        importlib.import_module, get_provider_info()["operators"][0]["python-modules"]
+    ):
+        own = [
+            name
+            for name, value in vars(module).items()
+            if inspect.isclass(value)
+            and issubclass(value, BaseOperator)
+            and value.__module__ == module.__name__
+        ]
+        found |= dict.fromkeys(getattr(module, "__all__", own), module.__name__)
+    return dict(sorted(found.items()))
 
 
 def operator_sections() -> str:
     """Return a section for each operator."""
     return "\n".join(
-        _section(operator.__name__, operator, operator.__module__) for operator in operators()
+        _section(name, getattr(importlib.import_module(module), name), module)
+        for name, module in operators().items()
     )
 
 

@@ -42,7 +42,7 @@ RESULTS = Asset("faceid_face_results")
 
 @task(show_return_value_in_logs=False)
 def summarise(validation: dict, verification: dict) -> dict:
-    """Put the counts of the run into the log: numbers only, nobody's name."""
+    """Put the counts of the run into the log: numbers only, no names."""
     counts = {
         "rows in": verification["rows_in"],
         "valid": validation["good_rows"],

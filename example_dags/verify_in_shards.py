@@ -41,7 +41,7 @@ SUMMED = ("rows_in", "quarantined", "postponed", "held", "calls", "charged")
 # The asset is this task's: one event a run, when all shards are in.
 @task(outlets=[RESULTS], show_return_value_in_logs=False)
 def summarise(validation: dict, shards: Sequence[dict]) -> dict:
-    """Put the counts of the run into the log: numbers only, nobody's name."""
+    """Put the counts of the run into the log: numbers only, no names."""
     manifests = shards[:]  # all of them in one request to Airflow
     total = Counter(valid=validation["good_rows"], shards=len(manifests))
     for manifest in manifests:

@@ -6,19 +6,27 @@ columns, the simulator and the tables of the docs read it from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .codes import CodeRow, Outcome
-from .fields import Field, FieldType
+from .fields import ID_CARD, Field, FieldType
+from .messages import MALFORMED, on_one_line, says_back, strike_out
+from .rules import RowRule
 
 SERVICE = "faceid"
 VERSION = "2018-03-01"
 DEFAULT_HOST = "faceid.intl.tencentcloudapi.com"
 DOCS = "https://www.tencentcloud.com/document/product/1061/"
 """Where the API pages are, by document number."""
+
+LONGEST_OUTPUT = 100
+"""Characters of an output that are kept."""
+LARGEST_OUTPUT = 2**31
+"""Numbers from here on do not fit into an integer column of every database."""
 
 PER_DAY, PER_MINUTE = "_per_day", "_per_minute"
 
@@ -50,8 +58,15 @@ class Output:
     meaning: str
     samples: tuple[str | int | float, ...]
 
-    def read(self, value: object) -> str | int | float | None:
-        """Return the value as the column holds it; None if it is absent or of another type."""
+    def read(self, value: object, personal: Collection[str] = ()) -> str | int | float | None:
+        """
+        Return the value as the column holds it; None if it is absent or of another type.
+
+        A text is one line of bounded length. A text that says the person back is ``(malformed)``, and a
+        number that does, or has more digits than a column holds, is None.
+
+        :param personal: values of the request.
+        """
         kinds: dict[str, tuple[type, ...]] = {
             "text": (str,),
             "integer": (int,),
@@ -59,7 +74,22 @@ class Output:
         }
         if isinstance(value, bool) or not isinstance(value, kinds[self.type]):
             return None
-        return float(value) if self.type == "real" else value  # type: ignore[return-value, arg-type]
+        if isinstance(value, str):
+            shown = on_one_line(strike_out(value, personal), LONGEST_OUTPUT)
+            half_width = unicodedata.normalize("NFKC", value)
+            return MALFORMED if says_back(half_width, personal) else shown
+        number: int | float = value  # type: ignore[assignment]
+        if not abs(number) < LARGEST_OUTPUT or says_back(f"{number:.0f}", personal):
+            return None
+        return float(number) if self.type == "real" else number
+
+
+class ResultColumn(NamedTuple):
+    """A column that an Action adds to the result table and its history; see :class:`Output`."""
+
+    column: str
+    type: str
+    meaning: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +105,7 @@ class Action:
     :param results: its own result codes; the same code of another Action may mean something else.
     :param identity_limits: calls per value before the service refuses.
     :param outputs: values of its answers that go to the result table.
+    :param row_rules: input rules about several values of a row.
     :param compares_faces: whether a match carries a similarity (``Sim``).
     """
 
@@ -86,13 +117,14 @@ class Action:
     results: Mapping[str, CodeRow]
     identity_limits: IdentityLimits = field(default_factory=IdentityLimits)
     outputs: tuple[Output, ...] = ()
+    row_rules: tuple[RowRule, ...] = ()
     compares_faces: bool = False
     version: str = VERSION
 
     @property
     def docs(self) -> str:
-        """Return the address of the API page."""
-        return DOCS + self.document
+        """Return the address of the API page; of the product's pages if its number is not known."""
+        return (DOCS + self.document).rstrip("/")
 
     @property
     def encryptable(self) -> tuple[str, ...]:
@@ -103,6 +135,27 @@ class Action:
     def columns(self) -> dict[str, str]:
         """Return the column each field is read from unless an operator says otherwise, by field."""
         return {field.name: field.column for field in self.fields if field.column}
+
+    @property
+    def pseudonyms(self) -> tuple[Field, ...]:
+        """Return the fields whose hash and mask are in the result table, one of each type."""
+        return tuple(f for f in self.fields if f.type.mask and self.field_of(f.type) is f)
+
+    @property
+    def result_columns(self) -> tuple[ResultColumn, ...]:
+        """Return the columns that only some Actions have: pseudonyms and outputs."""
+        hashed = [
+            ResultColumn(column, "text", meaning)
+            for field in self.pseudonyms
+            if field.type is not ID_CARD  # every Action's table has its columns
+            for column, meaning in field.type.pseudonym_columns.items()
+        ]
+        return (*hashed, *(ResultColumn(o.column, o.type, o.meaning) for o in self.outputs))
+
+    @property
+    def success_code(self) -> str:
+        """Return the code of a match, or of what a look-up has found."""
+        return self.code_of(Outcome.MATCH) or self.code_of(Outcome.FOUND)
 
     def field_of(self, type_: FieldType) -> Field | None:
         """Return the first request field of a type, if this Action has one."""

@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     """A verdict in one word, the same for all Actions."""
 
     MATCH = "match"
+    FOUND = "found"
+    """A look-up has found what it was asked for; the answer is in its outputs."""
     MISMATCH = "mismatch"
     REVIEW = "review"
     NOT_FOUND = "not_found"

@@ -85,6 +85,7 @@ class Reply:
     :param is_error: whether the code is that of an ``Error``.
     :param date_header: HTTP header ``Date`` as it came, empty if there was none.
     :param retry_after_header: likewise, ``Retry-After``.
+    :param personal: values of the request; not printed.
     """
 
     action: str
@@ -95,6 +96,7 @@ class Reply:
     is_error: bool = False
     date_header: str = ""
     retry_after_header: str = ""
+    personal: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def date(self) -> float | None:
@@ -198,7 +200,7 @@ def read_reply(
         code, description = _text(error, "Code"), _text(error, "Message")
     else:
         code, description = _text(response, "Result"), _text(response, "Description")
-    values = [value for value in personal if isinstance(value, str)]
+    values = tuple(value for value in personal if isinstance(value, str))
     return Reply(
         action=action,
         code=plain(code, _CODE, values),
@@ -207,6 +209,7 @@ def read_reply(
         fields=response,
         is_error=error is not None,
         date_header=date_header,
+        personal=values,
     )
 
 
@@ -340,10 +343,10 @@ def on_one_line(text: str, length: int) -> str:
 
 def plain(text: str, form: re.Pattern[str], personal: Iterable[str]) -> str:
     """Return a text that may go to logs, errors and tables as it is."""
-    return text if form.fullmatch(text) and not _says_back(text, personal) else MALFORMED
+    return text if form.fullmatch(text) and not says_back(text, personal) else MALFORMED
 
 
-def _says_back(text: str, personal: Iterable[str]) -> bool:
+def says_back(text: str, personal: Iterable[str]) -> bool:
     """Say whether a text holds a value, or a piece of a number: with what is between, or in hex."""
     bare = _BETWEEN.sub("", text).casefold()
     if len(bare) < _SHORTEST_VALUE:  # as nearly every code is

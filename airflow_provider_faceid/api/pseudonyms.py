@@ -1,8 +1,8 @@
 """Pseudonyms: keyed hashes and masks that stand for people and questions in tables and ledger.
 
 All hashes are HMAC-SHA256 under a key derived from the connection's hash key, one key per purpose, so
-that a hash of one kind tells nothing about one of another kind. Nobody finds the person behind a
-hash without the hash key.
+that a hash of one kind tells nothing about one of another kind. Without the hash key a hash leads
+to no person.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from functools import lru_cache
 from .action import Action
 from .actions import ACTIONS
 from .fields import ID_CARD, PHOTO, FieldType
-from .id_card import masked
 from .messages import Pieces
 from .rules import without_invisible
 
@@ -180,23 +179,32 @@ def is_current(hashed: str | None) -> bool:
 
 def identity_columns(action: Action, secret: str, params: Mapping[str, object]) -> dict[str, str]:
     """
-    Return the pseudonymous identity columns: a keyed hash for joins and a masked ID number.
+    Return the pseudonymous identity columns: of each number a keyed hash for joins, and a mask.
 
-    The same for an ID number whatever the Action and the campaign, so that tables can be joined.
+    The same for a number whatever the Action and the campaign, so that tables can be joined. An ID
+    number, a phone number and a card number of the same digits have different hashes.
 
     :param secret: the connection's hash key; under another one everybody looks new.
     :param params: the request fields, normalised.
     """
-    field = action.field_of(ID_CARD)
-    number = params.get(field.name) if field is not None else None
-    if not isinstance(number, str):
-        return {}
-    return {"id_card_hash": id_card_hash(secret, number), "id_card_masked": masked(number)}
+    columns: dict[str, str] = {}
+    for field in action.pseudonyms:
+        value, mask = params.get(field.name), field.type.mask
+        if isinstance(value, str) and mask is not None:
+            shown = (value_hash(secret, field.type, value), mask(value))
+            columns |= zip(field.type.pseudonym_columns, shown, strict=True)
+    return columns
 
 
 def id_card_hash(secret: str, number: str) -> str:
     """Return the hash by which our tables tell people apart, 32 hexadecimal digits."""
-    digest = hmac.digest(purpose_key(secret, _TABLES), number.encode(), "sha256")
+    return value_hash(secret, ID_CARD, number)
+
+
+def value_hash(secret: str, type_: FieldType, value: str) -> str:
+    """Return the hash of a number of a type in our tables, 32 hexadecimal digits."""
+    purpose = _TABLES if type_ is ID_CARD else _TABLES + b": " + type_.name.encode()
+    digest = hmac.digest(purpose_key(secret, purpose), value.encode(), "sha256")
     return digest[:_IDENTITY_BYTES].hex()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, cached_property
@@ -71,16 +71,40 @@ class Rule(NamedTuple):
     :param asks: what it asks for, in errors and docs.
     :param breaks: says whether a value breaks it, given the value as it is sent and the service's day.
     :param is_optional: whether a user may switch it off; the others refuse what cannot be sent.
+    :param is_warning: whether a value that breaks it is counted, and sent all the same.
     """
 
     name: str
     asks: str
     breaks: Callable[[Any, date], bool]
     is_optional: bool = False
+    is_warning: bool = False
 
     def error(self, detail: str = "") -> InvalidInputError:
         """Return what a value that breaks the rule is refused with; the value is not in it."""
         return InvalidInputError(self.name, self.asks + (f" ({detail})" if detail else ""))
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """
+    One input rule about several values of a row, each of which keeps the rules of its own.
+
+    :param name: under which bad rows are quarantined.
+    :param asks: what it asks for, in errors and docs.
+    :param fields: API fields it is about.
+    :param breaks: says whether their values, as they are sent and in this order, break it.
+    """
+
+    name: str
+    asks: str
+    fields: tuple[str, ...]
+    breaks: Callable[..., bool]
+
+    def is_broken(self, values: Mapping[str, Any]) -> bool:
+        """Say whether a request breaks it; one that lacks a value does not."""
+        asked = [values.get(field) for field in self.fields]
+        return None not in asked and self.breaks(*asked)
 
 
 @dataclass(frozen=True)
@@ -117,12 +141,24 @@ class InputField:
         return None
 
     def first_broken_each(
-        self, values: Iterable[object], today: date, skipped: Collection[str] = NO_RULES
+        self,
+        values: Iterable[object],
+        today: date,
+        skipped: Collection[str] = NO_RULES,
+        *,
+        warn: bool = False,
     ) -> Iterator[Rule | None]:
-        """Yield the same for many values; a loop of its own, for there may be a million."""
+        """
+        Yield the same for many values; a loop of its own, for there may be a million.
+
+        :param warn: whether to yield the first warning about a value that breaks no other rule.
+        """
+        questions = [*self._questions]
+        if warn:
+            questions += [(rule.breaks, rule) for rule in self._warnings]
         for value in values:
             read = self.read(value)
-            for breaks, rule in self._questions:
+            for breaks, rule in questions:
                 if breaks(read, today) and rule.name not in skipped:
                     yield rule
                     break
@@ -132,7 +168,19 @@ class InputField:
     @cached_property
     def _questions(self) -> list[tuple[Callable[[Any, date], bool], Rule]]:
         """Return what is asked in a loop over a million rows, each looked up once."""
-        return [(rule.breaks, rule) for rule in self.rules]
+        return [(rule.breaks, rule) for rule in self.rules if not rule.is_warning]
+
+    def warnings(
+        self, read: object, today: date, skipped: Collection[str] = NO_RULES
+    ) -> Iterator[Rule]:
+        """Yield the warnings about a value that was read and keeps all other rules."""
+        for rule in self._warnings:
+            if rule.name not in skipped and rule.breaks(read, today):
+                yield rule
+
+    @cached_property
+    def _warnings(self) -> list[Rule]:
+        return [rule for rule in self.rules if rule.is_warning]
 
     def prepare(self, value: object, today: date, skipped: Collection[str] = NO_RULES) -> Any:
         """
@@ -173,7 +221,7 @@ def text_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 -
     return InputField(
         rules=(
             Rule(
-                TEXT_MISSING, "a value is needed", lambda value, _: required and _is_no_value(value)
+                TEXT_MISSING, "a value is needed", lambda value, _: required and is_no_value(value)
             ),
             Rule(
                 NOT_TEXT,
@@ -227,7 +275,7 @@ def date_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 -
     return InputField(
         rules=(
             Rule(
-                DATE_MISSING, "a date is needed", lambda value, _: required and _is_no_value(value)
+                DATE_MISSING, "a date is needed", lambda value, _: required and is_no_value(value)
             ),
             Rule(
                 DATE_FORMAT,
@@ -237,6 +285,53 @@ def date_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 -
         ),
         read=_read_date,
     )
+
+
+END_DATE_MISSING, END_DATE_FORMAT = "end_date_missing", "end_date_format"
+NO_END = "00000000"
+"""What the API takes for a validity without an end."""
+_NO_END_WORDS = frozenset({NO_END, "0000-00-00", "长期", "長期"})
+"""What cards and tables have for it."""
+_SAMPLE_ENDS = (*(f"20{year}1231" for year in range(35, 60)), NO_END)
+
+
+def normalise_end_date(text: str) -> str:
+    """Return the end of a validity as ``YYYYMMDD``, or ``00000000`` for none (``长期`` on a card)."""
+    bare = without_invisible(text)
+    return NO_END if bare in _NO_END_WORDS else normalise_date(bare)
+
+
+@cache
+def end_date_field(required: bool, max_length: int) -> InputField:  # noqa: FBT001 - as field types ask it
+    """
+    Return the input rules of the end of a validity.
+
+    :param required: whether a value is needed.
+    :param max_length: not asked: every date has 8 digits.
+    """
+    del max_length
+    return InputField(
+        rules=(
+            Rule(
+                END_DATE_MISSING,
+                f"an end date is needed; {NO_END} says that there is none",
+                lambda value, _: required and is_no_value(value),
+            ),
+            Rule(
+                END_DATE_FORMAT,
+                f"an end date is a day of the calendar such as 20461129, or {NO_END} for no end",
+                lambda value, _: value is not None and value != NO_END and not _is_date(value),
+            ),
+        ),
+        read=lambda value: (
+            normalise_end_date(value) if isinstance(value, str) else _read_date(value)
+        ),
+    )
+
+
+def sample_end_date(chance: random.Random) -> str:
+    """Return an invented end of a validity."""
+    return chance.choice(_SAMPLE_ENDS)
 
 
 def sample_date(chance: random.Random) -> str:
@@ -264,5 +359,6 @@ def _is_date(value: object) -> bool:
     return True
 
 
-def _is_no_value(value: object) -> bool:
+def is_no_value(value: object) -> bool:
+    """Say whether a source holds nothing for a value, or what exports make of nothing."""
     return value is None or value == "" or (isinstance(value, str) and is_missing(value))

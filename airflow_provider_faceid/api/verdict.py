@@ -35,7 +35,8 @@ class Verdict:
     :param gateway_refusals: how many of them a gateway refused in the service's place. It says that
         they were not processed; whether they were charged, only the service's bill says.
     :param latency_ms: milliseconds from sending to the whole answer, waits excluded.
-    :param outputs: what else the answer says, by column of the result table.
+    :param outputs: what else the answer says, by column of the result table; nothing that says the
+        request's own values back.
     :param fields: the whole ``Response`` object; may hold personal data, so it is not printed.
     """
 
@@ -95,7 +96,10 @@ def judge(reply: Reply, threshold: float = DEFAULT_THRESHOLD) -> Verdict:
 
 def _outputs(action: Action | None, reply: Reply) -> dict[str, str | int | float | None]:
     listed = () if action is None else action.outputs
-    return {output.column: output.read(reply.fields.get(output.name)) for output in listed}
+    return {
+        output.column: output.read(reply.fields.get(output.name), reply.personal)
+        for output in listed
+    }
 
 
 def _similarity(reply: Reply) -> float | None:

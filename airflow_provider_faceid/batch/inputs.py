@@ -8,7 +8,15 @@ earlier runs wrote into the result and quarantine tables.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -49,6 +57,7 @@ class Row(NamedTuple):
     :param row_hash: as :meth:`Inputs.row_hash` returns it.
     :param rounds: times it used up its attempts while the circuit breaker was open.
     :param identity: pseudonymous columns of the result table.
+    :param warnings: names of the rules its request breaks and is sent all the same.
     :param unread_since: when its photo could not be read for the first time, on the monotonic clock;
         None if that never happened.
     """
@@ -60,6 +69,7 @@ class Row(NamedTuple):
     row_hash: str | None = None
     rounds: int = 0
     identity: Mapping[str, str | None] = MappingProxyType({})
+    warnings: tuple[str, ...] = ()
     unread_since: float | None = None
 
     def __repr__(self) -> str:
@@ -163,13 +173,17 @@ class Inputs:
         photo = self._action.field_of(PHOTO)
         if photo is not None and self._columns.photo:
             values[photo.name] = await self._photo(row.values[0])
-        return self._rules().request_fields(self._action.fields, values)
+        return self._request_fields(values)
+
+    def warnings(self, request: Mapping[str, object]) -> Iterator[str]:
+        """Yield the rules that a request breaks and is sent all the same."""
+        return self._rules().warnings(self._action.fields, request)
 
     def broken_rule(self, key: str, values: tuple[Any, ...]) -> str | None:
         """Return the first rule that a row of a page breaks, its photo aside; None if it breaks none."""
         try:
             _refuse_unusable(key, values[1:])
-            self._rules().request_fields(self._action.fields, self._values(values))
+            self._request_fields(self._values(values))
         except InvalidInputError as error:
             return error.rule
         return None
@@ -200,13 +214,16 @@ class Inputs:
     def _values(self, values: tuple[Any, ...]) -> Fields:
         return Fields(zip(self._fields, values[1 : 1 + len(self._fields)], strict=True))
 
+    def _request_fields(self, values: Fields) -> Fields:
+        return self._rules().request_fields(self._action.fields, values, self._action.row_rules)
+
     def _rules(self) -> InputRules:
         today, check = beijing_date(self._clock.now()), self._settings.id_card_check
         return InputRules(today, check, self._columns.skip_rules)
 
     async def close_source(self) -> None:
         """Close the connection, in the thread that opened it, unless that hangs."""
-        closing = self._source_thread.submit(self._source.database.close)
+        closing = self._source_thread.submit(self._source.close)
         await asyncio.wait({asyncio.wrap_future(closing)}, timeout=END_SECONDS)
 
     def close(self) -> None:

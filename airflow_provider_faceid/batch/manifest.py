@@ -110,6 +110,7 @@ class Manifest:
     :param rows_in: rows of the source.
     :param outcomes: answered rows by outcome, those of earlier runs included.
     :param quarantined: rows by rule; a row that breaks several counts under its first.
+    :param warned: rows answered in this run that break an input rule which only warns, by rule.
     :param postponed: rows that wait for another day, or for the service.
     :param not_before: when the first postponed row may be called again, in Unix seconds.
     :param held: rows sent without an answer; they may have been charged.
@@ -126,6 +127,7 @@ class Manifest:
     rows_in: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
     postponed: int = 0
     not_before: float | None = None
     held: int = 0
@@ -185,6 +187,7 @@ class Manifest:
             "outcomes": dict(self.outcomes),
             "quarantined": self.quarantined.total(),
             "quarantined_by_rule": dict(self.quarantined),
+            "warned_by_rule": dict(self.warned),
             "postponed": self.postponed,
             "not_before": None if self.not_before is None else utc_text(self.not_before),
             "held": self.held,
@@ -235,6 +238,7 @@ def summary(manifest: Manifest, tables: Tables) -> list[str]:
 def _waiting(manifest: Manifest, tables: Tables) -> list[str]:
     """Return what each kind of row that has no answer is waiting for."""
     quarantined, due = manifest.quarantined.total(), manifest.rows_in - manifest.done
+    warned = manifest.warned.total()
     said = {
         f"{counted(quarantined, 'row is', 'rows are')} in quarantine until mended: "
         f"see rule and key in table '{tables.quarantine}'": quarantined,
@@ -244,5 +248,7 @@ def _waiting(manifest: Manifest, tables: Tables) -> list[str]:
         f"{'it' if manifest.held == 1 else 'them'} up in the bill, then use "
         "FaceIdReleaseOperator": manifest.held,
         f"{counted(due, 'row is', 'rows are')} left to the next run": due,
+        f"{counted(warned, 'row breaks', 'rows break')} a rule that only warns, and "
+        f"{'was' if warned == 1 else 'were'} asked about: {', '.join(manifest.warned)}": warned,
     }
     return [text for text, count in said.items() if count > 0]

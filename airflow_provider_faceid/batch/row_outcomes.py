@@ -107,6 +107,7 @@ class RowOutcomes:
 
         :param answered_at: when the answer came, in Unix seconds; now if not given.
         """
+        self._manifest.warned.update(row.warnings)
         if verdict.step is Step.QUARANTINE:
             facts = {name: row.identity.get(name) for name in ("question_hash", "row_hash")}
             rule = f"service:{verdict.code}"

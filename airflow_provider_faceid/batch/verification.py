@@ -103,7 +103,9 @@ class Verification:
                 "question_hash": claim.question_hash,
                 "row_hash": row.row_hash,
             }
-            row = row._replace(identity={**identity, **hashes})
+            row = row._replace(
+                identity={**identity, **hashes}, warnings=tuple(self._inputs.warnings(params))
+            )
             await self._ask(row, params, claim, slot)
         except InvalidInputError as error:
             self._outcomes.quarantine(row, error.rule, Stage.INPUT)

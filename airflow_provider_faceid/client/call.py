@@ -12,7 +12,7 @@ Both transports drive the same generator: it yields the next effect and is sent 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -352,5 +352,20 @@ def _builder(
 
 
 def _personal_values(params: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the values to redact from descriptions; single letters would redact ordinary text."""
-    return tuple(v for v in params.values() if isinstance(v, str) and len(v) > 1)
+    """
+    Return the values to redact from answers, numbers as text; single characters would redact ordinary text.
+
+    Values inside objects and lists are among them.
+    """
+    return tuple(text for value in params.values() for text in _texts_in(value) if len(text) > 1)
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    elif isinstance(value, Mapping):
+        yield from (text for part in value.values() for text in _texts_in(part))
+    elif isinstance(value, list | tuple) and not isinstance(value, Pieces):
+        yield from (text for part in value for text in _texts_in(part))

@@ -90,6 +90,7 @@ answered  credentials    *                           give_up    every call fails
 answered  account        *                           give_up    every call fails until a person puts the account in order
 answered  refused        *                           give_up    every request of this form fails
 answered  match          *                           answer     final, and charged
+answered  found          *                           answer     final, and charged
 answered  mismatch       *                           answer     final, and charged
 answered  review         *                           answer     final: a person decides
 answered  not_found      *                           answer     final: another call finds no other person

@@ -322,9 +322,8 @@ def _identity_limits(conn_id: str, given: Mapping[str, Any]) -> dict[str, Identi
         ):
             raise ConfigurationError(
                 f"Connection '{conn_id}': extra field 'identity_limits' must be an object such as "
-                '{"ImageRecognitionV2": {"id_card_per_day": 30}} with the Actions '
-                f"{', '.join(ACTIONS)}, the limits {', '.join(sorted(names))} and whole numbers "
-                "from 0, where 0 is no limit"
+                '{"ImageRecognitionV2": {"id_card_per_day": 30}} with whole numbers from 0, where 0 is '
+                f"no limit; {action} has the limits {', '.join(sorted(names))}"
             )
         found[action] = IdentityLimits({**ACTIONS[action].identity_limits, **limits})
     return found

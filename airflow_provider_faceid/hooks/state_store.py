@@ -43,8 +43,8 @@ def option(name: str) -> str:
     """
     Return an option as text, its default if it is not set.
 
-    :raises ConfigurationError: the section has an option that does not exist: whoever misspells one
-        takes it for set.
+    :raises ConfigurationError: the section has an option that does not exist. Airflow
+        itself ignores a misspelt one.
     """
     known = get_provider_info()["config"][SECTION]["options"]
     given = {*(conf.getsection(SECTION) or {}), *_of_environment()}

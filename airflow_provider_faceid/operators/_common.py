@@ -14,6 +14,7 @@ from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,8 @@ Reader = Callable[[Any], Any]
 
 _NOTHING = frozenset({"", "none", "null"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_AFTER = "the name of an Action, or {'action': ..., 'outcomes': [...]}, or a list of these"
+_AFTER_KEYS = {"action", "outcomes"}
 _DAYS_AND_CLOCK = re.compile(
     r"(?:(?P<days>\d+) ?d(?:ays?)?)?(?:, ?|(?<=[sdy]) |^|$)"
     r"(?:(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?)?"
@@ -100,7 +103,7 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
     wrong = []
     for name in operator.template_fields:
         value = getattr(operator, name)
-        reader = text if name in needed else READERS[name]
+        reader = text if name in needed else reader_of(name)
         try:
             setattr(operator, name, reader(value))
         except ValueError as error:
@@ -178,9 +181,39 @@ def choice(value: Any, *, of: tuple[str, ...]) -> str:
 
 def action(value: Any) -> str:
     """Read the name of an Action."""
-    from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..api.actions import listed  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-    return choice(value, of=tuple(ACTIONS))
+    try:
+        return listed(str(value)).name
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+def prerequisites(value: Any) -> list[dict[str, Any]]:
+    """
+    Read the earlier verdicts a row needs: the name of an Action, or a dict, or a list of these.
+
+    :return: one dict for each Action: ``action`` and ``outcomes``; none for an empty list.
+    """
+    from ..api.codes import Outcome  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.prerequisites import PASSING  # noqa: PLC0415 - the same
+
+    found = _parsed(value) if isinstance(value, str) else value
+    if found is None:
+        found = value
+    given = [found] if isinstance(found, str | Mapping) else found
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"it is {_AFTER}")  # noqa: TRY004 - one kind to catch
+    read = []
+    for one in given:
+        needed = {"action": one} if isinstance(one, str) else one
+        if not isinstance(needed, Mapping) or not {"action"} <= needed.keys() <= _AFTER_KEYS:
+            raise ValueError(f"it is {_AFTER}")
+        outcomes = names(needed.get("outcomes") or PASSING)
+        if not set(outcomes) <= set(Outcome):
+            raise ValueError(f"outcomes are among {', '.join(Outcome)}")
+        read.append({"action": action(needed["action"]), "outcomes": list(map(str, outcomes))})
+    return read
 
 
 def columns_by_field(value: Any) -> dict[str, str]:
@@ -208,6 +241,24 @@ def source_columns(
         for field in action.fields
         if field.column and (field.required or field.name in (given or {}))
     }
+
+
+def prices(value: Any) -> dict[str, Decimal]:
+    """Read the price of one charged call by Action."""
+    found = _parsed(value) if isinstance(value, str) else value
+    wrong = "it is a dict of prices from 0, by Action"
+    if not isinstance(found, Mapping):
+        raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
+    read = {}
+    for name, price in found.items():
+        try:
+            amount = Decimal(str(price))
+        except ArithmeticError:
+            raise ValueError(wrong) from None
+        if not amount.is_finite() or amount < 0:
+            raise ValueError(wrong)
+        read[action(name)] = amount
+    return read
 
 
 def names(value: Any) -> list[Any]:
@@ -253,12 +304,13 @@ _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, le
 
 READERS: Mapping[str, Reader] = {
     "action": action,
+    "after": partial(optional, reader=prerequisites),
     "campaign": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
+    "currency": _optional_text,
     "expectations": dictionaries,
     "faceid_conn_id": text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
-    "id_card_column": text,
     "is_dry_run": flag,
     "key": as_it_is,
     "key_column": text,
@@ -267,15 +319,14 @@ READERS: Mapping[str, Reader] = {
     "max_charged": partial(optional, reader=_from_zero),
     "max_in_flight": partial(optional, reader=_from_one),
     "min_rows": _from_zero,
-    "name_column": text,
     "on_in_doubt": partial(choice, of=("hold", "retry")),
     "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
     "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
     "on_postponed": partial(choice, of=("leave", "reschedule")),
     "other_columns": names,
     "page_size": _from_one,
-    "photo_column": text,
     "photo_is_path": flag,
+    "prices": partial(optional, reader=prices),
     "quarantine_table": text,
     "read_photos": flag,
     "result_table": text,
@@ -287,9 +338,20 @@ READERS: Mapping[str, Reader] = {
     "source_conn_id": _optional_text,
     "source_keys": partial(optional, reader=names),
     "state_conn_id": _optional_text,
+    "steps": prerequisites,
     "use_default_suite": flag,
     "valid_for": _optional_duration,
     "version_column": _optional_text,
     "warehouse_conn_id": _optional_text,
 }
 """How each parameter is read, by its name: it is read alike by all operators."""
+
+
+def reader_of(name: str) -> Reader:
+    """
+    Return how a parameter is read.
+
+    :param name: as the operators have it. The source column of a field, such as ``id_card_column``, is
+        text for each Action; what an operator of yours adds besides is left as it is.
+    """
+    return READERS.get(name, text if name.endswith("_column") else as_it_is)

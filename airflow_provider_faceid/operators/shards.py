@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from ..api.id_card import birth_date_fits, normalise, province_fits
 from ..clock import SYSTEM_CLOCK, beijing_date
+from ..compat import default_campaign
 from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
 from ._common import read_parameters
@@ -36,11 +37,19 @@ class FaceIdShardsOperator(BaseOperator):
     :param source_conn_id: connection of the source table: SQLite, PostgreSQL or DuckDB (templated).
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
-    :param key_column: column that names a row: unique, never NULL, and nobody's ID number
+    :param key_column: column that names a row: unique, never NULL, and not an ID number
         (templated).
+    :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
+        whose current result in the same campaign and result table is not ``answered`` with ``match``
+        or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
+        outcomes (templated). Every row is in a shard if not given.
     :param shards: how many shards; a source of fewer rows has fewer (templated).
     :param min_rows: a source of fewer rows is an error (templated). With 0, the default, an empty
         source has one shard.
+    :param warehouse_conn_id: connection of the result table that ``after`` reads; the source's if not
+        given (templated).
+    :param result_table: where the verdicts of ``after`` are; read only (templated).
+    :param campaign: campaign of those verdicts (templated); the DAG id if not given.
     :return: through XCom, a list for ``.expand(shard=plan.output)`` of the batch operators.
     """
 
@@ -48,8 +57,12 @@ class FaceIdShardsOperator(BaseOperator):
         "source_conn_id",
         "source",
         "key_column",
+        "after",
         "shards",
         "min_rows",
+        "warehouse_conn_id",
+        "result_table",
+        "campaign",
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
@@ -61,35 +74,43 @@ class FaceIdShardsOperator(BaseOperator):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         shards: int = 4,
         min_rows: int = 0,
+        warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
+        campaign: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
+        self.after = after
         self.shards = shards
         self.min_rows = min_rows
+        self.warehouse_conn_id = warehouse_conn_id or source_conn_id
+        self.result_table = result_table
+        self.campaign = campaign
 
     @without_frames
-    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's form
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Cut the source and return its shards."""
         with airflow_errors():
             read_parameters(self, "source_conn_id", "source")
-            shards = self._plan()
+            self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
+            shards = self._plan(self.campaign or default_campaign(context))
         self.log.info("Cut into %s", counted(len(shards), "shard"))
         return shards
 
-    def _plan(self) -> list[dict[str, Any]]:
-        from ..hooks.state_store import database  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..warehouse.source import Source  # noqa: PLC0415 - the same
+    def _plan(self, campaign: str) -> list[dict[str, Any]]:
+        from .table_source import table_source  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-        source = Source(database(self.source_conn_id), self.source, self.key_column)
+        source = table_source(self, campaign)
         try:
             shards = source.cut(source.inspect([], self.min_rows), self.shards)
         finally:
-            source.database.close()
+            source.close()
         today = beijing_date(SYSTEM_CLOCK.now())
         if any(_names_a_person(str(shard.until), today) for shard in shards):
             raise ConfigurationError(

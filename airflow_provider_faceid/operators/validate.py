@@ -45,12 +45,18 @@ class FaceIdValidateOperator(BaseOperator):
     :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
         (templated).
     :param key_column: column that names a row: unique, never NULL (templated).
+    :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
+        whose current result in the same campaign and result table is not ``answered`` with ``match``
+        or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
+        outcomes (templated). Every row is checked if not given.
     :param action: the API Action the rows are meant for; it decides the default suite (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}``, for any Action
-        (templated); the parameters below name those of the two first Actions.
-    :param id_card_column: source column of the ID number; it must be text (templated).
-    :param name_column: source column of the name (templated).
-    :param photo_column: source column of the photo, for Actions that compare faces (templated).
+        (templated); a field that is not named is read from its default column, such as ``phone``.
+    :param id_card_column: source column of the ID number, which ``columns`` may name, too; it must be
+        text (templated).
+    :param name_column: source column of the name, likewise (templated).
+    :param photo_column: source column of the photo, likewise, for Actions that compare faces
+        (templated).
     :param photo_is_path: whether that column holds paths (templated).
     :param read_photos: whether photos behind paths are read, and asked every rule of photos; else
         only whether there is a path is asked. Photos in the column always are (templated).
@@ -60,8 +66,9 @@ class FaceIdValidateOperator(BaseOperator):
         table in which somebody is called Null. Give the batch operator the same (templated).
     :param expectations: further expectations as dicts ``{"type": ..., "kwargs": {...}, "meta":
         {"rule": ...}}`` (templated); column map expectations only. The page's columns are
-        ``id_card``, ``name``, ``photo_length`` and ``photo_head`` (of the Base64 text), ``photo_path``,
-        and those of ``other_columns``.
+        the default columns of the Action's fields, such as ``id_card`` and ``phone``; for photos
+        ``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``; and those of
+        ``other_columns``.
     :param other_columns: source columns for ``expectations`` (templated).
     :param use_default_suite: whether to ask the default suite too (templated).
     :param max_bad_fraction: share of bad rows, 0-1, above which the task fails (templated).
@@ -69,6 +76,7 @@ class FaceIdValidateOperator(BaseOperator):
         source has no bad rows.
     :param warehouse_conn_id: connection of the quarantine table; the source's if not given
         (templated).
+    :param result_table: where the verdicts of ``after`` are; read only (templated).
     :param quarantine_table: where bad rows go (templated); made if it is not there.
     :param campaign: book in which verdicts are kept (templated); the DAG id if not given.
     :param page_size: rows per page; a page of 100,000 takes about a second and 100 MB. With photos
@@ -82,6 +90,7 @@ class FaceIdValidateOperator(BaseOperator):
         "source_conn_id",
         "source",
         "key_column",
+        "after",
         "action",
         "columns",
         "id_card_column",
@@ -97,6 +106,7 @@ class FaceIdValidateOperator(BaseOperator):
         "max_bad_fraction",
         "min_rows",
         "warehouse_conn_id",
+        "result_table",
         "quarantine_table",
         "campaign",
         "page_size",
@@ -112,6 +122,7 @@ class FaceIdValidateOperator(BaseOperator):
         source_conn_id: str,
         source: str,
         key_column: str = "id",
+        after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         action: str = "IdCardVerification",
         columns: dict[str, str] | None = None,
         id_card_column: str = "id_card",
@@ -127,6 +138,7 @@ class FaceIdValidateOperator(BaseOperator):
         max_bad_fraction: float = 0.1,
         min_rows: int = 0,
         warehouse_conn_id: str | None = None,
+        result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
         campaign: str | None = None,
         page_size: int = 100_000,
@@ -137,6 +149,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.source = source
         self.key_column = key_column
+        self.after = after
         self.action = action
         self.columns = columns
         self.id_card_column = id_card_column
@@ -152,6 +165,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.max_bad_fraction = max_bad_fraction
         self.min_rows = min_rows
         self.warehouse_conn_id = warehouse_conn_id or source_conn_id
+        self.result_table = result_table
         self.quarantine_table = quarantine_table
         self.campaign = campaign
         self.page_size = page_size
@@ -170,7 +184,7 @@ class FaceIdValidateOperator(BaseOperator):
             try:
                 report |= self._validate(source, store)
             finally:
-                source.database.close()
+                source.close()
                 store.database.close()
             describe_outlets(context, self.outlets, report)
             self.log.info("%s", self._summary(report))
@@ -301,9 +315,9 @@ class FaceIdValidateOperator(BaseOperator):
         from ..hooks.state_store import database  # noqa: PLC0415 - the same
         from ..warehouse.migrations import Names  # noqa: PLC0415 - the same
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
-        from ..warehouse.source import Source  # noqa: PLC0415 - the same
+        from .table_source import table_source  # noqa: PLC0415 - the same
 
-        source = Source(database(self.source_conn_id), self.source, self.key_column)
+        source = table_source(self, work.campaign)
         store = ResultsRepository(
             database(self.warehouse_conn_id),
             work,

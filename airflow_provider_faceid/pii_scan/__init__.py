@@ -46,7 +46,7 @@ class Hit(NamedTuple):
 
     :param place: ``database:table.column``, a file, or the name of a text.
     :param marker: the marker's label.
-    :param form: how it is written there, see :data:`~.matcher.TEXT_FORMS`; ``part`` of an ID number.
+    :param form: how it is written there, see :data:`~.encodings.TEXT_FORMS`; ``part`` of a number.
     :param times: how often.
     """
 
@@ -75,8 +75,9 @@ class PiiScan:
     """
     Marked values, what they were searched in, and where they were found.
 
-    :param markers: by label, names and numbers as text, photos as bytes. Take values that stand
-        nowhere else: a hit is then a leak, and the absence of hits is evidence.
+    :param markers: by label, names, numbers (ID card, phone, bank card) and dates (``YYYYMMDD``) as
+        text, photos as bytes. Take values that stand nowhere else: a hit is then a leak, and the absence
+        of hits is evidence.
     :raises ValueError: a value is shorter than 6 bytes, such as two letters or one Chinese character.
     """
 

@@ -29,6 +29,9 @@ class SeenPhoto(NamedTuple):
 
 
 INPUT_RULE = "expect_column_values_to_keep_input_rule"
+ROW_RULE = "expect_multicolumn_values_to_keep_row_rule"
+WARNING = "warning"
+"""Severity of an expectation whose bad rows are counted, and asked about all the same."""
 
 
 def expectation(rule: str, expectation_type: str, /, **kwargs: Any) -> dict[str, Any]:
@@ -50,17 +53,30 @@ def default_suite(
     unasked = set(photo.RULES) - {photo.MISSING.name} if photo_path and not reads_photos else set()
     if not photo_path:
         unasked |= set(photo.ON_READING)
-    return [
+    skipped = sorted(rules.not_asked)
+    of_columns = [
         expectation(
             rule.name,
             INPUT_RULE,
             column=field.column,
             rule=rule.name,
-            skipped=sorted(rules.not_asked),
+            skipped=skipped,
             action=action.name,
         )
+        | ({"severity": WARNING} if rule.is_warning else {})
         for field in action.fields
         if field.column
         for rule in rules.asked(field)
         if rule.name not in unasked
+    ]
+    return of_columns + [
+        expectation(
+            rule.name,
+            ROW_RULE,
+            column_list=[action.columns[field] for field in rule.fields],
+            rule=rule.name,
+            skipped=skipped,
+            action=action.name,
+        )
+        for rule in action.row_rules
     ]

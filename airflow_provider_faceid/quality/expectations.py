@@ -8,17 +8,24 @@ from typing import Any
 import pandas as pd
 from great_expectations.compatibility import pydantic
 from great_expectations.execution_engine import PandasExecutionEngine
-from great_expectations.expectations.expectation import ColumnMapExpectation
+from great_expectations.expectations.expectation import (
+    ColumnMapExpectation,
+    MulticolumnMapExpectation,
+)
 from great_expectations.expectations.metrics import (
     ColumnMapMetricProvider,
     column_condition_partial,
     column_function_partial,
 )
+from great_expectations.expectations.metrics.map_metric_provider import (
+    MulticolumnMapMetricProvider,
+    multicolumn_condition_partial,
+)
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from ..api.actions import ACTIONS
 from ..api.fields import FIELD_OF_RULE
-from ..api.rules import InputField
+from ..api.rules import InputField, RowRule
 from ..clock import SYSTEM_CLOCK, beijing_date
 from . import SeenPhoto
 
@@ -109,5 +116,57 @@ def _first_broken(asked: InputField, values: Any, skipped: Collection[str]) -> l
     if any(isinstance(value, SeenPhoto) for value in values.iloc[:1]):
         return [seen.rule for seen in values]
     today = beijing_date(SYSTEM_CLOCK.now())
-    broken = asked.first_broken_each(values, today, frozenset(skipped))
+    broken = asked.first_broken_each(values, today, frozenset(skipped), warn=True)
     return [rule.name if rule else "" for rule in broken]
+
+
+class _RowRuleMetric(MulticolumnMapMetricProvider):
+    """Whether the values of a row, each of which keeps the rules of its own, keep a rule together."""
+
+    condition_metric_name = "multicolumn_values.faceid_row_rule"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "ignore_row_if")
+    condition_value_keys = ("rule", "skipped", "action")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: Any, rule: str, skipped: Any, action: str, **_: Any) -> Any:  # noqa: N805 - as there
+        asked = _row_rule(action, rule)
+        by_field = {
+            field.name: column_list[field.column]
+            for field in ACTIONS[action].fields
+            if field.name in asked.fields
+        }
+        kept = pd.Series(data=True, index=column_list.index)
+        for field, values in by_field.items():
+            rules = ACTIONS[action].field(field).rules  # type: ignore[union-attr]
+            found = _first_broken(rules, values, skipped or ())  # type: ignore[arg-type]
+            kept &= pd.Series(found, index=values.index, dtype=object) == ""
+            by_field[field] = values.map(rules.read)  # type: ignore[union-attr]
+        rows = zip(*(by_field[field] for field in asked.fields), kept, strict=True)
+        return pd.Series(
+            [not alone or not asked.breaks(*values) for *values, alone in rows],
+            index=column_list.index,
+        )
+
+
+class ExpectMulticolumnValuesToKeepRowRule(MulticolumnMapExpectation):
+    """
+    Expect that the values of a row keep an input rule together, if each keeps the rules of its own.
+
+    :param column_list: columns of the values: those of the Action's fields that the rule is about.
+    :param rule: name of a row rule of the Action.
+    :param skipped: names of rules that are not asked of the single values.
+    :param action: the API Action.
+    """
+
+    rule: str
+    action: str
+    skipped: list[str] | None = None
+    ignore_row_if: str = "never"
+
+    map_metric = "multicolumn_values.faceid_row_rule"
+    success_keys = ("rule", "skipped", "action", "mostly")
+    args_keys = ("column_list", "rule", "skipped", "action")
+
+
+def _row_rule(action: str, rule: str) -> RowRule:
+    return next(known for known in ACTIONS[action].row_rules if known.name == rule)

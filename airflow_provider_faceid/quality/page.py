@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 PHOTOS_AT_ONCE = 16
 """Rows that are read at a time where a row has a photo; all but one line of each photo is let go."""
 
-_NO_TEXT = 0
-"""Stands for bytes, which an expectation cannot read as text; what it is breaks the same rule."""
+_NO_TEXT = 0.5
+"""Stands for bytes: no type reads a fraction as text either, so it breaks the same rule."""
 
 
 @dataclass(frozen=True)

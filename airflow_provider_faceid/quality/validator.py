@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError, unknown
-from . import INPUT_RULE
+from . import INPUT_RULE, ROW_RULE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,11 @@ KEY = "faceid_key"
 _CHATTY = "great_expectations"
 """Logger that writes over 200 lines on import, and of its own folders and settings afterwards."""
 
-_FIELDS = ("kwargs", "meta", "type")
+_FIELDS = ("kwargs", "meta", "severity", "type")
 """Fields of an expectation."""
+
+_CRITICAL = "critical"
+_SEVERITIES = (_CRITICAL, "warning", "info")
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -39,6 +42,7 @@ class RuleCount:
     :param evaluated: rows it was asked of. Empty values are not, but by input rules: one of them
         is that there is a value.
     :param unexpected: rows that broke it.
+    :param severity: `critical`: they go to quarantine. `warning` or `info`: they are counted.
     """
 
     rule: str
@@ -47,6 +51,7 @@ class RuleCount:
     mostly: float
     evaluated: int = 0
     unexpected: int = 0
+    severity: str = _CRITICAL
 
     @property
     def success(self) -> bool:
@@ -66,7 +71,8 @@ class Validator:
     One suite, evaluated page by page.
 
     :param expectations: one dict per expectation with ``type``, ``kwargs`` and, to name the rule
-        its bad rows are quarantined under, ``meta: {"rule": ...}``.
+        its bad rows are quarantined under, ``meta: {"rule": ...}``. With ``severity`` ``warning`` or
+        ``info`` they are counted only.
     :raises ConfigurationError: an expectation is unknown, or cannot be judged page by page.
     """
 
@@ -98,7 +104,7 @@ class Validator:
 
     def bad_rows(self, page: pd.DataFrame) -> list[tuple[Any, str]]:
         """
-        Return the key and rule of every row that breaks one, a row once per rule.
+        Return the key and rule of every row that breaks a critical one, a row once per rule.
 
         :param page: rows with the key in column :data:`KEY`.
         :raises ConfigurationError: an expectation could not be evaluated, for example because its
@@ -116,9 +122,11 @@ class Validator:
                     "Check its column and arguments"
                 )
             found = result.result
-            missing = 0 if count.type == INPUT_RULE else found.get("missing_count", 0)
+            missing = 0 if count.type in {INPUT_RULE, ROW_RULE} else found.get("missing_count", 0)
             count.evaluated += found["element_count"] - missing
             count.unexpected += found["unexpected_count"]
+            if count.severity != _CRITICAL:
+                continue
             for index in found.get("unexpected_index_list") or []:
                 bad += [(_plain(key), count.rule) for key in _keys(index)]
         return bad
@@ -138,6 +146,11 @@ def _built(expectation: dict[str, Any], number: int) -> Any:
         raise ConfigurationError(f"Expectation number {number + 1} has the unknown field {words}")
     if "type" not in expectation:
         raise ConfigurationError(f"Expectation number {number + 1} has no type")
+    severity = expectation.get("severity", _CRITICAL)
+    if severity not in _SEVERITIES:
+        raise ConfigurationError(
+            f"Expectation number {number + 1}: a severity is one of {', '.join(_SEVERITIES)}"
+        )
     meta = {**expectation.get("meta", {}), "faceid_number": number}
     try:
         built = ExpectationConfiguration(
@@ -166,6 +179,7 @@ def _count(expectation: dict[str, Any]) -> RuleCount:
         type=expectation["type"],
         column=column,
         mostly=float(kwargs.get("mostly", 1.0)),
+        severity=expectation.get("severity", _CRITICAL),
     )
 
 

@@ -67,6 +67,9 @@ class Dialect:
     :param key_type: query for type and kind of type of a column ``{0}`` of a source ``{1}``; empty
         where each value has a type of its own.
     :param raw_text: expression for text whose bytes are a parameter ``{0}``.
+    :param exact_text: expression for text ``{0}`` that is compared by its characters, whatever the
+        collation of the column it comes from.
+    :param probe: end of a correlated subquery that is to be asked row by row through an index.
     """
 
     name: str
@@ -83,6 +86,8 @@ class Dialect:
     head: str = "SUBSTR({0}, 1, {1})"
     key_type: str = ""
     raw_text: str = "CAST({0} AS VARCHAR)"
+    exact_text: str = "{0}"
+    probe: str = ""
 
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
@@ -140,6 +145,8 @@ POSTGRESQL = Dialect(
     "t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd') "
     "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
     raw_text="convert_from({0}, getdatabaseencoding())",
+    exact_text='({0}) COLLATE "default"',  # that of our tables' columns, whose index is used
+    probe=" OFFSET 0",  # else each page is a join with the whole table
 )
 DUCKDB = Dialect(
     name="duckdb",
@@ -159,6 +166,7 @@ DUCKDB = Dialect(
     # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
     length="OCTET_LENGTH(TRY_CAST({0} AS BLOB))",
     head="{0}[1:{1}]",
+    exact_text="({0}) COLLATE C",
     key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__
-from ..api.action import Output
+from ..api.action import ResultColumn
 from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
@@ -72,14 +72,14 @@ def prepare(
     names: Names,
     *,
     only_quarantine: bool = False,
-    outputs: Sequence[Output] = (),
+    own: Sequence[ResultColumn] = (),
 ) -> None:
     """
     Make our tables and the view, or bring them up to date; do nothing if they are.
 
     :param only_quarantine: whether the quarantine table alone is needed.
-    :param outputs: of the Action, each with a column of its own in results and history. Such columns
-        are added when an Action with outputs is asked for the first time.
+    :param own: columns of results and history that only some Actions have. They are added when such an
+        Action is asked for the first time.
     :raises ConfigurationError: they cannot be made, are of a newer version, or a table of one of
         these names is none of ours.
     """
@@ -87,8 +87,8 @@ def prepare(
     if not only_quarantine:
         # The history first: an older result table hands its answers over.
         wanted = [
-            (HISTORY.with_outputs(outputs), names.history),
-            (RESULTS.with_outputs(outputs), names.results),
+            (HISTORY.with_columns_of(own), names.history),
+            (RESULTS.with_columns_of(own), names.results),
             *wanted,
             (RUNS, names.runs),
         ]
@@ -103,7 +103,7 @@ def prepare(
                 migration.bring_up_to_date(table, name)
             if not only_quarantine:
                 there = database.columns_in(cursor, names.results)
-                create_latest(cursor, database, names.results, names.latest, _outputs_in(there))
+                create_latest(cursor, database, names.results, names.latest, _own_columns(there))
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} (connection '{database.label}')") from None
     except FaceIdError as error:
@@ -112,9 +112,9 @@ def prepare(
             raise ConfigurationError(str(error)) from None
 
 
-def _outputs_in(columns: Collection[str]) -> list[str]:
-    """Return the output columns of any Action that a table has."""
-    listed = [output.column for action in ACTIONS.values() for output in action.outputs]
+def _own_columns(columns: Collection[str]) -> list[str]:
+    """Return the columns of some Actions only that a table has."""
+    listed = [own.column for action in ACTIONS.values() for own in action.result_columns]
     return [column for column in dict.fromkeys(listed) if column in columns]
 
 

@@ -75,7 +75,7 @@ class ResultsRepository:
         self.names = names or Names()
         self._clock, self.valid_for = clock, valid_for
         action = ACTIONS.get(context.action)
-        self.outputs = action.outputs if action is not None else ()
+        self._own = action.result_columns if action is not None else ()
         self.buffer = WriteBuffer(context, clock)
 
     def open(self) -> None:
@@ -86,7 +86,7 @@ class ResultsRepository:
             row says of its run.
         """
         check_encoding(self.database, self.context, self.names)
-        prepare(self.database, self.names, outputs=self.outputs)
+        prepare(self.database, self.names, own=self._own)
 
     def open_quarantine(self) -> None:
         """Do the same with the one table a validation writes."""
@@ -270,7 +270,7 @@ class ResultsRepository:
             insert(
                 cursor,
                 self.database,
-                HISTORY.with_outputs(self.outputs),
+                HISTORY.with_columns_of(self._own),
                 names.history,
                 final,
                 replaces="",
@@ -278,7 +278,7 @@ class ResultsRepository:
             insert(
                 cursor,
                 self.database,
-                RESULTS.with_outputs(self.outputs),
+                RESULTS.with_columns_of(self._own),
                 names.results,
                 answers,
                 replaces=self._replaces(),

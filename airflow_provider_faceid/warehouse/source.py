@@ -7,7 +7,6 @@ comments as in a ``.sql`` file.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,61 +14,9 @@ from typing import Any
 from ..exceptions import ConfigurationError, WarehouseError, counted
 from .database import SQLITE, Database
 from .keyset import ACCEPTED, KeyKind, Shard, kind_of
+from .prerequisites import KEYS_AT_ONCE, Prerequisites
+from .query import is_query, shape, statement
 from .records import NotComputed, Unreadable, UnusableKey, usable_key
-
-_TOKEN = re.compile(
-    r"""
-      (?P<comment> --[^\n]* | /\*.*?\*/ )
-    | (?P<space> \s+ )
-    | (?P<end> ; )
-    | (?P<quoted> [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
-                | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
-    | (?P<other> \w+ | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_BEGINS = re.compile(
-    r"[(\s]*(?:(?:select|with|values)\b(?!\s*(?:$|\.))|(?:from|table)\s+[\"\w])", re.IGNORECASE
-)
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d[\d.]*\b")
-
-
-def is_query(source: str) -> bool:
-    """Say whether a source is a query; comments and parentheses may stand before its first word."""
-    return _BEGINS.match(_without_comments(source)) is not None
-
-
-def statement(query: str) -> str:
-    """
-    Return a query as it can stand in parentheses: without the semicolon and comments at its end.
-
-    :raises ConfigurationError: it is more than one statement.
-    """
-    end, closed = 0, False
-    for token in _TOKEN.finditer(query):
-        if token.lastgroup in {"comment", "space"}:
-            continue
-        if token.lastgroup == "end":
-            closed = True
-        elif closed:
-            raise ConfigurationError(
-                "The source is more than one SQL statement; it is a table, or one SELECT"
-            )
-        else:
-            end = token.end()
-    return query[:end].lstrip()
-
-
-def shape(query: str) -> str:
-    """Return a query without comments and literals, which may hold today's date, or a person."""
-    return " ".join(_LITERAL.sub("?", _without_comments(query)).split())
-
-
-def _without_comments(query: str) -> str:
-    return "".join(
-        " " if token.lastgroup == "comment" else token[0] for token in _TOKEN.finditer(query)
-    )
-
 
 EVERYTHING = Shard()
 
@@ -91,14 +38,22 @@ class Source:
     :param relation: table name, with a schema if there is a dot, or a ``SELECT`` statement.
     :param key: column that names a row; unique and never NULL.
     :param shard: the keys to read; the others are as if they were not there.
+    :param prerequisites: earlier verdicts a row needs; rows without them are as if they were not
+        there.
     """
 
     def __init__(
-        self, database: Database, relation: str, key: str, shard: Shard = EVERYTHING
+        self,
+        database: Database,
+        relation: str,
+        key: str,
+        shard: Shard = EVERYTHING,
+        prerequisites: Prerequisites | None = None,
     ) -> None:
         self.database = database
         self.relation = relation
         self.shard = shard
+        self._prerequisites = prerequisites
         # Behind an alias: a bare name in ORDER BY would be that of the key's text in the SELECT.
         self._key = f"faceid_source.{database.dialect.quote(key)}"
         self._key_name = key
@@ -140,17 +95,20 @@ class Source:
                 f"The source {self._title} has no column '{column}'",
             )
         total, keyed, distinct = self._count_keys()
-        if total < min_rows:
-            raise ConfigurationError(
-                f"The source {self._title} has {counted(total, 'row')}, fewer than min_rows={min_rows}. Set "
-                "min_rows=0 if an empty source is nothing unusual"
-            )
         if keyed < total or distinct < keyed:
             raise ConfigurationError(
                 f"Column '{self._key_name}' of the source {self._title} is no key: "
                 f"{counted(total - keyed, 'row has', 'rows have')} none and "
                 f"{counted(keyed - distinct, 'row repeats', 'rows repeat')} another's. "
                 "Nothing was sent; name a unique column or a query that makes one"
+            )
+        if self._looks_up:
+            total = sum(map(len, self.pages([], KEYS_AT_ONCE)))
+        if total < min_rows:
+            which = f" {self._prerequisites}" if self._prerequisites is not None else ""
+            raise ConfigurationError(
+                f"The source {self._title} has {counted(total, 'row')}{which}, fewer than "
+                f"min_rows={min_rows}. Set min_rows=0 if an empty source is nothing unusual"
             )
         return int(total)
 
@@ -185,6 +143,21 @@ class Source:
             :class:`~.records.UnusableKey`.
         :raises ConfigurationError: the page is not behind the one before.
         """
+        if not self._looks_up:
+            return self._page(expressions, size, last)
+        rows: list[tuple[Any, ...]] = []
+        while wanted := size - len(rows):
+            read = self._page(expressions, wanted, last)
+            rows += self._met(read)
+            if len(read) < wanted:
+                break
+            last = [read[-1][1]]
+        return rows
+
+    def _page(
+        self, expressions: Sequence[str], size: int, last: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """Read one page of the rows the database itself selects."""
         try:
             rows = self._select(expressions, last, size)
         except WarehouseError as error:
@@ -210,7 +183,7 @@ class Source:
         :param position: of its key, as a page has it.
         """
         quote = self.database.dialect.quote
-        where, ends = self._range((), ("=", position))
+        where, ends = self._range((), ("=", position), is_met=True)
         try:
             rows = self.database.rows(
                 f"SELECT {', '.join(map(quote, columns))} FROM {self._from}{where}", ends
@@ -243,18 +216,63 @@ class Source:
         if not last_rows:
             return [EVERYTHING]
         # By row number, not by the MAX of a group: the order must be that of the pages.
+        if self._looks_up:
+            return self._cut_by_pages(last_rows)
         markers = ", ".join([self.database.dialect.marker] * len(last_rows))
+        met, values = self._condition()
         named = self._kind.text.format("faceid_key"), self._kind.position.format("faceid_key")
         keys = self.database.rows(
             f"SELECT {', '.join(named)} FROM (SELECT {self._key} AS faceid_key, "
             f"ROW_NUMBER() OVER (ORDER BY {self._key}) AS faceid_row FROM {self._from} "
-            f"WHERE {self._key} IS NOT NULL) AS faceid_rows "
+            f"WHERE {' AND '.join([f'{self._key} IS NOT NULL', *met])}) AS faceid_rows "
             f"WHERE faceid_row IN ({markers}) ORDER BY faceid_row",
-            last_rows,
+            [*values, *last_rows],
         )
         # Where shards meet at a row whose key cannot be used, they are one.
         usable = (row for row in keys if not isinstance(usable_key(*row), UnusableKey))
         return Shard.between(position for _, position in usable)
+
+    def close(self) -> None:
+        """Close the connections it reads from."""
+        self.database.close()
+        if self._prerequisites is not None:
+            self._prerequisites.warehouse.close()
+
+    @property
+    def _looks_up(self) -> bool:
+        """Say whether earlier verdicts are in another database, and are looked up page by page."""
+        needed = self._prerequisites
+        return needed is not None and needed.warehouse is not self.database
+
+    def _met(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return the rows of a page that meet the prerequisites."""
+        if self._prerequisites is None or not rows:
+            return rows
+        met = self._prerequisites.met_by([row[0] for row in rows])
+        return [row for row in rows if row[0] in met]
+
+    def _condition(self) -> tuple[list[str], list[Any]]:
+        """Return the SQL conditions by which the database itself selects rows, and their values."""
+        if self._prerequisites is None or self._looks_up:
+            return [], []
+        condition, values = self._prerequisites.condition(self._kind.text.format(self._key))
+        if self.database.dialect is SQLITE:  # bytes and fractions have a text, too, and no verdict
+            condition += f" AND typeof({self._key}) IN ('integer', 'text')"
+        return [condition], values
+
+    def _cut_by_pages(self, last_rows: Sequence[int]) -> list[Shard]:
+        """Cut at some row numbers, counted over all pages."""
+        ends: list[Any] = []
+        last: list[Any] = []
+        wanted, seen = iter(last_rows), 0
+        number = next(wanted, None)
+        while page := self.page([], KEYS_AT_ONCE, last):
+            last = [page[-1][1]]
+            while number is not None and number <= seen + len(page):
+                ends.append(page[number - seen - 1][1])
+                number = next(wanted, None)
+            seen += len(page)
+        return Shard.between(ends)
 
     @cached_property
     def _kind(self) -> KeyKind:
@@ -355,12 +373,13 @@ class Source:
         return rows
 
     def _range(
-        self, last: Sequence[Any] = (), *conditions: tuple[str, Any]
+        self, last: Sequence[Any] = (), *conditions: tuple[str, Any], is_met: bool = False
     ) -> tuple[str, list[Any]]:
         """
         Return a WHERE clause for the shard's keys, behind the last one read, and its values.
 
         :param conditions: more comparisons of the key: sign and position.
+        :param is_met: whether its rows are known to meet the prerequisites.
         """
         shard = self.shard
         # A last key of NULL ends the pages: nothing is behind it.
@@ -374,6 +393,10 @@ class Source:
                 marker = self.database.dialect.raw_text.format(marker)
             tests.append(f"{self._key} {sign} {self._kind.parameter(marker)}")
             values.append(bytes(position) if is_raw else position)
+        if not is_met:
+            met, more = self._condition()
+            tests += met
+            values += more
         where = " AND ".join(tests)
         return (f" WHERE {where}" if where else ""), values
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ..api.action import Output
+from ..api.action import ResultColumn
 from .database import DUCKDB, SQLITE, Database
 
 KEYS_AT_ONCE = 200
@@ -38,9 +38,9 @@ class Table:
     key: tuple[str, ...]
     columns: dict[str, Column]
 
-    def with_outputs(self, outputs: Iterable[Output]) -> Table:
-        """Return the same table with a column for each output of an Action."""
-        more = {out.column: Column(out.type, out.meaning) for out in outputs}
+    def with_columns_of(self, action: Iterable[ResultColumn]) -> Table:
+        """Return the same table with the columns that only some Actions have."""
+        more = {own.column: Column(own.type, own.meaning) for own in action}
         return replace(self, columns={**self.columns, **more})
 
 
@@ -339,7 +339,7 @@ LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_be
 
 
 def create_latest(
-    cursor: Any, database: Database, results: str, name: str, outputs: Iterable[str] = ()
+    cursor: Any, database: Database, results: str, name: str, own: Iterable[str] = ()
 ) -> None:
     """
     Make the view of latest verdicts, in a transaction of the caller's.
@@ -348,10 +348,10 @@ def create_latest(
 
     :param results: name of the result table.
     :param name: name of the view; one that is there is replaced.
-    :param outputs: columns of outputs that the result table has.
+    :param own: columns of some Actions only, as far as the result table has them.
     """
     dialect = database.dialect
-    columns = ", ".join([*LATEST_COLUMNS, *map(dialect.quote, outputs)])
+    columns = ", ".join([*LATEST_COLUMNS, *map(dialect.quote, own)])
     cursor.execute(f"DROP VIEW IF EXISTS {dialect.quote_table(name)}", ())
     cursor.execute(
         f"CREATE VIEW {dialect.quote_table(name)} AS SELECT {columns} FROM ("

@@ -7,10 +7,11 @@ language can send it. The people are the simulator's, the same ones every time.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.simulator.people import (
     FACE,
@@ -54,6 +55,7 @@ class Case:
     :param caller: who asks.
     :param faults: fault rules, as they would be posted to the simulator.
     :param calls: how often it is asked within one second; the last answer counts.
+    :param encryption: the way its fields are encrypted with the simulator's keys; empty for none.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Case:
     caller: Caller = Caller()
     faults: tuple[Parameters, ...] = ()
     calls: int = 1
+    encryption: str = ""
 
 
 def _person(action: str, code: str) -> Person:
@@ -77,10 +80,8 @@ def _person(action: str, code: str) -> Person:
 
 
 def _about(action: str, person: Person) -> dict[str, Any]:
-    asked = {"IdCard": person.id_card, "Name": person.name}
-    if action == FACE:
-        asked["ImageBase64"] = b64encode(_GALLERY.submitted(person)).decode()
-    return asked
+    row = {**person.columns(), "photo": b64encode(_GALLERY.submitted(person)).decode()}
+    return {name: row[column] for name, column in ACTIONS[action].columns.items()}
 
 
 def _similarity(person: Person) -> float:
@@ -136,7 +137,39 @@ ANSWERS = (
     _answered("no_face", FACE, "FailedOperation.LifePhotoDetectNoFaces", Sim=0.0, Extra=""),
 )
 
+SIBLINGS = tuple(name for name in ACTIONS if name not in {ID_CARD, FACE})
+"""Actions whose every code the Python SDK gets in ``tests/integration``; all clients get these."""
+_KIND_OF_DOCUMENT = ("BankCardVerification", "BankCard4EVerification")
+
+
+def _sibling(action: str) -> Iterator[Case]:
+    """Yield what every client asks of an Action: a success, a mismatch, a refusal, encrypted fields."""
+    about = ACTIONS[action]
+    person = _person(action, about.success_code)
+    outputs = {out.name: person.chance(out.name).choice(out.samples) for out in about.outputs}
+    yield _answered(f"{action}_success", action, about.success_code, **outputs)
+    if mismatch := code_of(action, Outcome.MISMATCH):
+        yield _answered(f"{action}_mismatch", action, mismatch)
+    yield _answered(f"{action}_limit", action, code_of(action, Outcome.LIMIT))
+    plain = _answered(f"{action}_encrypted", action, about.success_code)
+    yield replace(plain, encryption="AES-256-CBC" if about.field("Encryption") else "KMS")
+    if action in _KIND_OF_DOCUMENT:
+        with_type = _answered(f"{action}_of_an_id_card", action, about.success_code)
+        yield replace(with_type, params={**with_type.params, "CertType": 0})
+
+
+SIBLING_ANSWERS = tuple(case for action in SIBLINGS for case in _sibling(action))
+
 FAILURES = (
+    *(
+        _failed(
+            f"{action}_of_another_document",
+            "InvalidParameterValue",
+            action,
+            params=_about(action, _person(action, "0")) | {"CertType": 1},
+        )
+        for action in _KIND_OF_DOCUMENT
+    ),
     _failed("wrong_key", "AuthFailure.SignatureFailure", caller=Caller(secret_key="another")),
     _failed("unknown_key", "AuthFailure.SecretIdNotFound", caller=Caller(secret_id="somebody")),
     _failed(

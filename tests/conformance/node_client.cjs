@@ -1,5 +1,5 @@
 // Asks one call with the official Node SDK: reads JSON from stdin, writes what the SDK says to stdout.
-// The SDK has no classes for the two Actions, so it is asked by its client for any Action.
+// The SDK has no classes for these Actions, so it is asked by its client for any Action.
 "use strict";
 
 const {

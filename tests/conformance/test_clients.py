@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter, encrypt_request
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults import read_rules
-from tests.conformance.cases import ANSWERS, FAILURES, PEOPLE, Case
+from tests.conformance.cases import ANSWERS, FAILURES, PEOPLE, SIBLING_ANSWERS, Case
 from tests.conformance.client import Client, Said
 from tests.conformance.command_line import TCCLI
 from tests.conformance.node_sdk import NODE, NODE_BY_DEFAULT
@@ -37,16 +39,28 @@ class StoppedClock(Clock):
         return self._now
 
 
+def encrypted(server: SimulatorServer, case: Case) -> Case:
+    """Return a case with its fields encrypted for a simulator, in the form of its Action."""
+    keys = server.account.encryption_keys.published()
+    if case.encryption == "KMS":
+        encrypter = KmsEncrypter(keys["KMS"]["Plaintext"], keys["KMS"]["CiphertextBlob"])
+    else:
+        encrypter = Encrypter(case.encryption, keys[case.encryption])
+    return replace(case, params=dict(encrypt_request(encrypter, case.action, case.params)))
+
+
 def ask(client: Client, case: Case) -> tuple[Said, list[dict[str, Any]]]:
     """Return what a client says at last, and what the service saw of it."""
     rules = read_rules(list(case.faults))
     with SimulatorServer(people=PEOPLE, clock=StoppedClock(), faults=rules) as server:
+        if case.encryption:
+            case = encrypted(server, case)
         for _ in range(case.calls):
             said = client.ask(server.url, case)
         return said, list(server.account.ledger.rows())
 
 
-@pytest.mark.parametrize("case", ANSWERS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*ANSWERS, *SIBLING_ANSWERS], ids=lambda case: case.name)
 def test_it_reads_the_answer(client, case):
     said, seen = ask(client, case)
     assert said.code == ""

@@ -176,8 +176,19 @@ def test_an_outcome_has_one_next_step(outcome, steps):
     assert {row.step for row in ROWS if row.outcome is outcome} == steps
 
 
-def test_a_person_matches_by_two_codes_only():
-    assert [row.code for row in ROWS if row.outcome is Outcome.MATCH] == ["0", "Success"]
+@pytest.mark.parametrize("action", OWN_CODES)
+def test_an_action_has_one_code_of_success(action):
+    successes = [
+        row.code
+        for row in OWN_CODES[action].values()
+        if row.outcome in {Outcome.MATCH, Outcome.FOUND}
+    ]
+    assert successes == [ACTIONS[action].success_code]
+    assert successes == (["Success"] if action == "ImageRecognitionV2" else ["0"])
+
+
+def test_no_common_code_is_a_success():
+    assert not [row for row in COMMON.values() if row.outcome in {Outcome.MATCH, Outcome.FOUND}]
 
 
 @pytest.mark.parametrize("action", OWN_CODES)

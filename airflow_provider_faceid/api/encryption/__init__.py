@@ -1,4 +1,4 @@
-"""Encrypted fields: ``IdCard`` and ``Name`` as only the service can read them.
+"""Encrypted fields: ``IdCard``, ``Name`` and the like as only the service can read them.
 
 Byte for byte what the official helpers for Java, Go and Node.js send; there is none for Python. A
 request carries its fields encrypted, and the key they were encrypted with wrapped by a public key
@@ -44,8 +44,8 @@ from .ciphers import KNOWN, SUITES, Algorithm, DataKey, Wrapped
 
 
 def encryptable() -> tuple[str, ...]:
-    """Return the fields that may be encrypted, of any Action; photos may not."""
-    return tuple(dict.fromkeys(n for action in ACTIONS.values() for n in action.encryptable))
+    """Return the fields that may be encrypted, of any Action, by name; photos may not."""
+    return tuple(sorted({n for action in ACTIONS.values() for n in action.encryptable}))
 
 
 MAX_AGE_S = 600.0
@@ -132,7 +132,7 @@ class Encrypter:
         """
         Encrypt the fields of one request.
 
-        :param fields: what ``IdCard`` and ``Name`` hold, or one of them.
+        :param fields: what ``IdCard``, ``Name`` and the like hold.
         :raises InvalidInputError: a text cannot be written in UTF-8.
         """
         key, iv = self._keys.take(), self._chance.randbytes(self._suite.iv_bytes)
@@ -178,7 +178,7 @@ class KmsEncrypter:
         """
         Encrypt the fields of one request.
 
-        :param fields: what ``IdCard`` and ``Name`` hold, or one of them.
+        :param fields: what ``IdCard``, ``Name`` and the like hold.
         :raises InvalidInputError: a text cannot be written in UTF-8.
         """
         iv = _characters(self._chance, KMS_IV_LENGTH)
@@ -199,14 +199,23 @@ def encrypt_request(
 
     :param action: the API Action.
     :raises InvalidInputError: a field is no text.
+    :raises ConfigurationError: the Action takes the older form only, and the connection has another.
     """
     known = ACTIONS.get(action)
     may_be = known.encryptable if known is not None else encryptable()
     fields = {name: _text(name, params[name]) for name in may_be if _given(params, name)}
-    if not fields or _given(params, "Encryption"):
+    if not fields or _given(params, "Encryption") or _given(params, "EncryptList"):
         return params
+    is_flat = known is not None and known.field("EncryptList") is not None
+    if is_flat and not isinstance(encrypter, KmsEncrypter):
+        raise ConfigurationError(
+            f"{action} takes encrypted fields in the older form only, with a data key of KMS, and this "
+            "connection encrypts otherwise. Nothing was sent. Use a connection with a data key of KMS "
+            "for this Action, or one that does not encrypt"
+        )
     encrypted = encrypter.encrypt(fields)
-    return {**params, **encrypted.fields, "Encryption": encrypted.encryption}
+    form = encrypted.encryption if is_flat else {"Encryption": encrypted.encryption}
+    return {**params, **encrypted.fields, **form}
 
 
 def _given(params: Mapping[str, object], name: str) -> bool:

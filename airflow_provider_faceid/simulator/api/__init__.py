@@ -349,6 +349,8 @@ def force(
     if ACTIONS[action].compares_faces:
         matches = code_row(action, code).outcome is Outcome.MATCH
         usual = {"Sim": FIXED_SIMILARITY if matches else 0.0, "Extra": ""}
+    elif code == ACTIONS[action].success_code:
+        usual = {out.name: out.samples[0] for out in ACTIONS[action].outputs}
     given = usual | dict(fields)
     return Answer(action, code, {name: value for name, value in given.items() if value is not None})
 

@@ -15,10 +15,11 @@ from urllib.parse import unquote_plus
 
 from ...api import signing
 from ...api.action import Action
+from ...api.actions import ACTIONS
 from ...api.fields import TEXT
 from ..account import LIKELIEST, AccountStatus, Assumptions
 from . import Refusal
-from .encryption import Keys, decrypt
+from .encryption import Keys, decrypt, is_encrypted
 
 Pairs = tuple[tuple[str, str], ...]
 """Names and values in the order they came, decoded."""
@@ -231,7 +232,8 @@ def read(call: Call) -> Parameters | Refusal:
     version_1 = call.signature_version == 1
     if version_1 or call.method == "GET":
         common = VERSION_1_PARAMETERS if version_1 else COMMON_PARAMETERS
-        return nest(pair for pair in call.pairs if pair[0] not in common)
+        found = nest(pair for pair in call.pairs if pair[0] not in common)
+        return with_numbers(ACTIONS.get(call.action), found)
     try:
         document = json.loads(call.body.decode() or "{}")  # bytes might be read as UTF-16
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError, too
@@ -239,6 +241,19 @@ def read(call: Call) -> Parameters | Refusal:
     if not isinstance(document, dict):
         return Refusal("InvalidParameter:body")
     return {name: value for name, value in document.items() if value is not None}
+
+
+def with_numbers(action: Action | None, found: Parameters) -> Parameters:
+    """Return parameters of a form, in which everything is text, with whole numbers where they belong."""
+    numbers = (
+        [field.name for field in action.fields if field.type.json_type is int] if action else ()
+    )
+    read = {
+        name: int(value)
+        for name in numbers
+        if isinstance(value := found.get(name), str) and re.fullmatch(r"-?[0-9]{1,18}", value)
+    }
+    return {**found, **read}
 
 
 def refuse(
@@ -259,8 +274,10 @@ def refuse(
                 return Refusal("MissingParameter", (name,))
             continue
         value = parameters[name]
-        if not isinstance(value, field.type.json_type):
+        if not isinstance(value, field.type.json_type) or isinstance(value, bool):
             return Refusal("InvalidParameter:type", (name,))
+        if field.constant is not None and value != field.constant:
+            return Refusal("InvalidParameterValue", (name,))
         note = field.type is TEXT and not field.column  # a field that identifies has a result code
         limited = note and field.max_length and assumptions.extra_limited
         if limited and len(str(value)) > field.max_length:
@@ -280,20 +297,19 @@ class RequestParameters:
     sent: Parameters | Refusal
     decrypted: Parameters | Refusal
 
-    @property
-    def id_card(self) -> str:
-        """Return the number a call is about, as far as it can be read; empty if there is none."""
-        return _id_card(self.decrypted) or _id_card(self.sent)
+    def text(self, name: str) -> str:
+        """Return the text of a parameter, as far as it can be read; empty if there is none."""
+        return _text(self.decrypted, name) or _text(self.sent, name)
 
 
 def request_parameters(call: Call, keys: Keys) -> RequestParameters:
     """Return the parameters of a call, decrypted with the keys of the account."""
-    sent = read(call)
-    if isinstance(sent, Refusal) or "Encryption" not in sent:
+    sent, action = read(call), ACTIONS.get(call.action)
+    if isinstance(sent, Refusal) or action is None or not is_encrypted(action, sent):
         return RequestParameters(sent, sent)
-    return RequestParameters(sent, decrypt(keys, sent))
+    return RequestParameters(sent, decrypt(keys, action, sent))
 
 
-def _id_card(parameters: Parameters | Refusal) -> str:
-    id_card = "" if isinstance(parameters, Refusal) else parameters.get("IdCard")
-    return id_card if isinstance(id_card, str) else ""
+def _text(parameters: Parameters | Refusal, name: str) -> str:
+    value = "" if isinstance(parameters, Refusal) else parameters.get(name)
+    return value if isinstance(value, str) else ""

@@ -21,6 +21,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from ...api.actions import ACTIONS
+from ...api.fields import BANK_CARD, ID_CARD, PHONE
 from ...api.signing import JSON_TYPE
 from ...clock import SYSTEM_CLOCK, Clock
 from ..account import Entry
@@ -165,7 +166,7 @@ class Outcome:
     The outcome of a call; the caller may see less of it.
 
     :param said: the answer of the service; None if it never got the call.
-    :param id_card: ``IdCard``, decrypted if possible; empty if the call was refused before.
+    :param id_card: number of the person it is about; empty if the call was refused before.
     :param processed: whether an Action processed it.
     :param charged: whether it is billed.
     :param fault: the effect a fault rule had on it.
@@ -216,11 +217,12 @@ class DataPlane:
         parameters = await _aside(
             length, partial(calls.request_parameters, call, account.encryption_keys)
         )
-        effect = account.faults.decide(call.action, parameters.id_card)
+        about = self._about(call, parameters)
+        effect = account.faults.decide(call.action, about)
         if isinstance(effect, Setting):
             effect.change(account)
             call = replace(call, arrived=account.clock.now(), account_state=account.account_state)
-        outcome = await self._process(call, parameters, effect)
+        outcome = await self._process(call, parameters, about, effect)
         entry = self._record(call, outcome, request_id)
         if outcome.processed and self.latency[1]:
             # Processed and billed; a caller that hangs up from now on has paid.
@@ -233,11 +235,23 @@ class DataPlane:
             self.log(entry, SYSTEM_CLOCK.monotonic() - began)
         return wire.response
 
+    def _about(self, call: Call, parameters: RequestParameters) -> str:
+        """
+        Return the ID number a call is about, as far as it can be read; empty if there is none.
+
+        For an Action without ID numbers it is the number of the person whose phone or bank card it is.
+        """
+        action = ACTIONS.get(call.action)
+        if action is None or action.field_of(ID_CARD):
+            return parameters.text("IdCard")
+        asked = action.field_of(BANK_CARD) or action.field_of(PHONE)
+        person = self.account.people.find_by(asked, parameters.text(asked.name)) if asked else None
+        return person.id_card if person else ""
+
     async def _process(
-        self, call: Call, parameters: RequestParameters, effect: Effect | None
+        self, call: Call, parameters: RequestParameters, id_card: str, effect: Effect | None
     ) -> Outcome:
         """Return the outcome of a call."""
-        id_card = parameters.id_card
         if isinstance(effect, Transfer) and not effect.processed:
             return Outcome(None, id_card, fault=effect)
         # A code that is forced upon the Action has no effect on a call that is refused before.

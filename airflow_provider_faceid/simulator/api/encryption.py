@@ -1,6 +1,7 @@
 """Encrypted fields, the service's side: its private keys, and the decryption of a request.
 
-Keys are made on first use. The documentation names a code for three kinds of damage only; the other
+An Action takes them in one of two forms: with a field ``Encryption``, or in the older flat form with the
+members of that field beside the others, no algorithm, and a data key of KMS. Keys are made on first use. The documentation names a code for three kinds of damage only; the other
 codes are those of the gateway for other fields (docs/simulator.md, "Encrypted fields").
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -19,8 +20,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ...api.encryption import KMS_IV_LENGTH, encryptable, sm2
+from ...api.action import Action
+from ...api.encryption import KMS_IV_LENGTH, sm2
 from ...api.encryption.ciphers import BLOCK_BITS, SM2_HEADER, SUITES, Algorithm, DataKey
+from ...api.fields import ENCRYPTION, FLAT_ENCRYPTION
 from . import Refusal
 
 RSA_BITS = 1024
@@ -28,6 +31,8 @@ RSA_BITS = 1024
 
 KMS_MARK = "-k-"
 """Separator of the three parts of a KMS blob."""
+
+CANNOT_DECRYPT = "FailedOperation.DecryptSystemError"
 
 KEPT_KEYS = 256
 """Size of the cache of unwrapped keys: clients use a key for many requests, and SM2 is slow."""
@@ -112,9 +117,24 @@ _MEMBERS = {
 }
 
 
+_FLAT_MEMBERS = tuple(field.name for field in FLAT_ENCRYPTION)
+"""What stands beside the other fields in the older form; its key is one of KMS."""
+
+
+def _is_flat(action: Action) -> bool:
+    return action.field(ENCRYPTION.name) is None
+
+
+def is_encrypted(action: Action, parameters: Mapping[str, object]) -> bool:
+    """Say whether fields of a call are encrypted, in the form that the Action takes."""
+    if _is_flat(action):
+        return not set(_FLAT_MEMBERS).isdisjoint(parameters)
+    return ENCRYPTION.name in parameters
+
+
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """The field ``Encryption`` after its form was checked."""
+    """The members of ``Encryption``, or of the flat form, after their form was checked."""
 
     algorithm: Algorithm
     blob: str
@@ -123,17 +143,24 @@ class Encryption:
     tags: list[str]
 
 
-def decrypt(keys: Keys, parameters: Mapping[str, object]) -> Mapping[str, object] | Refusal:
+def decrypt(
+    keys: Keys, action: Action, parameters: Mapping[str, object]
+) -> Mapping[str, object] | Refusal:
     """
     Return a call's parameters with encrypted fields decrypted, or the refusal.
 
     :param keys: keys of the account.
-    :param parameters: they have a field ``Encryption``; each field has its documented JSON type.
+    :param action: it decides which fields may be encrypted, and in which form.
+    :param parameters: they have a field ``Encryption``, or its members beside the other fields in the
+        older form; each field has its documented JSON type.
     """
-    given = parameters["Encryption"]
-    read = _read(given if isinstance(given, dict) else {})
+    flat = _is_flat(action)
+    given = {n: parameters.get(n) for n in _FLAT_MEMBERS} if flat else parameters.get("Encryption")
+    read = _read(given if isinstance(given, dict) else {}, action.encryptable, flat=flat)
     if isinstance(read, Refusal):
         return read
+    if flat and KMS_MARK not in read.blob:
+        return Refusal(CANNOT_DECRYPT)
     try:
         key, iv = keys.unwrap(read.algorithm, read.blob), _iv(read)
         tags = read.tags or [""] * len(read.fields)
@@ -142,20 +169,24 @@ def decrypt(keys: Keys, parameters: Mapping[str, object]) -> Mapping[str, object
             for name, tag in zip(read.fields, tags, strict=True)
         }
     except (ValueError, InvalidTag):
-        return Refusal("FailedOperation.DecryptSystemError")
+        return Refusal(CANNOT_DECRYPT)
     return {**parameters, **clear}
 
 
-def _read(given: Mapping[str, object]) -> Encryption | Refusal:
+def _read(
+    given: Mapping[str, object], encryptable: Collection[str], *, flat: bool
+) -> Encryption | Refusal:
     """Return the members of ``Encryption``; a JSON null counts as absent."""
+    prefix = "" if flat else f"{ENCRYPTION.name}."
     members = {name: value for name, value in given.items() if value is not None}
-    if refusal := _misshapen(members):
+    if refusal := _misshapen(members, prefix):
         return refusal
     fields, tags = _texts(members["EncryptList"]), _texts(members.get("TagList", []))
     algorithm = members.get("Algorithm", Algorithm.AES_256_CBC)
     if fields is None or tags is None:
-        return Refusal("InvalidParameter:type", ("Encryption.EncryptList, Encryption.TagList",))
-    if not set(fields) <= set(encryptable()):
+        texts = ("EncryptList",) if flat else ("EncryptList", "TagList")
+        return Refusal("InvalidParameter:type", (", ".join(prefix + name for name in texts),))
+    if not set(fields) <= set(encryptable):
         return Refusal("InvalidParameter.UnsupportEncryptField")
     if algorithm not in list(Algorithm):
         return Refusal("InvalidParameterValue", ("Encryption.Algorithm",))
@@ -166,16 +197,16 @@ def _read(given: Mapping[str, object]) -> Encryption | Refusal:
     return Encryption(Algorithm(str(algorithm)), blob, iv, fields, tags)
 
 
-def _misshapen(members: Mapping[str, object]) -> Refusal | None:
+def _misshapen(members: Mapping[str, object], prefix: str) -> Refusal | None:
     for name in members:
         if name not in _MEMBERS:
-            return Refusal("UnknownParameter", (f"Encryption.{name}",))
+            return Refusal("UnknownParameter", (f"{prefix}{name}",))
     for name, member in _MEMBERS.items():
         if name not in members:
             if member.required:
-                return Refusal("MissingParameter", (f"Encryption.{name}",))
+                return Refusal("MissingParameter", (f"{prefix}{name}",))
         elif not isinstance(members[name], member.kind):
-            return Refusal("InvalidParameter:type", (f"Encryption.{name}",))
+            return Refusal("InvalidParameter:type", (f"{prefix}{name}",))
     return None
 
 

@@ -29,7 +29,6 @@ from aiohttp import web
 
 from ... import __version__
 from ...api.actions import ACTIONS
-from ...api.codes import Outcome
 from ...api.signing import JSON_TYPE
 from ...clock import utc_text
 from .. import validation
@@ -37,7 +36,7 @@ from ..account import anonymous_row
 from ..account.account import Account
 from ..faults import read_rules
 from ..faults.effects import AccountState, ClockOffset, Quota
-from ..people import How, Person, code_of, expects
+from ..people import How, Person, columns, expects
 
 ROWS_AT_ONCE = 100
 RECENT = 20
@@ -83,7 +82,7 @@ class ControlPlane:
         """List the Actions, each with the code of a match and the address of its API page."""
         return _json(
             [
-                {"action": name, "match": code_of(name, Outcome.MATCH), "docs": action.docs}
+                {"action": name, "match": action.success_code, "docs": action.docs}
                 for name, action in ACTIONS.items()
             ]
         )
@@ -92,7 +91,8 @@ class ControlPlane:
         """
         List people, ordinary ones first; ``?special=0`` those only, ``?special=1`` the personas only.
 
-        ``?photo=1`` adds the photo to send, ``?offset=`` and ``?limit=`` give a part.
+        ``?photo=1`` adds the photo to send, ``?offset=`` and ``?limit=`` give a part. ``?format=csv``
+        gives the values to send only, a column for each that an Action reads by default.
         """
         offset, limit = _part(request)
         end = None if limit is None else offset + limit
@@ -106,6 +106,8 @@ class ControlPlane:
             offset,
             end,
         )
+        if _is_csv(request):
+            return await _send(request, _csv_pieces(listed), "text/csv; charset=utf-8")
         if request.query.get("photo") == "1":
             return await _stream(request, map(self._with_photo, listed), PHOTOS_AT_ONCE)
         return await _stream(request, map(describe, listed))
@@ -152,14 +154,15 @@ def describe(person: Person) -> dict[str, object]:
     it and ``calls`` says how often.
     """
     described: dict[str, object] = {
-        "id_card": person.id_card,
-        "name": person.name,
+        **person.columns(),
         "expects": dict(expects(person)),
         "special": person.persona is not None,
     }
     if person.persona and person.persona.how is How.AT_FIRST:
         described |= {
-            "at_first": {a: person.persona.code(a) for a in ACTIONS},
+            "at_first": {
+                a: person.persona.code(a) for a in ACTIONS if person.persona.is_transient(a)
+            },
             "calls": person.persona.calls,
         }
     return described
@@ -181,19 +184,41 @@ def _part(request: web.Request) -> tuple[int, int | None]:
     return int(offset), None if limit is None else int(limit)
 
 
+def _is_csv(request: web.Request) -> bool:
+    wanted = request.query.get("format", "json")
+    if wanted not in {"json", "csv"}:
+        raise web.HTTPBadRequest(text="format is json or csv\n")
+    return wanted == "csv"
+
+
+def _json_pieces(rows: Iterator[dict[str, object]], at_once: int) -> Iterator[str]:
+    start = "["
+    while piece := list(islice(rows, at_once)):
+        yield start + ",\n".join(json.dumps(row, ensure_ascii=False) for row in piece)
+        start = ",\n"
+    yield "[]\n" if start == "[" else "]\n"
+
+
+def _csv_pieces(people: Iterator[Person]) -> Iterator[str]:
+    yield f"{','.join(columns())}\n"
+    while piece := list(islice(people, ROWS_AT_ONCE)):  # no invented value holds a comma
+        yield "".join(f"{','.join(person.columns().values())}\n" for person in piece)
+
+
 async def _stream(
     request: web.Request, rows: Iterator[dict[str, object]], at_once: int = ROWS_AT_ONCE
 ) -> web.StreamResponse:
     """Send a JSON list, a few rows at a time."""
-    response = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
+    return await _send(request, _json_pieces(rows, at_once), JSON_TYPE)
+
+
+async def _send(request: web.Request, pieces: Iterator[str], type_: str) -> web.StreamResponse:
+    """Send a long text piece by piece, so that calls are answered in between."""
+    response = web.StreamResponse(headers={"Content-Type": type_})
     await response.prepare(request)
-    start = "["
-    while piece := list(islice(rows, at_once)):
-        text = start + ",\n".join(json.dumps(row, ensure_ascii=False) for row in piece)
-        await response.write(text.encode(errors="replace"))
+    for piece in pieces:
+        await response.write(piece.encode(errors="replace"))
         await asyncio.sleep(0)
-        start = ",\n"
-    await response.write(b"[]\n" if start == "[" else b"]\n")
     await response.write_eof()
     return response
 

@@ -2,9 +2,10 @@
 
 Ordinary people, who match, come first. The last ones have a persona (:data:`PERSONAS`): at least one
 for every result code that input alone does not cause; some of these codes stop a run over a table.
-Input causes the others: ``-2`` and ``IdFormatError`` follow from an invalid number, ``-3`` and
-``NameFormatError`` from an invalid name. The authority also knows the two people of the API pages'
-samples, who are not listed.
+Input causes the others: each field has a code for a malformed value, and a card that nobody holds has
+codes of its own (:data:`.authority.UNKNOWN_CARDS`). Each person has one phone, one bank card and one ID
+card with a validity, the same for every Action. The authority also knows the two people of the API
+pages' samples, who are not listed.
 
 Names and numbers come from no list of real people: common surnames, common syllables and real area
 codes, combined at random.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -22,7 +23,7 @@ from ...api import id_card
 from ...api.actions import ACTIONS, code_row
 from ...api.codes import COMMON, Outcome
 from ...api.fields import ID_CARD as ID_CARD_TYPE
-from ...api.fields import NAME, Field
+from ...api.fields import NAME, OBJECT, PHOTO, Field
 from ...api.name import MIDDLE_DOT
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
@@ -37,6 +38,11 @@ FIXED_SIMILARITY = 89.88
 def code_of(action: str, outcome: Outcome) -> str:
     """Return the first code of an Action with an outcome; empty if it has none."""
     return ACTIONS[action].code_of(outcome)
+
+
+def success_code(action: str) -> str:
+    """Return the code of an Action for a match, or for what a look-up has found."""
+    return ACTIONS[action].success_code
 
 
 class How(StrEnum):
@@ -61,25 +67,34 @@ class Persona:
         Action's own code with the same outcome.
     :param how: the cause of the code.
     :param calls: with :attr:`How.AT_FIRST`, for how many calls of each Action.
+    :param states: codes about the persona's phone and cards by Action; always forced, whatever ``how``
+        says.
     """
 
     codes: Mapping[str, str]
     how: How
     calls: int = 0
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def code(self, action: str) -> str:
-        """Return the persona's code for an Action; the code of a match if the Action has none."""
+        """Return the persona's code for an Action; the code of a success if the Action has none."""
+        if action in self.states:
+            return self.states[action]
         model = self.codes[ID_CARD]
         if action in self.codes or model in COMMON:
             return self.codes.get(action, model)
         outcome = code_row(ID_CARD, model).outcome
         if self.how is How.NAME and ACTIONS[action].field_of(NAME) is None:
-            outcome = Outcome.MATCH
-        return code_of(action, outcome) or code_of(action, Outcome.MATCH)
+            return success_code(action)
+        return code_of(action, outcome) or success_code(action)
 
     def final_code(self, action: str) -> str:
         """Return the code after transient answers are over."""
-        return code_of(action, Outcome.MATCH) if self.how is How.AT_FIRST else self.code(action)
+        return success_code(action) if self.is_transient(action) else self.code(action)
+
+    def is_transient(self, action: str) -> bool:
+        """Return whether the persona's code for an Action comes with the first calls only."""
+        return self.how is How.AT_FIRST and action not in self.states
 
     def forced_code(self, action: str, earlier: int) -> str | None:
         """
@@ -88,7 +103,9 @@ class Persona:
         :param earlier: calls of this Action about this person that had a forced code before.
         """
         code = self.code(action)
-        if self.how not in {How.FORCED, How.AT_FIRST} or code == code_of(action, Outcome.MATCH):
+        if action in self.states:
+            return code
+        if self.how not in {How.FORCED, How.AT_FIRST} or code == success_code(action):
             return None
         return None if self.calls and earlier >= self.calls else code
 
@@ -98,8 +115,43 @@ def _table(text: str) -> tuple[Persona, ...]:
     for line in filter(None, map(str.strip, text.splitlines())):
         id_card, face, how = line.split()
         calls = TRANSIENT_CALLS if how == How.AT_FIRST else 0
-        rows.append(Persona({ID_CARD: id_card, FACE: face}, How(how), calls))
+        states = _STATES.get(face.partition(".")[2], {})
+        rows.append(Persona({ID_CARD: id_card, FACE: face}, How(how), calls, states))
     return tuple(rows)
+
+
+def _states(text: str) -> dict[str, dict[str, str]]:
+    (_, *actions), *rows = (line.split() for line in text.strip().splitlines())
+    return {
+        persona: {a: code for a, code in zip(actions, codes, strict=True) if code != "."}
+        for persona, *codes in rows
+    }
+
+
+_PHONES = _states("""
+persona              PhoneVerification CheckIdNameDate MobileStatus MobileNetworkTimeVerification
+CompareLowSimilarity .                 -5              .            -3
+LifePhotoSizeError   -13               .               -13          -13
+""")
+"""Codes about the phone, and the validity of the ID card, of a persona by its code for a face."""
+
+_CARDS = _states("""
+persona                BankCardVerification BankCard2EVerification BankCard4EVerification CheckBankCardInformation
+IdPhotoSystemNoanswer  -16                  -15                    -17                    .
+CompareSystemError     -20                  -18                    -21                    .
+CompareLowSimilarity   -5                   -4                     -6                     .
+LifePhotoSizeError     -6                   -5                     -7                     .
+LifePhotoPoorQuality   -7                   -6                     -8                     -6
+LifePhotoDetectFaces   -10                  -9                     -11                    .
+LifePhotoDetectNoFaces -11                  -10                    -12                    .
+LifePhotoDetectFake    -12                  -11                    -13                    .
+IdPhotoNoExist         -13                  -12                    -14                    .
+IdPhotoPoorQuality     -14                  -13                    -15                    .
+CompareFail            -15                  -14                    -16                    .
+""")
+"""The same about the bank card."""
+
+_STATES = {name: {**_CARDS[name], **_PHONES.get(name, {})} for name in _CARDS}
 
 
 # IdCardVerification, ImageRecognitionV2, how
@@ -206,6 +258,16 @@ _ABSENT_NAME = "Chen Jing"
 """A name that no listed person has: their given names in pinyin have two syllables."""
 
 
+def columns() -> dict[str, Field]:
+    """Return the fields that are needed by any Action by default column, photos apart."""
+    return {
+        field.column: field
+        for action in ACTIONS.values()
+        for field in action.fields
+        if field.column and field.required and field.type not in {PHOTO, OBJECT}
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """
@@ -230,7 +292,8 @@ class Person:
             return self.id_card
         if field.type is NAME or field.type.sample is None:
             return self.name
-        return field.type.sample(self.chance(field.name))
+        # A person has one phone and one bank card, whatever an Action calls them.
+        return field.type.sample(self.chance(field.type.name if field.type.mask else field.name))
 
     def chance(self, name: str) -> random.Random:
         """Return the chance an invented value comes from, the same for the same person and name."""
@@ -239,6 +302,10 @@ class Person:
     def registered(self, field: Field) -> tuple[str, ...]:
         """Return the values of a request field that the authority accepts."""
         return self.known_as if field.type is NAME else (self.value(field),)
+
+    def columns(self) -> dict[str, str]:
+        """Return the values of all Actions by default column, photos apart."""
+        return {column: self.value(field) for column, field in columns().items()}
 
 
 SAMPLES = (
@@ -272,17 +339,18 @@ class People:
         """Return the person whose registered value of a request field this is."""
         if field.type is ID_CARD_TYPE:
             return self.find(value)
-        if field.name not in self._by_field:
+        name = field.type.name if field.type.mask else field.name
+        if name not in self._by_field:
             people = self._by_number.values()
-            self._by_field[field.name] = {person.value(field): person for person in people}
-        return self._by_field[field.name].get(value)
+            self._by_field[name] = {person.value(field): person for person in people}
+        return self._by_field[name].get(value)
 
 
 def expects(person: Person) -> Mapping[str, str]:
     """Return the final answer about a listed person, by Action."""
     if person.persona:
         return {action: person.persona.final_code(action) for action in ACTIONS}
-    return {action: code_of(action, Outcome.MATCH) for action in ACTIONS}
+    return {action: success_code(action) for action in ACTIONS}
 
 
 def _invent(count: int, seed: int) -> Iterator[Person]:

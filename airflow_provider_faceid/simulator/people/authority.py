@@ -1,9 +1,9 @@
 """The Actions: the authority's answer about a person, read from the Action's data.
 
-An Action is answered by its fields: the authority finds a person by the first field of the request and
-checks that the other values belong to the same person. An Action with a photo also compares faces. Order of
-the checks, the likeliest one: photo, other fields from the last to the first, identity limits, record,
-values, faces.
+An Action is answered by its fields: the authority finds a person by the ID number, otherwise by the first
+field that is no name, and checks that the other values belong to the same person. An Action with a photo
+also compares faces. Order of the checks, the likeliest one: photo, other fields from the last to the
+first, identity limits, record, values, faces.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
+from typing import NamedTuple
 
-from ...api import id_card, name
+from ...api import bank_card, id_card, name
 from ...api.action import Action
 from ...api.codes import Outcome
-from ...api.fields import ID_CARD, NAME, OBJECT, PHOTO, Field
+from ...api.fields import BANK_CARD, ID_CARD, NAME, OBJECT, PHONE, PHOTO, Field
 from ...api.verdict import DEFAULT_THRESHOLD
 from ..account.account import Account
 from ..api import Answer, Refusal, say
@@ -25,6 +26,25 @@ from . import SAMPLES, Person, photos
 from .photos import Features
 
 LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
+
+
+class CardCodes(NamedTuple):
+    """The codes of an Action for a bank card that nobody holds."""
+
+    wrong_check_digit: str
+    no_bank: str
+
+
+UNKNOWN_CARDS = {
+    "BankCardVerification": CardCodes("-8", "-9"),
+    "BankCard2EVerification": CardCodes("-7", "-8"),
+    "BankCard4EVerification": CardCodes("-9", "-10"),
+    "CheckBankCardInformation": CardCodes("-5", "-3"),
+}
+"""By Action. Any other card that nobody holds is not found, or does not match."""
+
+BANKS_BEGIN_WITH = bank_card.SAMPLE_HEAD
+"""All banks of the simulator issue cards whose numbers begin like this."""
 
 LARGE_PHOTO = 64 * 1024
 """Base64 length from which a photo is decoded in a thread, so that other calls go on."""
@@ -50,22 +70,37 @@ async def answer(
     if isinstance(person, str):
         code = person
     elif photo is None:
-        code = action.code_of(Outcome.MATCH)
+        code = action.success_code
     else:
         sim = person.similarity
         if sim is None:
             sim = photos.similarity(photo, account.gallery.features(person))
         matches = sim >= DEFAULT_THRESHOLD
         code = action.code_of(Outcome.MATCH) if matches else LOW_SIMILARITY
-    outputs = {} if isinstance(person, str) else _outputs(action, person, code)
+    outputs = _outputs(account, action, parameters, person)
     return _say(action, code, parameters, sim, assumptions.errors, outputs=outputs)
 
 
-def _outputs(action: Action, person: Person, code: str) -> dict[str, object]:
-    """Return the outputs of a match: a sample of each, the same for the same person."""
-    if code != action.code_of(Outcome.MATCH):
+def _outputs(
+    account: Account, action: Action, parameters: Parameters, found: Person | str
+) -> dict[str, object]:
+    """
+    Return the outputs of an answer: a sample of each, the same for the same person.
+
+    A success has them. A mismatch has those of the phone's owner, such as its carrier; they are empty
+    if nobody has this phone.
+    """
+    if isinstance(found, Person):
+        return {out.name: found.chance(out.name).choice(out.samples) for out in action.outputs}
+    phone = action.field_of(PHONE)
+    if phone is None or found != action.code_of(Outcome.MISMATCH):
         return {}
-    return {out.name: person.chance(out.name).choice(out.samples) for out in action.outputs}
+    owner = account.people.find_by(phone, _value(phone, parameters))
+    return _outputs(account, action, parameters, owner) if owner else _no_outputs(action)
+
+
+def _no_outputs(action: Action) -> dict[str, object]:
+    return {out.name: "" for out in action.outputs if out.type == "text"}
 
 
 def identify(account: Account, action: Action, parameters: Parameters, now: float) -> Person | str:
@@ -89,23 +124,43 @@ def identify(account: Account, action: Action, parameters: Parameters, now: floa
 
 
 def compared(action: Action) -> list[Field]:
-    """Return the fields whose values must belong together; the authority finds by the first."""
-    return [
+    """Return the fields whose values must belong together; the authority finds a person by the first."""
+    asked = [
         field
         for field in action.fields
         if field.required and field.identifies and field.type not in {PHOTO, OBJECT}
     ]
+    # Many people share a name, and an ID number is the best key.
+    return sorted(asked, key=lambda field: (field.type is NAME, field.type is not ID_CARD))
 
 
 def _find(account: Account, action: Action, values: Mapping[Field, str]) -> Person | str:
     (key, value), *others = values.items()
     person = account.people.find_by(key, value)
     if person is None:
-        return action.code_of(Outcome.NOT_FOUND)
+        return _unknown_card(account, action, values) or _unknown_person(action)
     forced = account.forced_code(action.name, person)
     if forced is None and any(value not in person.registered(field) for field, value in others):
-        return action.code_of(Outcome.MISMATCH)
+        return _unknown_card(account, action, values) or action.code_of(Outcome.MISMATCH)
     return forced or person
+
+
+def _unknown_card(account: Account, action: Action, values: Mapping[Field, str]) -> str | None:
+    """Return the code about a bank card that nobody holds, or None."""
+    field, codes = action.field_of(BANK_CARD), UNKNOWN_CARDS.get(action.name)
+    if field is None or codes is None or account.people.find_by(field, values[field]):
+        return None
+    if not values[field].startswith(BANKS_BEGIN_WITH):
+        return codes.no_bank
+    return None if bank_card.luhn_fits(values[field]) else codes.wrong_check_digit
+
+
+def _unknown_person(action: Action) -> str:
+    """Return the code for a value that nobody has; a bank knows card holders, no other people."""
+    mismatch = action.code_of(Outcome.MISMATCH)
+    if mismatch and action.field_of(BANK_CARD):
+        return mismatch
+    return action.code_of(Outcome.NOT_FOUND) or mismatch
 
 
 def _say(
@@ -152,6 +207,8 @@ def _valid(field: Field, value: str) -> bool:
         return value in _SAMPLE_NUMBERS or (
             id_card.well_formed(value) and id_card.check_digit_fits(value)
         )
+    if field.type.normalise(value) != value:  # the service takes one spelling only
+        return False
     return field.rules is None or field.rules.first_broken(value, date.max) is None
 
 

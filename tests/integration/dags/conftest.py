@@ -23,7 +23,9 @@ from tests.support.patience import PATIENCE, UNHURRIED
 PROJECT = Path(__file__).resolve().parents[3]
 DAGS = PROJECT / "example_dags"
 ACTIONS = {"verify_id_cards": ID_CARD, "verify_faces": FACE, "verify_in_shards": ID_CARD}
-"""Action by DAG, in the order they are run."""
+"""Action by DAG that asks one, in the order they are run."""
+IN_A_ROW = "onboarding"
+DAG_IDS = (*ACTIONS, IN_A_ROW)
 APPLICANTS, PHOTOS = 60, 20
 
 DRIVER = """
@@ -86,7 +88,7 @@ def story(tmp_path_factory) -> Story:
     home = tmp_path_factory.mktemp("home")
     with SimulatorServer(people=120, quotas={ID_CARD: 0, FACE: 0}) as server:
         one = Story(home, *_fill(home / "warehouse.sqlite", server))
-        command = [sys.executable, "-c", DRIVER, str(DAGS), server.url, *ACTIONS, *ACTIONS]
+        command = [sys.executable, "-c", DRIVER, str(DAGS), server.url, *DAG_IDS, *DAG_IDS]
         ran = subprocess.run(
             command,
             env=_environment(home, server.url),
@@ -140,7 +142,17 @@ def _fill(
         59: "id_card_check_digit",
         60: "name_characters",
     }
-    rows = {key: [key, p.name, p.id_card, photos.get(key)] for key, p in people.items()}
+    rows = {
+        key: [
+            key,
+            p.name,
+            p.id_card,
+            photos.get(key),
+            p.columns()["phone"],
+            p.columns()["bank_card"],
+        ]
+        for key, p in people.items()
+    }
     rows[57][2] = None
     rows[58][2] = rows[58][2][1:]
     rows[59][2] = rows[59][2][:-1] + ("1" if rows[59][2][-1] != "1" else "2")
@@ -148,9 +160,10 @@ def _fill(
     connection = sqlite3.connect(warehouse)
     connection.execute(
         "CREATE TABLE applicants "
-        "(applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT, photo TEXT)"
+        "(applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT, photo TEXT, phone TEXT, "
+        "bank_card TEXT)"
     )
-    connection.executemany("INSERT INTO applicants VALUES (?, ?, ?, ?)", rows.values())
+    connection.executemany("INSERT INTO applicants VALUES (?, ?, ?, ?, ?, ?)", rows.values())
     connection.commit()
     connection.close()
     return people, photos, bad

@@ -16,6 +16,7 @@ from itertools import chain, repeat
 import pytest
 
 from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.verdict import Verdict
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
@@ -67,6 +68,7 @@ def connect(monkeypatch) -> Connect:
             "extra": {
                 "id_card_verification_quota": 10_000,
                 "image_recognition_v2_quota": 10_000,
+                "quotas": dict.fromkeys(ACTIONS.keys() - {ID_CARD, FACE}, 10_000),
                 "hash_secret": HASH_SECRET,
                 **extra,
             },

@@ -6,8 +6,9 @@ from base64 import b64encode
 
 import pytest
 
-from airflow_provider_faceid.api.actions import code_row
+from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import Outcome, Step
+from airflow_provider_faceid.api.fields import PHOTO
 from airflow_provider_faceid.exceptions import (
     AccountError,
     FaceIdError,
@@ -15,7 +16,7 @@ from airflow_provider_faceid.exceptions import (
     RequestRefusedError,
     UnavailableError,
 )
-from airflow_provider_faceid.simulator.people import PERSONAS, How
+from airflow_provider_faceid.simulator.people import PERSONAS
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 NUMBERS = range(len(PERSONAS))
@@ -45,14 +46,19 @@ def test_an_ordinary_photo_matches(hook, ordinary, photo, ledger):
 
 def ask(hook, simulator, number, action):
     person = simulator.account.people.personas[number]
-    if action == ID_CARD:
-        return hook.id_card_verification(person.id_card, person.name)
-    picture = simulator.account.gallery.submitted(person)
-    return hook.image_recognition_v2(person.id_card, person.name, picture)
+    submitted = simulator.account.gallery.submitted
+    return hook.verify(
+        action,
+        {
+            field.name: submitted(person) if field.type is PHOTO else person.value(field)
+            for field in ACTIONS[action].fields
+            if field.column
+        },
+    )
 
 
 @pytest.mark.usefixtures("short_pauses")
-@pytest.mark.parametrize("action", [ID_CARD, FACE])
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("number", NUMBERS)
 def test_every_special_person_gets_the_outcome_of_the_table(
     hook, simulator, ledger, number, action
@@ -70,7 +76,7 @@ def test_every_special_person_gets_the_outcome_of_the_table(
     assert (verdict.outcome, verdict.step) == (expected.outcome, expected.step)
     assert verdict.code == expected.code
     assert verdict.charged is ledger()[-1]["charged"]
-    at_first = persona.how is How.AT_FIRST and persona.code(action) != persona.final_code(action)
+    at_first = persona.code(action) != persona.final_code(action)
     assert verdict.attempts == len(ledger()) == (persona.calls + 1 if at_first else 1)
 
 

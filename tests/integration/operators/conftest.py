@@ -8,7 +8,8 @@ import sqlite3
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,13 +22,15 @@ if "AIRFLOW_HOME" not in os.environ:
     AIRFLOW = tempfile.TemporaryDirectory(prefix="faceid-airflow-")
     os.environ["AIRFLOW_HOME"] = AIRFLOW.name
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
+from airflow_provider_faceid.simulator.people import ID_CARD, Person
 from tests.integration.quality.conftest import great_expectations
 
 __all__ = ["great_expectations"]
 
-UNLIMITED = {ID_CARD: 0, FACE: 0}
+UNLIMITED = dict.fromkeys(ACTIONS, 0)
+FAST = dict.fromkeys(ACTIONS, 2000)
 
 
 class TaskInstance:
@@ -63,7 +66,7 @@ class Bench:
             "host": self.server.url,
             "login": "simulator-id",
             "password": "simulator-key",
-            "extra": {"id_card_verification_quota": 2000, "image_recognition_v2_quota": 2000},
+            "extra": {"quotas": FAST},
         }
         self.connect("faceid_default", conn_type="faceid", **(fields | changes))
 
@@ -91,6 +94,18 @@ class Bench:
         )
         connection.commit()
         connection.close()
+
+    def applicants(self, people: Sequence[Person]) -> None:
+        """Make a table with a column for each field of any Action, which takes any type of value."""
+        gallery = self.server.account.gallery
+        rows = [{"photo": gallery.submitted(one), **one.columns()} for one in people]
+        with closing(sqlite3.connect(self.warehouse)) as connection, connection:
+            connection.execute(f"CREATE TABLE applicants (id INTEGER, {', '.join(rows[0])})")
+            marks = ", ".join("?" * (1 + len(rows[0])))
+            connection.executemany(
+                f"INSERT INTO applicants VALUES ({marks})",
+                [(number, *row.values()) for number, row in enumerate(rows)],
+            )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse."""

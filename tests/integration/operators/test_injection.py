@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks.state_store import database
+from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
@@ -24,6 +25,7 @@ from airflow_provider_faceid.warehouse.migrations import Names, prepare
 
 HOSTILE = "people\"; DROP TABLE victims; UPDATE people SET name = 'x'; --"
 SOURCE = {"source_conn_id": "warehouse", "source": "people"}
+AFTER = SOURCE | {"after": "IdCardVerification"}
 PERSON = ("source", "key_column", "id_card_column", "name_column", "campaign")
 TABLES = ("result_table", "quarantine_table", "run_table")
 OPERATORS = [
@@ -33,6 +35,14 @@ OPERATORS = [
     (ImageRecognitionV2BatchOperator, SOURCE, (*PERSON, *TABLES, "photo_column")),
     (FaceIdValidateOperator, SOURCE, (*PERSON, "quarantine_table", "other_columns")),
     (FaceIdShardsOperator, SOURCE, ("source", "key_column")),
+    (FaceIdShardsOperator, AFTER, ("key_column", "result_table", "campaign")),
+    (FaceIdValidateOperator, AFTER, ("key_column", "result_table", "campaign")),
+    (ImageRecognitionV2BatchOperator, AFTER, ("key_column", "result_table", "campaign")),
+    (
+        FaceIdFunnelOperator,
+        {"warehouse_conn_id": "warehouse", "steps": ["IdCardVerification", "MobileStatus"]},
+        (*TABLES, "campaign"),
+    ),
     (
         FaceIdReleaseOperator,
         {"warehouse_conn_id": "warehouse", "action": "IdCardVerification"},
@@ -40,7 +50,7 @@ OPERATORS = [
     ),
 ]
 CASES = [
-    pytest.param(kind, given, name, id=f"{kind.__name__}-{name}")
+    pytest.param(kind, given, name, id=f"{kind.__name__}-{name}-{len(given)}")
     for kind, given, names in OPERATORS
     for name in names
 ]

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.api import id_card, name, photo
+from airflow_provider_faceid.api import bank_card, id_card, name, photo
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
 from airflow_provider_faceid.api.actions.image_recognition_v2 import ACTION as IMAGE_RECOGNITION_V2
-from airflow_provider_faceid.api.fields import FIELD_OF_RULE, OPTIONAL, PHOTO, InputRules
+from airflow_provider_faceid.api.fields import (
+    BANK_CARD,
+    DATE,
+    END_DATE,
+    FIELD_OF_RULE,
+    ID_CARD,
+    OPTIONAL,
+    PHONE,
+    PHOTO,
+    TYPES,
+    InputRules,
+)
+from airflow_provider_faceid.api.fields import NAME as NAME_TYPE
 from airflow_provider_faceid.api.id_card import Check
 from airflow_provider_faceid.batch.inputs import Columns, Inputs
 from airflow_provider_faceid.client.settings import Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.quality import INPUT_RULE, default_suite, expectation
+from airflow_provider_faceid.quality import (
+    INPUT_RULE,
+    ROW_RULE,
+    WARNING,
+    default_suite,
+    expectation,
+)
 from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.simulator.people import AREAS
@@ -113,6 +132,89 @@ names = st.one_of(
 
 
 @st.composite
+def digits(draw, well_formed, marks):
+    """Numbers that fit, and such with something between, before or behind, or a digit too few."""
+    number = draw(well_formed)
+    place, extra = draw(st.integers(0, len(number))), draw(st.sampled_from(marks))
+    return draw(
+        st.sampled_from(
+            [
+                number,
+                number,
+                int(number),
+                -int(number),
+                float(number),
+                number.encode(),
+                f"  {number}\u3000",
+                number.translate({48 + digit: 0xFF10 + digit for digit in range(10)}),
+                number[:place] + extra + number[place:],
+                number[:place],
+                number[:place] + number[place + 1 :],
+                number + extra,
+                extra + number,
+                extra + extra + number,
+            ]
+        )
+    )
+
+
+MOBILE = st.from_regex("1[3-9][0-9]{9}", fullmatch=True, alphabet=st.characters(codec="ascii"))
+CARD = st.one_of(
+    st.text("0123456789", min_size=12, max_size=19),
+    st.randoms(use_true_random=False).map(bank_card.sample),
+)
+DAY = st.dates(date(1990, 1, 1), date(2060, 1, 1))
+
+
+@st.composite
+def days(draw):
+    """Days in every spelling, and what is none."""
+    day = draw(DAY)
+    return draw(
+        st.sampled_from(
+            [
+                day,
+                datetime(day.year, day.month, day.day, 12, 30),  # noqa: DTZ001 - as a driver gives it
+                f"{day:%Y%m%d}",
+                int(f"{day:%Y%m%d}"),
+                f"{day}",
+                f" {day:%Y/%m/%d}\u200b",
+                f"{day} 00:00:00",
+                f"{day} 10:00:00",
+                f"{day:%Y}1301",
+                f"{day:%Y}0230",
+                "00000000",
+                "长期",
+                0,
+            ]
+        )
+    )
+
+
+VALUES = {
+    ID_CARD: (NUMBER, st.one_of(numbers(), odd)),
+    NAME_TYPE: (NAME, names),
+    PHONE: ("13800138000", st.one_of(digits(MOBILE, ["+86", "86", "0086", " -", ".", "x"]), odd)),
+    BANK_CARD: ("6222021234567890128", st.one_of(digits(CARD, [" ", "-", "\u200b", "x"]), odd)),
+    DATE: ("20200101", st.one_of(days(), odd)),
+    END_DATE: ("20400101", st.one_of(days(), odd)),
+}
+"""A value that keeps the rules, and values of all kinds, by type."""
+
+
+@st.composite
+def rows_of(draw, action):
+    """Rows of an Action's source: one value is odd, or all are."""
+    types = [field.type for field in action.fields if field.column and field.type is not PHOTO]
+    only = draw(st.sampled_from([None, *range(len(types))]))
+    values = [
+        draw(VALUES[type_][1]) if only in {None, n} else VALUES[type_][0]
+        for n, type_ in enumerate(types)
+    ]
+    return (*values, *([JPEG] if action.field_of(PHOTO) else []))
+
+
+@st.composite
 def photos(draw):
     """Pictures and their texts, whole and broken."""
     picture = draw(st.sampled_from([JPEG, PNG, GIF, JPEG[:-2], PNG[:-4], JPEG + bytes(200), b""]))
@@ -144,7 +246,8 @@ def photos(draw):
 def batch_inputs(action, rules):
     """Return what reads rows for the batch, and says which rule one breaks."""
     settings_ = Settings(None, hash_secret="secret", id_card_check=rules.id_card_check)
-    columns = Columns({"IdCard": "id_card", "Name": "name"}, skip_rules=rules.skipped)
+    by_field = {f.name: f.column for f in action.fields if f.column and f.type is not PHOTO}
+    columns = Columns(by_field, skip_rules=rules.skipped)
     return Inputs(action, Rows([]), columns, settings_, SYSTEM_CLOCK)
 
 
@@ -193,6 +296,35 @@ def test_validation_and_batch_refuse_the_same_rows_under_the_same_rules(rules):
             } - {None}
             assert found[row[0]] == {rule.name for rule in each}, ascii(row)
             assert (first in found[row[0]]) if first else not found[row[0]], ascii(row)
+
+    judge_alike()
+    inputs.close()
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_for_every_action_validation_and_batch_refuse_and_warn_alike(action):
+    rules = InputRules(TODAY)
+    inputs, projection = batch_inputs(action, rules), Projection(action, action.columns)
+    asked = [field for field in action.fields if field.column and field.type is not PHOTO]
+
+    @given(st.lists(rows_of(action), min_size=100, max_size=150))
+    @A_FEW_PAGES
+    def judge_alike(values):
+        validator = Validator(default_suite(action, rules))
+        rows = [(key, *row) for key, row in enumerate(values)]
+        found, warned = found_rules(validator, rows, projection), Counter()
+        for row in rows:
+            of_fields = dict(zip(asked, row[1:], strict=False))
+            broken = {f: r for f, v in of_fields.items() if (r := rules.first_broken(f, v))}
+            read = {f.name: f.rules.read(v) for f, v in of_fields.items() if f not in broken}
+            together = {rule.name for rule in action.row_rules if rule.is_broken(read)}
+            assert found[row[0]] == {rule.name for rule in broken.values()} | together, ascii(row)
+            first = inputs.broken_rule("", row)
+            assert (first in found[row[0]]) if first else not found[row[0]], ascii(row)
+            warned.update(rules.warnings(asked, read))
+        counted = {c.rule: c.unexpected for c in validator.counts if c.severity == WARNING}
+        assert counted == {rule: warned[rule] for rule in counted}
+        assert {*warned} <= {*counted}
 
     judge_alike()
     inputs.close()
@@ -257,7 +389,28 @@ def test_every_rule_has_an_expectation_of_its_own_and_nothing_else_has():
     assert [e["meta"]["rule"] for e in suite] == [*id_card.RULES, *name.RULES] == [*ONE_OF_EACH]
     assert {e["type"] for e in suite} == {INPUT_RULE}
     lenient = default_suite(ID_CARD_VERIFICATION, InputRules(TODAY, skipped=frozenset(OPTIONAL)))
-    assert {e["meta"]["rule"] for e in suite} - {e["meta"]["rule"] for e in lenient} == {*OPTIONAL}
+    optional = {*OPTIONAL} & {*ONE_OF_EACH}
+    assert optional
+    assert {e["meta"]["rule"] for e in suite} - {e["meta"]["rule"] for e in lenient} == optional
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_the_suite_of_an_action_asks_each_rule_of_its_fields_once(action):
+    suite = default_suite(action, InputRules(TODAY))
+    asked = [(e["kwargs"].get("column"), e["meta"]["rule"]) for e in suite]
+    of_fields = [
+        (field.column, rule.name)
+        for field in action.fields
+        if field.column
+        for rule in field.rules.rules
+        if rule.name not in photo.ON_READING
+    ]
+    assert asked == of_fields + [(None, rule.name) for rule in action.row_rules]
+    kinds = {e["type"] for e in suite}
+    assert kinds == {INPUT_RULE} | ({ROW_RULE} if action.row_rules else set())
+    warned = [e["meta"]["rule"] for e in suite if e.get("severity") == WARNING]
+    assert set(warned) <= {"bank_card_luhn"}
+    assert bool(warned) is (action.field_of(BANK_CARD) is not None)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +433,11 @@ def test_rules_of_photos_are_asked_where_there_is_something_to_ask(photo_path, r
 
 def test_rules_of_the_suite_are_those_of_the_fields():
     assert {*id_card.RULES, *name.RULES, *photo.RULES} < FIELD_OF_RULE.keys()
+    assert {*FIELD_OF_RULE} == {rule.name for type_ in TYPES for rule in rules_of(type_)}
+
+
+def rules_of(type_):
+    return type_.rules(True, 0).rules  # noqa: FBT003 - as the table of rules asks it
 
 
 def test_an_input_rule_can_be_asked_of_a_column_of_ones_own():

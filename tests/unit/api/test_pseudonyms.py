@@ -8,11 +8,13 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
+from airflow_provider_faceid.api.fields import BANK_CARD, ID_CARD, PHONE
 from airflow_provider_faceid.api.pseudonyms import (
     identifying_values,
     identity_columns,
     question_hash,
     row_hasher,
+    value_hash,
 )
 from airflow_provider_faceid.batch.inputs import Row
 
@@ -27,10 +29,60 @@ def test_a_person_is_known_by_a_hash_and_the_ends_of_the_number():
     assert columns["id_card_masked"] == "44**************61"
 
 
+NUMBERS = {ID_CARD: PARAMS["IdCard"], PHONE: "13800138000", BANK_CARD: "6222021234567890128"}
+"""A number of each type that has pseudonyms."""
+
+
+def numbers_of(action):
+    """Return a request's numbers by field; a number is the same whatever the Action calls it."""
+    return {field.name: NUMBERS[field.type] for field in action.pseudonyms}
+
+
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
-def test_the_hash_is_that_of_the_number_alone(action):
-    first = identity_columns(ID_CARD_VERIFICATION, SECRET, PARAMS)
-    assert identity_columns(action, SECRET, {**PARAMS, "Name": "李四"}) == first
+def test_a_hash_is_that_of_the_number_alone_whatever_the_action(action):
+    columns = identity_columns(action, SECRET, numbers_of(action) | {"Name": "李四"})
+    assert columns
+    assert columns == {
+        column: shown
+        for field in action.pseudonyms
+        for column, shown in zip(
+            field.type.pseudonym_columns,
+            (
+                value_hash(SECRET, field.type, NUMBERS[field.type]),
+                field.type.mask(NUMBERS[field.type]),
+            ),
+            strict=True,
+        )
+    }
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_a_number_has_no_trace_but_its_hash_and_mask(action):
+    shown = {
+        ID_CARD: "44**************61",
+        PHONE: "138****8000",
+        BANK_CARD: "****0128",
+    }
+    columns = identity_columns(action, SECRET, numbers_of(action))
+    masks = {value for column, value in columns.items() if column.endswith("_masked")}
+    assert masks == {shown[field.type] for field in action.pseudonyms}
+    hashes = [value for column, value in columns.items() if column.endswith("_hash")]
+    assert all(re.fullmatch("[0-9a-f]{32}", value) for value in hashes)
+    assert len({*hashes}) == len(hashes) == len(masks)
+    assert {*columns} <= {"id_card_hash", "id_card_masked"} | {
+        added.column for added in action.result_columns
+    }
+
+
+def test_the_same_digits_as_another_kind_of_number_have_another_hash():
+    hashes = {value_hash(SECRET, type_, "440305199505132561") for type_ in NUMBERS}
+    assert len(hashes) == len(NUMBERS)
+
+
+@pytest.mark.parametrize("type_", NUMBERS, ids=lambda type_: type_.name)
+@pytest.mark.parametrize("text", ["Wei Xiaobao", "1234567", "", "x" * 5000, "1380013800o"])
+def test_of_what_is_no_number_nothing_is_shown(type_, text):
+    assert {*type_.mask(text)} <= {"*"}
 
 
 def test_another_number_or_secret_makes_another_hash():

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import COMMON, Outcome, Step
-from airflow_provider_faceid.api.messages import read_reply
+from airflow_provider_faceid.api.messages import MALFORMED, read_reply
 from airflow_provider_faceid.client.call import (
     GetCredentials,
     Pause,
@@ -348,7 +348,12 @@ def test_a_wrong_configuration_is_never_repeated(drive):
     assert driver.sent == 1
 
 
-CODES = {**COMMON, **{code: row for rows in OWN_CODES.values() for code, row in rows.items()}}
+RETRIED = [
+    (action, code)
+    for action, rows in OWN_CODES.items()
+    for code, row in {**COMMON, **rows}.items()
+    if row.step is Step.RETRY
+]
 ERRORS = {
     Outcome.CREDENTIALS: CredentialsError,
     Outcome.ACCOUNT: AccountError,
@@ -372,13 +377,12 @@ def test_a_fatal_code_is_raised_at_once(drive, code):
     assert driver.kinds == [TakeSlot, Send, RequestEnded]
 
 
-@pytest.mark.parametrize("code", [code for code, row in CODES.items() if row.step is Step.RETRY])
-def test_a_code_to_retry_is_retried(drive, code):
-    action = next((name for name, rows in OWN_CODES.items() if code in rows), ID_CARD)
+@pytest.mark.parametrize(("action", "code"), RETRIED)
+def test_a_code_to_retry_is_retried(drive, action, code):
     driver = drive(refused(code), *[refused(code)] * 99, action=action)
     with pytest.raises(RetryError) as error:
         driver.run()
-    assert type(error.value) is ERRORS[CODES[code].outcome]
+    assert type(error.value) is ERRORS[code_row(action, code).outcome]
     assert driver.sent > 1
 
 
@@ -416,6 +420,17 @@ def test_personal_values_are_struck_out_of_descriptions(drive):
     ).run()
     assert verdict.description == "***: *** has number ***"
     assert "韦小宝" not in repr(verdict)
+
+
+@pytest.mark.parametrize("mobile", ["13800138000", 13800138000, 13800138000.0, ["13800138000"]])
+def test_a_number_is_struck_out_whatever_its_type(drive, mobile):
+    told = "no range of 13800138000 is known"
+    params = {"Mobile": mobile, "Nested": {"Name": "韦小宝"}}
+    answer = result("13800138000", Description=f"{told} of 韦小宝")
+    verdict = drive(answer, action="MobileStatus", params=params).run()
+    assert verdict.description == "no range of *** is known of ***"
+    assert verdict.code == MALFORMED
+    assert "13800138000" not in repr(verdict)
 
 
 def test_a_name_of_one_letter_does_not_strike_out_ordinary_text(drive):

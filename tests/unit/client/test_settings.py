@@ -220,9 +220,9 @@ def test_the_form_stores_every_untouched_field_and_that_changes_nothing():
 
 WHOLE, SHARE = "a valid integer from 1 to 10000", "a valid number from 0.01 to 1"
 LIMITS = (
-    'an object such as {"ImageRecognitionV2": {"id_card_per_day": 30}} with the Actions '
-    "IdCardVerification, ImageRecognitionV2, the limits id_card_per_day, id_card_per_minute, "
-    "name_per_day, name_per_minute and whole numbers from 0, where 0 is no limit"
+    'an object such as {"ImageRecognitionV2": {"id_card_per_day": 30}} with whole numbers from 0, '
+    "where 0 is no limit; ImageRecognitionV2 has the limits id_card_per_day, id_card_per_minute, "
+    "name_per_day, name_per_minute"
 )
 ORIGINS = "static or environment or profile or cvm_role or tke_oidc or default"
 BAD = [
@@ -398,7 +398,7 @@ def test_a_field_that_resembles_none_is_refused_with_the_list():
         ({"idcardverification": {}}, "(did you mean 'IdCardVerification'?)"),
         ({"ImageRecognitionV2": {"per_day": 30}}, "'per_day' (did you mean 'name_per_day'?)"),
         ({"ImageRecognitionV2": {"id_card_per_dya": 1}}, "(did you mean 'id_card_per_day'?)"),
-        ({"Unknown": {}}, "'Unknown'; known are IdCardVerification, ImageRecognitionV2"),
+        ({"Unknown": {}}, f"'Unknown'; known are {', '.join(ACTIONS)}"),
     ],
 )
 def test_misspelt_limits_are_refused_with_the_nearest_name(limits, words):

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+from airflow_provider_faceid.operators import verify, verify_batch
+from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
-from airflow_provider_faceid.operators.verify import (
-    FaceIdVerifyOperator,
-    IdCardVerificationOperator,
-    ImageRecognitionV2Operator,
-)
-from airflow_provider_faceid.operators.verify_batch import (
-    FaceIdVerifyTableOperator,
-    IdCardVerificationBatchOperator,
-    ImageRecognitionV2BatchOperator,
-)
 
 OPERATORS = (
+    FaceIdFunnelOperator,
     FaceIdReleaseOperator,
     FaceIdShardsOperator,
     FaceIdValidateOperator,
-    FaceIdVerifyOperator,
-    FaceIdVerifyTableOperator,
-    IdCardVerificationBatchOperator,
-    IdCardVerificationOperator,
-    ImageRecognitionV2BatchOperator,
-    ImageRecognitionV2Operator,
+    *(getattr(verify, name) for name in verify.__all__),
+    *(getattr(verify_batch, name) for name in verify_batch.__all__),
 )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.operators import _common as parameters
-from airflow_provider_faceid.operators._common import READERS, read_parameters
+from airflow_provider_faceid.operators._common import READERS, read_parameters, reader_of
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from tests.unit.operators.conftest import OPERATORS
 
 MONTH = timedelta(days=30)
+PASSED = {"action": "IdCardVerification", "outcomes": ["match", "found"]}
+REVIEWED = {"action": "MobileStatus", "outcomes": ["match", "review"]}
+PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
+COLUMNS = {f"{column}_column" for column in PEOPLE}
 
 
 @pytest.mark.parametrize(
@@ -48,12 +54,24 @@ MONTH = timedelta(days=30)
         ("source_keys", None, None),
         ("expectations", '[{"type": "x"}]', [{"type": "x"}]),
         ("action", "IdCardVerification", "IdCardVerification"),
+        ("after", "IdCardVerification", [PASSED]),
+        ("after", {"action": "IdCardVerification"}, [PASSED]),
+        ("after", ["IdCardVerification", REVIEWED], [PASSED, REVIEWED]),
+        ("after", str(["IdCardVerification", REVIEWED]), [PASSED, REVIEWED]),
+        ("after", [PASSED], [PASSED]),
+        ("after", [], []),
+        ("after", "None", None),
+        ("after", None, None),
+        ("steps", '["IdCardVerification"]', [PASSED]),
+        ("prices", '{"MobileStatus": 0.1}', {"MobileStatus": Decimal("0.1")}),
+        ("prices", {"MobileStatus": "2"}, {"MobileStatus": Decimal(2)}),
+        ("prices", "None", None),
         ("id_card_column", "id_card", "id_card"),
         ("on_incomplete", "fail", "fail"),
     ],
 )
 def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
-    found = READERS[name](given)
+    found = reader_of(name)(given)
     assert (found, type(found)) == (read, type(read))
 
 
@@ -82,11 +100,28 @@ def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
         ("expectations", "[1]", "a list of dicts"),
         ("action", "IdCardVerfication", "did you mean 'IdCardVerification'"),
         ("on_incomplete", "fial", "did you mean 'fail'"),
+        ("after", "IdCardVerfication", "did you mean 'IdCardVerification'"),
+        ("after", {"outcomes": ["match"]}, "it is the name of an Action, or"),
+        (
+            "after",
+            {"action": "MobileStatus", "outcome": "found"},
+            "it is the name of an Action, or",
+        ),
+        ("after", 7, "it is the name of an Action, or"),
+        ("after", [7], "it is the name of an Action, or"),
+        ("after", {"action": "MobileStatus", "outcomes": ["macth"]}, "outcomes are among match,"),
+        ("after", "CheckIdCardInformation", "CheckIdCardInformation"),
+        ("steps", None, "it is the name of an Action, or"),
+        ("prices", {"MobileStatus": -1}, "a dict of prices from 0"),
+        ("prices", {"MobileStatus": "free"}, "a dict of prices from 0"),
+        ("prices", {"MobileStatus": "nan"}, "a dict of prices from 0"),
+        ("prices", "0.5", "a dict of prices from 0"),
+        ("prices", {"MobileStats": 1}, "did you mean 'MobileStatus'"),
     ],
 )
 def test_what_it_cannot_be_is_said(name, given, said):
     with pytest.raises(ValueError, match=said):
-        READERS[name](given)
+        reader_of(name)(given)
 
 
 def test_all_that_is_wrong_is_said_at_once_and_by_name():
@@ -117,14 +152,31 @@ def test_a_long_value_is_not_repeated_whole():
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_whatever_is_templated_has_a_reader_and_no_person_is_templated(operator):
-    assert set(operator.template_fields) <= READERS.keys()
-    assert not {"id_card", "name", "photo", "photo_path"} & set(operator.template_fields)
+    assert set(operator.template_fields) <= READERS.keys() | COLUMNS
+    assert not {*PEOPLE, "photo_path", "values"} & set(operator.template_fields)
     assert operator.template_ext == (".sql",)
 
 
 def test_every_reader_is_used():
     used = {name for operator in OPERATORS for name in operator.template_fields}
-    assert used == READERS.keys()
+    assert used == READERS.keys() | COLUMNS
+
+
+def test_the_column_of_any_field_is_text():
+    for name in COLUMNS:
+        assert reader_of(name)(name) == name
+        with pytest.raises(ValueError, match="must not be empty"):
+            reader_of(name)("None")
+
+
+def test_what_a_users_operator_adds_is_left_as_it_is():
+    class Mine(IdCardVerificationBatchOperator):
+        template_fields = (*IdCardVerificationBatchOperator.template_fields, "region")
+        region = ("north", 1)
+
+    task = Mine(task_id="t", source_conn_id="w", source="people")
+    read_parameters(task)
+    assert task.region == ("north", 1)
 
 
 def test_readers_are_functions_of_a_value():

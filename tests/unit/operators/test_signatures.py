@@ -8,10 +8,12 @@ from itertools import combinations
 
 import pytest
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from tests.unit.operators.conftest import OPERATORS
 
-LITERALLY = {"id_card", "name", "photo", "photo_path", "values"}
+PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
+LITERALLY = {*PEOPLE, "photo_path", "values"}
 PARAM = re.compile(r"^\s*:param (\w+): (.*?)(?=^\s*:|\Z)", re.MULTILINE | re.DOTALL)
 
 

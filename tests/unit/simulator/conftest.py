@@ -11,10 +11,11 @@ import pytest
 import requests
 
 from airflow_provider_faceid.api import signing
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.simulator import SimulatorServer
 
-UNLIMITED = {"IdCardVerification": 0, "ImageRecognitionV2": 0}
+UNLIMITED = dict.fromkeys(ACTIONS, 0)
 NOON = 1_780_286_400.0  # 2026-06-01 12:00 in Beijing
 
 

@@ -6,9 +6,12 @@ import pytest
 import requests
 
 from airflow_provider_faceid import __version__
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.id_card import masked
 from airflow_provider_faceid.simulator.account import Entry
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+
+NO_BILL = dict.fromkeys(ACTIONS, 0)
 
 
 def test_people_are_listed_with_what_to_expect(caller, server):
@@ -19,7 +22,8 @@ def test_people_are_listed_with_what_to_expect(caller, server):
     assert people[0] == {
         "id_card": server.account.people.listed[0].id_card,
         "name": server.account.people.listed[0].name,
-        "expects": {ID_CARD: "0", FACE: "Success"},
+        **server.account.people.listed[0].columns(),
+        "expects": {name: action.success_code for name, action in ACTIONS.items()},
         "special": False,
     }
     special = [person for person in people if person["special"]]
@@ -30,7 +34,15 @@ def test_people_are_listed_with_what_to_expect(caller, server):
 def test_a_table_made_of_the_first_people_meets_no_code_that_ends_a_run(caller):
     first = caller.get("/_sim/people?limit=40")
     assert len(first) == 40
-    assert {tuple(person["expects"].values()) for person in first} == {("0", "Success")}
+    for person in first:
+        assert person["expects"] == {name: action.success_code for name, action in ACTIONS.items()}
+
+
+def test_people_have_a_value_for_every_column_an_action_reads_by_default(caller):
+    person = caller.get("/_sim/people?limit=1&photo=1")[0]
+    columns = {column for action in ACTIONS.values() for column in action.columns.values()}
+    assert columns - {"photo"} <= set(person)
+    assert set(person) - columns == {"expects", "special", "photo_base64"}
 
 
 def test_one_kind_of_people_can_be_listed_alone(caller, server):
@@ -120,23 +132,26 @@ def test_a_long_ledger_comes_in_pieces(caller, server):
 
 def test_the_actions_are_listed(caller):
     assert [(row["action"], row["match"]) for row in caller.get("/_sim/actions")] == [
-        (ID_CARD, "0"), (FACE, "Success"),
-    ]  # fmt: skip
+        (name, action.success_code) for name, action in ACTIONS.items()
+    ]
+    assert {"action": FACE, "match": "Success", "docs": ACTIONS[FACE].docs} in caller.get(
+        "/_sim/actions"
+    )
 
 
 def test_the_bill_counts_charged_calls(caller, ordinary):
-    assert caller.get("/_sim/bill") == {ID_CARD: 0, FACE: 0}
+    assert caller.get("/_sim/bill") == NO_BILL
     caller.id_card(ordinary.id_card, ordinary.name)
     caller.id_card(ordinary.id_card, "Li Si")
     caller.id_card("1", "Li Si")
-    assert caller.get("/_sim/bill") == {ID_CARD: 2, FACE: 0}
+    assert caller.get("/_sim/bill") == NO_BILL | {ID_CARD: 2}
 
 
 def test_a_reset_forgets_everything(caller, ordinary, server):
     caller.id_card(ordinary.id_card, ordinary.name)
     requests.post(f"{server.url}/_sim/reset", timeout=5).raise_for_status()
     assert caller.get("/_sim/ledger") == []
-    assert caller.get("/_sim/bill") == {ID_CARD: 0, FACE: 0}
+    assert caller.get("/_sim/bill") == NO_BILL
     assert caller.get("/_sim/pace") == {}
 
 

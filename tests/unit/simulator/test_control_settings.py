@@ -78,7 +78,7 @@ def test_rules_can_be_taken_away(caller):
         ("clock", b'{"advance_s": 5, "offset_s": "1"}', "`offset_s` must be a number"),
         ("clock", b'{"advance_s": null}', "`advance_s` must be a number"),
         ("quotas", b"5", "`body` must be an object"),
-        ("quotas", b'{"Describe": 5}', "`Describe` is unknown: `quotas` takes IdCard"),
+        ("quotas", b'{"Describe": 5}', "`Describe` is unknown: `quotas` takes BankCard"),
         ("quotas", b'{"IdCardVerification": 5.5}', "`IdCardVerification` must be a whole number"),
         ("account", b'{"state": "rich"}', "`state` must be one of: ok, arrears"),
         ("account", b'{"status": "ok"}', "`status` is unknown: the account takes state, token"),
@@ -142,8 +142,9 @@ def test_a_service_whose_clock_is_wrong_refuses_the_right_time(caller, offset, p
 
 
 def test_quotas_are_shown_and_changed(caller, clock):
-    assert caller.get("/_sim/quotas") == {ID_CARD: 0, FACE: 0}
-    assert post(caller, "quotas", {ID_CARD: 1}) == {ID_CARD: 1, FACE: 0}
+    unlimited = dict.fromkeys(ACTIONS, 0)
+    assert caller.get("/_sim/quotas") == unlimited
+    assert post(caller, "quotas", {ID_CARD: 1}) == unlimited | {ID_CARD: 1}
     assert caller.post(ID_CARD, PARAMS)["Result"] == "0"
     assert caller.code(ID_CARD, PARAMS) == "RequestLimitExceeded"
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.encryption import Encrypter, KmsEncrypter
 from airflow_provider_faceid.api.encryption.ciphers import read_rsa, read_sm2
 from airflow_provider_faceid.simulator.api import Refusal
@@ -36,7 +37,7 @@ def encrypted(form: str, fields=PERSON) -> dict[str, object]:
 
 def read(parameters, of: Keys = KEYS):
     """Return the person, or the code that says why there is none."""
-    said = decrypt(of, parameters)
+    said = decrypt(of, ACTIONS["IdCardVerification"], parameters)
     return said.code if isinstance(said, Refusal) else {name: said[name] for name in PERSON}
 
 
@@ -193,7 +194,9 @@ def test_an_empty_list_leaves_everything_as_it_is():
 
 
 def test_nothing_but_the_names_of_members_is_said():
-    said = decrypt(KEYS, {**PERSON, "Encryption": {"Iv": PERSON["IdCard"]}})
+    said = decrypt(
+        KEYS, ACTIONS["IdCardVerification"], {**PERSON, "Encryption": {"Iv": PERSON["IdCard"]}}
+    )
     assert said == Refusal("MissingParameter", ("Encryption.EncryptList",))
 
 

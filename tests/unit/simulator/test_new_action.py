@@ -68,7 +68,8 @@ def test_a_match_has_its_output_and_its_meaning_as_description(licences):
     ("changes", "code"),
     [
         ({"Holder": "another"}, "No"),
-        ({"Issued": "1999-12-31"}, "No"),
+        ({"Issued": "19991231"}, "No"),
+        ({"Issued": "1999-12-31"}, "Bad.Date"),
         ({"Licence": "no such"}, "None"),
         ({"Licence": ""}, "Bad.Licence"),
         ({"Issued": "yesterday"}, "Bad.Date"),

@@ -54,6 +54,10 @@ def test_only_its_own_style_and_script_run(server):
 
 
 def test_it_is_one_file_without_outside_references_and_without_html_from_elsewhere():
-    assert re.findall(r"(?:src|href)=\"(.*?)\"", HTML) == ["data:,", "/_sim/people"]
+    assert re.findall(r"(?:src|href)=\"(.*?)\"", HTML) == [
+        "data:,",
+        "/_sim/people",
+        "/_sim/people?format=csv",
+    ]
     assert "//" not in re.sub(r"(?m)^ *// .*$", "", HTML)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|style=", HTML)

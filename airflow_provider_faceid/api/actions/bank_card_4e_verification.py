@@ -1,0 +1,55 @@
+"""``BankCard4EVerification``: whether name, ID number, phone number and bank card are one person's.
+
+Source: the models of the official SDK, which name the codes and say which of them are free. A code about
+the state of the card says nothing against the person, so it is ``review``. The identity limits are
+published on the Chinese site only (document 1007/108625).
+"""
+
+from __future__ import annotations
+
+from ..action import Action, IdentityLimits
+from ..codes import code_table
+from ..fields import BANK_CARD, CERT_TYPE, ENCRYPTION, ID_CARD, NAME, PHONE, Field
+
+ACTION = Action(
+    name="BankCard4EVerification",
+    title="whether name, ID number, phone number and bank card belong to the same person",
+    document="",
+    quota=20,
+    fields=(
+        Field("Name", NAME, column="name", encrypted=True, invalid_code="-2"),
+        Field("BankCard", BANK_CARD, column="bank_card", encrypted=True, invalid_code="-4"),
+        Field("Phone", PHONE, column="phone", encrypted=True, invalid_code="-5"),
+        Field("IdCard", ID_CARD, column="id_card", encrypted=True, invalid_code="-3"),
+        CERT_TYPE,
+        ENCRYPTION,
+    ),
+    identity_limits=IdentityLimits(
+        name_per_day=500, bank_card_per_day=500, phone_per_day=500, id_card_per_day=500
+    ),
+    # code, outcome, charged, next step, meaning
+    results=code_table("""
+0   match          yes     record     name, ID number, phone number and bank card belong together
+-1  mismatch       yes     record     name, ID number, phone number and bank card do not belong together
+-2  invalid_input  no      quarantine invalid name
+-3  invalid_input  no      quarantine invalid ID number
+-4  invalid_input  no      quarantine malformed card number
+-5  invalid_input  no      quarantine invalid phone number
+-6  mismatch       yes     record     the cardholder's details are wrong
+-7  review         yes     record     card-not-present payment is not enabled
+-8  review         yes     record     the card was confiscated
+-9  review         yes     record     the bank finds the card number invalid
+-10 review         yes     record     no bank has issued this card
+-11 review         yes     record     the card is not activated, or dormant
+-12 review         yes     record     a fraud card, retained
+-13 review         yes     record     the card was reported lost
+-14 review         yes     record     the card has expired
+-15 review         yes     record     the card is restricted
+-16 review         yes     record     too many wrong PINs
+-17 review         yes     record     the issuer does not support this check
+-18 unavailable    no      retry      the authority is busy
+-19 limit          no      postpone   one of the values was asked about too often today
+-20 not_found      no      record     this kind of ID number is not supported
+-21 review         yes     record     the card's state is abnormal, or its number wrong
+"""),
+)
