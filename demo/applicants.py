@@ -36,6 +36,8 @@ class Applicant:
 
     name: Any
     id_card: Any
+    phone: str
+    bank_card: str
     photo: str | None
     expects: dict[str, str]
 
@@ -105,11 +107,15 @@ def fill(warehouse: Path, simulator: str, seed: int = 7) -> dict[int, dict[str, 
     with sqlite3.connect(warehouse) as connection:
         connection.execute(
             "CREATE TABLE applicants "
-            "(applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT, photo TEXT)"
+            "(applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT, phone TEXT, bank_card TEXT, "
+            "photo TEXT)"
         )
         connection.executemany(
-            "INSERT INTO applicants VALUES (?, ?, ?, ?)",
-            [(number, row.name, row.id_card, row.photo) for number, row in enumerate(rows, 1)],
+            "INSERT INTO applicants VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (number, row.name, row.id_card, row.phone, row.bank_card, row.photo)
+                for number, row in enumerate(rows, 1)
+            ],
         )
     connection.close()
     return {number: row.expects for number, row in enumerate(rows, 1)}
@@ -139,8 +145,8 @@ def next_morning(
             expected[number] = {"IdCardVerification": person["expects"]["IdCardVerification"]}
         for number, person in enumerate(people[APPLICANTS:][:NEW_TOMORROW], APPLICANTS + 1):
             connection.execute(
-                "INSERT INTO applicants VALUES (?, ?, ?, NULL)",
-                (number, person["name"], person["id_card"]),
+                "INSERT INTO applicants VALUES (?, ?, ?, ?, ?, NULL)",
+                (number, *(person[c] for c in ("name", "id_card", "phone", "bank_card"))),
             )
             expected[number] = {"IdCardVerification": person["expects"]["IdCardVerification"]}
     connection.close()
@@ -164,7 +170,14 @@ def _applicants(simulator: str, chance: random.Random) -> list[Applicant]:
         for person in _get(f"{simulator}/_sim/people?photo=1&{kind}")
     }
     rows = [
-        Applicant(p["name"], p["id_card"], photos.get(p["id_card"]), dict(p["expects"]))
+        Applicant(
+            p["name"],
+            p["id_card"],
+            p["phone"],
+            p["bank_card"],
+            photos.get(p["id_card"]),
+            dict(p["expects"]),
+        )
         for p in people[:APPLICANTS]
     ]
     with_photo = [row for row in rows if row.photo][:PHOTOS]

@@ -65,7 +65,7 @@ def main() -> int:
             print_table(summary(dag_id, action))
             faults += [] if state == "success" else [f"{dag_id}: the DAG run ended as {state}"]
             faults += [f"{dag_id}: {fault}" for fault in differences(url, action, expected)]
-        say("\nverify_id_cards, the same day again: nobody is new or changed, nobody is called")
+        say("\nverify_id_cards, the same day again: no row is new or changed, no call is made")
         again = calls_of(url, lambda: run_dag("verify_id_cards", day))
         print_table({"calls": again})
         faults += [f"the rerun made {again} calls"] if again else []

@@ -17,7 +17,7 @@ import requests
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .. import process as forks
 from ..api.messages import MAX_ANSWER, Reply
@@ -310,13 +310,13 @@ def _send(
         return reply_of(send, response.status_code, body, response.headers, settings)
     except UncertainError as error:
         raise error_of_upload(error, upload, send.action) from None
-    except (HTTPError, requests.RequestException) as error:
-        proxied = proxy_of(settings.url, settings.proxies) is not None
-        problem = error_of_transport(send.action, error, guard, proxied=proxied)
-    except TimeoutError:
+    except (TimeoutError, ReadTimeoutError, requests.ReadTimeout):
         guard.cancel()  # the abandoned thread must not send it any more
         ending = Ending.NO_CONNECTION if guard.is_unsent else Ending.NO_ANSWER
         problem = error_of(send.action, ending, f"timeout of {send.timeout:g} s")
+    except (HTTPError, requests.RequestException) as error:
+        proxied = proxy_of(settings.url, settings.proxies) is not None
+        problem = error_of_transport(send.action, error, guard, proxied=proxied)
     except OSError:  # the only one requests does not wrap: REQUESTS_CA_BUNDLE names no file
         ending = Ending.UNTRUSTED if guard.is_unsent else Ending.NO_ANSWER
         problem = error_of(send.action, ending, NO_CERTIFICATES)

@@ -75,8 +75,9 @@ class PiiScan:
     """
     Marked values, what they were searched in, and where they were found.
 
-    :param markers: by label, names and numbers as text, photos as bytes. Take values that stand
-        nowhere else: a hit is then a leak, and the absence of hits is evidence.
+    :param markers: by label, names, numbers (ID card, phone, bank card) and dates (``YYYYMMDD``) as
+        text, photos as bytes. Take values that stand nowhere else: a hit is then a leak, and the absence
+        of hits is evidence.
     :raises ValueError: a value is shorter than 6 bytes, such as two letters or one Chinese character.
     """
 

@@ -19,10 +19,11 @@ MEGABYTE = 1e6
 
 HELP = """\
 Search databases, folders and standard input for marked people, in every form they may be written:
-clear, JSON, Base64, percent, hex and more. Prints places, never values.
+clear, JSON, Base64, percent, hex and more; numbers also in groups, in part, reversed, as integers
+and floats. Prints places, never values.
 
-The file of markers is UTF-8 text with a name or an ID number in each line, or file:PATH for a photo;
-a marker is reported by the number of its line.
+The file of markers is UTF-8 text with a name, a number (ID card, phone, bank card) or a date (YYYYMMDD)
+in each line, or file:PATH for a photo; a marker is reported by the number of its line.
 
 Exit code: 0 no hits, 1 hits, 2 nothing is proven: something could not be read, or nothing was there.
 """

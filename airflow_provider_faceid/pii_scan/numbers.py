@@ -125,7 +125,8 @@ def parts(kind: Kind, text: str) -> Iterator[tuple[bytes, str, Check | None]]:
     at = [place for place, character in enumerate(text) if character.isdigit()]
     for first in range(len(at) - PART + 1):
         start, end = at[first], at[first + PART - 1] + 1
-        if not is_date(text[start:end]):
+        # Eight digits with a point among them are seconds of a timestamp, or any float.
+        if not is_date(text[start:end]) and "." not in text[start:end]:
             yield text[start:end].encode(), "part", _check_of_part(text.encode(), start)
 
 

@@ -50,6 +50,7 @@ class Dialect:
     :param raw_text: expression for text whose bytes are a parameter ``{0}``.
     :param exact_text: expression for text ``{0}`` that is compared by its characters, whatever the
         collation of the column it comes from.
+    :param probe: end of a correlated subquery that is to be asked row by row through an index.
     :param whole_number: type to which a sum of counts is cast.
     :param floor: expression for the whole number below a number ``{0}`` from 0.
     :param service_day: expression for the service's day (Beijing) of a timestamp ``{0}``.
@@ -85,6 +86,7 @@ class Dialect:
     key_type: str = ""
     raw_text: str = "CAST({0} AS VARCHAR)"
     exact_text: str = "{0}"
+    probe: str = ""
     whole_number: str = "BIGINT"
     floor: str = "FLOOR({0})"
     service_day: str = "CAST({0} AT TIME ZONE 'Asia/Shanghai' AS DATE)"
@@ -175,6 +177,7 @@ POSTGRESQL = Dialect(
     "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
     raw_text="convert_from({0}, getdatabaseencoding())",
     exact_text='({0}) COLLATE "default"',  # that of our tables' columns, whose index is used
+    probe=" OFFSET 0",  # else each page is a join with the whole table
 )
 DUCKDB = Dialect(
     name="duckdb",

@@ -82,7 +82,8 @@ class Prerequisites:
                 f"EXISTS (SELECT 1 FROM {table} AS faceid_earlier "
                 f"WHERE faceid_earlier.campaign = {marker} AND faceid_earlier.action = {marker} "
                 f"AND faceid_earlier.source_key = {dialect.exact_text.format(key_text)} "
-                f"AND faceid_earlier.status = {marker} AND faceid_earlier.outcome IN ({outcomes}))"
+                f"AND faceid_earlier.status = {marker} AND faceid_earlier.outcome IN ({outcomes})"
+                f"{dialect.probe})"
             )
             parameters += [self._campaign, one.action, Status.ANSWERED.value, *one.outcomes]
         return " AND ".join(tests), parameters

@@ -115,16 +115,20 @@ def _fill(world: World) -> None:
     account = world.simulator.account
     ordinary = [person for person in account.people.listed if not person.persona][:PEOPLE]
     with closing(sqlite3.connect(world.warehouse)) as connection, connection:
+        columns = [name for name in ordinary[0].columns() if name not in {"name", "id_card"}]
         connection.execute(
-            "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, "
-            "name TEXT, id_card TEXT, photo TEXT)"
+            "CREATE TABLE applicants (applicant_id INTEGER PRIMARY KEY, name TEXT, id_card TEXT, "
+            f"photo TEXT, tel TEXT, {' TEXT, '.join(columns)} TEXT)"
         )
+        marks = ", ".join("?" * (5 + len(columns)))
         for number, person in enumerate(ordinary, 1):
             photo = None
             if number <= PHOTOS:
                 photo = base64.b64encode(account.gallery.submitted(person)).decode()
+            known = person.columns()
+            first = (number, person.name, person.id_card, photo, known["phone"])
             connection.execute(
-                "INSERT INTO applicants VALUES (?, ?, ?, ?)",
-                (number, person.name, person.id_card, photo),
+                f"INSERT INTO applicants VALUES ({marks})",
+                (*first, *(known[name] for name in columns)),
             )
         connection.execute("UPDATE applicants SET name = NULL WHERE applicant_id = 9")

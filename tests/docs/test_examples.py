@@ -100,7 +100,7 @@ def test_dags_run(world):
         names.append(name)
     world.run([sys.executable, "-c", RUN_DAGS, *names])
 
-    assert len(names) == 3
+    assert len(names) == 5
     with closing(sqlite3.connect(world.warehouse)) as connection:
         answers = dict(
             connection.execute(
@@ -111,6 +111,7 @@ def test_dags_run(world):
     assert answers["first_verification"] == 59
     assert answers["my_applicants"] == 19
     assert answers["in_shards"] == 59
+    assert answers["in_a_row"] == 3 * 59
     assert ("name_missing", "9") in bad
 
 

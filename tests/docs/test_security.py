@@ -26,6 +26,7 @@ def test_every_test_that_is_named_is_where_it_is_said_to_be():
 
 
 def test_every_threat_has_a_test():
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "threat" not in line]
+    threats, _, _ = PAGE.partition("\n## ")
+    rows = [line for line in threats.splitlines() if line.startswith("| ") and "threat" not in line]
     assert len(rows) >= 14
     assert [row for row in rows if not PROOF.search(row)] == []

@@ -15,10 +15,11 @@ import pytest
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.faults import FaultRule, Nth
-from airflow_provider_faceid.simulator.faults.effects import Code, Delay, Status
+from airflow_provider_faceid.simulator.faults.effects import Code, Delay, DropAfter, Status
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.pii_scan.echo import Echo, echo
 from tests.support.airflow_home import ENDED, Home, Run
+from tests.support.encryption import fields_of
 from tests.support.marked_people import APPLICANTS, Source, plant
 from tests.support.patience import PATIENCE
 
@@ -31,6 +32,10 @@ LATE = FaultRule(
 """Calls that are in flight when the worker is killed."""
 FATAL = FaultRule(Code("UnauthorizedOperation.Arrears", "error"), action=FACE, nth=Nth(4, 4))
 AWAY = FaultRule(Status(503, retry_after=0), action=ID_CARD)
+HELD, AWAY_AT_FIRST = 30, 29
+"""Keys of people about whom the calls of an Action are never answered, and are refused twice."""
+ASKED = 12
+"""Key of a person about whom the DAG of all Actions asks one by one."""
 SERVICE = "pii_scan-id"
 SECONDS = PATIENCE
 DONE = ENDED | {"up_for_reschedule"}
@@ -91,6 +96,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         source = plant(server, folder / "warehouse.sqlite")
         stack.enter_context(server)
         error, page = stack.enter_context(echo(200)), stack.enter_context(echo(500))
+        keys |= {
+            f"{form} {name}": value
+            for form, given in fields_of(server).items()
+            for name, value in given.items()
+            if name == "kms_secret"
+        }
         one = Story(folder, source, keys)
         home = Home(folder, _connections(one, server, error, page))
         stack.callback(home.parts.stop)
@@ -138,12 +149,14 @@ def _at_last(story: Story, home: Home, server: SimulatorServer) -> None:
         lambda: any(ti["try_number"] > 1 for ti in retries.tasks("verify")),
         SECONDS,
     )
-    server.faults.replace(*_echoes(story))
+    server.faults.replace(*_lost(story), *_echoes(story), *_outputs(story))
+    story.runs["family"] = home.trigger("family")
+    story.runs["in a row"] = home.trigger("onboarding")
     tomorrow = story.source.key_of(server, ID_CARD, "-7")
     one = story.runs["one person"] = home.trigger(
         "one_person", campaign=campaign, key=5, tomorrow=tomorrow
     )
-    for name in ("retries", "faces", "careless"):
+    for name in ("retries", "faces", "careless", "family", "in a row"):
         story.runs[name].until_ended()
     home.parts.wait_for(
         "the tasks for one person",
@@ -179,6 +192,36 @@ def _echoes(story: Story) -> list[FaultRule]:
     ]
 
 
+def _lost(story: Story) -> list[FaultRule]:
+    """Return rules by which calls about two people are lost; the rows of one stay in doubt."""
+    held, away = (story.source.people[key].id_card for key in (HELD, AWAY_AT_FIRST))
+    return [
+        FaultRule(DropAfter(), action="BankCardVerification", person=held),
+        FaultRule(Status(503, retry_after=0), action="PhoneVerification", person=away, times=2),
+    ]
+
+
+def _outputs(story: Story) -> list[FaultRule]:
+    """Return rules by which the service puts a person into the other values of its answers."""
+    rules = []
+    for person in (story.source.people[ASKED], story.source.people[ASKED + 1]):
+        phone, card = (person.columns()[column] for column in ("phone", "bank_card"))
+        said: dict[str, dict[str, object]] = {
+            "PhoneVerification": {"Isp": phone},
+            "MobileStatus": {"StatusCode": int(phone)},
+            "MobileNetworkTimeVerification": {"Range": f"[{phone},+)"},
+            "CheckBankCardInformation": {
+                "AccountBank": f"{person.name}, {card}",
+                "AccountType": int(card),
+            },
+        }
+        rules += [
+            FaultRule(Code("0", "result", fields=fields), action=action, person=person.id_card)
+            for action, fields in said.items()
+        ]
+    return rules
+
+
 def _connections(
     story: Story, server: SimulatorServer, error: Echo, page: Echo
 ) -> dict[str, dict[str, Any]]:
@@ -190,7 +233,13 @@ def _connections(
             {"hash_secret": story.secrets["hash secret"], "max_attempts": 2, "outage_patience": 5}
         ),
     }
+    encrypted = {
+        f"faceid_{form.partition('-')[0].lower()}": account
+        | {"host": server.url, "extra": json.dumps(json.loads(account["extra"]) | given)}
+        for form, given in fields_of(server).items()
+    }
     return {
+        **encrypted,
         "faceid_default": account | {"host": server.url},
         "faceid_echo": account | {"host": error.url},
         "faceid_echo_page": account | {"host": page.url},

@@ -8,14 +8,18 @@ from collections import Counter
 
 import pytest
 
+from airflow_provider_faceid.api.actions import ACTIONS
+from airflow_provider_faceid.api.messages import MALFORMED
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
-from tests.pii_scan.conftest import IN_FLIGHT
+from tests.pii_scan.conftest import ASKED, HELD, IN_FLIGHT
 from tests.support.airflow_home import DAGS, LINEAGE
-from tests.support.marked_people import APPLICANTS, BAD
+from tests.support.marked_people import APPLICANTS, BAD, BAD_OTHERWISE
 
 pytestmark = pytest.mark.long
 
 SUCCESS, FAILED, NOT_REACHED = {"success"}, {"failed"}, {"upstream_failed"}
+OTHERS = [name for name in ACTIONS if name not in {ID_CARD, FACE}]
+VALIDATED = ("PhoneVerification", "BankCard4EVerification", "CheckIdNameDate")
 VERIFIED = dict.fromkeys(("validate", "verify", "check_results", "summarise"), SUCCESS)
 TASKS = {
     "crash": VERIFIED,
@@ -33,6 +37,16 @@ TASKS = {
         **dict.fromkeys(("echoed_error", "echoed_page", "echoed_table"), FAILED),
         "tomorrow": {"up_for_reschedule"},
     },
+    "family": {
+        **dict.fromkeys(("uses_the_hook", "echoed_numbers"), SUCCESS),
+        **{f"validate_{name}": SUCCESS for name in VALIDATED},
+        **{f"{kind}_{name}": SUCCESS for name in OTHERS for kind in ("table", "single")},
+        **dict.fromkeys(("of_a_short_phone", "of_turned_dates", "not_encrypted_so"), FAILED),
+        **dict.fromkeys(("echoed_page", "echoed_table"), FAILED),
+    },
+    "in a row": dict.fromkeys(
+        ("validate", "id_card", "phone", "bank_card", "face", "funnel"), SUCCESS
+    ),
 }
 """States of all task instances, by run and task."""
 
@@ -61,7 +75,8 @@ def test_a_fatal_error_is_not_retried(story):
 
 
 def test_shards_are_retried_when_the_service_was_away(story):
-    assert {call["action"] for call in story.calls if call["fault"] == "status"} == {ID_CARD}
+    away = {call["action"] for call in story.calls if call["fault"] == "status"}
+    assert away == {ID_CARD, "PhoneVerification"}
     assert story.tries["retries"]["verify"] > 1
 
 
@@ -69,9 +84,10 @@ def test_rows_are_answered_quarantined_postponed_and_released(story):
     results = Counter(s for (s,) in story.query("SELECT status FROM faceid_results"))
     assert results["answered"] > 90
     assert results["postponed"] > IN_FLIGHT
-    assert results["held"] == 0  # all of them were released
+    held = {*story.query("SELECT action, source_key FROM faceid_results WHERE status = 'held'")}
+    assert held == {("BankCardVerification", f"{HELD}")}  # all others were released
     rules = {rule for (rule,) in story.query("SELECT rule FROM faceid_quarantine")}
-    assert rules > set(BAD.values())
+    assert rules > {*BAD.values(), *BAD_OTHERWISE.values()} - {"bank_card_luhn"}
     assert any(rule.startswith("service:") for rule in rules)
 
 
@@ -80,11 +96,61 @@ def test_people_were_said_back_in_errors_in_pages_and_in_results(story):
     photo = base64.b64encode(story.source.markers["photo 13"])
     assert any(number in body for body in story.echoed)
     assert any(photo in body for body in story.echoed)
+    more = story.source.people[ASKED].columns()
+    assert any(f": {more['phone']}".encode() in body for body in story.echoed)  # no text, a number
+    assert any(f": {more['bank_card']}".encode() in body for body in story.echoed)
     assert sum(call["result"] == "FailedOperation.Unheard" for call in story.calls) == 2
 
 
+@pytest.mark.parametrize("action", OTHERS)
+def test_every_action_was_asked_about_a_table_and_one_by_one(story, action):
+    called = [call for call in story.calls if call["action"] == action]
+    assert len(called) > APPLICANTS / 2
+    assert sum(call["charged"] for call in called) > APPLICANTS / 4
+
+
+def test_numbers_were_said_back_in_outputs_and_none_was_kept(story):
+    outputs = ", ".join(output.column for action in ACTIONS.values() for output in action.outputs)
+    kept = story.query(
+        f"SELECT {outputs} FROM faceid_results WHERE campaign = 'family' "
+        f"AND source_key IN ('{ASKED}', '{ASKED + 1}')"
+    )
+    values = [value for row in kept for value in row if value is not None]
+    assert values
+    assert set(values) == {MALFORMED}
+
+
+def test_a_number_leaves_its_hash_and_its_mask(story):
+    for row_key, mask in story.query(
+        "SELECT source_key, phone_masked FROM faceid_results WHERE phone_masked IS NOT NULL"
+    ):
+        phone = story.source.people[int(row_key)].columns()["phone"]
+        assert mask == f"{phone[:3]}****{phone[-4:]}"
+    for _, mask in story.query(
+        "SELECT source_key, bank_card_masked FROM faceid_results WHERE bank_card_masked IS NOT NULL"
+    ):
+        assert mask.startswith("****")
+        assert len(mask) == len("****4242")
+    ((phones, cards),) = story.query(
+        "SELECT COUNT(DISTINCT phone_hash), COUNT(DISTINCT bank_card_hash) FROM faceid_results"
+    )
+    assert min(phones, cards) > APPLICANTS / 2
+
+
+def test_a_card_that_fails_luhn_was_asked_about(story):
+    ((key,),) = [[key] for key, rule in BAD_OTHERWISE.items() if rule == "bank_card_luhn"]
+    (status,) = {
+        status
+        for (status,) in story.query(
+            f"SELECT status FROM faceid_results WHERE source_key = '{key}' AND campaign = 'family' "
+            "AND action = 'CheckBankCardInformation'"
+        )
+    }
+    assert status == "answered"
+
+
 def test_nobody_is_anywhere_but_in_the_source(story):
-    assert len(story.source.markers) == 155
+    assert len(story.source.markers) == 155 + 4 * APPLICANTS + 5
     pii_scan = story.search(story.source.markers)
     assert pii_scan.hits == []
     assert pii_scan.searched.missed == []

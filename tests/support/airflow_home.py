@@ -31,6 +31,7 @@ BUSY, BUSY_TIMES, BUSY_SECONDS = (500, 503), 20, 0.5
 START_SECONDS = RUN_SECONDS = PATIENCE
 ENDED = {"success", "failed", "upstream_failed", "skipped"}
 
+DATABASE, SERVER_LOCK_SECONDS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", 10
 LINEAGE = "lineage.jsonl"
 ERROR = re.compile(
     r"\[(error|critical) *\]|\"level\": ?\"(error|critical)\"|^\w*(Error|Exception)\b"
@@ -210,7 +211,12 @@ class Home:
         return ti["pid"]
 
     def _begin(self, *command: str) -> None:
-        self.parts.append(Part(command[0], (*AIRFLOW, *command), self.folder, self._environment()))
+        environment = self._environment()
+        if command[0] == "api-server":
+            # It writes its audit log in the event loop, which then waits for a transaction that only
+            # the event loop can end: a long wait for the lock would be a long deadlock.
+            environment |= {DATABASE: self._database(SERVER_LOCK_SECONDS)}
+        self.parts.append(Part(command[0], (*AIRFLOW, *command), self.folder, environment))
 
     def _migrate(self) -> None:
         with (self.folder / "migration.log").open("wb") as log:
@@ -225,6 +231,10 @@ class Home:
             )
         assert done.returncode == 0, (self.folder / "migration.log").read_text()[-3000:]
 
+    def _database(self, lock_seconds: float) -> str:
+        """Return the address of the metadata database, with a limit for waiting for its lock."""
+        return f"sqlite:///{self.folder / 'airflow' / 'airflow.db'}?timeout={lock_seconds}"
+
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
         bundles = [
@@ -235,8 +245,6 @@ class Home:
             }
             for name, folder in self.bundles.items()
         ]
-        # Five seconds, as usual, are little for so many processes on one file and a busy machine.
-        database = f"sqlite:///{self.folder / 'airflow' / 'airflow.db'}?timeout={PATIENCE}"
         return (
             kept
             | {
@@ -248,7 +256,8 @@ class Home:
                 **UNHURRIED,
                 "AIRFLOW__CORE__PARALLELISM": str(PARALLEL),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+                # Five seconds, as usual, are little for so many processes on one file and a busy machine.
+                DATABASE: self._database(PATIENCE),
                 "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
                 # As whoever looks for a mistake would set it.
                 "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",

@@ -1,18 +1,20 @@
-"""Marked people: names of characters nobody bears, numbers that are valid, photos with a mark."""
+"""Marked people: names nobody bears, valid numbers, dates far ahead, photos with a mark."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from airflow_provider_faceid.api.actions import code_row
 from airflow_provider_faceid.api.codes import Step
+from airflow_provider_faceid.api.fields import BANK_CARD, DATE, END_DATE, PHONE, Field, FieldType
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.simulator.people import People, Person, expects
+from airflow_provider_faceid.simulator.people import People, Person, columns, expects
 
 APPLICANTS, PHOTOS = 60, 16
 BAD = {
@@ -21,12 +23,35 @@ BAD = {
     59: "id_card_check_digit",
     60: "name_characters",
 }
-"""Rules that rows of the source break, by key."""
+"""Rules that the ID number or the name of a row breaks, by key."""
+BAD_OTHERWISE = {
+    51: "bank_card_length",
+    52: "bank_card_luhn",
+    53: "phone_prefix",
+    54: "validity_order",
+    55: "end_date_format",
+    56: "phone_length",
+}
+"""Rules that another value of a row breaks, by key; of a card that fails Luhn it is a warning."""
+
+COLUMNS = (
+    "name TEXT",
+    "id_card TEXT",
+    "photo TEXT",
+    "phone TEXT",
+    "mobile INTEGER",
+    "bank_card",
+    "validity_begin TEXT",
+    "validity_end TEXT",
+)
+"""Columns of a source table. Numbers are also whole numbers, not text alone."""
 
 CARELESS = ("printed", "returned", "triggered", "logged", "raised", "noted", "exported")
 """People of whom the careless DAG gives something away, by what happens to it."""
 
 MARK_BYTES = 24
+FIRST_BEGIN, FIRST_END = 2061, 2081
+"""Years of validities, in which no timestamp, certificate or licence is."""
 _COMMENT = b"\xff\xfe"
 """What a comment in a JPEG begins with."""
 
@@ -40,10 +65,41 @@ class MarkedPeople(People):
         self._by_number = {person.id_card: person for person in self.listed}
 
 
+@dataclass(frozen=True)
+class MarkedPerson(Person):
+    """A person whose phone begins like no Unix time, and whose ID card is valid in a far future."""
+
+    def value(self, field: Field) -> str:
+        """Return the value to send in a request field."""
+        invent = _INVENTED.get(field.type)
+        return invent(self) if invent else Person.value(self, field)
+
+
+def _number_of(person: Person, what: str, below: int) -> int:
+    return person.chance(what).randrange(below)
+
+
+_INVENTED: dict[FieldType, Callable[[Person], str]] = {
+    PHONE: lambda person: f"19{_number_of(person, 'phone', 10**9):09}",
+    DATE: lambda person: _day_of(person, FIRST_BEGIN, "begin"),
+    END_DATE: lambda person: _day_of(person, FIRST_END, "end"),
+}
+"""What makes a value of a type; a card number is that of every person."""
+
+
+def _day_of(person: Person, first: int, what: str) -> str:
+    days = _number_of(person, what, 12 * 12 * 28)
+    return f"{first + days // 336}{1 + days // 28 % 12:02}{1 + days % 28:02}"
+
+
 def _marked(person: Person, number: int) -> Person:
     name = _name(number)
     known_as = (name,) if person.name in person.known_as else person.known_as
-    return replace(person, name=name, known_as=known_as)
+    return MarkedPerson(**{**_fields_of(person), "name": name, "known_as": known_as})
+
+
+def _fields_of(person: Person) -> dict[str, object]:
+    return {field.name: getattr(person, field.name) for field in fields(person)}
 
 
 def _name(number: int) -> str:
@@ -101,10 +157,9 @@ def plant(server: SimulatorServer, file: Path) -> Source:
             ("applicants", "applicant_id INTEGER", rows),
             ("careless", "what TEXT", others),
         ):
-            connection.execute(
-                f"CREATE TABLE {table} ({key} PRIMARY KEY, name TEXT, id_card TEXT, photo TEXT)"
-            )
-            connection.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", people)
+            connection.execute(f"CREATE TABLE {table} ({key} PRIMARY KEY, {', '.join(COLUMNS)})")
+            places = ", ".join("?" * (1 + len(COLUMNS)))
+            connection.executemany(f"INSERT INTO {table} VALUES ({places})", people)
     return source
 
 
@@ -114,10 +169,12 @@ def _row(
     name, number, photo = person.name, person.id_card, None
     markers |= {f"name {key}": name, f"number {key}": number}
     if isinstance(key, str) or key <= PHOTOS:
-        mark = hashlib.sha256(number.encode()).digest()[:MARK_BYTES]
+        mark = hashlib.sha256(f"mark of {number}".encode()).digest()[:MARK_BYTES]
         picture = _with_comment(server.photo(person), mark)
         photo = base64.b64encode(picture).decode()
         markers |= {f"photo {key}": picture, f"mark of photo {key}": mark}
+    more = _more(person)
+    markers |= {f"{column} {key}": value for column, value in more.items()}
     match BAD.get(key):
         case "id_card_missing":
             number = None
@@ -128,7 +185,34 @@ def _row(
             markers[f"bad number {key}"] = number
         case "name_characters":
             name = markers[f"bad name {key}"] = f"{name}2"
-    return key, name, number, photo
+    changed: dict[str, object] = {**more, **_CHANGES[key](more)} if key in _CHANGES else {**more}
+    if key in BAD_OTHERWISE:
+        markers |= {
+            f"bad {column} {key}": str(value)
+            for column, value in changed.items()
+            if value not in more.values()
+        }
+    digits = str(changed["phone"]) if BAD_OTHERWISE.get(key) == "phone_length" else more["phone"]
+    mobile = int(digits)
+    return key, name, number, photo, changed["phone"], mobile, *list(changed.values())[1:]
+
+
+def _more(person: Person) -> dict[str, str]:
+    """Return phone, card, and the days between which the ID card is valid, by column."""
+    by_type = {field.type: person.value(field) for field in columns().values()}
+    return {column: by_type[type_] for column, type_ in _COLUMNS_OF.items()}
+
+
+_COLUMNS_OF = {
+    "phone": PHONE,
+    "bank_card": BANK_CARD,
+    "validity_begin": DATE,
+    "validity_end": END_DATE,
+}
+
+
+def _in_fours(number: str, between: str) -> str:
+    return between.join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def _with_comment(picture: bytes, text: bytes) -> bytes:
@@ -139,3 +223,32 @@ def _with_comment(picture: bytes, text: bytes) -> bytes:
 
 def _stops_a_run(person: Person) -> bool:
     return any(code_row(a, code).step is Step.FATAL for a, code in expects(person).items())
+
+
+_CHANGES: dict[int | str, Callable[[dict[str, str]], dict[str, object]]] = {
+    40: lambda row: {
+        "phone": f"{row['phone'][:3]} {row['phone'][3:7]} {row['phone'][7:]}",
+        "bank_card": _in_fours(row["bank_card"], " "),
+    },
+    41: lambda row: {
+        "phone": f"+86 {row['phone']}",
+        "validity_begin": "-".join(
+            (row["validity_begin"][:4], row["validity_begin"][4:6], row["validity_begin"][6:])
+        ),
+    },
+    42: lambda row: {"bank_card": _in_fours(row["bank_card"], "-")},
+    43: lambda row: {"bank_card": int(row["bank_card"])},
+    44: lambda _: {"validity_end": "长期"},
+    51: lambda row: {"bank_card": f"{row['bank_card']}75"},
+    52: lambda row: {
+        "bank_card": row["bank_card"][:-1] + ("1" if row["bank_card"][-1] != "1" else "2")
+    },
+    53: lambda row: {"phone": f"12{row['phone'][2:]}"},
+    54: lambda row: {
+        "validity_begin": row["validity_end"],
+        "validity_end": row["validity_begin"],
+    },
+    55: lambda row: {"validity_end": f"{row['validity_end'][:4]}0230"},
+    56: lambda row: {"phone": row["phone"][:-1]},
+}
+"""Values that a row has in place of those of its person, by key: written otherwise, or wrong."""

@@ -198,7 +198,8 @@ def test_the_funnel_counts_what_the_service_billed_and_every_row_once(story):
             billed = [
                 call["charged"] for seen in story.calls[: day + 1] for call in seen[step["action"]]
             ]
-            assert (step["calls"], step["charged"]) == (len(billed), sum(billed))
+            assert step["charged"] == sum(billed)
+            assert step["calls"] >= len(billed)  # one that certainly did not leave is repeated
             assert step["charge_unknown"] == step["unfinished_runs"] == step["left"] == 0
             assert step["cost"] == pytest.approx(sum(billed) * PRICES[step["action"]])
             assert step["saved"] == pytest.approx(step["saved_rows"] * PRICES[step["action"]])

@@ -25,6 +25,7 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import MYSQL, SQLITE
+from airflow_provider_faceid.warehouse.prerequisites import Prerequisite, Prerequisites
 from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
 from airflow_provider_faceid.warehouse.source import Source
@@ -131,14 +132,18 @@ class Bench:
         owner: str = "work",
         valid_for: float | None = None,
         reuse_within: float = 0.0,
+        after: str = "",
         **more: Any,
     ) -> Batch:
-        """Return a run that has not started."""
+        """Return a run that has not started, of the rows with a match by another Action if named."""
         account = self.settings(**settings or {})
+        here, earlier = self.home.open(), None
+        if after:
+            earlier = Prerequisites(here, "faceid_results", campaign, [Prerequisite(after)])
         photo = "photo" if action == FACE else ""
         return Batch(
             action=ACTIONS[action],
-            source=Source(self.home.open(), source, key),
+            source=Source(here, source, key, prerequisites=earlier),
             columns=columns or Columns({"IdCard": "id_card", "Name": "name"}, photo),
             store=self.store(campaign, action, valid_for),
             settings=account,

@@ -161,6 +161,14 @@ def test_durations_are_no_phone_number():
     assert forms("took 1.9357718 s, 1.93577182, 1.935771826443") == set()
 
 
+@pytest.mark.parametrize("at", range(3, 12))
+@pytest.mark.parametrize("number", [PHONE, CARD])
+def test_seconds_of_a_timestamp_are_no_part_of_a_number(number, at):
+    seconds, rest = number[at - 2 : at], number[at : at + 6]
+    assert forms(f"2026-11-29T05:48:{seconds}.{rest}Z") == set()
+    assert forms(f"took {number[at - 3 : at]}.{number[at : at + 5]} s") == set()
+
+
 def test_eight_digits_within_a_longer_number_or_a_hash_are_chance():
     assert forms(f"9{PHONE[:8]}0 a{PHONE[2:10]}f 0.7{CARD[3:12]}55 {CARD[5:13]}1") == set()
 
