@@ -54,6 +54,46 @@ def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[st
         context["outlet_events"][outlet].extra = dict(facts)
 
 
+def read_file(path: str, parameter: str) -> bytes:
+    """
+    Return the content of a file, local or in object storage.
+
+    :param path: path or URL.
+    :param parameter: of the operator that named it, for the message.
+    :raises ConfigurationError: it cannot be read.
+    """
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    try:
+        content: bytes = ObjectStoragePath(path).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{parameter} cannot be read: {type(error).__name__} ({error.strerror or 'no reason given'})"
+        ) from None
+    return content
+
+
+def write_file(path: str, parameter: str, content: str) -> None:
+    """
+    Write a file, local or in object storage; its folder is made if it is not there.
+
+    :param path: path or URL.
+    :param parameter: of the operator that named it, for the message.
+    :raises ConfigurationError: it cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    try:
+        file = ObjectStoragePath(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{parameter} cannot be written: {type(error).__name__} "
+            f"({error.strerror or 'no reason given'})"
+        ) from None
+
+
 @contextmanager
 def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]) -> Iterator[None]:
     """
@@ -314,6 +354,11 @@ def dictionaries(value: Any) -> list[dict[str, Any]]:
     return found
 
 
+def path_or_function(value: Any) -> Any:
+    """Read a path or URL; a function is left as it is."""
+    return value if callable(value) else text(value)
+
+
 def optional(value: Any, *, reader: Reader) -> Any:
     """Read a parameter that need not be given."""
     if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
@@ -351,6 +396,7 @@ READERS: Mapping[str, Reader] = {
     "columns": partial(optional, reader=columns_by_field),
     "currency": _optional_text,
     "expectations": dictionaries,
+    "suite": partial(optional, reader=path_or_function),
     "faceid_conn_id": text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
     "is_dry_run": flag,
@@ -373,6 +419,7 @@ READERS: Mapping[str, Reader] = {
     "prices": partial(optional, reader=prices),
     "quarantine_table": text,
     "read_photos": flag,
+    "result_path": _optional_text,
     "result_table": text,
     "reuse_within": _optional_duration,
     "run_table": text,

@@ -12,7 +12,13 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign
 from ..exceptions import ConfigurationError, ReconciliationError, counted
 from ..process import without_frames
-from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
+from ._common import (
+    describe_outlets,
+    manifest_on_failure,
+    read_file,
+    read_parameters,
+    work_of,
+)
 from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
@@ -146,7 +152,7 @@ class FaceIdReconcileOperator(BaseOperator):
             raise ConfigurationError("Give the bill either as bill or as bill_file")
         lines: Any = self.bill
         if self.bill_file is not None:
-            lines = lines_of_csv(_content(self.bill_file))
+            lines = lines_of_csv(read_file(self.bill_file, "bill_file"))
         bill = bill_of(lines, self.bill_columns, self.bill_action_names)
         wanted = set(self.actions or ())
         chosen = {key: count for key, count in bill.items() if not wanted or key.action in wanted}
@@ -202,18 +208,6 @@ class FaceIdReconcileOperator(BaseOperator):
             "calls_counted_not_billed": sum(max(0, -one.difference) for one in found),
             "in_doubt": len(ours.in_doubt),
         }
-
-
-def _content(path: str) -> bytes:
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-    try:
-        content: bytes = ObjectStoragePath(path).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"bill_file cannot be read: {type(error).__name__} ({error.strerror or 'no reason given'})"
-        ) from None
-    return content
 
 
 def _sentence(one: Difference) -> str:

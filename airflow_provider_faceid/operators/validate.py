@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -13,7 +13,15 @@ from ..clock import SYSTEM_CLOCK, beijing_date
 from ..compat import default_campaign
 from ..exceptions import DataQualityError, counted
 from ..process import without_frames
-from ._common import describe_outlets, manifest_on_failure, read_parameters, source_columns, work_of
+from ._common import (
+    describe_outlets,
+    manifest_on_failure,
+    read_file,
+    read_parameters,
+    source_columns,
+    work_of,
+    write_file,
+)
 from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
@@ -69,7 +77,12 @@ class FaceIdValidateOperator(BaseOperator):
         the default columns of the Action's fields, such as ``id_card`` and ``phone``; for photos
         ``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``; and those of
         ``other_columns``.
-    :param other_columns: source columns for ``expectations`` (templated).
+    :param suite: further expectations from a suite of Great Expectations: path or URL of its JSON file,
+        local or in object storage (templated), or a function that returns an ``ExpectationSuite`` or a
+        list of dicts.
+    :param result_path: path or URL to which the validation result is written in Great Expectations' JSON,
+        counts without values (templated); not written if not given.
+    :param other_columns: source columns for ``expectations`` and ``suite`` (templated).
     :param use_default_suite: whether to ask the default suite too (templated).
     :param max_bad_fraction: share of bad rows, 0-1, above which the task fails (templated).
     :param min_rows: a source of fewer rows is an error (templated). With 0, the default, an empty
@@ -101,6 +114,8 @@ class FaceIdValidateOperator(BaseOperator):
         "id_card_check",
         "skip_rules",
         "expectations",
+        "suite",
+        "result_path",
         "other_columns",
         "use_default_suite",
         "max_bad_fraction",
@@ -133,6 +148,8 @@ class FaceIdValidateOperator(BaseOperator):
         id_card_check: Literal["strict", "format"] | None = None,
         skip_rules: Sequence[str] = (),
         expectations: Sequence[dict[str, Any]] = (),
+        suite: str | Callable[[], Any] | None = None,
+        result_path: str | None = None,
         other_columns: Sequence[str] = (),
         use_default_suite: bool = True,
         max_bad_fraction: float = 0.1,
@@ -160,6 +177,8 @@ class FaceIdValidateOperator(BaseOperator):
         self.id_card_check = id_card_check
         self.skip_rules = skip_rules
         self.expectations = expectations
+        self.suite = suite
+        self.result_path = result_path
         self.other_columns = other_columns
         self.use_default_suite = use_default_suite
         self.max_bad_fraction = max_bad_fraction
@@ -211,6 +230,8 @@ class FaceIdValidateOperator(BaseOperator):
             bad_rows += len({key for key, _ in bad})
             self.log.info("Validated: %d/%d rows, %d to quarantine", rows, total, bad_rows)
         store.forget_validation_before(started)
+        if self.result_path:
+            write_file(self.result_path, "result_path", validator.result_json(SYSTEM_CLOCK.now()))
         return self._report(rows, bad_rows, validator, unusable)
 
     def _report(
@@ -259,16 +280,25 @@ class FaceIdValidateOperator(BaseOperator):
         from ..api.actions import ACTIONS  # noqa: PLC0415 - the same
         from ..quality import default_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-        rules = self._rules()
+        rules, own = self._rules(), [*self.expectations, *self._own_suite()]
         if not self.use_default_suite:
-            return list(self.expectations)
+            return own
         default = default_suite(
             ACTIONS[self.action],
             rules,
             photo_path=projection.photo_path,
             reads_photos=projection.reads_photos,
         )
-        return [*default, *self.expectations]
+        return [*default, *own]
+
+    def _own_suite(self) -> list[dict[str, Any]]:
+        from ..quality.suites import call_suite, read_suite  # noqa: PLC0415 - the same
+
+        if callable(self.suite):
+            return call_suite(self.suite, getattr(self.suite, "__name__", "suite"))
+        if not self.suite:
+            return []
+        return read_suite(read_file(self.suite, "suite"), self.suite)
 
     def _rules(self) -> InputRules:
         from ..api.fields import InputRules, skipped_rules  # noqa: PLC0415 - the same

@@ -288,3 +288,43 @@ REGEX = {"type": "expect_column_values_to_match_regex"}
 def test_a_misspelt_expectation_is_refused(table, context, expectation, words):
     with pytest.raises(AirflowFailException, match=words):
         validate(context, expectations=[expectation], use_default_suite=False)
+
+
+GENDER = {
+    "type": "expect_column_values_to_be_in_set",
+    "kwargs": {"column": "gender", "value_set": ["M", "F"]},
+    "meta": {"rule": "gender"},
+}
+
+
+@pytest.mark.parametrize("way", ["file", "function"])
+@pytest.mark.parametrize("severity", ["critical", "warning", "info"])
+def test_the_severity_of_a_suite_decides_what_becomes_of_its_rows(
+    table, context, tmp_path, severity, way
+):
+    table.query("ALTER TABLE people ADD COLUMN gender TEXT DEFAULT 'F'")
+    table.query("UPDATE people SET gender = 'other' WHERE id IN (1, 2)")
+    listed = [{**GENDER, "severity": severity}]
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps({"name": "own", "expectations": listed}))
+    result = tmp_path / "results" / "validation.json"
+    report = validate(
+        context,
+        suite=str(file) if way == "file" else lambda: listed,
+        other_columns=["gender"],
+        max_bad_fraction=1,
+        result_path=str(result),
+    )
+    assert report["quarantined_rows"] == (4 if severity == "critical" else 2)
+    (count,) = [one for one in report["expectations"] if one["rule"] == "gender"]
+    assert (count["unexpected"], count["severity"], count["success"]) == (2, severity, False)
+    written = json.loads(result.read_text())
+    (one,) = [r for r in written["results"] if r["expectation_config"]["meta"]["rule"] == "gender"]
+    assert one["result"] == {"element_count": 10, "unexpected_count": 2, "unexpected_percent": 20.0}
+    assert written["statistics"]["evaluated_expectations"] == len(report["expectations"])
+    assert not any(p.name in result.read_text() for p in table.ordinary[:10])
+
+
+def test_a_suite_that_cannot_be_read_is_named_before_anything_is_read(table, context, tmp_path):
+    with pytest.raises(AirflowFailException, match="suite cannot be read: FileNotFoundError"):
+        validate(context, suite=str(tmp_path / "nowhere.json"))
