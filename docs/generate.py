@@ -244,6 +244,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metric-counts": counts,
     "metric-rates": rates,
     "table-prices": lambda: columns(tables.PRICES),
+    "table-checks": lambda: columns(tables.CHECKS),
     "table-reconciliation": lambda: columns(tables.RECONCILIATION),
     "table-reconciliation-calls": lambda: columns(tables.RECONCILIATION_CALLS),
     "actions": actions,

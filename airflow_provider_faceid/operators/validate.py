@@ -89,7 +89,8 @@ class FaceIdValidateOperator(BaseOperator):
         source has no bad rows.
     :param warehouse_conn_id: connection of the quarantine table; the source's if not given
         (templated).
-    :param result_table: where the verdicts of ``after`` are; read only (templated).
+    :param result_table: where the verdicts of ``after`` are; read only. What each expectation found is
+        written beside it, into ``faceid_checks`` beside ``faceid_results`` (templated).
     :param quarantine_table: where bad rows go (templated); made if it is not there.
     :param campaign: book in which verdicts are kept (templated); the DAG id if not given.
     :param page_size: rows per page; a page of 100,000 takes about a second and 100 MB. With photos
@@ -214,6 +215,8 @@ class FaceIdValidateOperator(BaseOperator):
     def _validate(self, source: Source, store: ResultsRepository) -> dict[str, Any]:
         from ..quality.page import pages  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..quality.validator import Validator  # noqa: PLC0415 - the same
+        from ..warehouse.checks import unusable as unusable_check  # noqa: PLC0415 - the same
+        from ..warehouse.checks import write_checks  # noqa: PLC0415 - the same
 
         projection = self._projection()
         total = source.inspect(projection.source_columns, self.min_rows)
@@ -230,6 +233,9 @@ class FaceIdValidateOperator(BaseOperator):
             bad_rows += len({key for key, _ in bad})
             self.log.info("Validated: %d/%d rows, %d to quarantine", rows, total, bad_rows)
         store.forget_validation_before(started)
+        checks = [{**count.as_dict(), "type": count.type} for count in validator.counts]
+        checks += [unusable_check(rule, rows, times) for rule, times in unusable.items()]
+        write_checks(store.database, store.names, store.context, checks, SYSTEM_CLOCK.now())
         if self.result_path:
             write_file(self.result_path, "result_path", validator.result_json(SYSTEM_CLOCK.now()))
         return self._report(rows, bad_rows, validator, unusable)
@@ -352,6 +358,6 @@ class FaceIdValidateOperator(BaseOperator):
             database(self.warehouse_conn_id),
             work,
             SYSTEM_CLOCK,
-            names=Names(quarantine=self.quarantine_table),
+            names=Names(results=self.result_table, quarantine=self.quarantine_table),
         )
         return source, store

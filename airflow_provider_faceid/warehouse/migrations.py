@@ -19,6 +19,7 @@ from .database import DUCKDB, SQLITE, Database
 from .names import Names
 from .records import RunContext
 from .tables import (
+    CHECKS,
     HISTORY,
     PRICES,
     QUARANTINE,
@@ -97,6 +98,19 @@ def prepare(
         # A table that was dropped with all that depends on it has taken views along.
         for name, problem in refresh_views(database, names, look=not is_current).items():
             log.warning("View '%s' could not be brought up to date: %s", name, problem)
+
+
+def prepare_checks(database: Database, names: Names) -> str:
+    """
+    Make the history of validations, or bring it up to date; do nothing if it is.
+
+    :return: the table's name.
+    :raises ConfigurationError: see :func:`prepare`.
+    """
+    name = names.beside("checks")
+    if not _is_current(database, CHECKS, name):
+        _migrate(database, names, [(CHECKS, name)])
+    return name
 
 
 def prepare_reconciliation(database: Database, names: Names) -> tuple[str, str]:
@@ -416,6 +430,7 @@ _TABLES = {
         PRICES,
         RECONCILIATION,
         RECONCILIATION_CALLS,
+        CHECKS,
     )
 }
 

@@ -264,10 +264,27 @@ def test_too_few_rows_fail_and_an_empty_table_may_be_allowed(bench, context):
     assert (report["rows"], report["bad_fraction"], report["success"]) == (0, 0.0, True)
 
 
-def test_only_the_quarantine_table_is_made(table, context):
+def test_each_validation_is_kept_by_expectation(table, context):
+    table.query("UPDATE people SET id_card = '' WHERE id IN (7, 8)")
+    report = validate(context, max_bad_fraction=1)
+    kept = table.query(
+        "SELECT rule, checked_column, severity, evaluated, unexpected, success FROM faceid_checks "
+        "ORDER BY number"
+    )
+    assert kept == [
+        (c["rule"], c["column"], "critical", c["evaluated"], c["unexpected"], int(c["success"]))
+        for c in report["expectations"]
+    ]
+    assert ("id_card_missing", "id_card", "critical", 10, 2, 0) in kept
+    validate(context, max_bad_fraction=1)  # a retry of the same run
+    assert len(table.query("SELECT * FROM faceid_checks")) == len(kept)
+
+
+def test_only_tables_of_the_validation_are_made(table, context):
     validate(context, max_bad_fraction=1, quarantine_table="bad rows")
     assert table.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1") == [
         ("bad rows",),
+        ("faceid_checks",),
         ("faceid_versions",),
         ("people",),
     ]
