@@ -65,7 +65,8 @@ class FaceIdValidateOperator(BaseOperator):
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
         table in which somebody is called Null. Give the batch operator the same (templated).
     :param expectations: further expectations as dicts ``{"type": ..., "kwargs": {...}, "meta":
-        {"rule": ...}}`` (templated); column map expectations only. The page's columns are
+        {"rule": ...}}`` (templated); column map expectations only. Those with ``"severity":
+        "warning"`` or ``"info"`` are counted, and their rows are not quarantined. The page's columns are
         the default columns of the Action's fields, such as ``id_card`` and ``phone``; for photos
         ``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``; and those of
         ``other_columns``.
