@@ -68,7 +68,7 @@ faults: .venv/test ## the same with 100 kills and full times (about ten minutes)
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
 
-test-pii-scan: .venv/test ## a search for marked people in all that a real Airflow in trouble wrote (about a minute)
+test-pii-scan: .venv/test ## a search for marked people in all that a real Airflow in trouble wrote (a few minutes)
 	@echo "== PII scan: every example DAG under a scheduler, then a search of all that was written"
 	@$(BIN)/python $(PYTEST) tests/pii_scan
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from datetime import date
 
-from .rules import INVISIBLE, InputField, Rule, is_no_value, texts_of
+from .rules import (
+    INVISIBLE,
+    InputField,
+    Rule,
+    is_digits,
+    is_no_value,
+    number_reader,
+    texts_of,
+)
 
 SHORTEST, LONGEST = 12, 19
 TAIL = 4
 """Digits of a masked number that are shown at its end."""
 
 _BETWEEN = re.compile(r"[\s-]")
-_FORM = re.compile(r"[0-9]+")
 _DOUBLED = "0246813579"
 """Digit sum of twice a digit, by the digit."""
 SAMPLE_HEAD, _SAMPLE_LENGTH = "62", 19
@@ -37,7 +43,7 @@ def masked(number: str) -> str:
 
     Of a text that is no number, or a short one, nothing but asterisks.
     """
-    if len(number) <= 2 * TAIL or _FORM.fullmatch(number) is None:
+    if len(number) <= 2 * TAIL or not is_digits(number):
         return "****"
     return f"****{number[-TAIL:]}"
 
@@ -59,16 +65,6 @@ def _luhn_sum(number: str) -> int:
     return sum(map(int, number[::-2])) + sum(int(_DOUBLED[int(d)]) for d in number[-2::-2])
 
 
-def _read(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return normalise(value) if isinstance(value, str) else value
-
-
-def _has_other_characters(number: str, _: date) -> bool:
-    return _FORM.fullmatch(number) is None
-
-
 FIELD = InputField(
     rules=(
         Rule("bank_card_missing", "a card number is needed", lambda value, _: is_no_value(value)),
@@ -80,7 +76,7 @@ FIELD = InputField(
         Rule(
             "bank_card_characters",
             "a card number is digits; blanks and hyphens may stand between them",
-            _has_other_characters,
+            lambda number, _: not is_digits(number),
         ),
         Rule(
             "bank_card_length",
@@ -95,7 +91,7 @@ FIELD = InputField(
             is_warning=True,
         ),
     ),
-    read=_read,
+    read=number_reader(normalise),
 )
 RULES = texts_of(FIELD.rules)
 """What each rule asks for, in the order they are asked."""

@@ -9,9 +9,16 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from datetime import date
 
-from .rules import INVISIBLE, InputField, Rule, is_no_value, texts_of
+from .rules import (
+    INVISIBLE,
+    InputField,
+    Rule,
+    is_digits,
+    is_no_value,
+    number_reader,
+    texts_of,
+)
 
 LENGTH = 11
 HEAD, TAIL = 3, 4
@@ -19,7 +26,6 @@ HEAD, TAIL = 3, 4
 
 _BETWEEN = re.compile(r"[\s().·-]")
 _COUNTRY = re.compile(r"^(?:\+|00)?86(?=[0-9]{11}$)")
-_FORM = re.compile(r"[0-9]+")
 _PREFIX = re.compile(r"1[3-9]")
 
 
@@ -41,7 +47,7 @@ def masked(number: str) -> str:
 
     Of a text that is no number, nothing but asterisks.
     """
-    if len(number) != LENGTH or _FORM.fullmatch(number) is None:
+    if len(number) != LENGTH or not is_digits(number):
         return "*" * min(len(number), LENGTH)
     return f"{number[:HEAD]}{'*' * (LENGTH - HEAD - TAIL)}{number[-TAIL:]}"
 
@@ -49,16 +55,6 @@ def masked(number: str) -> str:
 def sample(chance: random.Random) -> str:
     """Return an invented number."""
     return f"1{chance.randint(3, 9)}{chance.randrange(10**9):09}"
-
-
-def _read(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return normalise(str(value))  # a column of numbers may hold the country's code, too
-    return normalise(value) if isinstance(value, str) else value
-
-
-def _has_other_characters(number: str, _: date) -> bool:
-    return _FORM.fullmatch(number) is None
 
 
 FIELD = InputField(
@@ -72,7 +68,7 @@ FIELD = InputField(
         Rule(
             "phone_characters",
             "a phone number is digits; blanks, hyphens, dots, parentheses and +86 may stand with them",
-            _has_other_characters,
+            lambda number, _: not is_digits(number),
         ),
         Rule(
             "phone_length",
@@ -86,7 +82,7 @@ FIELD = InputField(
             is_optional=True,
         ),
     ),
-    read=_read,
+    read=number_reader(normalise),
 )
 RULES = texts_of(FIELD.rules)
 """What each rule asks for, in the order they are asked."""

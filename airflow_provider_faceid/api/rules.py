@@ -359,6 +359,26 @@ def _is_date(value: object) -> bool:
     return True
 
 
+def number_reader(normalise: Callable[[str], str]) -> Callable[[object], object]:
+    """
+    Return what reads a number of digits, whether the source holds it as text or as a whole number.
+
+    :param normalise: gives two spellings of one number the same text.
+    """
+
+    def read(value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            return value
+        return normalise(str(value))
+
+    return read
+
+
+def is_digits(text: str) -> bool:
+    """Say whether a text is the digits 0 to 9 alone, at least one of them."""
+    return text.isascii() and text.isdigit()
+
+
 def is_no_value(value: object) -> bool:
     """Say whether a source holds nothing for a value, or what exports make of nothing."""
     return value is None or value == "" or (isinstance(value, str) and is_missing(value))

@@ -71,9 +71,10 @@ class FaceIdValidateOperator(BaseOperator):
     :param id_card_check: ``strict``, or ``format`` for length and characters only; if not given
         what the Face ID connection says, so that validation and batch ask the same (templated).
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
-        table in which somebody is called Null. Give the batch operator the same (templated).
+        table with a person called Null. Give the batch operator the same (templated).
     :param expectations: further expectations as dicts ``{"type": ..., "kwargs": {...}, "meta":
-        {"rule": ...}}`` (templated); column map expectations only. The page's columns are
+        {"rule": ...}}`` (templated); column map expectations only. Those with ``"severity":
+        "warning"`` or ``"info"`` are counted, and their rows are not quarantined. The page's columns are
         the default columns of the Action's fields, such as ``id_card`` and ``phone``; for photos
         ``photo_length`` and ``photo_head`` (of the Base64 text) or ``photo_path``; and those of
         ``other_columns``.

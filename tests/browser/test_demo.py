@@ -21,6 +21,8 @@ from selenium.common.exceptions import ElementClickInterceptedException, WebDriv
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.support.patience import PATIENCE
+
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 30
 RUN_SECONDS = 240
@@ -82,7 +84,7 @@ def running(home: Path) -> Iterator[Demo]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=90)
+                process.communicate(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
 

@@ -190,7 +190,7 @@ class PhoneVerificationBatchOperator(VerifyTable):
         0.5 and the service's latency. As many as 2 seconds of the rate need if not given
         (templated).
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
-        table in which somebody is called Null. Give the validation the same (templated).
+        table with a person called Null. Give the validation the same (templated).
     :param faceid_conn_id: connection of type ``faceid`` (templated).
     :param state_conn_id: connection of the database in which all workers keep the pace
         (templated).

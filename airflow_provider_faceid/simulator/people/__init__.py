@@ -2,7 +2,7 @@
 
 Ordinary people, who match, come first. The last ones have a persona (:data:`PERSONAS`): at least one
 for every result code that input alone does not cause; some of these codes stop a run over a table.
-Input causes the others: each field has a code for a malformed value, and a card that nobody holds has
+Input causes the others: each field has a code for a malformed value, and a card without a holder has
 codes of its own (:data:`.authority.UNKNOWN_CARDS`). Each person has one phone, one bank card and one ID
 card with a validity, the same for every Action. The authority also knows the two people of the API
 pages' samples, who are not listed.

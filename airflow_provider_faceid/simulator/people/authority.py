@@ -29,7 +29,7 @@ LOW_SIMILARITY = "FailedOperation.CompareLowSimilarity"
 
 
 class CardCodes(NamedTuple):
-    """The codes of an Action for a bank card that nobody holds."""
+    """The codes of an Action for a bank card without a holder."""
 
     wrong_check_digit: str
     no_bank: str
@@ -41,7 +41,7 @@ UNKNOWN_CARDS = {
     "BankCard4EVerification": CardCodes("-9", "-10"),
     "CheckBankCardInformation": CardCodes("-5", "-3"),
 }
-"""By Action. Any other card that nobody holds is not found, or does not match."""
+"""By Action. Any other card without a holder is not found, or does not match."""
 
 BANKS_BEGIN_WITH = bank_card.SAMPLE_HEAD
 """All banks of the simulator issue cards whose numbers begin like this."""
@@ -88,7 +88,7 @@ def _outputs(
     Return the outputs of an answer: a sample of each, the same for the same person.
 
     A success has them. A mismatch has those of the phone's owner, such as its carrier; they are empty
-    if nobody has this phone.
+    if no person has this phone.
     """
     if isinstance(found, Person):
         return {out.name: found.chance(out.name).choice(out.samples) for out in action.outputs}
@@ -146,7 +146,7 @@ def _find(account: Account, action: Action, values: Mapping[Field, str]) -> Pers
 
 
 def _unknown_card(account: Account, action: Action, values: Mapping[Field, str]) -> str | None:
-    """Return the code about a bank card that nobody holds, or None."""
+    """Return the code about a bank card without a holder, or None."""
     field, codes = action.field_of(BANK_CARD), UNKNOWN_CARDS.get(action.name)
     if field is None or codes is None or account.people.find_by(field, values[field]):
         return None
@@ -156,7 +156,7 @@ def _unknown_card(account: Account, action: Action, values: Mapping[Field, str])
 
 
 def _unknown_person(action: Action) -> str:
-    """Return the code for a value that nobody has; a bank knows card holders, no other people."""
+    """Return the code for a value of no person; a bank knows card holders, no other people."""
     mismatch = action.code_of(Outcome.MISMATCH)
     if mismatch and action.field_of(BANK_CARD):
         return mismatch
