@@ -230,7 +230,7 @@ def module(of: Listed) -> str:
             f'"""Operators of ``{of.action.name}``: for one person, and for a whole table."""\n',
             WRITTEN,
             FUTURE,
-            "from collections.abc import Sequence",
+            "from collections.abc import Callable, Sequence",
             f"from datetime import {'date, ' * has_dates}timedelta",
             "from typing import Any, Literal\n",
             f"from ..{ONE.source} import {ONE.base}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from ast import literal_eval
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -27,8 +27,6 @@ from ..process import safe_message
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from airflow.sdk import Context
 
     from ..api.action import Action
@@ -45,53 +43,14 @@ def work_of(context: Context, campaign: str, action: str, source: str = "") -> R
 
     ti: Any = context["ti"]
     map_index = int(getattr(ti, "map_index", -1))
-    return RunContext(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source)
+    task_id = str(ti.task_id)
+    return RunContext(campaign, action, str(ti.run_id), map_index, str(ti.dag_id), source, task_id)
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:
     """Attach counts to the asset events of a task's outlets; nothing per row."""
     for outlet in outlets:
         context["outlet_events"][outlet].extra = dict(facts)
-
-
-def read_file(path: str, parameter: str) -> bytes:
-    """
-    Return the content of a file, local or in object storage.
-
-    :param path: path or URL.
-    :param parameter: of the operator that named it, for the message.
-    :raises ConfigurationError: it cannot be read.
-    """
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-    try:
-        content: bytes = ObjectStoragePath(path).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{parameter} cannot be read: {type(error).__name__} ({error.strerror or 'no reason given'})"
-        ) from None
-    return content
-
-
-def write_file(path: str, parameter: str, content: str) -> None:
-    """
-    Write a file, local or in object storage; its folder is made if it is not there.
-
-    :param path: path or URL.
-    :param parameter: of the operator that named it, for the message.
-    :raises ConfigurationError: it cannot be written.
-    """
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-    try:
-        file = ObjectStoragePath(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{parameter} cannot be written: {type(error).__name__} "
-            f"({error.strerror or 'no reason given'})"
-        ) from None
 
 
 @contextmanager
@@ -123,6 +82,7 @@ _NOTHING = frozenset({"", "none", "null"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _AFTER = "the name of an Action, or {'action': ..., 'outcomes': [...]}, or a list of these"
 _AFTER_KEYS = {"action", "outcomes"}
+_PLACES = ("answered", "postponed", "held", "quarantined")
 _PRICE_KEYS = {"action", "price", "currency", "valid_from", "valid_to"}
 _DAYS_AND_CLOCK = re.compile(
     r"(?:(?P<days>\d+) ?d(?:ays?)?)?(?:, ?|(?<=[sdy]) |^|$)"
@@ -359,6 +319,29 @@ def path_or_function(value: Any) -> Any:
     return value if callable(value) else text(value)
 
 
+def flag_or_suite(value: Any) -> Any:
+    """Read true or false, or where a suite is."""
+    try:
+        return flag(value)
+    except ValueError:
+        return path_or_function(value)
+
+
+def manifests(value: Any) -> list[dict[str, Any]]:
+    """Read the manifest of a task, or those of a mapped one."""
+    found = _parsed(value) if isinstance(value, str) else value
+    listed = [found] if isinstance(found, Mapping) else found
+    wrong = "it is the manifest of a task that verified a table, or a list of these"
+    if not isinstance(listed, Iterable):
+        raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
+    read = list(listed)
+    for one in read:
+        counts = [one.get(p) for p in _PLACES] if isinstance(one, Mapping) else [None]
+        if not all(type(count) is int for count in counts):
+            raise ValueError(wrong)
+    return [dict(one) for one in read]
+
+
 def optional(value: Any, *, reader: Reader) -> Any:
     """Read a parameter that need not be given."""
     if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
@@ -394,7 +377,9 @@ READERS: Mapping[str, Reader] = {
     "bill_file": _optional_text,
     "campaign": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
+    "check_results": partial(optional, reader=flag_or_suite),
     "currency": _optional_text,
+    "data_docs_path": _optional_text,
     "expectations": dictionaries,
     "suite": partial(optional, reader=path_or_function),
     "faceid_conn_id": text,
@@ -402,6 +387,7 @@ READERS: Mapping[str, Reader] = {
     "is_dry_run": flag,
     "key": as_it_is,
     "key_column": text,
+    "manifest": partial(optional, reader=manifests),
     "max_bad_fraction": share,
     "max_changed": share,
     "max_charged": partial(optional, reader=_from_zero),

@@ -15,11 +15,11 @@ from ..process import without_frames
 from ._common import (
     describe_outlets,
     manifest_on_failure,
-    read_file,
     read_parameters,
     work_of,
 )
 from .error_mapping import airflow_errors
+from .files import read_file
 
 if TYPE_CHECKING:
     from collections import Counter

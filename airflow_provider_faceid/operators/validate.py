@@ -16,13 +16,12 @@ from ..process import without_frames
 from ._common import (
     describe_outlets,
     manifest_on_failure,
-    read_file,
     read_parameters,
     source_columns,
     work_of,
-    write_file,
 )
 from .error_mapping import airflow_errors
+from .files import suite_of, write_validation
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -83,6 +82,8 @@ class FaceIdValidateOperator(BaseOperator):
         list of dicts.
     :param result_path: path or URL to which the validation result is written in Great Expectations' JSON,
         counts without values (templated); not written if not given.
+    :param data_docs_path: folder or URL to which Data Docs of the validation are written, without values
+        (templated); not written if not given. Their pages load styles and scripts from the web.
     :param other_columns: source columns for ``expectations`` and ``suite`` (templated).
     :param use_default_suite: whether to ask the default suite too (templated).
     :param max_bad_fraction: share of bad rows, 0-1, above which the task fails (templated).
@@ -118,6 +119,7 @@ class FaceIdValidateOperator(BaseOperator):
         "expectations",
         "suite",
         "result_path",
+        "data_docs_path",
         "other_columns",
         "use_default_suite",
         "max_bad_fraction",
@@ -152,6 +154,7 @@ class FaceIdValidateOperator(BaseOperator):
         expectations: Sequence[dict[str, Any]] = (),
         suite: str | Callable[[], Any] | None = None,
         result_path: str | None = None,
+        data_docs_path: str | None = None,
         other_columns: Sequence[str] = (),
         use_default_suite: bool = True,
         max_bad_fraction: float = 0.1,
@@ -181,6 +184,7 @@ class FaceIdValidateOperator(BaseOperator):
         self.expectations = expectations
         self.suite = suite
         self.result_path = result_path
+        self.data_docs_path = data_docs_path
         self.other_columns = other_columns
         self.use_default_suite = use_default_suite
         self.max_bad_fraction = max_bad_fraction
@@ -220,9 +224,10 @@ class FaceIdValidateOperator(BaseOperator):
         from ..warehouse.checks import write_checks  # noqa: PLC0415 - the same
 
         projection = self._projection()
+        suite = self._suite(projection)
         total = source.inspect(projection.source_columns, self.min_rows)
+        validator = Validator(suite)
         store.open_quarantine()
-        validator = Validator(self._suite(projection))
         started = SYSTEM_CLOCK.now()
         unusable: Counter[str] = Counter()
         rows = bad_rows = 0
@@ -237,8 +242,7 @@ class FaceIdValidateOperator(BaseOperator):
         checks = [{**count.as_dict(), "type": count.type} for count in validator.counts]
         checks += [unusable_check(rule, rows, times) for rule, times in unusable.items()]
         write_checks(store.database, store.names, store.context, checks, SYSTEM_CLOCK.now())
-        if self.result_path:
-            write_file(self.result_path, "result_path", validator.result_json(SYSTEM_CLOCK.now()))
+        write_validation(self, [validator], store.context, SYSTEM_CLOCK.now())
         return self._report(rows, bad_rows, validator, unusable)
 
     def _report(
@@ -286,8 +290,12 @@ class FaceIdValidateOperator(BaseOperator):
     def _suite(self, projection: Projection) -> list[dict[str, Any]]:
         from ..api.actions import ACTIONS  # noqa: PLC0415 - the same
         from ..quality import default_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..quality.suites import check_columns  # noqa: PLC0415 - the same
 
-        rules, own = self._rules(), [*self.expectations, *self._own_suite()]
+        rules, own = self._rules(), [*self.expectations]
+        if self.suite:
+            own += suite_of(self.suite)
+        check_columns(own, projection.names, "Name those of your own in other_columns")
         if not self.use_default_suite:
             return own
         default = default_suite(
@@ -297,15 +305,6 @@ class FaceIdValidateOperator(BaseOperator):
             reads_photos=projection.reads_photos,
         )
         return [*default, *own]
-
-    def _own_suite(self) -> list[dict[str, Any]]:
-        from ..quality.suites import call_suite, read_suite  # noqa: PLC0415 - the same
-
-        if callable(self.suite):
-            return call_suite(self.suite, getattr(self.suite, "__name__", "suite"))
-        if not self.suite:
-            return []
-        return read_suite(read_file(self.suite, "suite"), self.suite)
 
     def _rules(self) -> InputRules:
         from ..api.fields import InputRules, skipped_rules  # noqa: PLC0415 - the same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,14 +20,16 @@ from ._common import (
     source_columns,
     work_of,
 )
+from .check_results import complaint, results_check, run_check
 from .error_mapping import airflow_errors
+from .files import suite_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ..batch.engine import Batch
-    from ..batch.inputs import Columns
     from ..batch.manifest import Manifest
+    from ..quality.result_check import CheckReport, ResultsCheck
 
 
 class VerifyTable(BaseOperator):
@@ -55,6 +57,7 @@ class VerifyTable(BaseOperator):
         "max_charged",
         "max_in_flight",
         "skip_rules",
+        "check_results",
         "faceid_conn_id",
         "state_conn_id",
     )
@@ -89,6 +92,7 @@ class VerifyTable(BaseOperator):
         max_charged: int | None = None,
         max_in_flight: int | None = None,
         skip_rules: Sequence[str] = (),
+        check_results: bool | str | Callable[[], Any] = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -116,9 +120,11 @@ class VerifyTable(BaseOperator):
         self.max_charged = max_charged
         self.max_in_flight = max_in_flight
         self.skip_rules = skip_rules
+        self.check_results = check_results
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._batch: Batch | None = None
+        self._checked: CheckReport | None = None
 
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
@@ -127,6 +133,7 @@ class VerifyTable(BaseOperator):
             read_parameters(self, "source_conn_id", "source")
             self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
             campaign = self.campaign or default_campaign(context)
+            check = self._check_of_results(context, campaign)
             self._batch = self._build(context, campaign)
             counts = self._run(self._batch, campaign)
             if (
@@ -140,7 +147,11 @@ class VerifyTable(BaseOperator):
                 raise reschedule_at(moment)
             facts = {"campaign": campaign, **counts.as_dict()}
             describe_outlets(context, self.outlets, facts)
+            if check is not None:
+                self._checked = run_check(check, self, [facts])
             self._check_complete(facts, self._summary(counts, campaign))
+            if self._checked is not None and not self._checked.success:
+                raise DataQualityError(complaint(self._checked, self))
             return {**self._manifest(context), "success": True, "error": ""}
 
     def _run(self, batch: Batch, campaign: str) -> Manifest:
@@ -165,6 +176,7 @@ class VerifyTable(BaseOperator):
             "quarantine_table": self.quarantine_table,
             "dry_run": self.is_dry_run,
             **counts.as_dict(),
+            **({"checks": self._checked.as_dict()} if self._checked is not None else {}),
         }
 
     def on_kill(self) -> None:
@@ -219,7 +231,7 @@ class VerifyTable(BaseOperator):
         from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.names import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
-        from .table_source import table_source  # noqa: PLC0415
+        from .table_source import table_columns, table_source  # noqa: PLC0415
 
         shard = Shard.from_json(self.shard) if self.shard is not None else None
         source = table_source(self, campaign, self.action, shard)
@@ -228,7 +240,7 @@ class VerifyTable(BaseOperator):
         return Batch(
             action=ACTIONS[self.action],
             source=source,
-            columns=self._source_columns(),
+            columns=table_columns(self, self.by_field),
             store=ResultsRepository(
                 database(self.warehouse_conn_id),
                 work_of(context, campaign, self.action, source.label),
@@ -253,22 +265,11 @@ class VerifyTable(BaseOperator):
             uplink=hook.uplink(),
         )
 
-    def _source_columns(self) -> Columns:
-        from ..api.actions import ACTIONS  # noqa: PLC0415 - as above
-        from ..api.fields import PHOTO, skipped_rules  # noqa: PLC0415 - as above
-        from ..batch.inputs import Columns  # noqa: PLC0415 - as above
-        from .photo_files import photo_reader  # noqa: PLC0415 - as above
-
-        by_field = self.by_field
-        field = ACTIONS[self.action].field_of(PHOTO)
-        photo = by_field.pop(field.name, "") if field is not None else ""
-        return Columns(
-            by_field=by_field,
-            photo=photo,
-            read_photo=photo_reader() if photo and self.photo_is_path else None,
-            version=self.version_column or "",
-            skip_rules=skipped_rules(self.skip_rules),
-        )
+    def _check_of_results(self, context: Context, campaign: str) -> ResultsCheck | None:
+        if not self.check_results or self.is_dry_run:
+            return None
+        own = [] if self.check_results is True else suite_of(self.check_results)
+        return results_check(self, context, campaign, own)
 
 
 class FaceIdVerifyTableOperator(VerifyTable):
@@ -344,6 +345,10 @@ class FaceIdVerifyTableOperator(VerifyTable):
         (templated).
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
         table with a person called Null. Give the validation the same (templated).
+    :param check_results: whether to check the result table at the end, as ``FaceIdCheckResultsOperator``
+        does, with the counts of this run: ``True``, or with further expectations what it takes as
+        ``suite``, which is read before the first call. All answers are written before a critical
+        expectation that is not met fails the task (templated).
     :param faceid_conn_id: connection of type ``faceid`` (templated).
     :param state_conn_id: connection of the database in which all workers keep the pace
         (templated).
@@ -386,6 +391,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
         max_charged: int | None = None,
         max_in_flight: int | None = None,
         skip_rules: Sequence[str] = (),
+        check_results: bool | str | Callable[[], Any] = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -413,6 +419,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
             max_charged=max_charged,
             max_in_flight=max_in_flight,
             skip_rules=skip_rules,
+            check_results=check_results,
             faceid_conn_id=faceid_conn_id,
             state_conn_id=state_conn_id,
             **kwargs,

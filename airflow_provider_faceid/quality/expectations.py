@@ -1,4 +1,8 @@
-"""Custom Great Expectations expectation for input rules; importing the module registers it."""
+"""Custom Great Expectations expectations for input rules, row rules and rules of result rows.
+
+Importing the module registers them, so that a suite's JSON may name them: in a Great Expectations project
+of your own as well as in ours. They are evaluated on pandas.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     MulticolumnMapMetricProvider,
     multicolumn_condition_partial,
 )
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from ..api.actions import ACTIONS
@@ -28,6 +34,13 @@ from ..api.fields import FIELD_OF_RULE
 from ..api.rules import InputField, RowRule
 from ..clock import SYSTEM_CLOCK, beijing_date
 from . import SeenPhoto
+from .result_rules import RESULT_RULES
+
+__all__ = [
+    "ExpectColumnValuesToKeepInputRule",
+    "ExpectMulticolumnValuesToKeepResultRule",
+    "ExpectMulticolumnValuesToKeepRowRule",
+]
 
 _FIRST_BROKEN = "column_values.faceid_first_broken"
 _MAP, _CONDITION = f"{_FIRST_BROKEN}.map", f"{_FIRST_BROKEN}.is_not.condition"
@@ -77,7 +90,39 @@ class _FirstBrokenMetric(ColumnMapMetricProvider):
         return needed
 
 
-class ExpectColumnValuesToKeepInputRule(ColumnMapExpectation):
+class _InWords:
+    """Data Docs show what a rule asks for."""
+
+    @classmethod
+    def _asks(cls, rule: str, action: str) -> str:
+        raise NotImplementedError
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
+    def _prescriptive_renderer(
+        cls, configuration: Any = None, result: Any = None, runtime_configuration: Any = None
+    ) -> list[RenderedStringTemplateContent]:
+        config = configuration or result.expectation_config
+        given = config.kwargs
+        rule, share = given["rule"], given.get("mostly")
+        share = 1.0 if share is None else float(share)
+        params = {
+            "rule": rule,
+            "asks": cls._asks(rule, given.get("action") or ""),
+            "columns": ", ".join(given.get("column_list") or [str(given.get("column"))]),
+            "percent": f"{share * 100:g}",
+        }
+        template = "$columns: rule $rule ($asks)" + ", $percent % of the rows" * (share < 1)
+        styling = (runtime_configuration or {}).get("styling", {})
+        content = {"template": template, "params": params, "styling": styling}
+        return [
+            RenderedStringTemplateContent(
+                content_block_type="string_template", string_template=content
+            )
+        ]
+
+
+class ExpectColumnValuesToKeepInputRule(_InWords, ColumnMapExpectation):
     """
     Expect that the first input rule a value breaks is another than this, or none.
 
@@ -100,6 +145,11 @@ class ExpectColumnValuesToKeepInputRule(ColumnMapExpectation):
         if rule not in FIELD_OF_RULE:
             raise ValueError(f"no input rule is called {rule!r}")
         return rule
+
+    @classmethod
+    def _asks(cls, rule: str, action: str) -> str:  # noqa: ARG003 - as the others
+        rules = FIELD_OF_RULE[rule].rules
+        return next(known.asks for known in rules if known.name == rule)
 
 
 def _rules_of(rule: str, column: str, action: str) -> InputField:
@@ -148,7 +198,7 @@ class _RowRuleMetric(MulticolumnMapMetricProvider):
         )
 
 
-class ExpectMulticolumnValuesToKeepRowRule(MulticolumnMapExpectation):
+class ExpectMulticolumnValuesToKeepRowRule(_InWords, MulticolumnMapExpectation):
     """
     Expect that the values of a row keep an input rule together, if each keeps the rules of its own.
 
@@ -166,6 +216,57 @@ class ExpectMulticolumnValuesToKeepRowRule(MulticolumnMapExpectation):
     map_metric = "multicolumn_values.faceid_row_rule"
     success_keys = ("rule", "skipped", "action", "mostly")
     args_keys = ("column_list", "rule", "skipped", "action")
+
+    @classmethod
+    def _asks(cls, rule: str, action: str) -> str:
+        return _row_rule(action, rule).asks
+
+
+class _ResultRuleMetric(MulticolumnMapMetricProvider):
+    """Whether some columns of a result row keep a rule together."""
+
+    condition_metric_name = "multicolumn_values.faceid_result_rule"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "ignore_row_if")
+    condition_value_keys = ("rule", "action")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: Any, rule: str, action: str, **_: Any) -> Any:  # noqa: N805 - as there
+        keeps, of = RESULT_RULES[rule].keeps, ACTIONS[action]
+        rows = zip(*(column_list[column] for column in column_list.columns), strict=True)
+        return pd.Series([keeps(of, *row) for row in rows], index=column_list.index, dtype=bool)
+
+
+class ExpectMulticolumnValuesToKeepResultRule(_InWords, MulticolumnMapExpectation):
+    """
+    Expect that some columns of a result row keep a rule together.
+
+    :param column_list: columns of the values, in the order in which the rule takes them.
+    :param rule: name of a rule of the table in the docs.
+    :param action: the API Action whose codes, charges and similarity are expected.
+    """
+
+    rule: str
+    action: str
+    ignore_row_if: str = "never"
+
+    map_metric = "multicolumn_values.faceid_result_rule"
+    success_keys = ("rule", "action", "mostly")
+    args_keys = ("column_list", "rule", "action")
+
+    @pydantic.root_validator  # type: ignore[untyped-decorator]
+    def _is_known(cls, values: dict[str, Any]) -> dict[str, Any]:  # noqa: N805 - as pydantic wants it
+        known = RESULT_RULES.get(values.get("rule", ""))
+        if known is None:
+            raise ValueError(f"no rule of result rows is called {values.get('rule')!r}")
+        if values.get("action") not in ACTIONS:
+            raise ValueError(f"no listed Action is called {values.get('action')!r}")
+        if len(values.get("column_list") or ()) != len(known.columns):
+            raise ValueError(f"the rule takes the columns {', '.join(known.columns)}")
+        return values
+
+    @classmethod
+    def _asks(cls, rule: str, action: str) -> str:  # noqa: ARG003 - as the others
+        return RESULT_RULES[rule].asks
 
 
 def _row_rule(action: str, rule: str) -> RowRule:

@@ -77,6 +77,16 @@ class Projection:
         """Say whether each photo is read whole."""
         return bool(self.photo) and (not self.photo_path or self.read_photo is not None)
 
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the page's columns."""
+        fields = self.action.fields
+        named = {field.column for field in fields if field.name in self.columns}
+        if self.photo:
+            named |= {"photo", "photo_length", "photo_head"}
+            named |= {"photo_path"} if self.photo_path else set()
+        return {*named, *self.others}
+
     def select(self, dialect: Dialect) -> dict[str, str]:
         """Return the SQL expression of every column that is read, by the page's name for it."""
         quote = dialect.quote

@@ -7,10 +7,10 @@ itself (ids, notes, rendered content) is not needed to evaluate it, and is left 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, nearest
 
 Expectations = list[dict[str, Any]]
 SuiteSource = Callable[[], Any]
@@ -74,6 +74,35 @@ def write_suite(expectations: Iterable[Mapping[str, Any]], name: str) -> str:
         "notes": None,
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def named_columns(expectation: Mapping[str, Any]) -> list[str]:
+    """Return the columns that an expectation names."""
+    kwargs = expectation.get("kwargs") or {}
+    named = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    listed = kwargs.get("column_list") or []
+    return [column for column in (*named, *listed) if isinstance(column, str)]
+
+
+def check_columns(
+    expectations: Iterable[Mapping[str, Any]], columns: Collection[str], hint: str
+) -> None:
+    """
+    Make sure that the columns which expectations name are there, before anything is read.
+
+    :param columns: those that are there.
+    :param hint: how the user gets others, for the message.
+    :raises ConfigurationError: one is not there.
+    """
+    for one in expectations:
+        for column in named_columns(one):
+            if column not in columns:
+                near = nearest(column, columns)
+                meant = f"; did you mean '{near}'?" if near else ""
+                raise ConfigurationError(
+                    f"Expectation '{one['type']}' names column '{column}', which is not there{meant}. "
+                    f"{hint}"
+                )
 
 
 def _of_document(document: Any, name: str) -> Expectations:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..clock import utc_text
 from ..exceptions import ConfigurationError, unknown
 from . import INPUT_RULE, ROW_RULE
+from .result_rules import RESULT_RULE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +23,14 @@ _CHATTY = "great_expectations"
 _FIELDS = ("kwargs", "meta", "severity", "type")
 """Fields of an expectation."""
 
+LONGEST_RULE = 200
+"""Characters of the name of a rule, which is part of a key of the quarantine table."""
+
 _CRITICAL = "critical"
 _SEVERITIES = (_CRITICAL, "warning", "info")
+
+_ASKED_OF_NULL = frozenset({INPUT_RULE, ROW_RULE, RESULT_RULE})
+"""Types of expectations that a missing value may break."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -75,6 +80,9 @@ class Validator:
     :param expectations: one dict per expectation with ``type``, ``kwargs`` and, to name the rule
         its bad rows are quarantined under, ``meta: {"rule": ...}``. With ``severity`` ``warning`` or
         ``info`` they are counted only.
+    :ivar expectations: the same.
+    :ivar counts: what each of them found so far.
+    :ivar version: of Great Expectations.
     :raises ConfigurationError: an expectation is unknown, or cannot be judged page by page.
     """
 
@@ -103,48 +111,7 @@ class Validator:
             gx.ValidationDefinition(name="faceid", data=batch, suite=suite)
         )
         self.version = str(gx.__version__)
-        self._expectations = list(expectations)
-
-    def result_json(self, moment: float) -> str:
-        """
-        Return the result over all pages as Great Expectations writes one, without values.
-
-        :param moment: when the validation ended, in Unix seconds.
-        """
-        results = [
-            {
-                "success": count.success,
-                "expectation_config": {
-                    "type": one["type"],
-                    "kwargs": one.get("kwargs", {}),
-                    "meta": one.get("meta", {}),
-                    "severity": count.severity,
-                },
-                "result": {
-                    "element_count": count.evaluated,
-                    "unexpected_count": count.unexpected,
-                    "unexpected_percent": 100.0 * count.unexpected / (count.evaluated or 1),
-                },
-                "exception_info": {},
-            }
-            for one, count in zip(self._expectations, self.counts, strict=True)
-        ]
-        met = sum(count.success for count in self.counts)
-        document = {
-            "success": met == len(results),
-            "results": results,
-            "suite_name": "faceid",
-            "suite_parameters": {},
-            "statistics": {
-                "evaluated_expectations": len(results),
-                "successful_expectations": met,
-                "unsuccessful_expectations": len(results) - met,
-                "success_percent": 100.0 * met / (len(results) or 1),
-            },
-            "meta": {"great_expectations_version": self.version, "run_time": utc_text(moment)},
-            "id": None,
-        }
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        self.expectations = list(expectations)
 
     def bad_rows(self, page: pd.DataFrame) -> list[tuple[Any, str]]:
         """
@@ -166,7 +133,7 @@ class Validator:
                     "Check its column and arguments"
                 )
             found = result.result
-            missing = 0 if count.type in {INPUT_RULE, ROW_RULE} else found.get("missing_count", 0)
+            missing = 0 if count.type in _ASKED_OF_NULL else found.get("missing_count", 0)
             count.evaluated += found["element_count"] - missing
             count.unexpected += found["unexpected_count"]
             if count.severity != _CRITICAL:
@@ -195,7 +162,14 @@ def _built(expectation: dict[str, Any], number: int) -> Any:
         raise ConfigurationError(
             f"Expectation number {number + 1}: a severity is one of {', '.join(_SEVERITIES)}"
         )
+    for field in ("kwargs", "meta"):
+        if not isinstance(expectation.get(field, {}), Mapping):
+            raise ConfigurationError(f"Expectation number {number + 1}: its {field} are no object")
     meta = {**expectation.get("meta", {}), "faceid_number": number}
+    if not isinstance(meta.get("rule", ""), str) or len(meta.get("rule", "")) > LONGEST_RULE:
+        raise ConfigurationError(
+            f"Expectation number {number + 1}: its rule is a name of at most {LONGEST_RULE} characters"
+        )
     try:
         built = ExpectationConfiguration(
             type=expectation["type"], kwargs=expectation.get("kwargs", {}), meta=meta
@@ -216,7 +190,8 @@ def _built(expectation: dict[str, Any], number: int) -> Any:
 
 def _count(expectation: dict[str, Any]) -> RuleCount:
     kwargs = expectation.get("kwargs", {})
-    column = str(kwargs.get("column") or kwargs.get("column_list") or kwargs.get("column_A", ""))
+    listed = ", ".join(kwargs.get("column_list") or ())
+    column = str(kwargs.get("column") or listed or kwargs.get("column_A", ""))
     named = expectation.get("meta", {}).get("rule")
     return RuleCount(
         rule=named or f"{expectation['type'].removeprefix('expect_')}:{column}",

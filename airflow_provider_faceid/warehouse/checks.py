@@ -39,6 +39,7 @@ def write_checks(
             "campaign": context.campaign,
             "action": context.action,
             "run_id": context.run_id,
+            "task_id": context.task_id,
             "map_index": context.map_index,
             "number": number,
             "rule": check["rule"],

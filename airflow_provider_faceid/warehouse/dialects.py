@@ -234,7 +234,8 @@ MYSQL = Dialect(
     has_transactional_ddl=False,
     has_version_1=False,
     has_backslash_escapes=True,
-    # A key has 3,072 bytes at most, of which a character takes four: 800 + 64 + 2,000 + 200.
+    # A key has 3,072 bytes at most, of which a character takes four: 800 + 64 + 2,000 + 200; that of the
+    # checks 800 + 64 + 1,000 + 1,000.
     key_types={
         "campaign": "VARCHAR(200)",
         "action": f"VARCHAR(64) {_ASCII}",
@@ -244,6 +245,7 @@ MYSQL = Dialect(
         "rule": f"VARCHAR(200) {_ASCII}",
         "run_id": "VARCHAR(250)",
         "table_name": "VARCHAR(64)",
+        "task_id": "VARCHAR(250)",
     },
     table_options="ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4 "
     f"COLLATE = {_EXACT}",

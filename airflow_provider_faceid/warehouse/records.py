@@ -181,6 +181,7 @@ class RunContext:
     :param map_index: that of the task, written likewise; -1 if it is not mapped.
     :param dag_id: the DAG, written likewise.
     :param source: where the rows are, written likewise.
+    :param task_id: the task, written beside what a validation has found.
     """
 
     campaign: str
@@ -189,6 +190,7 @@ class RunContext:
     map_index: int = -1
     dag_id: str = ""
     source: str = ""
+    task_id: str = ""
 
     @property
     def scope(self) -> dict[str, str]:

@@ -204,22 +204,23 @@ RECONCILIATION_CALLS = _table(
 
 CHECKS = _table(
     "faceid_checks",
-    "campaign action run_id map_index number",
+    "campaign action run_id task_id map_index number",
     """
     campaign          text      book in which verdicts are kept
     action            text      the API Action the rows are meant for
     run_id            text      the DAG run
+    task_id           text      the task: a validation before the calls, or a check of results
     map_index         integer   map index of the task; -1 if it is not mapped
     number            integer   place of the expectation in the suite, from 0
-    rule              text      name under which bad rows are quarantined
+    rule              text      name of the rule: bad rows of a source are quarantined under it
     expectation       text      type of the expectation, as Great Expectations calls it
-    checked_column    text      column it is about; empty for a rule about the row
-    severity          text      `critical`: bad rows are quarantined; `warning`, `info`: they are counted
+    checked_column    text      column it is about, or several with commas; empty for a rule about the row
+    severity          text      `critical`: bad rows are quarantined, bad results fail the task; `warning`, `info`: they are counted
     mostly            real      share of rows that must keep to it, 0-1
     evaluated         integer   rows it was asked of
     unexpected        integer   rows that broke it
     success           integer   1 if the share is kept, else 0
-    source            text      where the rows are: connection, then table or a mark of the query
+    source            text      where the rows are: connection, then table (`faceid_results` of a check of results) or a mark of the query
     dag_id            text      the DAG
     provider_version  text      version of this provider
     updated_at        timestamp when this row was written

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -192,6 +192,10 @@ class BankCardVerificationBatchOperator(VerifyTable):
         (templated).
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text`` for a
         table with a person called Null. Give the validation the same (templated).
+    :param check_results: whether to check the result table at the end, as ``FaceIdCheckResultsOperator``
+        does, with the counts of this run: ``True``, or with further expectations what it takes as
+        ``suite``, which is read before the first call. All answers are written before a critical
+        expectation that is not met fails the task (templated).
     :param faceid_conn_id: connection of type ``faceid`` (templated).
     :param state_conn_id: connection of the database in which all workers keep the pace
         (templated).
@@ -235,6 +239,7 @@ class BankCardVerificationBatchOperator(VerifyTable):
         max_charged: int | None = None,
         max_in_flight: int | None = None,
         skip_rules: Sequence[str] = (),
+        check_results: bool | str | Callable[[], Any] = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -262,6 +267,7 @@ class BankCardVerificationBatchOperator(VerifyTable):
             max_charged=max_charged,
             max_in_flight=max_in_flight,
             skip_rules=skip_rules,
+            check_results=check_results,
             faceid_conn_id=faceid_conn_id,
             state_conn_id=state_conn_id,
             **kwargs,

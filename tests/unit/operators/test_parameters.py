@@ -20,6 +20,7 @@ PASSED = {"action": "IdCardVerification", "outcomes": ["match", "found"]}
 REVIEWED = {"action": "MobileStatus", "outcomes": ["match", "review"]}
 PRICE = {"action": "IdCardVerification", "price": 0.5, "currency": "USD"}
 DATED = {**PRICE, "valid_from": date(2026, 1, 1)}
+COUNTED = {"answered": 3, "postponed": 0, "held": 0, "quarantined": 1}
 PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
 COLUMNS = {f"{column}_column" for column in PEOPLE}
 
@@ -84,6 +85,15 @@ COLUMNS = {f"{column}_column" for column in PEOPLE}
         ("prices", "None", None),
         ("id_card_column", "id_card", "id_card"),
         ("on_incomplete", "fail", "fail"),
+        ("check_results", "True", True),
+        ("check_results", False, False),
+        ("check_results", "None", None),
+        ("check_results", "s3://bucket/suite.json", "s3://bucket/suite.json"),
+        ("check_results", print, print),
+        ("manifest", COUNTED, [COUNTED]),
+        ("manifest", str([COUNTED, COUNTED]), [COUNTED, COUNTED]),
+        ("manifest", (COUNTED,), [COUNTED]),
+        ("manifest", "None", None),
     ],
 )
 def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
@@ -143,6 +153,11 @@ def test_a_parameter_is_read_from_text_and_from_objects(name, given, read):
         ("prices", {"MobileStatus": "free"}, "a dict of prices from 0"),
         ("prices", {"MobileStatus": "nan"}, "a dict of prices from 0"),
         ("prices", "0.5", "a dict of prices from 0"),
+        ("check_results", 2.5, "it is text, not float"),
+        ("manifest", "many", "it is the manifest of a task"),
+        ("manifest", 7, "it is the manifest of a task"),
+        ("manifest", [COUNTED, 7], "it is the manifest of a task"),
+        ("manifest", COUNTED | {"held": "1"}, "it is the manifest of a task"),
         ("prices", {"MobileStats": 1}, "did you mean 'MobileStatus'"),
     ],
 )

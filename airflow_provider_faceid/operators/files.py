@@ -1,0 +1,121 @@
+"""Files that operators name by path or URL: suites that are read, results and Data Docs that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from ..quality.validator import Validator
+    from ..warehouse.records import RunContext
+
+
+class WritesValidation(Protocol):
+    """The parameters that say where a validation's result goes, after they were read."""
+
+    result_path: str | None
+    data_docs_path: str | None
+
+
+def read_file(path: str, parameter: str) -> bytes:
+    """
+    Return the content of a file, local or in object storage.
+
+    :param path: path or URL.
+    :param parameter: of the operator that named it, for the message.
+    :raises ConfigurationError: it cannot be read.
+    """
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    try:
+        content: bytes = ObjectStoragePath(path).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{parameter} cannot be read: {type(error).__name__} ({error.strerror or 'no reason given'})"
+        ) from None
+    return content
+
+
+def write_file(path: str, parameter: str, content: str) -> None:
+    """
+    Write a file, local or in object storage; its folder is made if it is not there.
+
+    :param path: path or URL.
+    :param parameter: of the operator that named it, for the message.
+    :raises ConfigurationError: it cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    try:
+        file = ObjectStoragePath(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{parameter} cannot be written: {type(error).__name__} "
+            f"({error.strerror or 'no reason given'})"
+        ) from None
+
+
+def suite_of(given: str | Callable[[], Any]) -> list[dict[str, Any]]:
+    """
+    Return the expectations of a suite.
+
+    :param given: path or URL of its file, or the function that makes it.
+    :raises ConfigurationError: it cannot be read, or is none.
+    """
+    from ..quality.suites import call_suite, read_suite  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    if callable(given):
+        return call_suite(given, getattr(given, "__name__", "suite"))
+    return read_suite(read_file(given, "suite"), given)
+
+
+def write_folder(path: str, parameter: str, folder: Path) -> None:
+    """
+    Copy the files of a local folder to another place, local or in object storage.
+
+    :param path: path or URL of the place; files that are there stay, unless one has the same name.
+    :param parameter: of the operator that named it, for the message.
+    :param folder: whose files are copied, those of folders in it too.
+    :raises ConfigurationError: they cannot be written.
+    """
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    try:
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            copy = ObjectStoragePath(path).joinpath(*file.relative_to(folder).parts)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{parameter} cannot be written: {type(error).__name__} "
+            f"({error.strerror or 'no reason given'})"
+        ) from None
+
+
+def write_validation(
+    operator: WritesValidation, validators: Sequence[Validator], context: RunContext, moment: float
+) -> None:
+    """
+    Write the result of a validation where its operator says: as JSON, as Data Docs, or not at all.
+
+    :param validators: whose counts are the result.
+    :param context: the run.
+    :param moment: when the validation ended, in Unix seconds.
+    :raises ConfigurationError: it cannot be written there.
+    """
+    from ..quality.data_docs import build_data_docs  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..quality.validation_result import result_document, result_json  # noqa: PLC0415 - the same
+
+    if operator.result_path:
+        document = result_document(validators, context.action, moment)
+        write_file(operator.result_path, "result_path", result_json(document))
+    if operator.data_docs_path:
+        with TemporaryDirectory(prefix="faceid-data-docs-") as folder:
+            build_data_docs(Path(folder), validators, context.action, context.run_id, moment)
+            write_folder(operator.data_docs_path, "data_docs_path", Path(folder))
