@@ -7,7 +7,7 @@ OLDEST := .venv-oldest/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
 TESTED := -e '.[simulator,postgres,duckdb,openlineage]' --group test
-TESTED_DATABASES := -e '.[simulator,postgres,duckdb,openlineage,mysql]' --group test
+TESTED_DATABASES := -e '.[simulator,postgres,duckdb,openlineage,mysql,clickhouse]' --group test --group databases
 # The oldest constraints pin no OpenLineage.
 TESTED_OLDEST := -e '.[simulator,postgres,duckdb]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
@@ -84,10 +84,10 @@ test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supp
 	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
 	@$(OLDEST)/python $(PYTEST) $(TOGETHER) $(ABOVE)
 
-test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB too (about ten minutes)
+test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and ClickHouse too (about ten minutes)
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
 	@echo "== tests of databases that have to be installed"
-	@FACEID_TEST_HOMES=mariadb $(BIN)/python $(PYTEST) $(TOGETHER) \
+	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
 		tests/databases tests/integration/warehouse tests/integration/batch
 
 test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, with Redis and PostgreSQL
@@ -157,7 +157,7 @@ clean: ## remove what make made
 
 .venv/databases: .venv/test
 	@{ $(FIND_BUILD); } || $(MAKE) --no-print-directory APT="gcc libc6-dev libmariadb-dev pkg-config" apt-get
-	@echo "== installing the clients of MySQL into .venv"
+	@echo "== installing the clients of MySQL and ClickHouse into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) && touch $@
 
 .venv/distributed: .venv/test

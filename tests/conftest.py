@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.clickhouse import clickhouse
 from tests.support.homes import HOMES, USUAL, is_about_homes
 from tests.support.mariadb import mariadb
 from tests.support.postgres import postgres
 
-__all__ = ["mariadb", "postgres"]
+__all__ = ["clickhouse", "mariadb", "postgres"]
 
 DATABASES = "tests/databases/"
 """Folder of the tests that ``make test-databases`` runs, beside those of other folders on its databases."""

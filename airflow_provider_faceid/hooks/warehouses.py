@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseHook
 
 from ..exceptions import ConfigurationError, unknown
-from ..warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE, Database
+from ..warehouse.database import CLICKHOUSE, DUCKDB, MYSQL, POSTGRESQL, SQLITE, Database
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -36,6 +36,9 @@ EXTRAS: Mapping[str, Extra] = {
     # DuckDB reads a timestamp with a time zone only where there is pytz, and asks when it meets one.
     "duckdb": Extra("duckdb", ("airflow.providers.duckdb.hooks", "duckdb", "pytz")),
     "mysql": Extra("mysql", ("airflow.providers.mysql.hooks",)),
+    "clickhouse": Extra(
+        "clickhouse", ("airflow.providers.clickhousedb.hooks", "clickhouse_connect")
+    ),
 }
 """By type of connection. Other types need nothing that is not always there."""
 
@@ -69,7 +72,13 @@ def _is_there(module: str) -> bool:
         return False
 
 
-DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRESQL, "duckdb": DUCKDB, "mysql": MYSQL}
+DIALECTS = {
+    "sqlite": SQLITE,
+    "postgres": POSTGRESQL,
+    "duckdb": DUCKDB,
+    "mysql": MYSQL,
+    "clickhouse": CLICKHOUSE,
+}
 """Dialect by connection type. Other databases are refused until they are tested."""
 
 LAKES = {
@@ -97,7 +106,7 @@ def database(conn_id: str) -> Database:
     """
     Return the database behind a connection.
 
-    :param conn_id: connection of type ``sqlite``, ``postgres``, ``duckdb`` or ``mysql``.
+    :param conn_id: connection of type ``sqlite``, ``postgres``, ``duckdb``, ``mysql`` or ``clickhouse``.
     :raises ConfigurationError: another type, or its provider is not installed.
     """
     connection = BaseHook.get_connection(conn_id)
@@ -123,7 +132,26 @@ def database(conn_id: str) -> Database:
     connect = hook.get_conn
     if conn_type == "mysql" and _mysql_client(conn_id, connection) == "pymysql":
         connect = partial(connect_by_pymysql, connection)  # Airflow's hook knows it in URLs only
+    if conn_type == "clickhouse":
+        connect = hook.get_client  # the cursors of its connections bind by patterns
     return Database(connect, DIALECTS[conn_type], conn_id)
+
+
+def source_database(conn_id: str) -> Database:
+    """
+    Return the database behind the connection of a source.
+
+    :param conn_id: as for :func:`database`, except type ``clickhouse``.
+    :raises ConfigurationError: it is no source, or as for :func:`database`.
+    """
+    dialect = DIALECTS.get(BaseHook.get_connection(conn_id).conn_type or "")
+    if dialect is not None and not dialect.is_source:
+        others = ", ".join(kind for kind, one in DIALECTS.items() if one.is_source)
+        raise ConfigurationError(
+            f"Connection '{conn_id}' is of type '{dialect.name}', which holds results and is no source: "
+            f"keep the source, or a copy of it, behind a connection of type {others}"
+        )
+    return database(conn_id)
 
 
 def _is_redshift(connection: Connection) -> bool:

@@ -35,12 +35,12 @@ def table_source(
     :param shard: the keys to read; all of them if not given.
     :raises ConfigurationError: the Action is to be asked after itself.
     """
-    from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..hooks.warehouses import database, source_database  # noqa: PLC0415 - keeps reading a DAG file cheap
     from ..warehouse.keyset import Shard  # noqa: PLC0415 - the same
     from ..warehouse.prerequisites import Prerequisite, Prerequisites  # noqa: PLC0415 - the same
     from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
-    where, needed = database(operator.source_conn_id), None
+    where, needed = source_database(operator.source_conn_id), None
     if operator.after:
         earlier = [Prerequisite(one["action"], tuple(one["outcomes"])) for one in operator.after]
         if action in {one.action for one in earlier}:

@@ -149,10 +149,12 @@ class VerifyOnePerson(BaseOperator):
         return {**values, field.name: picture}
 
     def _row(self) -> dict[str, Any]:
-        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..hooks.warehouses import source_database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
 
-        source = Source(database(str(self.source_conn_id)), str(self.source), self.key_column)
+        source = Source(
+            source_database(str(self.source_conn_id)), str(self.source), self.key_column
+        )
         by_field = self.by_field
         try:
             row = source.row(self.key, list(by_field.values()))

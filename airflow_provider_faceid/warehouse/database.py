@@ -13,11 +13,20 @@ from typing import Any, TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
-from .dialects import DUCKDB, MYSQL, POSTGRESQL, SQLITE, Dialect
+from .dialects import CLICKHOUSE, DUCKDB, MYSQL, POSTGRESQL, SQLITE, Dialect
 from .errors import warehouse_error
 from .sessions import is_decoding_error, read_all_text
 
-__all__ = ["BACKOFF_SECONDS", "DUCKDB", "MYSQL", "POSTGRESQL", "SQLITE", "Database", "Dialect"]
+__all__ = [
+    "BACKOFF_SECONDS",
+    "CLICKHOUSE",
+    "DUCKDB",
+    "MYSQL",
+    "POSTGRESQL",
+    "SQLITE",
+    "Database",
+    "Dialect",
+]
 
 T = TypeVar("T")
 

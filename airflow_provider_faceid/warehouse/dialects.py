@@ -1,4 +1,4 @@
-"""SQL dialects: the differences between SQLite, PostgreSQL, DuckDB, MySQL and MariaDB, as data."""
+"""SQL dialects: the differences between SQLite, PostgreSQL, DuckDB, MySQL, MariaDB and ClickHouse, as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .sessions import configure_mysql, configure_nothing, configure_postgresql, configure_sqlite
+from .sessions import (
+    configure_clickhouse,
+    configure_mysql,
+    configure_nothing,
+    configure_postgresql,
+    configure_sqlite,
+)
 
 
 @dataclass(frozen=True)
@@ -24,19 +30,31 @@ class Dialect:
         usual one) and name; no rows if there is no such table.
     :param configure: configures the session of a fresh connection of a driver, and returns the
         connection to use.
-    :param upsert: way of writing rows whose key may be there: ``on_conflict`` or
-        ``on_duplicate_key``, see :mod:`.upsert`.
+    :param upsert: way of writing rows whose key may be there: ``on_conflict``,
+        ``on_duplicate_key`` or ``insert_replacing``, see :mod:`.upsert`.
     :param bulk: way of handing many rows to a statement: ``executemany``, ``lists`` (one parameter
-        for each column) or ``rows`` (one for each value).
+        for each column), ``rows`` (one for each value) or ``json`` (one for all of them).
+    :param rows_at_once: rows in one statement that inserts ``rows`` or ``json``.
     :param quote_mark: stands before and behind a name.
-    :param has_arrays: whether a parameter may be a list.
+    :param has_escapes_in_names: whether a backslash in a name has to be doubled.
+    :param has_arrays: whether rows can be made of parameters that are lists.
+    :param lookup: expression for the value in a list ``{2}`` at the place that ``{0}`` has in a list
+        ``{1}``; empty where rows are looked up.
+    :param keeps_renamed: whether a row whose key is changed stays beside the new one.
+    :param is_source: whether tables are read by key there, not written to only.
     :param is_server: whether a lost connection may be opened again.
     :param has_transactional_ddl: whether a transaction that makes or changes tables can be rolled back.
     :param has_version_1: whether version 1 of our tables was written there.
     :param has_backslash_escapes: whether a backslash in a text, a text in double quotes, a name in
         backticks and a comment behind ``#`` are what they are in MySQL.
     :param key_types: SQL type of a column of a key, where it is none of ``types``.
+    :param nullable: type of a column that may be NULL, from its type ``{0}``.
+    :param more_columns: columns that each table of ours has besides, with their types.
     :param table_options: stands behind the columns of a table that is made.
+    :param create: begins the statement that makes a table.
+    :param add_column: begins the part of a statement that adds a column.
+    :param current: relation of one row for each key of a table ``{0}``.
+    :param rights: statements that change nothing in a table ``{0}`` and take the rights to write.
     :param moment: expression for a timestamp that is written as ISO 8601 text ``{0}``.
     :param is_moment_cast: whether such a text as a parameter needs that expression.
     :param as_text: expression for a timestamp ``{0}`` as text.
@@ -67,14 +85,29 @@ class Dialect:
     configure: Callable[[Any], Any] = configure_nothing
     upsert: str = "on_conflict"
     bulk: str = "executemany"
+    rows_at_once: int = 200
     quote_mark: str = '"'
+    has_escapes_in_names: bool = False
     has_arrays: bool = False
+    lookup: str = ""
+    keeps_renamed: bool = False
+    is_source: bool = True
     is_server: bool = False
     has_transactional_ddl: bool = True
     has_version_1: bool = True
     has_backslash_escapes: bool = False
     key_types: Mapping[str, str] = field(default_factory=dict)
+    nullable: str = "{0}"
+    more_columns: Mapping[str, str] = field(default_factory=dict)
     table_options: str = ""
+    create: str = "CREATE TABLE"
+    add_column: str = "ADD COLUMN"
+    current: str = "{0}"
+    rights: tuple[str, ...] = (
+        "INSERT INTO {0} SELECT * FROM {0} WHERE 1 = 0",
+        "UPDATE {0} SET updated_at = updated_at WHERE 1 = 0",
+        "DELETE FROM {0} WHERE 1 = 0",
+    )
     moment: str = "CAST({0} AS TIMESTAMPTZ)"
     is_moment_cast: bool = False
     as_text: str = "CAST({0} AS VARCHAR)"
@@ -95,6 +128,8 @@ class Dialect:
     def quote(self, name: str) -> str:
         """Return a column or table name as a quoted identifier, whatever is in it."""
         mark = self.quote_mark
+        if self.has_escapes_in_names:
+            name = name.replace("\\", "\\\\")
         return self.literal_percent(f"{mark}{name.replace(mark, mark * 2)}{mark}")
 
     def quote_table(self, name: str) -> str:
@@ -113,7 +148,9 @@ class Dialect:
         :param type_: column type of :mod:`.tables`.
         """
         declared = self.types[type_]
-        return self.key_types.get(column, declared) if is_key and type_ == "text" else declared
+        if not is_key:
+            return self.nullable.format(declared)
+        return self.key_types.get(column, declared) if type_ == "text" else declared
 
     def longest(self, column: str) -> int | None:
         """Return how many characters a column of a key holds; None for any number."""
@@ -261,4 +298,48 @@ MYSQL = Dialect(
     whole_number="SIGNED",
     service_day="CAST({0} + INTERVAL 8 HOUR AS DATE)",
     exact_text=f"CONVERT({{0}} USING utf8mb4) COLLATE {_EXACT}",
+)
+
+VERSION_COLUMN, DELETED_COLUMN = "faceid_version", "faceid_deleted"
+
+CLICKHOUSE = Dialect(
+    name="clickhouse",
+    marker="%s",
+    begin="",  # it has no transactions
+    on_open=(),
+    on_create=(),
+    types={
+        "text": "String",
+        "integer": "Int64",
+        "real": "Float64",
+        "timestamp": "DateTime64(3, 'UTC')",
+        "date": "Date32",
+    },
+    columns="SELECT name, type FROM system.columns "
+    "WHERE database = COALESCE(%s, currentDatabase()) AND table = %s",
+    configure=configure_clickhouse,
+    upsert="insert_replacing",
+    bulk="json",
+    rows_at_once=5000,
+    has_escapes_in_names=True,
+    lookup="transform({0}, {1}, {2}, '')",
+    keeps_renamed=True,
+    is_source=False,
+    is_server=True,
+    has_transactional_ddl=False,
+    has_version_1=False,
+    nullable="Nullable({0})",
+    more_columns={VERSION_COLUMN: "UInt64", DELETED_COLUMN: "UInt8"},
+    # Of the rows with one key the newest version counts; none if that one is deleted.
+    table_options=f"ENGINE = ReplacingMergeTree({VERSION_COLUMN}, {DELETED_COLUMN})",
+    create="CREATE TABLE IF NOT EXISTS",
+    add_column="ADD COLUMN IF NOT EXISTS",
+    current="(SELECT * FROM {0} FINAL)",
+    rights=("INSERT INTO {0} SELECT * FROM {0} WHERE 1 = 0",),
+    moment="parseDateTime64BestEffort({0}, 3, 'UTC')",
+    is_moment_cast=True,
+    as_text="toString({0})",
+    to_text="toString({0})",
+    whole_number="Nullable(Int64)",
+    service_day="toDate32({0}, 'Asia/Shanghai')",
 )

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import WarehouseError
 from ..sqlstate import advice_on, refused_parameter
-from . import mysql_errors
+from . import clickhouse_errors, mysql_errors
 
 
 class About(Enum):
@@ -74,6 +74,9 @@ _SQLSTATES: dict[str, About] = {
 
 _MYSQL = "MYSQL_"
 """Begins the code of an error of MySQL or MariaDB, before its number."""
+
+_CLICKHOUSE = "CLICKHOUSE_"
+"""Begins the code of an error of ClickHouse, before its number."""
 
 _TIME_LIMITS = frozenset({"25P03", "25P04"})
 """Sessions the server ended because a transaction was idle, or took too long."""
@@ -142,17 +145,26 @@ def diagnose(error: Exception, is_statement_wrong: Callable[[], bool]) -> Diagno
     classes = {kind.__name__: kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if {"psycopg", "psycopg2"} & set(classes.values()):
         return _of_postgresql(error, classes)
-    if mysql_errors.CLIENTS & set(classes.values()):
-        number = mysql_errors.number_of(error)
-        code = f"{_MYSQL}{number}" if number else ""
-        about = About(mysql_errors.class_of(error))
-        return Diagnosis(about, code, advice=mysql_errors.ADVICE.get(number or 0, ""))
+    if (mysql_errors.CLIENTS | {clickhouse_errors.CLIENT}) & set(classes.values()):
+        return _by_number(error, is_mysql=clickhouse_errors.CLIENT not in classes.values())
     if {"duckdb", "_duckdb"} & set(classes.values()):
         known = (about for name, about in _DUCKDB_CLASSES.items() if name in classes)
         return Diagnosis(next(known, About.OTHER))
     # Raised by a driver for a value it cannot write or read.
     about = About.DATA if isinstance(error, UnicodeError | OverflowError) else About.OTHER
     return Diagnosis(about)
+
+
+def _by_number(error: Exception, *, is_mysql: bool) -> Diagnosis:
+    """Return what an error of a client of MySQL or ClickHouse is about."""
+    if is_mysql:
+        number, about = mysql_errors.number_of(error) or 0, mysql_errors.class_of(error)
+        advice = mysql_errors.ADVICE.get(number, "")
+    else:
+        number, about = clickhouse_errors.code_of(error), clickhouse_errors.class_of(error)
+        advice = clickhouse_errors.advice_on(error)
+    code = f"{_MYSQL if is_mysql else _CLICKHOUSE}{number}" if number else ""
+    return Diagnosis(About(about), code, advice=advice)
 
 
 def _of_postgresql(error: Any, classes: dict[str, str]) -> Diagnosis:
@@ -181,7 +193,7 @@ def warehouse_error(
     kind = type(error).__name__
     words = [kind, *_safe_message(error, diagnosis.about)]
     code = diagnosis.code
-    if code and not code.startswith(("SQLITE", _MYSQL)):
+    if code and not code.startswith(("SQLITE", _MYSQL, _CLICKHOUSE)):
         code = f"SQLSTATE {code}"
     facts = [code] if code else []
     facts += [f"constraint {diagnosis.name}"] if diagnosis.name else []
@@ -200,7 +212,10 @@ def warehouse_error(
 
 def _safe_message(error: Exception, about: About) -> list[str]:
     """Return the part of an error's message that is shown."""
-    if type(error).__module__.partition(".")[0] in mysql_errors.CLIENTS:
+    client = type(error).__module__.partition(".")[0]
+    if client == clickhouse_errors.CLIENT:
+        return list(filter(None, [clickhouse_errors.message_of(error)]))
+    if client in mysql_errors.CLIENTS:
         is_shown = about in {About.STATEMENT, About.CONNECTION}
         return [mysql_errors.message_of(error)] if is_shown else []
     lines = str(error).strip().splitlines()

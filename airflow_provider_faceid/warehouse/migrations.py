@@ -28,8 +28,8 @@ from .tables import (
     RESULTS,
     RUNS,
     Table,
+    insert,
 )
-from .upsert import upsert_statement
 from .view_definitions import VIEWS
 from .views import VERSIONS, ViewMaker
 
@@ -202,7 +202,7 @@ def _is_current(database: Database, table: Table, name: str) -> bool:
             f"Table '{name}' is of version {recorded}, newer than this provider knows ({VERSION}). "
             "Install the version of airflow-provider-faceid that wrote it on all workers"
         )
-    return table.columns.keys() <= columns
+    return {*table.columns, *database.dialect.more_columns} <= columns
 
 
 def _recorded_version(database: Database, name: str) -> int:
@@ -245,17 +245,16 @@ class _Migration:
         if not there:
             # The version first: without transactions for DDL a table that is there has one.
             self._record_version(name)
-            self._create(table, name, self._declared(table))
+            self._create(table, name, table.declared(self._dialect))
         else:
             added = _ADDED.get(table.name, set())
-            if not base.columns.keys() - added <= there:
+            if not {*base.columns, *self._dialect.more_columns} - added <= there:
                 self._check_version_1(base, name, there)
                 self._upgrade(base, name)
                 there |= base.columns.keys()
             for column in sorted(table.columns.keys() - there):
-                self._alter(
-                    name, f"ADD COLUMN {self._quote(column)} {self._declared(table)[column]}"
-                )
+                declared = table.declared(self._dialect)[column]
+                self._alter(name, f"{self._dialect.add_column} {self._quote(column)} {declared}")
             self._record_version(name)
 
     def _check_version_1(self, table: Table, name: str, there: set[str]) -> None:
@@ -277,7 +276,7 @@ class _Migration:
         for old, new in renamed.items():
             self._alter(name, f"RENAME COLUMN {self._quote(old)} TO {self._quote(new)}")
         known = {renamed.get(column, column) for column in _COLUMNS_1[table.name].split()}
-        for column, declared in self._declared(table).items():
+        for column, declared in table.declared(self._dialect).items():
             if column not in known:
                 self._alter(name, f"ADD COLUMN {self._quote(column)} {declared}")
         _CHANGES[table.name](self, name)
@@ -321,7 +320,7 @@ class _Migration:
     def _rebuild(self, table: Table, name: str) -> None:
         """Copy a table into one with today's types; columns of the user's keep theirs."""
         types = self._database.types_in(self._cursor, name)
-        declared = {**types, **self._declared(table)}
+        declared = {**types, **table.declared(self._dialect)}
         aside = f"{name}_of_version_1"
         self._alter(name, f"RENAME TO {self._quote(aside.rpartition('.')[2])}")
         self._create(table, name, declared)
@@ -373,39 +372,28 @@ class _Migration:
 
     def _record_version(self, name: str) -> None:
         versions = _beside(name, _VERSIONS)
-        columns = {"table_name": "text", "version": "integer", "provider_version": "text"}
-        key = ("table_name",)
-        declared = [
-            f"{column} {self._dialect.column_type(column, type_, is_key=column in key)}"
-            for column, type_ in columns.items()
-        ]
-        self._run(
-            f"CREATE TABLE IF NOT EXISTS {self._table(versions)} ({', '.join(declared)}, "
-            f"PRIMARY KEY (table_name)){self._options}"
-        )
-        values = f"VALUES ({self._marks(columns)})"
-        self._run(
-            upsert_statement(self._dialect, versions, tuple(columns), key, values),
-            [name.rpartition(".")[2], VERSION, __version__],
-        )
+        begin = "CREATE TABLE IF NOT EXISTS"
+        self._create(VERSIONS, versions, VERSIONS.declared(self._dialect), begin=begin)
+        row = {
+            "table_name": name.rpartition(".")[2],
+            "version": VERSION,
+            "provider_version": __version__,
+        }
+        insert(self._cursor, self._database, VERSIONS, versions, [row])
 
-    def _create(self, table: Table, name: str, declared: dict[str, str]) -> None:
-        columns = [f"{self._quote(column)} {kind}" for column, kind in declared.items()]
+    def _create(
+        self, table: Table, name: str, declared: dict[str, str], *, begin: str = ""
+    ) -> None:
+        dialect = self._dialect
+        columns = [
+            f"{self._quote(column)} {kind}"
+            for column, kind in {**declared, **dialect.more_columns}.items()
+        ]
         key = ", ".join(map(self._quote, table.key))
         self._run(
-            f"CREATE TABLE {self._table(name)} ({', '.join(columns)}, PRIMARY KEY ({key}))"
-            f"{self._options}"
+            f"{begin or dialect.create} {self._table(name)} ({', '.join(columns)}, "
+            f"PRIMARY KEY ({key})) {dialect.table_options}".rstrip()
         )
-
-    def _declared(self, table: Table) -> dict[str, str]:
-        return {
-            name: self._dialect.column_type(name, column.type, is_key=name in table.key)
-            for name, column in table.columns.items()
-        }
-
-    @property
-    def _options(self) -> str:
-        return f" {self._dialect.table_options}".rstrip()
 
     def _alter(self, name: str, change: str) -> None:
         self._run(f"ALTER TABLE {self._table(name)} {change}")

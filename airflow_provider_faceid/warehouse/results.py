@@ -44,6 +44,7 @@ from .tables import (
     set_row_hashes,
     update,
 )
+from .upsert import ALWAYS
 
 FEW_REFUSED = 20
 """If so many rows, or more, are written and all of them refused, no row is the cause."""
@@ -276,14 +277,11 @@ class ResultsRepository:
                 final,
                 replaces="",
             )
-            insert(
-                cursor,
-                self.database,
-                RESULTS.with_columns_of(self._own),
-                names.results,
-                answers,
-                replaces=self._replaces(),
-            )
+            others = [row for row in answers if row["status"] != Status.ANSWERED]
+            table = RESULTS.with_columns_of(self._own)
+            # An answer replaces any row; written by itself, it needs to look at none.
+            for rows, replaces in ((others, self._replaces()), (final, ALWAYS)):
+                insert(cursor, self.database, table, names.results, rows, replaces=replaces)
 
     def _write_row_by_row(
         self, answers: list[dict[str, Any]], bad: list[dict[str, Any]], first: WarehouseError
@@ -399,7 +397,7 @@ class ResultsRepository:
 
     def _replaces(self) -> str:
         """
-        Return under which condition a result row replaces the one that is there.
+        Return under which condition a row without an answer replaces the one that is there.
 
         An answer stays until there is another one, unless it is about another question. An expired
         one gives way to a held row, because a person has to decide about that.
@@ -410,7 +408,7 @@ class ResultsRepository:
             literal = self.database.dialect.moment.format(f"'{since}'")
             expired = f" OR (excluded.status = '{Status.HELD}' AND old.answered_at < {literal})"
         return (
-            f"excluded.status = '{Status.ANSWERED}' OR old.status <> '{Status.ANSWERED}' "
+            f"old.status <> '{Status.ANSWERED}' "
             f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, ''){expired}"
         )
 

@@ -26,6 +26,13 @@ def configure_mysql(connection: Any) -> Any:
     return MySQLConnection(connection)
 
 
+def configure_clickhouse(client: Any) -> Any:
+    """Return a client of clickhouse-connect as a DB-API connection, with a session of ours."""
+    from .clickhouse_client import ClickHouseConnection  # noqa: PLC0415 - kept out of other databases
+
+    return ClickHouseConnection(client)
+
+
 def configure_postgresql(connection: Any) -> Any:
     """
     Configure a fresh session of psycopg 3 or psycopg2, without a request to the server.

@@ -6,17 +6,24 @@ key, the same on each database.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from ..api.action import ResultColumn
-from .database import Database
-from .upsert import ALWAYS, upsert_statement
+from .database import Database, Dialect
+from .upsert import (
+    ALWAYS,
+    delete_statement,
+    page_of_json,
+    update_statement,
+    upsert_statement,
+)
 
 KEYS_AT_ONCE = 200
-"""Keys in one statement that changes or deletes rows, and rows in one that inserts them."""
+"""Keys in one statement that changes or deletes rows."""
 
 
 class Column(NamedTuple):
@@ -39,6 +46,13 @@ class Table:
     name: str
     key: tuple[str, ...]
     columns: dict[str, Column]
+
+    def declared(self, dialect: Dialect) -> dict[str, str]:
+        """Return the SQL type of each column."""
+        return {
+            name: dialect.column_type(name, column.type, is_key=name in self.key)
+            for name, column in self.columns.items()
+        }
 
     def with_columns_of(self, action: Iterable[ResultColumn]) -> Table:
         """Return the same table with the columns that only some Actions have."""
@@ -261,10 +275,15 @@ def insert(
     if dialect.bulk == "executemany":
         cursor.executemany(write(f"VALUES {markers}", replaces=replaces), values)
         return
-    for start in range(0, len(values), KEYS_AT_ONCE):
-        some = values[start : start + KEYS_AT_ONCE]
-        statement = write(f"VALUES {', '.join([markers] * len(some))}", replaces=replaces)
-        cursor.execute(statement, [value for row in some for value in row])
+    for start in range(0, len(values), dialect.rows_at_once):
+        some = values[start : start + dialect.rows_at_once]
+        if dialect.bulk == "json":
+            lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in some)
+            page = page_of_json(dialect, table.declared(dialect))
+            cursor.execute(write(page, replaces=replaces), [lines])
+        else:
+            statement = write(f"VALUES {', '.join([markers] * len(some))}", replaces=replaces)
+            cursor.execute(statement, [value for row in some for value in row])
 
 
 def select_by_keys(
@@ -306,8 +325,16 @@ def set_row_hashes(
     """
     dialect, table = database.dialect, database.dialect.quote_table(name)
     ours = " AND ".join(f"{column} = ?" for column in scope)
+    if dialect.lookup:
+        setting = {"row_hash": dialect.lookup.format("source_key", "?", "?"), "source": "?"}
+        these = ", ".join("?" * len(hashes))
+        statement = update_statement(dialect, name, setting, f"{ours} AND source_key IN ({these})")
+        values = [list(hashes), list(hashes.values()), source, *scope.values(), *hashes]
+        cursor.execute(statement.replace("?", dialect.marker), values)
+        return
     if not dialect.has_arrays:
-        statement = f"UPDATE {table} SET row_hash = ?, source = ? WHERE {ours} AND source_key = ?"
+        setting = {"row_hash": "?", "source": "?"}
+        statement = update_statement(dialect, name, setting, f"{ours} AND source_key = ?")
         cursor.executemany(
             statement.replace("?", dialect.marker),
             [(row_hash, source, *scope.values(), key) for key, row_hash in hashes.items()],
@@ -333,12 +360,14 @@ def rename_keys(
     :param scope: values other columns have, ``campaign`` and ``action``.
     :param keys: new key by old one.
     """
-    dialect, table = database.dialect, database.dialect.quote_table(name)
-    ours = " AND ".join(f"{column} = ?" for column in scope)
-    statement = f"UPDATE {table} SET source_key = ? WHERE {ours} AND source_key = ?"
+    dialect = database.dialect
+    this = " AND ".join(f"{column} = ?" for column in (*scope, "source_key"))
+    statement = update_statement(dialect, name, {"source_key": "?"}, this)
     for old, new in keys.items():
-        parameters = (new, *scope.values(), old)
-        cursor.execute(statement.replace("?", dialect.marker), parameters)
+        parameters = (*scope.values(), old)
+        cursor.execute(statement.replace("?", dialect.marker), (new, *parameters))
+        if dialect.keeps_renamed:
+            delete(cursor, database, name, this, parameters)
 
 
 def chunks(keys: Sequence[str]) -> Iterator[list[str]]:
@@ -368,14 +397,12 @@ def update(
     """
     dialect, table = database.dialect, database.dialect.quote_table(name)
     where = condition.replace("?", dialect.marker)
-    setting = ", ".join(
-        f"{dialect.quote(c)} = {dialect.parameter(RESULTS.columns[c].type)}" for c in values
-    )
+    setting = {c: dialect.parameter(RESULTS.columns[c].type) for c in values}
     with database.transaction(f"changing table '{name}'") as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", tuple(parameters))
         count = int(cursor.fetchall()[0][0])
         cursor.execute(
-            f"UPDATE {table} SET {setting} WHERE {where}", (*values.values(), *parameters)
+            update_statement(dialect, name, setting, where), (*values.values(), *parameters)
         )
     return count
 
@@ -389,9 +416,8 @@ def check_writable(cursor: Any, database: Database, names: Iterable[str]) -> Non
     """
     for name in names:
         table = database.dialect.quote_table(name)
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0", ())
-        cursor.execute(f"UPDATE {table} SET updated_at = updated_at WHERE 1 = 0", ())
-        cursor.execute(f"DELETE FROM {table} WHERE 1 = 0", ())
+        for statement in database.dialect.rights:
+            cursor.execute(statement.format(table), ())
 
 
 def delete(
@@ -404,4 +430,4 @@ def delete(
     """
     dialect = database.dialect
     where = condition.replace("?", dialect.marker)
-    cursor.execute(f"DELETE FROM {dialect.quote_table(name)} WHERE {where}", tuple(parameters))
+    cursor.execute(delete_statement(dialect, name, where), tuple(parameters))

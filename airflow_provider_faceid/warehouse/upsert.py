@@ -1,14 +1,26 @@
-"""Upsert statements: insert rows, replace those with the same key, by the dialect's way of writing."""
+"""Statements that insert, replace, change and delete rows, by the dialect's way of writing.
+
+ClickHouse (``insert_replacing``) does all of it by inserting newer versions of rows: a statement takes
+effect as a whole, and none rewrites what is stored.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from .dialects import Dialect
+from .dialects import DELETED_COLUMN, VERSION_COLUMN, Dialect
 
 ALWAYS = "1 = 1"
 """Condition under which each row replaces one with the same key."""
+
+_NOW = "toUInt64(toUnixTimestamp64Micro(now64(6)))"
+"""Version of a row of ClickHouse: microseconds of the server's clock."""
+_AHEAD = 60_000_000
+"""Microseconds by which the version of a row that is written in any case is ahead of the clock.
+
+One that replaces another on a condition was decided on a moment before: should the other be written in
+that moment, it stays."""
 
 _OF_A_ROW = re.compile(r"\b(old|excluded)\.(\w+)")
 
@@ -100,7 +112,89 @@ def _on_duplicate_key(
     )
 
 
+def _insert_replacing(
+    dialect: Dialect,
+    name: str,
+    values: str,
+    *,
+    columns: Sequence[str],
+    key: Sequence[str],
+    replaces: str,
+) -> str:
+    """
+    Write for ClickHouse.
+
+    The rows that are there are read as they are stored, deleted ones too: a new version is above
+    theirs. A row that is missing has version 0 in the join.
+    """
+    quote, table = dialect.quote, dialect.quote_table(name)
+    listed, names = ", ".join(map(quote, columns)), ", ".join(map(quote, key))
+    same = " AND ".join(f"old.{quote(c)} = excluded.{quote(c)}" for c in key)
+    ahead = _AHEAD if replaces == ALWAYS else 0
+    where = f"old.{VERSION_COLUMN} = 0 OR old.{DELETED_COLUMN} = 1"
+    where += f" OR ({replaces})" if replaces else ""
+    return (
+        f"INSERT INTO {table} ({listed}, {VERSION_COLUMN}, {DELETED_COLUMN}) "
+        f"WITH faceid_page AS ({values}) SELECT {', '.join(f'excluded.{quote(c)}' for c in columns)}, "
+        f"greatest({_NOW} + {ahead}, old.{VERSION_COLUMN} + 1), 0 FROM faceid_page AS excluded "
+        f"LEFT JOIN (SELECT * FROM {table} WHERE ({names}) IN (SELECT {names} FROM faceid_page) "
+        f"ORDER BY {VERSION_COLUMN} DESC LIMIT 1 BY {names}) AS old ON {same} WHERE {where} "
+        "SETTINGS final = 0"
+    )
+
+
 _WAYS: dict[str, Callable[..., str]] = {
     "on_conflict": _on_conflict,
     "on_duplicate_key": _on_duplicate_key,
+    "insert_replacing": _insert_replacing,
 }
+
+
+def update_statement(dialect: Dialect, name: str, setting: Mapping[str, str], where: str) -> str:
+    """
+    Return a statement that changes columns of rows.
+
+    Its parameters are those of the new values, then those of the condition.
+
+    :param setting: expression of the new value by column.
+    :param where: SQL condition of the rows.
+    """
+    table = dialect.quote_table(name)
+    if dialect.upsert != "insert_replacing":
+        sets = ", ".join(f"{dialect.quote(c)} = {value}" for c, value in setting.items())
+        return f"UPDATE {table} SET {sets} WHERE {where}"
+    return _newer_version(dialect, table, {**setting, DELETED_COLUMN: "0"}, where)
+
+
+def delete_statement(dialect: Dialect, name: str, where: str) -> str:
+    """
+    Return a statement that deletes rows.
+
+    :param where: SQL condition of the rows.
+    """
+    table = dialect.quote_table(name)
+    if dialect.upsert != "insert_replacing":
+        return f"DELETE FROM {table} WHERE {where}"
+    return _newer_version(dialect, table, {DELETED_COLUMN: "1"}, where)
+
+
+def _newer_version(dialect: Dialect, table: str, setting: Mapping[str, str], where: str) -> str:
+    """Return a statement of ClickHouse that inserts a newer version of rows."""
+    # The condition is one on the rows as they are: a name in it would be that of a new value.
+    changed = ", ".join(f"{value} AS {dialect.quote(c)}" for c, value in setting.items())
+    version = f"greatest({_NOW}, {VERSION_COLUMN} + 1) AS {VERSION_COLUMN}"
+    return (
+        f"INSERT INTO {table} SELECT * REPLACE ({changed}, {version}) "
+        f"FROM (SELECT * FROM {table} FINAL WHERE {where}) AS faceid_old"
+    )
+
+
+def page_of_json(dialect: Dialect, types: Mapping[str, str]) -> str:
+    """
+    Return a query for the rows of a parameter, a JSON array of values for each row.
+
+    :param types: SQL type by column.
+    """
+    structure = ", ".join(f"{dialect.quote(c)} {type_}" for c, type_ in types.items())
+    structure = structure.replace("\\", "\\\\").replace("'", "\\'")
+    return f"SELECT * FROM format(JSONCompactEachRow, '{structure}', {dialect.marker})"

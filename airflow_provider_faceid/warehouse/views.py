@@ -96,8 +96,11 @@ class View:
         groups = ", ".join(self.columns[name].sql for name in self.group_by)
         text = f"SELECT {chosen} FROM {self.relation}" + (f" GROUP BY {groups}" if groups else "")
         return text.format(
-            **{word: dialect.quote_table(name) for word, name in tables.items()},
-            real=dialect.types["real"],
+            **{
+                word: dialect.current.format(dialect.quote_table(name))
+                for word, name in tables.items()
+            },
+            real=dialect.nullable.format(dialect.types["real"]),
             whole_number=dialect.whole_number,
             floor=_Expression(dialect.floor),
             service_day=_Expression(dialect.service_day),

@@ -13,12 +13,21 @@ USUAL = ("sqlite", "postgresql", "duckdb")
 HOMES = tuple(os.environ.get(VARIABLE, "").split()) or USUAL
 
 
+WAREHOUSES_ONLY = ("clickhouse",)
+"""Those that are no sources: tests of sources do not run there."""
+
+WITH_TRANSACTIONS = ("sqlite", "postgresql", "duckdb", "mariadb")
+"""Those that can roll a transaction back."""
+
+
 def homes(*names: str) -> pytest.MarkDecorator:
     """Let a test run on some of the databases only."""
     return pytest.mark.parametrize("home", [n for n in names if n in HOMES], indirect=True)
 
 
-def is_about_homes(item: pytest.Item) -> bool:
-    """Say whether a test runs on a database that the variable names."""
+def is_about_homes(item: pytest.Function) -> bool:
+    """Say whether a test runs on a database that the variable names, and is meant to."""
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("home") in HOMES
+    home = callspec.params.get("home") if callspec is not None else None
+    has_source = "bench" in item.fixturenames or item.get_closest_marker("source") is not None
+    return home in HOMES and not (has_source and home in WAREHOUSES_ONLY)

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_faceid.clock import utc_text
 from airflow_provider_faceid.warehouse.database import (
+    CLICKHOUSE,
     DUCKDB,
     MYSQL,
     POSTGRESQL,
@@ -31,6 +32,7 @@ from airflow_provider_faceid.warehouse.tables import (
     delete,
     insert,
 )
+from airflow_provider_faceid.warehouse.upsert import delete_statement, update_statement
 from tests.support.homes import HOMES
 
 SCHEMAS = count()
@@ -88,6 +90,20 @@ class Home:
             cursor.executemany(f"INSERT INTO {quote(name)} VALUES ({markers})", rows)
         database.close()
 
+    def change(self, name: str, where: str, **values: str) -> None:
+        """Change columns of rows of a table of ours; values are SQL."""
+        database = self.open()
+        with database.transaction("preparing a test") as cursor:
+            cursor.execute(update_statement(self.dialect, name, values, where), ())
+        database.close()
+
+    def delete(self, name: str, where: str) -> None:
+        """Delete rows of a table of ours."""
+        database = self.open()
+        with database.transaction("preparing a test") as cursor:
+            cursor.execute(delete_statement(self.dialect, name, where), ())
+        database.close()
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query, moments and dates as SQLite has them: as text."""
         database = self.open()
@@ -105,9 +121,9 @@ class Home:
 
 
 def as_text(value: Any, dialect: Dialect = SQLITE) -> Any:
-    """Return a moment or date as text, anything else as it is. MySQL's moments of ours are in UTC."""
+    """Return a moment or date as text, anything else as it is. Moments of ours without a zone are in UTC."""
     if isinstance(value, datetime):
-        if dialect is MYSQL:
+        if dialect in (MYSQL, CLICKHOUSE):
             value = value.replace(tzinfo=UTC)
         return utc_text(value.timestamp()) if value.tzinfo else value.isoformat()
     return value.isoformat() if isinstance(value, date) else value
@@ -121,6 +137,10 @@ def home(request: pytest.FixtureRequest, tmp_path) -> Iterator[Home]:
             one = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
         case "duckdb":
             one = Home(DUCKDB, str(tmp_path / "here.duckdb"), duckdb.connect)
+        case "clickhouse":
+            engine, name = request.getfixturevalue("clickhouse"), f"test_{next(SCHEMAS)}"
+            engine.run(f"CREATE DATABASE {name}")
+            one = Home(CLICKHOUSE, name, engine.open)
         case "mariadb":
             server, name = request.getfixturevalue("mariadb"), f"test_{next(SCHEMAS)}"
             # Columns that compare characters, as those of the other databases do.

@@ -15,6 +15,8 @@ from airflow_provider_faceid.warehouse.keyset import Shard
 from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
 from tests.support.homes import homes
 
+pytestmark = pytest.mark.source
+
 # Each example empties the table; opening a database for each would take minutes.
 ON_ONE_DATABASE = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

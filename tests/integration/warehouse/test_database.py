@@ -14,7 +14,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
-from tests.support.homes import homes
+from tests.support.homes import WITH_TRANSACTIONS, homes
 
 from .conftest import create, upsert
 
@@ -30,6 +30,7 @@ def everything(error):
     return "".join(texts)
 
 
+@homes(*WITH_TRANSACTIONS)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -82,6 +83,7 @@ def insert_and_fail(cursor):
     raise ZeroDivisionError(PLANTED)
 
 
+@homes(*WITH_TRANSACTIONS)
 def test_an_error_in_the_middle_rolls_back_and_says_where(home):
     home.run("CREATE TABLE people (id INTEGER)")
     database = home.open()

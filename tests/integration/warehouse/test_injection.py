@@ -1,4 +1,4 @@
-"""SQL in names and values stays a name or a value, in all three databases."""
+"""SQL in names and values stays a name or a value, in every database."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def people(home):
     assert home.query("SELECT COUNT(*) FROM people") == [(2,)]
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("place", ["table", "key", "column"])
 def test_a_name_in_a_source_is_one_that_is_not_there(people, hostile, place):
     table, key, column = (
@@ -49,6 +50,7 @@ def test_a_name_in_a_source_is_one_that_is_not_there(people, hostile, place):
         Source(people.open(), table, key).inspect([column])
 
 
+@pytest.mark.source
 def test_a_key_is_one_nobody_has(people, hostile):
     """Or none at all, where a key is a number."""
     source = Source(people.open(), "people", "name")

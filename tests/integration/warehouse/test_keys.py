@@ -16,6 +16,8 @@ from airflow_provider_faceid.warehouse.records import MAX_KEY, UnusableKey
 from airflow_provider_faceid.warehouse.source import Source
 from tests.support.homes import HOMES, homes
 
+pytestmark = pytest.mark.source
+
 KEYS = {
     "SMALLINT": ["-3", "7", "300"],
     "BIGINT": ["1", "2", "9007199254740993"],

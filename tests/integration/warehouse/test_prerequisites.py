@@ -15,6 +15,8 @@ from tests.integration.warehouse.conftest import create, upsert
 from tests.integration.warehouse.test_keys import fill, types
 from tests.support.homes import homes
 
+pytestmark = pytest.mark.source
+
 TABLE = "faceid_results"
 FIRST, SECOND = "IdCardVerification", "PhoneVerification"
 PEOPLE = 40

@@ -6,6 +6,8 @@ from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.source import Source
 
+pytestmark = pytest.mark.source
+
 PEOPLE = 14
 
 

@@ -173,13 +173,13 @@ def test_views_of_an_up_to_date_warehouse_are_not_made_again(home, warehouse):
 
 def test_a_newer_providers_view_is_left_alone(home, warehouse):
     refresh(warehouse, changed_daily(extra="1"))
-    home.run("UPDATE faceid_versions SET provider_version = '999.0.0'")
+    home.change("faceid_versions", "1 = 1", provider_version="'999.0.0'")
     assert refresh(warehouse, DAILY) == {}
     assert "extra" in warehouse.columns("faceid_daily")
 
 
 def test_the_view_an_earlier_version_made_becomes_ours(home, warehouse):
-    home.run("DELETE FROM faceid_versions WHERE table_name = 'faceid_latest'")
+    home.delete("faceid_versions", "table_name = 'faceid_latest'")
     home.run("DROP VIEW faceid_latest")
     home.run("CREATE VIEW faceid_latest AS SELECT campaign, action FROM faceid_results")
     prepare(warehouse, Names())
@@ -235,7 +235,7 @@ def refresh(warehouse, view):
     return ViewMaker(warehouse, Names().all, ()).refresh([view], look=False)
 
 
-@homes("sqlite", "postgresql", "mariadb")
+@homes("sqlite", "postgresql", "mariadb", "clickhouse")
 def test_tables_of_a_version_without_waits_get_the_column_and_keep_their_rows(home, warehouse):
     """DuckDB drops no column of a table with a key."""
     tables = random_tables(1)

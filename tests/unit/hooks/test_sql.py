@@ -9,15 +9,27 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.hooks.state_store import state_url
-from airflow_provider_faceid.hooks.warehouses import DIALECTS, EXTRAS, LAKES, database
-from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
+from airflow_provider_faceid.hooks.warehouses import (
+    DIALECTS,
+    EXTRAS,
+    LAKES,
+    database,
+    source_database,
+)
+from airflow_provider_faceid.warehouse.database import (
+    CLICKHOUSE,
+    DUCKDB,
+    MYSQL,
+    POSTGRESQL,
+    SQLITE,
+)
 
 
 @pytest.fixture
 def connect(monkeypatch):
-    def connect(**fields):
+    def connect(of=database, **fields):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(fields))
-        return database("warehouse")
+        return of("warehouse")
 
     return connect
 
@@ -28,7 +40,17 @@ def test_these_databases_are_tested_and_allowed():
         "postgres": POSTGRESQL,
         "duckdb": DUCKDB,
         "mysql": MYSQL,
+        "clickhouse": CLICKHOUSE,
     }
+
+
+def test_a_warehouse_that_is_no_source_is_refused_as_one(connect, tmp_path):
+    fields = {"conn_type": "clickhouse", "host": "x", "password": "hush-hush"}
+    with pytest.raises(ConfigurationError, match="is no source: keep the source") as error:
+        connect(of=source_database, **fields)
+    assert "sqlite, postgres, duckdb, mysql" in str(error.value)
+    fields = {"conn_type": "sqlite", "host": str(tmp_path / "source.db")}
+    assert connect(of=source_database, **fields).dialect is SQLITE
 
 
 @pytest.mark.parametrize(
@@ -56,7 +78,7 @@ def test_another_type_is_refused_by_name(connect, conn_type):
         connect(conn_type=conn_type, host="127.0.0.1", login="me", password="hush-hush")
     assert str(error.value) == (
         f"Connection 'warehouse' is of type '{conn_type}'. Tables can be read and written through "
-        "connections of type sqlite, postgres, duckdb, mysql"
+        "connections of type sqlite, postgres, duckdb, mysql, clickhouse"
     )
 
 
