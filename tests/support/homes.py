@@ -25,9 +25,9 @@ def homes(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("home", [n for n in names if n in HOMES], indirect=True)
 
 
-def is_about_homes(item: pytest.Function) -> bool:
+def is_about_homes(item: pytest.Item) -> bool:
     """Say whether a test runs on a database that the variable names, and is meant to."""
     callspec = getattr(item, "callspec", None)
     home = callspec.params.get("home") if callspec is not None else None
-    has_source = "bench" in item.fixturenames or item.get_closest_marker("source") is not None
+    has_source = item.get_closest_marker("source") is not None
     return home in HOMES and not (has_source and home in WAREHOUSES_ONLY)

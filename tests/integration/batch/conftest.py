@@ -47,7 +47,7 @@ class BriskClock(Clock):
 
 class Bench:
     """
-    Runs over one table of one warehouse.
+    Runs over one table, which is in the warehouse or, given a source, in another database.
 
     :ivar url: where calls go; the simulator unless a test says otherwise.
     :ivar state: the state store.
@@ -55,8 +55,11 @@ class Bench:
     :ivar left: when the pace let calls go.
     """
 
-    def __init__(self, server: SimulatorServer, home: Home, state: StateStore) -> None:
+    def __init__(
+        self, server: SimulatorServer, home: Home, state: StateStore, source: Home | None = None
+    ) -> None:
         self.server, self.home, self.url = server, home, server.url
+        self.source = source or home
         self.state = state
         self.clock: Clock = BriskClock()
         self.left: list[float] = []
@@ -91,12 +94,14 @@ class Bench:
         self, rows: Sequence[Sequence[Any]], photo: str = "TEXT", number: str = "TEXT"
     ) -> None:
         """Make the table ``people`` of rows ``(id, id_card, name[, photo])``."""
-        if self.home.dialect is MYSQL:
+        if self.source.dialect is MYSQL:
             photo = f"LONG{photo}"  # its TEXT and BLOB hold 64 KiB
-        self.home.run(
+        self.source.run(
             f"CREATE TABLE people (id INTEGER, id_card {number}, name TEXT, photo {photo})"
         )
-        self.home.run("INSERT INTO people VALUES (?, ?, ?, ?)", [(*row, None)[:4] for row in rows])
+        self.source.run(
+            "INSERT INTO people VALUES (?, ?, ?, ?)", [(*row, None)[:4] for row in rows]
+        )
 
     def fill_with(self, people: Sequence[Person]) -> None:
         """Make the table of people, numbered from 1."""
@@ -137,9 +142,10 @@ class Bench:
     ) -> Batch:
         """Return a run that has not started, of the rows with a match by another Action if named."""
         account = self.settings(**settings or {})
-        here, earlier = self.home.open(), None
+        here, earlier = self.source.open(), None
         if after:
-            earlier = Prerequisites(here, "faceid_results", campaign, [Prerequisite(after)])
+            warehouse = here if self.source is self.home else self.home.open()
+            earlier = Prerequisites(warehouse, "faceid_results", campaign, [Prerequisite(after)])
         photo = "photo" if action == FACE else ""
         return Batch(
             action=ACTIONS[action],
@@ -199,7 +205,7 @@ class Bench:
 
     def check(self, manifest: dict[str, Any], action: str = ID_CARD, campaign: str = "c") -> None:
         """Assert that every row is in one place (I1) and the counts are the service's own (I5)."""
-        keys = {str(key) for (key,) in self.home.query("SELECT id FROM people")}
+        keys = {str(key) for (key,) in self.source.query("SELECT id FROM people")}
         results, bad = self.results(campaign), {row[0] for row in self.quarantine(campaign)}
         assert results.keys() | bad == keys
         assert results.keys() & bad == set()
@@ -249,9 +255,14 @@ def state(tmp_path) -> Iterator[StateStore]:
 
 
 @pytest.fixture
-def bench(server: SimulatorServer, home: Home, state: StateStore) -> Bench:
-    """A bench on each of the databases in turn."""
-    return Bench(server, home, state)
+def bench(server: SimulatorServer, home: Home, state: StateStore, tmp_path) -> Iterator[Bench]:
+    """A bench on each of the databases in turn; one that is no source has a file of SQLite beside it."""
+    if home.dialect.is_source:
+        yield Bench(server, home, state)
+        return
+    source = Home(SQLITE, str(tmp_path / "source.sqlite"), sqlite3.connect)
+    yield Bench(server, home, state, source)
+    source.close()
 
 
 @pytest.fixture

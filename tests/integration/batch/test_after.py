@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
+
+pytestmark = pytest.mark.source
 
 PEOPLE = 620
 """More than a page."""

@@ -14,6 +14,8 @@ from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.housekeeping import Housekeeping
 from tests.support.patience import SOON, soon
 
+pytestmark = pytest.mark.source
+
 ROWS = 300
 PACED = {"quotas": {ID_CARD: 100}}
 

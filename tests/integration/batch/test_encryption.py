@@ -10,6 +10,8 @@ from airflow_provider_faceid.exceptions import ConfigurationError, RequestRefuse
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.support.encryption import AES, FORMS, SM4, fields_of, wrong_key
 
+pytestmark = pytest.mark.source
+
 PEOPLE = 250
 """More than one key for SM4 serves."""
 

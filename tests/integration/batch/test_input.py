@@ -12,6 +12,8 @@ from airflow_provider_faceid.exceptions import InvalidInputError
 from airflow_provider_faceid.operators.photo_files import photo_reader
 from airflow_provider_faceid.simulator.people import FACE
 
+pytestmark = pytest.mark.source
+
 GIF = b"GIF89a" + bytes(range(256))
 
 

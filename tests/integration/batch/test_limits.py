@@ -21,6 +21,8 @@ from tests.support.patience import SOON
 
 from .conftest import Bench, BriskClock
 
+pytestmark = pytest.mark.source
+
 NOON = 1_790_000_080.0
 """Forty seconds into a minute, far from midnight."""
 

@@ -18,6 +18,8 @@ from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 
+pytestmark = pytest.mark.source
+
 OLD = Path(__file__).parents[2] / "data" / "e3c2574"
 POOR_PHOTO = "450102194705063088"
 """Whose photo the service refused."""

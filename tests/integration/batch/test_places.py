@@ -100,7 +100,7 @@ def test_only_new_rows_are_called(bench):
     bench.fill_with(bench.ordinary[:5])
     bench.run()
     late = bench.ordinary[5]
-    bench.home.run("INSERT INTO people VALUES (0, ?, ?, NULL)", [(late.id_card, late.name)])
+    bench.source.run("INSERT INTO people VALUES (0, ?, ?, NULL)", [(late.id_card, late.name)])
     manifest = bench.run()
     assert (manifest["calls"], manifest["already"], manifest["answered"]) == (1, 5, 6)
     assert bench.called()[late.id_card] == 1
@@ -111,10 +111,10 @@ def test_only_new_rows_are_called(bench):
 )
 def test_a_mended_row_is_called_alone_and_leaves_the_quarantine(bench, fault):
     bench.fill_with(bench.ordinary[:4])
-    bench.home.run("UPDATE people SET id_card = ? WHERE id = 2", [(fault,)])
+    bench.source.run("UPDATE people SET id_card = ? WHERE id = 2", [(fault,)])
     bench.check(bench.run())
     assert [row[0] for row in bench.quarantine()] == ["2"]
-    bench.home.run("UPDATE people SET id_card = ? WHERE id = 2", [(bench.ordinary[1].id_card,)])
+    bench.source.run("UPDATE people SET id_card = ? WHERE id = 2", [(bench.ordinary[1].id_card,)])
     manifest = bench.run()
     assert (manifest["calls"], manifest["answered"], manifest["quarantined"]) == (1, 4, 0)
     assert bench.quarantine() == []
@@ -125,7 +125,7 @@ def test_a_mended_row_is_called_alone_and_leaves_the_quarantine(bench, fault):
 def test_a_row_that_breaks_another_rule_now_stands_in_quarantine_once(bench):
     bench.fill_with(bench.ordinary[:2])
     for fault, rule in (("12345", "id_card_length"), (None, "id_card_missing")):
-        bench.home.run("UPDATE people SET id_card = ? WHERE id = 2", [(fault,)])
+        bench.source.run("UPDATE people SET id_card = ? WHERE id = 2", [(fault,)])
         manifest = bench.run()
         assert manifest["quarantined_by_rule"] == {rule: 1}
         assert bench.quarantine() == [("2", rule, "input")]
@@ -138,7 +138,7 @@ def test_a_mended_row_the_service_refuses_stands_in_quarantine_once(bench):
     bench.fill([(1, "12345", person.name), (2, person.id_card, person.name)])
     format_only = {"id_card_check": Check.FORMAT}
     bench.run(settings=format_only)
-    bench.home.run("UPDATE people SET id_card = ? WHERE id = 1", [(wrong,)])
+    bench.source.run("UPDATE people SET id_card = ? WHERE id = 1", [(wrong,)])
     manifest = bench.run(settings=format_only)
     assert bench.quarantine() == [("1", "service:-2", "service")]
     assert manifest["quarantined_by_rule"] == {"service:-2": 1}
@@ -201,18 +201,22 @@ def test_a_limit_postpones_a_row_until_the_service_has_a_new_day(bench, action, 
             return super().now() + 86_400
 
     bench.clock = Tomorrow()
-    bench.home.run("UPDATE people SET id_card = ?, name = ? WHERE id = 1", [rows[1][1:3]])
+    bench.source.run("UPDATE people SET id_card = ?, name = ? WHERE id = 1", [rows[1][1:3]])
     plan = bench.run(action, dry_run=True)
     assert (plan["due_changed"], plan["still_valid"], plan["planned_calls"]) == (1, 1, 1)
     assert len(bench.calls()) == 2
 
 
+def make_due(bench):
+    bench.home.change("faceid_results", "status = 'postponed'", not_before="'2020-01-01'")
+
+
 def test_the_day_after_postponed_rows_are_called_and_are_in_their_new_place(bench):
     bench.fill_with([bench.special("-7"), bench.ordinary[0], bench.ordinary[1]])
     bench.run()
-    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'postponed'")
+    make_due(bench)
     person = bench.ordinary[2]
-    bench.home.run(
+    bench.source.run(
         "UPDATE people SET id_card = ?, name = ? WHERE id = 1", [(person.id_card, person.name)]
     )
     manifest = bench.run()
@@ -224,8 +228,8 @@ def test_the_day_after_postponed_rows_are_called_and_are_in_their_new_place(benc
 def test_a_postponed_row_whose_input_broke_meanwhile_is_quarantined_only(bench):
     bench.fill_with([bench.special("-7"), bench.ordinary[0]])
     bench.run()
-    bench.home.run("UPDATE faceid_results SET not_before = '2020-01-01' WHERE status = 'postponed'")
-    bench.home.run("UPDATE people SET name = '' WHERE id = 1")
+    make_due(bench)
+    bench.source.run("UPDATE people SET name = '' WHERE id = 1")
     manifest = bench.run()
     assert manifest["quarantined_by_rule"] == {"name_missing": 1}
     assert bench.results().keys() == {"2"}
@@ -328,7 +332,7 @@ def test_hostile_column_names_end_to_end(bench):
     names = ["the %s key", 'card "no"', "姓名?", "photo `影" if is_mysql else "photo 😀"]
     person = bench.ordinary[0]
     photo = base64.b64encode(bench.photo(person)).decode()
-    bench.home.table("select", names, [(1, person.id_card, person.name, photo), (2, "", "", "")])
+    bench.source.table("select", names, [(1, person.id_card, person.name, photo), (2, "", "", "")])
     columns = Columns({"IdCard": names[1], "Name": names[2]}, names[3])
     manifest = bench.run(FACE, source="select", key=names[0], columns=columns)
     assert manifest["outcomes"] == {"match": 1}

@@ -15,6 +15,8 @@ from tests.integration.warehouse.conftest import Home
 
 from .conftest import Bench
 
+pytestmark = pytest.mark.source
+
 NAMES = count()
 EARLIER = {
     "BOOLEAN": {"true": "True", "false": "False"},

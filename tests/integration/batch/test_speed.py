@@ -14,7 +14,7 @@ from airflow_provider_faceid.simulator.people import FACE, ID_CARD, People
 from tests.support.departures import busiest_second, too_fast
 from tests.support.patience import in_some_try
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.source]
 
 MANY = 10_000
 MAX_GROWTH_MB = 45

@@ -33,7 +33,7 @@ from airflow_provider_faceid.warehouse.database import MYSQL
 from tests.support.homes import HOMES, homes
 from tests.support.patience import once, soon
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.source]
 
 HTML = (b"<html>Not here, 440305199505132561</html>", 200, "text/html")
 

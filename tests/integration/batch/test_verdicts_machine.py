@@ -52,7 +52,7 @@ from tests.integration.warehouse.conftest import Home
 
 from .conftest import UNLIMITED, Bench
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.source]
 
 KEYS = (1, 2, 3)
 SPARE = 40
