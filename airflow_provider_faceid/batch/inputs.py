@@ -147,7 +147,8 @@ class Inputs:
 
         :raises SourceError: a column is missing, a key is not unique, or there are too few rows.
         """
-        count: int = await self._in_source(self._source.inspect, self._columns.all, min_rows)
+        texts = tuple(self._columns.by_field.values())
+        count: int = await self._in_source(self._source.inspect, self._columns.all, min_rows, texts)
         return count
 
     async def page(self, last: list[Any]) -> list[tuple[Any, ...]]:

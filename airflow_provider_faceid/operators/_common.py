@@ -8,20 +8,19 @@ called ``None`` because a DAG was triggered without one.
 
 from __future__ import annotations
 
-import json
 import re
-from ast import literal_eval
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..compat import is_reschedule
-from ..exceptions import NAME_SHOWN, ConfigurationError, nearest, unknown
+from ..exceptions import NAME_SHOWN, ConfigurationError, nearest
 from ..process import safe_message
+from ._columns import column, column_list, columns_by_field, key_columns
+from ._values import NOTHING, names, parsed, text
 
 # What the operators share: what our tables say of a task, asset events, the manifest of a failure.
 
@@ -29,7 +28,6 @@ from ..process import safe_message
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..api.action import Action
     from ..warehouse.records import RunContext
 
 
@@ -78,7 +76,6 @@ if TYPE_CHECKING:
 Reader = Callable[[Any], Any]
 """Returns a value as it is used; raises ``ValueError`` with the words that say what it should be."""
 
-_NOTHING = frozenset({"", "none", "null"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _AFTER = "the name of an Action, or {'action': ..., 'outcomes': [...]}, or a list of these"
 _AFTER_KEYS = {"action", "outcomes"}
@@ -113,15 +110,6 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
             wrong.append(f"{name.removeprefix('is_')}={shown}: {error}")
     if wrong:
         raise ConfigurationError(f"Task '{operator.task_id}': {'; '.join(wrong)}")
-
-
-def text(value: Any) -> str:
-    """Read text that has to be there; a native template makes a number of a name of digits."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"it is text, not {type(value).__name__}")  # noqa: TRY004 - one kind to catch
-    if str(value).strip().lower() in _NOTHING:
-        raise ValueError("it is text, and must not be empty")
-    return str(value)
 
 
 def whole_number(value: Any, *, least: int) -> int:
@@ -199,7 +187,7 @@ def prerequisites(value: Any) -> list[dict[str, Any]]:
     from ..api.codes import Outcome  # noqa: PLC0415 - keeps reading a DAG file cheap
     from ..warehouse.prerequisites import PASSING  # noqa: PLC0415 - the same
 
-    found = _parsed(value) if isinstance(value, str) else value
+    found = parsed(value) if isinstance(value, str) else value
     if found is None:
         found = value
     given = [found] if isinstance(found, str | Mapping) else found
@@ -217,36 +205,9 @@ def prerequisites(value: Any) -> list[dict[str, Any]]:
     return read
 
 
-def columns_by_field(value: Any) -> dict[str, str]:
-    """Read source columns by API field, also from the text a template makes of a dict."""
-    found = _parsed(value) if isinstance(value, str) else value
-    if not isinstance(found, Mapping) or not all(isinstance(c, str) for c in found.values()):
-        raise ValueError("it is a dict of columns by API field, such as {'IdCard': 'id_no'}")
-    return dict(found)
-
-
-def source_columns(
-    action: Action, given: Mapping[str, str] | None, named: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, str]:
-    """
-    Return the source column of each field an Action needs, by API field.
-
-    :param given: columns by API field; those of fields that are not needed are read, too.
-    :param named: columns by the default name, of operators with a parameter for each.
-    :raises ConfigurationError: the Action has no field of such a name.
-    """
-    if words := unknown(given or {}, [field.name for field in action.fields if field.column]):
-        raise ConfigurationError(f"columns: {action.name} has no field {words}")
-    return {
-        field.name: (given or {}).get(field.name) or named.get(field.column) or field.column
-        for field in action.fields
-        if field.column and (field.required or field.name in (given or {}))
-    }
-
-
 def prices(value: Any) -> dict[str, Decimal]:
     """Read the price of one charged call by Action."""
-    found = _parsed(value) if isinstance(value, str) else value
+    found = parsed(value) if isinstance(value, str) else value
     wrong = "it is a dict of prices from 0, by Action"
     if not isinstance(found, Mapping):
         raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
@@ -292,18 +253,10 @@ def day(value: Any) -> date:
 
 def names_by_name(value: Any) -> dict[str, str]:
     """Read names by names, also from the text a template makes of a dict."""
-    found = _parsed(value) if isinstance(value, str) else value
+    found = parsed(value) if isinstance(value, str) else value
     if not isinstance(found, Mapping):
         raise ValueError("it is a dict of names by names")  # noqa: TRY004 - one kind to catch
     return {str(key): text(name) for key, name in found.items()}
-
-
-def names(value: Any) -> list[Any]:
-    """Read a list of names or keys, also from the text a template makes of one."""
-    found = _parsed(value) if isinstance(value, str) else value
-    if not isinstance(found, list | tuple | set | frozenset):
-        raise ValueError("it is a list")  # noqa: TRY004 - one kind to catch
-    return list(found)
 
 
 def dictionaries(value: Any) -> list[dict[str, Any]]:
@@ -329,7 +282,7 @@ def flag_or_suite(value: Any) -> Any:
 
 def manifests(value: Any) -> list[dict[str, Any]]:
     """Read the manifest of a task, or those of a mapped one."""
-    found = _parsed(value) if isinstance(value, str) else value
+    found = parsed(value) if isinstance(value, str) else value
     listed = [found] if isinstance(found, Mapping) else found
     wrong = "it is the manifest of a task that verified a table, or a list of these"
     if not isinstance(listed, Iterable):
@@ -344,7 +297,7 @@ def manifests(value: Any) -> list[dict[str, Any]]:
 
 def optional(value: Any, *, reader: Reader) -> Any:
     """Read a parameter that need not be given."""
-    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
+    if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
         return None
     return reader(value)
 
@@ -352,15 +305,6 @@ def optional(value: Any, *, reader: Reader) -> Any:
 def as_it_is(value: Any) -> Any:
     """Return a value that is checked where it is used."""
     return value
-
-
-def _parsed(written: str) -> Any:
-    for parse in (json.loads, literal_eval):
-        try:
-            return parse(written)
-        except (ValueError, SyntaxError):
-            continue
-    return None
 
 
 _optional_text = partial(optional, reader=text)
@@ -386,7 +330,7 @@ READERS: Mapping[str, Reader] = {
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
     "is_dry_run": flag,
     "key": as_it_is,
-    "key_column": text,
+    "key_column": key_columns,
     "manifest": partial(optional, reader=manifests),
     "max_bad_fraction": share,
     "max_changed": share,
@@ -398,7 +342,7 @@ READERS: Mapping[str, Reader] = {
     "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
     "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
     "on_postponed": partial(choice, of=("leave", "reschedule")),
-    "other_columns": names,
+    "other_columns": column_list,
     "page_size": _from_one,
     "photo_is_path": flag,
     "price_list": partial(optional, reader=price_list),
@@ -418,7 +362,7 @@ READERS: Mapping[str, Reader] = {
     "steps": prerequisites,
     "use_default_suite": flag,
     "valid_for": _optional_duration,
-    "version_column": _optional_text,
+    "version_column": partial(optional, reader=column),
     "warehouse_conn_id": _optional_text,
 }
 """How each parameter is read, by its name: it is read alike by all operators."""
@@ -431,4 +375,4 @@ def reader_of(name: str) -> Reader:
     :param name: as the operators have it. The source column of a field, such as ``id_card_column``, is
         text for each Action; what an operator of yours adds besides is left as it is.
     """
-    return READERS.get(name, text if name.endswith("_column") else as_it_is)
+    return READERS.get(name, column if name.endswith("_column") else as_it_is)

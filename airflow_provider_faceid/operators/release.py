@@ -11,6 +11,7 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign
 from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
+from ._columns import key_text
 from ._common import read_parameters, work_of
 from .error_mapping import airflow_errors
 
@@ -30,7 +31,8 @@ class FaceIdReleaseOperator(BaseOperator):
     :param warehouse_conn_id: connection of the result table (templated).
     :param result_table: the result table (templated).
     :param campaign: campaign of the rows (templated); the DAG id if not given.
-    :param source_keys: keys of the rows to release (templated); all held ones if not given.
+    :param source_keys: keys of the rows to release, as the result table has them; a key of several columns
+        may be a list (templated). All held ones if not given.
     :param on_nothing_released: what to do if there is no such row: ``fail`` the task, because
         campaign, Action or keys are probably not those of the held rows; ``warn`` in the log; or
         ``ignore`` it. Rows that an earlier try has released count (templated).
@@ -55,7 +57,7 @@ class FaceIdReleaseOperator(BaseOperator):
         warehouse_conn_id: str,
         result_table: str = "faceid_results",
         campaign: str | None = None,
-        source_keys: Sequence[str | int] | None = None,
+        source_keys: Sequence[str | int | Sequence[str | int]] | None = None,
         on_nothing_released: Literal["ignore", "warn", "fail"] = "fail",
         **kwargs: Any,
     ) -> None:
@@ -77,7 +79,7 @@ class FaceIdReleaseOperator(BaseOperator):
         with airflow_errors():
             read_parameters(self, "warehouse_conn_id")
             campaign = self.campaign or default_campaign(context)
-            keys = None if self.source_keys is None else list(map(str, self.source_keys))
+            keys = None if self.source_keys is None else list(map(key_text, self.source_keys))
             warehouse = database(self.warehouse_conn_id)
             repository = ResultsRepository(
                 warehouse,

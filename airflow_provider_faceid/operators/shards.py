@@ -34,11 +34,13 @@ class FaceIdShardsOperator(BaseOperator):
     One shard per worker is enough, 2 to 8 in most cases: all of them share the account's pace, and
     one task alone can hold the quota. Only keys where shards meet go to XCom.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
-        (templated).
-    :param key_column: column that names a row: unique, never NULL, and not an ID number
-        (templated).
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key_column: column that names a row: unique, never NULL, and not an ID number; or a list of
+        columns that do so together (templated).
     :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
         whose current result in the same campaign and result table is not ``answered`` with ``match``
         or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
@@ -73,7 +75,7 @@ class FaceIdShardsOperator(BaseOperator):
         *,
         source_conn_id: str,
         source: str,
-        key_column: str = "id",
+        key_column: str | Sequence[str] = "id",
         after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         shards: int = 4,
         min_rows: int = 0,
@@ -114,7 +116,7 @@ class FaceIdShardsOperator(BaseOperator):
         today = beijing_date(SYSTEM_CLOCK.now())
         if any(_names_a_person(str(shard.until), today) for shard in shards):
             raise ConfigurationError(
-                f"Column '{self.key_column}' holds ID numbers, and the keys where shards meet "
+                f"key_column={self.key_column!r} holds ID numbers, and the keys where shards meet "
                 "would be stored in Airflow's database. Name another unique column"
             )
         return [shard.as_json() for shard in shards]

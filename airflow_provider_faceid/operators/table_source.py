@@ -18,7 +18,7 @@ class HasSource(Protocol):
 
     source_conn_id: str
     source: str
-    key_column: str
+    key_column: str | Sequence[str]
     warehouse_conn_id: str
     result_table: str
     after: Any

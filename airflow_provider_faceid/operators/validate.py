@@ -13,11 +13,11 @@ from ..clock import SYSTEM_CLOCK, beijing_date
 from ..compat import default_campaign
 from ..exceptions import DataQualityError, counted
 from ..process import without_frames
+from ._columns import source_columns
 from ._common import (
     describe_outlets,
     manifest_on_failure,
     read_parameters,
-    source_columns,
     work_of,
 )
 from .error_mapping import airflow_errors
@@ -48,10 +48,13 @@ class FaceIdValidateOperator(BaseOperator):
     help. Mended rows leave the quarantine at the next validation of the campaign. Names and ID
     numbers appear in no result, log or message.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
-        (templated).
-    :param key_column: column that names a row: unique, never NULL (templated).
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key_column: column that names a row: unique, never NULL; or a list of columns that do so together,
+        whose texts are in our tables as ``["t1","17"]`` (templated).
     :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
         whose current result in the same campaign and result table is not ``answered`` with ``match``
         or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
@@ -140,7 +143,7 @@ class FaceIdValidateOperator(BaseOperator):
         *,
         source_conn_id: str,
         source: str,
-        key_column: str = "id",
+        key_column: str | Sequence[str] = "id",
         after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         action: str = "IdCardVerification",
         columns: dict[str, str] | None = None,
@@ -225,7 +228,8 @@ class FaceIdValidateOperator(BaseOperator):
 
         projection = self._projection()
         suite = self._suite(projection)
-        total = source.inspect(projection.source_columns, self.min_rows)
+        texts = tuple(projection.columns.values())
+        total = source.inspect(projection.source_columns, self.min_rows, texts)
         validator = Validator(suite)
         store.open_quarantine()
         started = SYSTEM_CLOCK.now()

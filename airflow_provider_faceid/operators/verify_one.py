@@ -13,7 +13,9 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign, task_instance
 from ..exceptions import ConfigurationError
 from ..process import without_frames
-from ._common import read_parameters, source_columns
+from ._columns import key_text, source_columns
+from ._common import read_parameters
+from ._values import names
 from .error_mapping import airflow_errors
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ class VerifyOnePerson(BaseOperator):
         values: Mapping[str, Any],
         source_conn_id: str | None = None,
         source: str | None = None,
-        key: str | int | None = None,
-        key_column: str = "id",
+        key: str | int | Sequence[str | int] | None = None,
+        key_column: str | Sequence[str] = "id",
         campaign: str | None = None,
         on_in_doubt: Literal["hold", "retry"] = "hold",
         reuse_within: timedelta | None = None,
@@ -88,7 +90,7 @@ class VerifyOnePerson(BaseOperator):
             idempotency = Idempotency(
                 owner=task_instance(context),
                 campaign=self.campaign or default_campaign(context),
-                row=str(self.key),
+                row=key_text(self._key()),
                 retry=self.on_in_doubt == "retry",
                 reuse_within=self.reuse_within,
                 valid_for=self.valid_for,
@@ -148,6 +150,17 @@ class VerifyOnePerson(BaseOperator):
         picture = read_patiently(reader, values[field.name], patience, SYSTEM_CLOCK, self.log)
         return {**values, field.name: picture}
 
+    def _key(self) -> Any:
+        """Return the key; of several columns it is a list, also if a template made text of it."""
+        if isinstance(self.key_column, str) or self.key is None:
+            return self.key
+        try:
+            return names(self.key)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"Task '{self.task_id}': key: {error}, as key_column is"
+            ) from None
+
     def _row(self) -> dict[str, Any]:
         from ..hooks.warehouses import source_database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.source import Source  # noqa: PLC0415 - the same
@@ -157,7 +170,7 @@ class VerifyOnePerson(BaseOperator):
         )
         by_field = self.by_field
         try:
-            row = source.row(self.key, list(by_field.values()))
+            row = source.row(self._key(), list(by_field.values()))
         finally:
             source.database.close()
         if row is None:
@@ -181,11 +194,14 @@ class FaceIdVerifyOperator(VerifyOnePerson):
     it may have been charged without an answer, because there was none or the worker died, the task
     fails at once, Airflow does not retry it, and it is not made again.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key: value of the key column that names the person; of several, a list of their values
         (templated).
-    :param key: value of the key column that names the person (templated).
-    :param key_column: the key column (templated).
+    :param key_column: the key column, or a list of them (templated).
     :param action: name of the API Action (templated).
     :param columns: source column by API field, such as ``{"IdCard": "id_no"}`` (templated); a field that
         is not named is read from its default column, such as ``id_card``.
@@ -221,8 +237,8 @@ class FaceIdVerifyOperator(VerifyOnePerson):
         *,
         source_conn_id: str | None = None,
         source: str | None = None,
-        key: str | int | None = None,
-        key_column: str = "id",
+        key: str | int | Sequence[str | int] | None = None,
+        key_column: str | Sequence[str] = "id",
         action: str,
         columns: dict[str, str] | None = None,
         photo_is_path: bool = False,

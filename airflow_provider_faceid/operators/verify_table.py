@@ -13,11 +13,11 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign, reschedule_at, task_instance
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..process import without_frames
+from ._columns import source_columns
 from ._common import (
     describe_outlets,
     manifest_on_failure,
     read_parameters,
-    source_columns,
     work_of,
 )
 from .check_results import complaint, results_check, run_check
@@ -72,7 +72,7 @@ class VerifyTable(BaseOperator):
         *,
         source_conn_id: str,
         source: str,
-        key_column: str = "id",
+        key_column: str | Sequence[str] = "id",
         after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         warehouse_conn_id: str | None = None,
         result_table: str = "faceid_results",
@@ -289,10 +289,13 @@ class FaceIdVerifyTableOperator(VerifyTable):
     only for the rest. A row that was sent without an answer may have been charged: it is ``held``
     and not called again unless ``on_in_doubt="retry"``.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
-        (templated).
-    :param key_column: column that names a row: unique, never NULL (templated).
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key_column: column that names a row: unique, never NULL; or a list of columns that do so together,
+        whose texts are in our tables as ``["t1","17"]`` (templated).
     :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
         whose current result in the same campaign and result table is not ``answered`` with ``match``
         or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
@@ -368,7 +371,7 @@ class FaceIdVerifyTableOperator(VerifyTable):
         *,
         source_conn_id: str,
         source: str,
-        key_column: str = "id",
+        key_column: str | Sequence[str] = "id",
         after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         action: str,
         columns: dict[str, str] | None = None,

@@ -146,8 +146,7 @@ class Database:
 
         :param name: its name, with a schema if there is a dot.
         """
-        schema, _, table = name.rpartition(".")
-        return {column for column, _ in self.rows(self.dialect.columns, [schema or None, table])}
+        return {column for column, _ in self.rows(self.dialect.columns, self._parts(name))}
 
     def columns_in(self, cursor: Any, name: str) -> set[str]:
         """Return the same within a transaction."""
@@ -155,8 +154,7 @@ class Database:
 
     def types_in(self, cursor: Any, name: str) -> dict[str, str]:
         """Return the columns of a table and their types within a transaction."""
-        schema, _, table = name.rpartition(".")
-        cursor.execute(self.dialect.columns, (schema or None, table))
+        cursor.execute(self.dialect.columns, self._parts(name))
         return dict(cursor.fetchall())
 
     def key_type(self, column: str, relation: str) -> tuple[str, str]:
@@ -180,23 +178,31 @@ class Database:
         except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
             raise self._error("reading", error) from None
 
-    def check(self, sql: str, what: str) -> None:
+    def check(self, sql: str, what: str, advice: str = "") -> None:
         """
         Run a query that returns no rows, to see whether its tables and columns exist.
 
         :param what: the thing that is wrong if it fails, for the message.
+        :param advice: stands at the end of the message.
         :raises ConfigurationError: it fails.
         """
         try:
             self.rows(sql)
         except FaceIdError as error:
-            raise ConfigurationError(f"{what} (connection '{self.label}'): {error}") from None
+            raise ConfigurationError(
+                f"{what} (connection '{self.label}'): {error}{advice}"
+            ) from None
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _parts(self, name: str) -> tuple[str | None, ...]:
+        """Return the parts of a table's name, NULL for those that are not given."""
+        parts = self.dialect.parts(name)
+        return (*[None] * (self.dialect.name_parts - len(parts)), *parts)
 
     def _read(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         connection = self._open()

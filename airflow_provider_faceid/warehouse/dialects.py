@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..exceptions import ConfigurationError
+from .identifiers import name_of, parts_of
 from .sessions import (
     configure_clickhouse,
     configure_mysql,
@@ -26,8 +28,8 @@ class Dialect:
     :param on_open: statements for a fresh connection.
     :param on_create: statements for a database we are going to write to.
     :param types: SQL type by column type of :mod:`.tables`.
-    :param columns: query for the columns of a table and their types, by its schema (NULL for the
-        usual one) and name; no rows if there is no such table.
+    :param columns: query for the columns of a table and their types, by the parts of its name (NULL
+        for each that is not given); no rows if there is no such table.
     :param configure: configures the session of a fresh connection of a driver, and returns the
         connection to use.
     :param upsert: way of writing rows whose key may be there: ``on_conflict``,
@@ -36,6 +38,11 @@ class Dialect:
         for each column), ``rows`` (one for each value) or ``json`` (one for all of them).
     :param rows_at_once: rows in one statement that inserts ``rows`` or ``json``.
     :param quote_mark: stands before and behind a name.
+    :param name_parts: parts of a table's name at most: catalog, schema, table.
+    :param reads_files: whether it reads CSV and Parquet files.
+    :param has_row_values: whether it finds ``(a, b) > (1, 2)`` through an index, each of them compared
+        in the column's own order.
+    :param concatenation: stands between texts that are put together; empty where it is ``CONCAT``.
     :param has_escapes_in_names: whether a backslash in a name has to be doubled.
     :param has_arrays: whether rows can be made of parameters that are lists.
     :param lookup: expression for the value in a list ``{2}`` at the place that ``{0}`` has in a list
@@ -88,6 +95,10 @@ class Dialect:
     rows_at_once: int = 200
     quote_mark: str = '"'
     has_escapes_in_names: bool = False
+    name_parts: int = 2
+    reads_files: bool = False
+    has_row_values: bool = False
+    concatenation: str = " || "
     has_arrays: bool = False
     lookup: str = ""
     keeps_renamed: bool = False
@@ -133,8 +144,30 @@ class Dialect:
         return self.literal_percent(f"{mark}{name.replace(mark, mark * 2)}{mark}")
 
     def quote_table(self, name: str) -> str:
-        """Return a table name, with its schema if there is a dot, as quoted identifiers."""
-        return ".".join(self.quote(part) for part in name.split("."))
+        """
+        Return a table name as quoted identifiers.
+
+        :param name: as users write it, see :mod:`.identifiers`.
+        :raises ConfigurationError: it is none, or has more parts than the database knows.
+        """
+        return ".".join(map(self.quote, self.parts(name)))
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """Return the parts of a table name, the last one the table's; errors as above."""
+        parts = parts_of(name)
+        if len(parts) > self.name_parts:
+            raise ConfigurationError(
+                f"The name {name} has {len(parts)} parts, and one of {self.name} has "
+                f"{self.name_parts} at most. If a dot belongs to the name, write "
+                f"{name_of([name])}"
+            )
+        return parts
+
+    def concat(self, texts: Sequence[str]) -> str:
+        """Return the expression for several texts put together."""
+        if not self.concatenation:
+            return f"CONCAT({', '.join(texts)})"
+        return f"({self.concatenation.join(texts)})"
 
     def literal_percent(self, sql: str) -> str:
         """Return SQL in which a percent sign is itself, also to a driver that formats with it."""
@@ -180,6 +213,7 @@ SQLITE = Dialect(
     columns="SELECT p.name, p.type FROM (SELECT name FROM pragma_database_list "
     "WHERE name = COALESCE(?, 'main')) AS d CROSS JOIN pragma_table_info(?, d.name) AS p",
     configure=configure_sqlite,
+    has_row_values=True,
     moment="{0}",
     as_text="{0}",
     whole_number="INTEGER",
@@ -201,9 +235,11 @@ POSTGRESQL = Dialect(
         "date": "DATE",
     },
     columns="SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
-    "to_regclass(COALESCE(quote_ident(%s::text) || '.', '') || quote_ident(%s)) "
+    "to_regclass(CONCAT(quote_ident(%s::text) || '.', quote_ident(%s::text) || '.', quote_ident(%s))) "
     "AND attnum > 0 AND NOT attisdropped",
     configure=configure_postgresql,
+    name_parts=3,
+    has_row_values=True,
     has_arrays=True,
     is_server=True,
     lock="SELECT pg_advisory_xact_lock(16436253)",
@@ -229,8 +265,15 @@ DUCKDB = Dialect(
         "timestamp": "TIMESTAMPTZ",
         "date": "DATE",
     },
-    columns="SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog = "
-    "current_catalog() AND table_schema = COALESCE(?, current_schema()) AND table_name = ?",
+    # Of two parts the first one is a schema or an attached database. Case makes no difference.
+    columns="SELECT column_name, data_type FROM (SELECT lower($1) AS a, lower($2) AS b) AS named, "
+    "information_schema.columns WHERE lower(table_name) = lower($3) AND CASE "
+    "WHEN a IS NOT NULL THEN lower(table_catalog) = a AND lower(table_schema) = b "
+    "WHEN b IS NULL THEN table_catalog = current_catalog() AND table_schema = current_schema() "
+    "ELSE (table_catalog = current_catalog() AND lower(table_schema) = b) "
+    "OR (lower(table_catalog) = b AND table_schema = 'main') END",
+    name_parts=3,
+    reads_files=True,
     bulk="lists",  # executemany takes 4 ms a row there
     has_arrays=True,
     # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.
@@ -267,6 +310,7 @@ MYSQL = Dialect(
     upsert="on_duplicate_key",
     bulk="rows",
     quote_mark="`",
+    concatenation="",
     is_server=True,
     has_transactional_ddl=False,
     has_version_1=False,

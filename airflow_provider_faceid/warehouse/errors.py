@@ -121,8 +121,10 @@ _DUCKDB_CLASSES: dict[str, About] = {
 }
 """By class of DuckDB's errors, which have no codes."""
 
-_WHOLE_SENTENCES = frozenset(
-    {"Invalid unicode (byte sequence mismatch) detected. This file is not utf-8 encoded."}
+_WHOLE_SENTENCES = re.compile(
+    r"Invalid unicode \(byte sequence mismatch\) detected\. This file is not utf-8 encoded\."
+    r"|Invalid Input Error: CSV Error on Line: \d+"
+    r"|Expected Number of Columns: \d+ Found: \d+"
 )
 """Lines of DuckDB that are shown although their class is not: a whole one holds no value."""
 
@@ -222,7 +224,7 @@ def _safe_message(error: Exception, about: About) -> list[str]:
     if about in {About.STATEMENT, About.CONNECTION}:
         primary = getattr(getattr(error, "diag", None), "message_primary", None)
         return [primary] if primary else lines[:1]
-    return [line for line in lines if line in _WHOLE_SENTENCES]
+    return [line for line in lines if _WHOLE_SENTENCES.fullmatch(line)]
 
 
 class PhotoFault(StrEnum):

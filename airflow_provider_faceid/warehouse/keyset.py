@@ -187,7 +187,7 @@ class Shard:
     """
     The keys behind one and up to another, which belongs to it; the repr shows none.
 
-    :param after: the last key of the shard before, or None if there is none.
+    :param after: position of the last key of the shard before, or None if there is none.
     :param until: the last key, or None: then rows that are added behind the end belong to it too.
     """
 
@@ -225,6 +225,8 @@ class Shard:
 def _write(key: Any) -> Any:
     if key is None or type(key) in {int, str}:
         return key
+    if type(key) is tuple:  # of a composite key
+        return list(map(_write, key))
     for kind, (type_, _) in AS_TEXT.items():
         if type(key) is type_:  # a datetime is also a date
             return {kind: str(key)}
@@ -235,6 +237,8 @@ def _write(key: Any) -> Any:
 
 
 def _read(written: Any) -> Any:
+    if isinstance(written, list):
+        return tuple(map(_read, written))
     if not isinstance(written, Mapping):
         return written
     ((kind, text),) = written.items()

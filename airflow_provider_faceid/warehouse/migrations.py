@@ -16,6 +16,7 @@ from ..api.action import ResultColumn
 from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
 from .database import DUCKDB, SQLITE, Database
+from .identifiers import bare, beside
 from .names import Names
 from .records import RunContext
 from .tables import (
@@ -206,20 +207,15 @@ def _is_current(database: Database, table: Table, name: str) -> bool:
 
 
 def _recorded_version(database: Database, name: str) -> int:
-    versions = _beside(name, _VERSIONS)
+    versions = beside(name, _VERSIONS)
     if not database.columns(versions):
         return 0
     found = database.rows(
         f"SELECT version FROM {database.dialect.quote_table(versions)} "
         f"WHERE table_name = {database.dialect.marker}",
-        [name.rpartition(".")[2]],
+        [bare(name)],
     )
     return max((int(version) for (version,) in found), default=0)
-
-
-def _beside(name: str, other: str) -> str:
-    schema, dot, _ = name.rpartition(".")
-    return f"{schema}{dot}{other}"
 
 
 class _Migration:
@@ -321,8 +317,8 @@ class _Migration:
         """Copy a table into one with today's types; columns of the user's keep theirs."""
         types = self._database.types_in(self._cursor, name)
         declared = {**types, **table.declared(self._dialect)}
-        aside = f"{name}_of_version_1"
-        self._alter(name, f"RENAME TO {self._quote(aside.rpartition('.')[2])}")
+        aside = beside(name, f"{bare(name)}_of_version_1")
+        self._alter(name, f"RENAME TO {self._quote(bare(aside))}")
         self._create(table, name, declared)
         into = ", ".join(map(self._quote, declared))
         cast = ", ".join(f"CAST({self._quote(c)} AS {kind})" for c, kind in declared.items())
@@ -371,14 +367,10 @@ class _Migration:
             )
 
     def _record_version(self, name: str) -> None:
-        versions = _beside(name, _VERSIONS)
+        versions = beside(name, _VERSIONS)
         begin = "CREATE TABLE IF NOT EXISTS"
         self._create(VERSIONS, versions, VERSIONS.declared(self._dialect), begin=begin)
-        row = {
-            "table_name": name.rpartition(".")[2],
-            "version": VERSION,
-            "provider_version": __version__,
-        }
+        row = {"table_name": bare(name), "version": VERSION, "provider_version": __version__}
         insert(self._cursor, self._database, VERSIONS, versions, [row])
 
     def _create(

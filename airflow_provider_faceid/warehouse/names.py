@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .identifiers import bare, beside
 from .tables import QUARANTINE, RESULTS, RUNS
 
 
 @dataclass(frozen=True)
 class Names:
     """
-    What our tables are called in a warehouse, each with a schema if there is a dot.
+    What our tables are called in a warehouse, as users write names, see :mod:`.identifiers`.
 
     :param results: history and view are named after it.
     """
@@ -32,9 +33,18 @@ class Names:
 
     def beside(self, what: str) -> str:
         """Return the name of a table or view that is named after the result table."""
-        return f"{self.results.removesuffix('_results')}_{what}"
+        return named_after(self.results, what)
 
     @property
     def all(self) -> Mapping[str, str]:
         """Return the names by the words that stand for the tables in the SQL of views."""
         return {**vars(self), "history": self.history, "prices": self.prices}
+
+
+def named_after(results: str, what: str) -> str:
+    """
+    Return the name of a table or view that is named after the result table.
+
+    :param results: name of the result table.
+    """
+    return beside(results, f"{bare(results).removesuffix('_results')}_{what}")

@@ -1,22 +1,21 @@
-"""The source of a run: a table or query, read by keyset pagination in flat memory.
+"""The source of a run: a table, query or files, read by keyset pagination in flat memory.
 
-No transaction stays open between two pages. A source is the name of a table, or one query, with
-comments as in a ``.sql`` file.
+No transaction stays open between two pages. A source is the name of a table; or one query, with
+comments as in a ``.sql`` file; or files, see :mod:`.files`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..exceptions import ConfigurationError, WarehouseError, counted
 from .database import SQLITE, Database
-from .keyset import ACCEPTED, KeyKind, Shard, kind_of
+from .keyset import Shard
 from .prerequisites import KEYS_AT_ONCE, Prerequisites
-from .query import is_query, shape, statement
 from .records import NotComputed, Unreadable, UnusableKey, usable_key
+from .relation import Relation
+from .source_key import SourceKey
 
 EVERYTHING = Shard()
 
@@ -29,14 +28,14 @@ NO_TEXT_CODES = frozenset({"22021", "22P05", "MYSQL_1300", "UnicodeDecodeError"}
 
 class Source:
     """
-    Any table or query with a unique key column.
+    Any table, query or files with a unique key column, or several that are unique together.
 
     A row that appears behind the current page while a run goes on is read, one that appears before
     it is not; a changed row is read as it is when its page comes.
 
     :param database: where it is.
-    :param relation: table name, with a schema if there is a dot, or a ``SELECT`` statement.
-    :param key: column that names a row; unique and never NULL.
+    :param relation: see :class:`~.relation.Relation`.
+    :param key: column that names a row, unique and never NULL; or several columns.
     :param shard: the keys to read; the others are as if they were not there.
     :param prerequisites: earlier verdicts a row needs; rows without them are as if they were not
         there.
@@ -46,34 +45,24 @@ class Source:
         self,
         database: Database,
         relation: str,
-        key: str,
+        key: str | Sequence[str],
         shard: Shard = EVERYTHING,
         prerequisites: Prerequisites | None = None,
     ) -> None:
         self.database = database
-        self.relation = relation
         self.shard = shard
         self._prerequisites = prerequisites
-        # Behind an alias: a bare name in ORDER BY would be that of the key's text in the SELECT.
-        self._key = f"faceid_source.{database.dialect.quote(key)}"
-        self._key_name = key
-        self._from = _from_clause(database, relation)
+        self._relation = Relation(database, relation)
+        self._key = SourceKey(self._relation, [key] if isinstance(key, str) else key)
+        self._from = self._relation.sql
+        self._ahead = _ReadAhead()
 
     @property
     def label(self) -> str:
-        """
-        Return what names this source in our tables: its connection, then the table or query.
+        """Return what names this source in our tables."""
+        return self._relation.label
 
-        A query is named by a fingerprint of its text without comments and literals, which may hold a date that
-        changes every day, or a person.
-        """
-        named = self.relation
-        if self._is_query:
-            shaped = shape(named, is_mysql=self.database.dialect.has_backslash_escapes)
-            named = f"query-{hashlib.sha256(shaped.encode()).hexdigest()[:8]}"
-        return f"{self.database.label}:{named}"
-
-    def inspect(self, columns: Sequence[str], min_rows: int = 1) -> int:
+    def inspect(self, columns: Sequence[str], min_rows: int = 1, texts: Sequence[str] = ()) -> int:
         """
         Return the number of rows, after making sure that they can be read one by one.
 
@@ -81,24 +70,17 @@ class Source:
 
         :param columns: columns that will be asked for.
         :param min_rows: fewer rows than these are an error.
+        :param texts: columns whose values are text, such as ID numbers.
         :raises ConfigurationError: the table or a column is missing, there are too few rows, a key
             is NULL or occurs twice, keys are of a type that cannot be named safely, or two of them
             have the same text.
         """
-        quote = self.database.dialect.quote
-        self.database.check(
-            f"SELECT 1 FROM {self._from} WHERE 1 = 0", f"The source {self._title} cannot be read"
-        )
-        for column in dict.fromkeys((self._key_name, *columns)):
-            # Behind an alias: SQLite reads an unknown "name" as a string.
-            self.database.check(
-                f"SELECT faceid_source.{quote(column)} FROM {self._from} WHERE 1 = 0",
-                f"The source {self._title} has no column '{column}'",
-            )
-        total, keyed, distinct = self._count_keys()
+        title = self._relation.title
+        self._relation.check(self._key.names, columns, texts)
+        total, keyed, distinct = self._key.count(*self._range())
         if keyed < total or distinct < keyed:
             raise ConfigurationError(
-                f"Column '{self._key_name}' of the source {self._title} is no key: "
+                f"{self._key.shown.replace('c', 'C', 1)} of the source {title} {self._key.is_no_key}: "
                 f"{counted(total - keyed, 'row has', 'rows have')} none and "
                 f"{counted(keyed - distinct, 'row repeats', 'rows repeat')} another's. "
                 "Nothing was sent; name a unique column or a query that makes one"
@@ -108,7 +90,7 @@ class Source:
         if total < min_rows:
             which = f" {self._prerequisites}" if self._prerequisites is not None else ""
             raise ConfigurationError(
-                f"The source {self._title} has {counted(total, 'row')}{which}, fewer than "
+                f"The source {title} has {counted(total, 'row')}{which}, fewer than "
                 f"min_rows={min_rows}. Set min_rows=0 if an empty source is nothing unusual"
             )
         return int(total)
@@ -159,6 +141,14 @@ class Source:
         self, expressions: Sequence[str], size: int, last: Sequence[Any]
     ) -> list[tuple[Any, ...]]:
         """Read one page of the rows the database itself selects."""
+        if self._relation.reads_files:
+            return self._ahead.page(self._read, expressions, size, last)
+        return self._read(expressions, size, last)
+
+    def _read(
+        self, expressions: Sequence[str], size: int, last: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        """Read rows, those that cannot be read one by one."""
         try:
             rows = self._select(expressions, last, size)
         except WarehouseError as error:
@@ -167,9 +157,9 @@ class Source:
             rows = self._row_by_row(expressions, size, last, error)
         if last and rows and (rows[0][1] == last[0] or rows[-1][1] == last[0]):
             raise ConfigurationError(
-                f"A page of the source {self._title} is not behind the one before: comparing values "
-                f"of column '{self._key_name}' does not move on. Name another unique column, or make "
-                "text of it in a SELECT as the source"
+                f"A page of the source {self._relation.title} is not behind the one before: comparing "
+                f"values of {self._key.shown} does not move on. Name another unique column, or "
+                "make text of it in a SELECT as the source"
             )
         for number, (key, position, *values) in enumerate(rows):
             usable = usable_key(key, position)
@@ -198,8 +188,8 @@ class Source:
 
     def earlier_keys(self, page: Sequence[tuple[Any, ...]]) -> dict[str, str]:
         """Return the keys of a page that were called otherwise before version 0.2.0, by that name."""
-        earlier = self._kind.earlier
-        if earlier is None:
+        earlier = self._key.kinds[0].earlier
+        if earlier is None or self._key.is_composite:
             return {}
         names = {earlier(key, position): key for key, position, *_ in page}
         return {name: key for name, key in names.items() if name != key}
@@ -221,16 +211,19 @@ class Source:
             return self._cut_by_pages(last_rows)
         markers = ", ".join([self.database.dialect.marker] * len(last_rows))
         met, values = self._condition()
-        named = self._kind.text.format("faceid_key"), self._kind.position.format("faceid_key")
+        key = self._key
+        names = [f"faceid_key{number}" for number, _ in enumerate(key.columns)]
+        columns = map("{} AS {}".format, key.columns, names)
         keys = self.database.rows(
-            f"SELECT {', '.join(named)} FROM (SELECT {self._key} AS faceid_key, "
-            f"ROW_NUMBER() OVER (ORDER BY {self._key}) AS faceid_row FROM {self._from} "
-            f"WHERE {' AND '.join([f'{self._key} IS NOT NULL', *met])}) AS faceid_rows "
+            f"SELECT {', '.join(key.selected(names))} FROM (SELECT {', '.join(columns)}, "
+            f"ROW_NUMBER() OVER (ORDER BY {key.order}) AS faceid_row FROM {self._from} "
+            f"WHERE {' AND '.join([key.is_there, *met])}) AS faceid_rows "
             f"WHERE faceid_row IN ({markers}) ORDER BY faceid_row",
             [*values, *last_rows],
         )
         # Where shards meet at a row whose key cannot be used, they are one.
-        usable = (row for row in keys if not isinstance(usable_key(*row), UnusableKey))
+        found = map(key.of_row, keys)
+        usable = (row for row in found if not isinstance(usable_key(*row), UnusableKey))
         return Shard.between(position for _, position in usable)
 
     def close(self) -> None:
@@ -256,9 +249,9 @@ class Source:
         """Return the SQL conditions by which the database itself selects rows, and their values."""
         if self._prerequisites is None or self._looks_up:
             return [], []
-        condition, values = self._prerequisites.condition(self._kind.text.format(self._key))
+        condition, values = self._prerequisites.condition(self._key.text())
         if self.database.dialect is SQLITE:  # bytes and fractions have a text, too, and no verdict
-            condition += f" AND typeof({self._key}) IN ('integer', 'text')"
+            condition += f" AND {self._key.has_one_text()}"
         return [condition], values
 
     def _cut_by_pages(self, last_rows: Sequence[int]) -> list[Shard]:
@@ -275,66 +268,20 @@ class Source:
             seen += len(page)
         return Shard.between(ends)
 
-    @cached_property
-    def _kind(self) -> KeyKind:
-        """
-        Return how keys become text.
-
-        :raises ConfigurationError: their type cannot be named safely.
-        """
-        type_ = self.database.key_type(self._key, self._from)
-        kind = kind_of(self.database.dialect, *type_)
-        if kind is None:
-            raise self._no_key_of(type_[0])
-        return kind
-
-    def _no_key_of(self, type_: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"Column '{self._key_name}' of the source {self._title} is of type {type_}, and such "
-            "values cannot name rows safely: they have no text that is theirs alone in each session "
-            f"and driver. Name another unique column ({ACCEPTED}), or make text of it in a SELECT as "
-            "the source"
-        )
-
-    def _count_keys(self) -> tuple[int, int, int]:
-        """Return how many rows there are, how many have a key, and how many of those differ."""
-        kind, key = self._kind, self._key  # a type that cannot name rows is refused first
-        where, ends = self._range()
-        counts = f"COUNT(*), COUNT({key}), COUNT(DISTINCT {key})"
-        if self.database.dialect is not SQLITE:
-            # Their text is turned back into keys: those that differ have texts that differ.
-            total, keyed, distinct = self.database.rows(
-                f"SELECT {counts} FROM {self._from}{where}", ends
-            )[0]
-            return total, keyed, distinct
-        kinds = (f"COUNT(CASE typeof({key}) WHEN '{t}' THEN 1 END)" for t in ("integer", "text"))
-        total, keyed, distinct, numbers, texts = self.database.rows(
-            f"SELECT {counts}, {', '.join(kinds)} FROM {self._from}{where}", ends
-        )[0]
-        if keyed and not numbers and not texts:
-            raise self._no_key_of("REAL or BLOB")
-        if numbers and texts:
-            also = f"{where} AND" if where else " WHERE"
-            (same,) = self.database.rows(
-                f"SELECT COUNT(*) - COUNT(DISTINCT {kind.text.format(key)}) FROM {self._from}"
-                f"{also} typeof({key}) IN ('integer', 'text')",
-                ends,
-            )[0]
-            distinct = min(distinct, keyed - same)
-        return total, keyed, distinct
-
     def _select(
         self, expressions: Sequence[str], last: Sequence[Any], size: int, until: Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
         """Read rows behind one position and up to another."""
         where, ends = self._range(last, *(("<=", end) for end in until))
-        kind = self._kind
-        selected = (kind.text.format(self._key), kind.position.format(self._key), *expressions)
-        return self.database.rows(
-            f"SELECT {', '.join(selected)} FROM {self._from}"
-            f"{where} ORDER BY {self._key} LIMIT {int(size)}",
+        key = self._key
+        if key.is_composite:  # a row that lost a part meanwhile would end the pages
+            where = f"{where} AND {key.is_there}" if where else f" WHERE {key.is_there}"
+        rows = self.database.rows(
+            f"SELECT {', '.join([*key.selected(), *expressions])} FROM {self._from}"
+            f"{where} ORDER BY {key.order} LIMIT {int(size)}",
             ends,
         )
+        return list(map(key.of_row, rows)) if key.is_composite else rows
 
     def _row_by_row(
         self, expressions: Sequence[str], size: int, last: Sequence[Any], error: WarehouseError
@@ -386,12 +333,9 @@ class Source:
         until = [("<=", shard.until)] if shard.until is not None else []
         tests, values = [], []
         for sign, position in (*after, *until, *conditions):
-            is_raw = isinstance(position, Unreadable)
-            marker = self.database.dialect.marker
-            if is_raw:
-                marker = self.database.dialect.raw_text.format(marker)
-            tests.append(f"{self._key} {sign} {self._kind.parameter(marker, position)}")
-            values.append(bytes(position) if is_raw else position)
+            test, more = self._key.compared(sign, position)
+            tests.append(test)
+            values += more
         if not is_met:
             met, more = self._condition()
             tests += met
@@ -399,22 +343,35 @@ class Source:
         where = " AND ".join(tests)
         return (f" WHERE {where}" if where else ""), values
 
-    @property
-    def _is_query(self) -> bool:
-        return is_query(self.relation, is_mysql=self.database.dialect.has_backslash_escapes)
 
-    @property
-    def _title(self) -> str:
-        return "query" if self._is_query else f"table '{self.relation}'"
+READ_AHEAD = 50_000
+"""Rows of files that are read at once: each read reads the files from their beginning."""
 
 
-def _from_clause(database: Database, relation: str) -> str:
-    dialect = database.dialect
-    is_mysql = dialect.has_backslash_escapes
-    if is_query(relation, is_mysql=is_mysql):
-        query = dialect.literal_percent(statement(relation, is_mysql=is_mysql))
-        return f"({query}\n) AS faceid_source"
-    return f"{dialect.quote_table(relation.strip())} AS faceid_source"
+class _ReadAhead:
+    """Pages that are cut out of a larger one."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[Any, ...] = ()
+        self._rows: list[tuple[Any, ...]] = []
+        self._is_end = False
+
+    def page(
+        self,
+        read: Callable[[Sequence[str], int, Sequence[Any]], list[tuple[Any, ...]]],
+        expressions: Sequence[str],
+        size: int,
+        last: Sequence[Any],
+    ) -> list[tuple[Any, ...]]:
+        """Return a page as :meth:`Source.page` does, out of the rows ahead if it goes on with them."""
+        asked = (tuple(expressions), *last)
+        if not last or asked != self._asked or (len(self._rows) < size and not self._is_end):
+            wanted = max(size, READ_AHEAD)
+            self._rows = read(expressions, wanted, last)
+            self._is_end = len(self._rows) < wanted
+        page, self._rows = self._rows[:size], self._rows[size:]
+        self._asked = (tuple(expressions), page[-1][1]) if page else ()
+        return page
 
 
 def _stand_in(error: WarehouseError) -> Unreadable:

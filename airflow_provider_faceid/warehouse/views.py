@@ -16,6 +16,8 @@ from .. import __version__
 from ..api.codes import NO_ANSWER
 from ..exceptions import ConfigurationError, FaceIdError, WarehouseError
 from .database import Database, Dialect
+from .identifiers import bare, beside
+from .names import named_after
 from .tables import Column, Table, insert
 
 VERSIONS = Table(
@@ -121,7 +123,7 @@ class _Expression:
 
 def name_of(view: View, results: str) -> str:
     """Return the name of a view beside a result table: ``faceid_daily`` beside ``faceid_results``."""
-    return f"{results.removesuffix('_results')}_{view.name}"
+    return named_after(results, view.name)
 
 
 class ViewMaker:
@@ -135,8 +137,7 @@ class ViewMaker:
 
     def __init__(self, database: Database, tables: Mapping[str, str], own: Iterable[str]) -> None:
         self._database, self._tables, self._own = database, tables, tuple(own)
-        schema, dot, _ = tables["results"].rpartition(".")
-        self._versions = f"{schema}{dot}{VERSIONS.name}"
+        self._versions = beside(tables["results"], VERSIONS.name)
 
     def refresh(self, views: Iterable[View], *, look: bool) -> dict[str, str]:
         """
@@ -151,7 +152,7 @@ class ViewMaker:
         problems = {}
         for view in views:
             name = name_of(view, self._tables["results"])
-            if self._is_done(view, recorded.get(_bare(name))) and not look:
+            if self._is_done(view, recorded.get(bare(name))) and not look:
                 continue
             try:
                 self._refresh(view, name)
@@ -197,7 +198,7 @@ class ViewMaker:
             self._database.changing_tables(cursor),
         ):
             cursor.execute(self._select_recorded())
-            recorded = _by_name(cursor.fetchall()).get(_bare(name))
+            recorded = _by_name(cursor.fetchall()).get(bare(name))
             there = self._database.types_in(cursor, name)
             if there and self._is_done(view, recorded):
                 return
@@ -206,7 +207,7 @@ class ViewMaker:
                     "there is a table or view of that name that is none of ours; rename it"
                 )
             query = view.select(dialect, self._tables, self._own, there)
-            row = {"table_name": _bare(name), "version": 0, "provider_version": __version__}
+            row = {"table_name": bare(name), "version": 0, "provider_version": __version__}
             if not dialect.has_transactional_ddl:
                 # Without a checksum yet: should this process be killed, the next one makes it again.
                 insert(cursor, self._database, VERSIONS, self._versions, [row])
@@ -218,10 +219,6 @@ class ViewMaker:
 
 def _by_name(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[int, str]]:
     return {name: (int(version), provider or "") for name, version, provider in rows}
-
-
-def _bare(name: str) -> str:
-    return name.rpartition(".")[2]
 
 
 def _is_newer(version: str) -> bool:

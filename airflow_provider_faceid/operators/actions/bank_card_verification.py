@@ -25,11 +25,14 @@ class BankCardVerificationOperator(VerifyOnePerson):
     it may have been charged without an answer, because there was none or the worker died, the task
     fails at once, Airflow does not retry it, and it is not made again.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key: value of the key column that names the person; of several, a list of their values
         (templated).
-    :param key: value of the key column that names the person (templated).
-    :param key_column: the key column (templated).
+    :param key_column: the key column, or a list of them (templated).
     :param id_card_column: column of the ID number in ``source`` (templated).
     :param name_column: column of the name in ``source`` (templated).
     :param bank_card_column: column of the bank card number in ``source`` (templated).
@@ -70,8 +73,8 @@ class BankCardVerificationOperator(VerifyOnePerson):
         *,
         source_conn_id: str | None = None,
         source: str | None = None,
-        key: str | int | None = None,
-        key_column: str = "id",
+        key: str | int | Sequence[str | int] | None = None,
+        key_column: str | Sequence[str] = "id",
         id_card_column: str = "id_card",
         name_column: str = "name",
         bank_card_column: str = "bank_card",
@@ -137,10 +140,13 @@ class BankCardVerificationBatchOperator(VerifyTable):
     only for the rest. A row that was sent without an answer may have been charged: it is ``held``
     and not called again unless ``on_in_doubt="retry"``.
 
-    :param source_conn_id: connection of the source table: SQLite, PostgreSQL, DuckDB, MySQL or MariaDB (templated).
-    :param source: table, with a schema if there is a dot; a ``SELECT``; or a ``.sql`` file that holds one
-        (templated).
-    :param key_column: column that names a row: unique, never NULL (templated).
+    :param source_conn_id: connection of the source: SQLite, PostgreSQL, MySQL, MariaDB or DuckDB, which reads
+        files, too (templated).
+    :param source: table, with a schema if there is a dot, and quoted if a name needs it; a ``SELECT``; a
+        ``.sql`` file that holds one; or, on DuckDB, the path of CSV or Parquet files, such as
+        ``/data/people/*.parquet`` (templated).
+    :param key_column: column that names a row: unique, never NULL; or a list of columns that do so together,
+        whose texts are in our tables as ``["t1","17"]`` (templated).
     :param after: Action of an earlier task whose verdict a row needs, or a list of such Actions: rows
         whose current result in the same campaign and result table is not ``answered`` with ``match``
         or ``found`` are as if they were not there. A dict of ``action`` and ``outcomes`` names other
@@ -216,7 +222,7 @@ class BankCardVerificationBatchOperator(VerifyTable):
         *,
         source_conn_id: str,
         source: str,
-        key_column: str = "id",
+        key_column: str | Sequence[str] = "id",
         after: str | dict[str, Any] | Sequence[str | dict[str, Any]] | None = None,
         id_card_column: str = "id_card",
         name_column: str = "name",
