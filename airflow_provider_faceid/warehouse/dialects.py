@@ -40,6 +40,7 @@ class Dialect:
     :param quote_mark: stands before and behind a name.
     :param name_parts: parts of a table's name at most: catalog, schema, table.
     :param reads_files: whether it reads CSV and Parquet files.
+    :param is_lost: query that returns a row where what is written is lost with the connection.
     :param has_row_values: whether it finds ``(a, b) > (1, 2)`` through an index, each of them compared
         in the column's own order.
     :param concatenation: stands between texts that are put together; empty where it is ``CONCAT``.
@@ -97,6 +98,7 @@ class Dialect:
     has_escapes_in_names: bool = False
     name_parts: int = 2
     reads_files: bool = False
+    is_lost: str = ""
     has_row_values: bool = False
     concatenation: str = " || "
     has_arrays: bool = False
@@ -214,6 +216,7 @@ SQLITE = Dialect(
     "WHERE name = COALESCE(?, 'main')) AS d CROSS JOIN pragma_table_info(?, d.name) AS p",
     configure=configure_sqlite,
     has_row_values=True,
+    is_lost="SELECT 1 FROM pragma_database_list WHERE name = 'main' AND file = ''",
     moment="{0}",
     as_text="{0}",
     whole_number="INTEGER",
@@ -274,6 +277,8 @@ DUCKDB = Dialect(
     "OR (lower(table_catalog) = b AND table_schema = 'main') END",
     name_parts=3,
     reads_files=True,
+    is_lost="SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() "
+    "AND path IS NULL AND type = 'duckdb'",
     bulk="lists",  # executemany takes 4 ms a row there
     has_arrays=True,
     # The usual functions take no bytes there. What is neither bytes nor ASCII has no length.

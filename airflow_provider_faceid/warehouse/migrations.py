@@ -146,6 +146,11 @@ def _migrate(database: Database, names: Names, wanted: Sequence[tuple[Table, str
 
     :raises ConfigurationError: see :func:`prepare`.
     """
+    if database.dialect.is_lost and database.rows(database.dialect.is_lost):
+        raise ConfigurationError(
+            f"Connection '{database.label}' is a database in memory: what is written there is lost at "
+            "the end of the task. Name another connection as warehouse_conn_id"
+        )
     database.prepare_to_write()
     try:
         with (

@@ -12,6 +12,8 @@ from airflow_provider_faceid.exceptions import ConfigurationError, WarehouseErro
 from airflow_provider_faceid.warehouse import source as sources
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.keyset import Shard
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
 
 ROWS = 25
@@ -237,6 +239,13 @@ def test_fractions_in_parquet_are_refused_as_id_numbers(memory, tmp_path):
     assert one.inspect(["id_card"]) == 1
     with pytest.raises(ConfigurationError, match=r"'id_card' .* was read as DOUBLE"):
         one.inspect(["id_card"], texts=["id_card"])
+
+
+def test_our_tables_are_not_written_where_they_would_be_lost(memory):
+    with pytest.raises(
+        ConfigurationError, match=r"'files' is a database in memory.*warehouse_conn_id"
+    ):
+        prepare(memory, Names())
 
 
 def test_todays_file_is_the_same_source_as_yesterdays(memory):
