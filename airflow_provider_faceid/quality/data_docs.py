@@ -14,6 +14,11 @@ from .validation_result import result_document
 from .validator import Validator
 
 SITE = "faceid"
+_NO_EXCEPTION = {
+    "raised_exception": False,
+    "exception_message": None,
+    "exception_traceback": None,
+}
 
 
 def build_data_docs(
@@ -53,7 +58,7 @@ def build_data_docs(
             success=result["success"],
             expectation_config=configuration,
             result=result["result"],
-            exception_info={"raised_exception": False},
+            exception_info=_NO_EXCEPTION,
         )
         for result, configuration in zip(document["results"], configurations, strict=True)
     ]
@@ -71,11 +76,12 @@ def build_data_docs(
             meta={**document["meta"], "run_id": run.to_json_dict()},
         ),
     )
-    context.add_data_docs_site(site_name=SITE, site_config=_config(folder))
+    context.add_data_docs_site(site_name=SITE, site_config=site_config(folder))
     context.build_data_docs(site_names=[SITE])
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def site_config(folder: Path) -> dict[str, Any]:
+    """Return what Great Expectations takes as the configuration of a site in a folder."""
     return {
         "class_name": "SiteBuilder",
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
