@@ -7,6 +7,7 @@ of your own as well as in ours. They are evaluated on pandas.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -42,6 +43,8 @@ __all__ = [
     "ExpectMulticolumnValuesToKeepRowRule",
 ]
 
+_SAMPLE, _FEW = 1000, 100
+"""If so many rows have fewer different values, a page is judged by its different values."""
 _FIRST_BROKEN = "column_values.faceid_first_broken"
 _MAP, _CONDITION = f"{_FIRST_BROKEN}.map", f"{_FIRST_BROKEN}.is_not.condition"
 
@@ -109,10 +112,11 @@ class _InWords:
         params = {
             "rule": rule,
             "asks": cls._asks(rule, given.get("action") or ""),
-            "columns": ", ".join(given.get("column_list") or [str(given.get("column"))]),
+            "columns": ", ".join(given.get("column_list") or ()),
             "percent": f"{share * 100:g}",
         }
-        template = "$columns: rule $rule ($asks)" + ", $percent % of the rows" * (share < 1)
+        template = "$columns: " * bool(given.get("column_list")) + "rule $rule ($asks)"
+        template += ", $percent % of the rows" * (share < 1)
         styling = (runtime_configuration or {}).get("styling", {})
         content = {"template": template, "params": params, "styling": styling}
         return [
@@ -231,9 +235,16 @@ class _ResultRuleMetric(MulticolumnMapMetricProvider):
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column_list: Any, rule: str, action: str, **_: Any) -> Any:  # noqa: N805 - as there
-        keeps, of = RESULT_RULES[rule].keeps, ACTIONS[action]
-        rows = zip(*(column_list[column] for column in column_list.columns), strict=True)
-        return pd.Series([keeps(of, *row) for row in rows], index=column_list.index, dtype=bool)
+        keeps = partial(RESULT_RULES[rule].keeps, ACTIONS[action])
+        rows = list(zip(*(column_list[column] for column in column_list.columns), strict=True))
+        seen: dict[tuple[Any, ...], bool] = {}  # most pages have few different ones
+        for row in rows[:_SAMPLE]:
+            seen[row] = keeps(*row)
+        if len(seen) < _FEW:
+            kept = [seen[row] if row in seen else seen.setdefault(row, keeps(*row)) for row in rows]
+        else:
+            kept = [keeps(*row) for row in rows]
+        return pd.Series(kept, index=column_list.index, dtype=bool)
 
 
 class ExpectMulticolumnValuesToKeepResultRule(_InWords, MulticolumnMapExpectation):
