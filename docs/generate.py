@@ -223,6 +223,27 @@ def view_sections() -> str:
     return "\n".join(sections)
 
 
+def dbt_staging() -> str:
+    """Return a table of the sources and staging models of the dbt package."""
+    listed = [value for value in vars(tables).values() if isinstance(value, tables.Table)]
+    short = [of.name.removeprefix("faceid_") for of in listed]
+    return table(
+        ("source", "staging model", "one row for each"),
+        (
+            (f"`faceid.{name}`", f"`stg_faceid__{name}`", ", ".join(f"`{c}`" for c in of.key))
+            for name, of in zip(short, listed, strict=True)
+        ),
+    )
+
+
+def dbt_marts() -> str:
+    """Return a table of the marts of the dbt package."""
+    return table(
+        ("mart", "one row for"),
+        ((f"[`faceid__{v.name}`](views.md#faceid_{v.name})", v.grain) for v in VIEWS),
+    )
+
+
 def counts() -> str:
     """Return a table of the counts of rows."""
     answers = [(f"`{name}`", count.meaning) for name, count in metrics.COUNTS.items()]
@@ -241,6 +262,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "way": way,
     "views": views,
     "view-sections": view_sections,
+    "dbt-staging": dbt_staging,
+    "dbt-marts": dbt_marts,
     "metric-counts": counts,
     "metric-rates": rates,
     "table-prices": lambda: columns(tables.PRICES),

@@ -1,0 +1,28 @@
+{#- Written by codegen/generate.py (make docs) from the definitions of tables and views. -#}
+SELECT
+    campaign,
+    action,
+    source_key,
+    answer_id,
+    source,
+    question_hash,
+    row_hash,
+    id_card_hash,
+    id_card_masked,
+    outcome,
+    code,
+    similarity,
+    charged,
+    description,
+    request_id,
+    attempts,
+    latency_ms,
+    waited_ms,
+    answered_at,
+    verified_date,
+    dag_id,
+    run_id,
+    map_index,
+    provider_version,
+    updated_at{{ faceid.own_columns(source('faceid', 'history')) }}
+FROM {{ source('faceid', 'history') }}
