@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 OLDEST := .venv-oldest/bin
+DBT := .venv-dbt/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
 TESTED := -e '.[simulator,postgres,duckdb,openlineage]' --group test
@@ -29,7 +30,7 @@ FIND_BUILD := command -v cc >/dev/null && command -v pkg-config >/dev/null && pk
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
-	test-oldest test-databases test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
+	test-oldest test-databases test-dbt test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
 	redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
@@ -90,6 +91,10 @@ test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and Clic
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
 		tests/databases tests/integration/warehouse tests/integration/batch
 
+test-dbt: .venv/test .venv-dbt/made ## the dbt package on DuckDB and PostgreSQL, the data contract (about a minute)
+	@echo "== dbt package and data contract"
+	@$(BIN)/python $(PYTEST) tests/dbt
+
 test-distributed: .venv/distributed ## a DAG in shards on two Celery workers, with Redis and PostgreSQL
 	@command -v redis-server >/dev/null || $(MAKE) --no-print-directory redis-server
 	@echo "== test of a distributed Airflow (about two minutes)"
@@ -128,7 +133,7 @@ docs: .venv/docs ## rewrite the operators of the Actions and the tables of the p
 	@echo "site/index.html"
 
 clean: ## remove what make made
-	rm -rf .venv .venv-oldest .conformance .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf .venv .venv-oldest .venv-dbt .conformance .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		.hypothesis build dist site *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -199,8 +204,14 @@ clean: ## remove what make made
 	@$(PYTHON) -m venv .venv-oldest && $(OLDEST)/python $(PIP) --upgrade 'pip>=25.1'
 	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED_OLDEST) && touch $@
 
+# dbt has versions of its own of what Airflow depends on.
+.venv-dbt/made: pyproject.toml constraints-dbt.txt
+	@echo "== installing dbt into .venv-dbt"
+	@$(PYTHON) -m venv .venv-dbt && $(DBT)/python $(PIP) --upgrade 'pip>=25.1'
+	@$(DBT)/python $(PIP) -c constraints-dbt.txt --group dbt && touch $@
+
 environments: ## everything .ci/run needs, installed side by side
-	@$(MAKE) --no-print-directory --jobs=3 .venv/all .venv-oldest/test programs
+	@$(MAKE) --no-print-directory --jobs=3 .venv/all .venv-oldest/test .venv-dbt/made programs
 	@$(MAKE) --no-print-directory .conformance/made
 
 # The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
