@@ -50,9 +50,9 @@ HAVING COUNT(*) > 1
 {% endtest %}
 
 {% test faceid_key_of_checks(model) %}
-SELECT campaign, action, run_id, map_index, number, COUNT(*) AS found
+SELECT campaign, action, run_id, task_id, map_index, number, COUNT(*) AS found
 FROM {{ model }}
-GROUP BY campaign, action, run_id, map_index, number
+GROUP BY campaign, action, run_id, task_id, map_index, number
 HAVING COUNT(*) > 1
 {% endtest %}
 

@@ -80,7 +80,12 @@ class Warehouse:
 
     def _fill_optional(self, database: Database) -> None:
         ours = {"dag_id": "d", "run_id": "r", "updated_at": "2026-11-29T00:00:00.000+00:00"}
-        of_check = {"campaign": "spring", "action": "IdCardVerification", "map_index": -1}
+        of_check = {
+            "campaign": "spring",
+            "action": "IdCardVerification",
+            "task_id": "t",
+            "map_index": -1,
+        }
         check = {**of_check, **ours, "number": 0, "rule": "a", "severity": "info", "success": 1}
         upsert(database, CHECKS, prepare_checks(database, self.names), [{**check, "mostly": 0.9}])
         differences, _ = prepare_reconciliation(database, self.names)

@@ -4,6 +4,7 @@ SELECT
     campaign,
     action,
     run_id,
+    task_id,
     map_index,
     number,
     rule,
