@@ -323,7 +323,7 @@ def _dialects() -> str:
         parts.append(f"{{# {meaning} #}}\n{_macro(name, argument, call)}")
         for adapter, dialect in ADAPTERS.items():
             expression = {
-                "real_type": dialect.types["real"],
+                "real_type": dialect.nullable.format(dialect.types["real"]),
                 "whole_number_type": dialect.whole_number,
                 "floor": dialect.floor.format(f"{{{{ {argument} }}}}"),
                 "service_day": dialect.service_day.format(f"{{{{ {argument} }}}}"),

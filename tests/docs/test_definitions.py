@@ -74,7 +74,7 @@ def named(listed, name):
 COLOUR = Column("integer", "a colour as a number")
 
 
-def test_a_column_of_a_table_is_added_in_one_place(defined, made, pages, monkeypatch):
+def test_a_column_of_a_table_is_added_in_one_place(defined, made, pages, monkeypatch, tmp_path):
     table = replace(RESULTS, columns={**RESULTS.columns, "colour": COLOUR})
     tables = tuple(table if one is RESULTS else one for one in defined.tables)
     files, contract = made(replace(defined, tables=tables))
@@ -92,7 +92,7 @@ def test_a_column_of_a_table_is_added_in_one_place(defined, made, pages, monkeyp
     assert f"| `colour` | integer | {COLOUR.meaning} |" in pages.columns(table)
 
     monkeypatch.setattr(migrations, "RESULTS", table)
-    database = Database(lambda: sqlite3.connect(":memory:"), SQLITE, "here")
+    database = Database(lambda: sqlite3.connect(tmp_path / "here.sqlite"), SQLITE, "here")
     prepare(database, Names())
     ((ddl,),) = database.rows("SELECT sql FROM sqlite_master WHERE name = 'faceid_results'")
     database.close()
@@ -157,7 +157,7 @@ def test_what_differs_between_databases_is_that_of_the_dialects(defined, made):
     files, _ = made(defined)
     for adapter, dialect in {"duckdb": DUCKDB, "postgres": POSTGRESQL}.items():
         for macro, expected in {
-            "real_type()": dialect.types["real"],
+            "real_type()": dialect.nullable.format(dialect.types["real"]),
             "whole_number_type()": dialect.whole_number,
             "floor(number)": dialect.floor.format("{{ number }}"),
             "service_day(moment)": dialect.service_day.format("{{ moment }}"),
