@@ -1,110 +1,67 @@
-"""The views over a million results, on SQLite and DuckDB; beside a loop in Python over the same rows.
+"""The views over a million results, on five databases: the same values, and how long each takes.
 
 The rows are of thirty days, three Actions and two campaigns: half have a similarity, some are held,
-postponed or in quarantine. Each view is read whole.
+postponed or in quarantine. Each view is read whole, and beside it what a peer does with the same rows.
 """
 
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import blake2b
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from table import show
+from warehouses import WAREHOUSES, filled, write_csv
 
-from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.warehouse.database import Database
-from airflow_provider_faceid.warehouse.dialects import DUCKDB, SQLITE
-from airflow_provider_faceid.warehouse.migrations import prepare
-from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.prices import Price, write_prices
 from airflow_provider_faceid.warehouse.view_definitions import VIEWS
+from airflow_provider_faceid.warehouse.views import View
 
 ROWS = 1_000_000
-TARGETS = {"sqlite": 5.0, "duckdb": 1.0}
+TARGETS = {"sqlite": 5.0, "duckdb": 1.0, "clickhouse": 1.0}
 TRIES = 3
-
-MADE = """
-SELECT n,
-  CASE WHEN n % 2 = 0 THEN 'spring' ELSE 'autumn' END AS campaign,
-  CASE WHEN n % 4 < 2 THEN 'ImageRecognitionV2' WHEN n % 4 = 2 THEN 'MobileStatus'
-    ELSE 'IdCardVerification' END AS action,
-  CASE WHEN n % 1000 = 0 THEN 'held' WHEN n % 1000 = 1 THEN 'postponed' ELSE 'answered' END AS status,
-  CASE WHEN n % 1000 = 0 THEN 'uncertain' WHEN n % 1000 = 1 THEN 'limit'
-    WHEN n % 10 < 7 THEN 'match' WHEN n % 10 = 7 THEN 'mismatch'
-    WHEN n % 10 = 8 THEN 'review' ELSE 'not_found' END AS outcome,
-  CASE WHEN n % 10 < 8 THEN 1 ELSE 0 END AS charged,
-  CASE WHEN n % 4 < 2 THEN (n * 7919 % 10001) / 100.0 END AS similarity,
-  80 + n * 104729 % 1500 AS latency_ms, n * 1299709 % 40000 AS waited_ms, n * 31 % 30 AS day
-FROM numbers
-"""
-COMMON = """campaign, action, source_key, source, id_card_hash, outcome, code, similarity, charged,
-  description, request_id, attempts, latency_ms, waited_ms, answered_at, verified_date, updated_at"""
-VALUES = """campaign, action, CAST(n AS {text}), 'here/people', 'person ' || (n % 700000), outcome,
-  CASE WHEN outcome = 'match' THEN '0' ELSE '-1' END, similarity, charged, 'our words',
-  'request ' || n, 1, latency_ms, waited_ms,
-  CASE WHEN status = 'answered' THEN {moment} END, CASE WHEN status = 'answered' THEN {day} END, {moment}"""
-DAY = {
-    "sqlite": "DATE('2026-11-01', '+' || day || ' days')",
-    "duckdb": "CAST(DATE '2026-11-01' + CAST(day AS INTEGER) AS DATE)",
-}
-NUMBERS = {
-    "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {0} - 1)",
-    "duckdb": "WITH numbers AS (SELECT range AS n FROM range({0}))",
+DIGITS = 9
+ACTIONS = ("ImageRecognitionV2", "MobileStatus", "IdCardVerification")
+TITLES = {
+    "sqlite": "SQLite",
+    "duckdb": "DuckDB",
+    "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB",
+    "clickhouse": "ClickHouse",
 }
 
 
-def fill(database: Database, rows: int) -> None:
-    """Write results, history and quarantine as runs would have."""
-    kind = database.dialect.name
-    day = DAY[kind]
-    moment = f"{day} || 'T02:00:00.000+00:00'"
-    if kind == "duckdb":
-        moment = f"CAST({day} AS TIMESTAMP) + INTERVAL 2 HOUR"
-    values = VALUES.format(text=database.dialect.types["text"], moment=moment, day=day)
-    made = f"{NUMBERS[kind].format(rows)} {{}} FROM ({MADE}) AS made"
-    with database.transaction("filling") as cursor:
-        cursor.execute(
-            f"INSERT INTO faceid_results ({COMMON}, status, not_before) "
-            + made.format(
-                f"SELECT {values}, status, CASE WHEN status = 'postponed' THEN {moment} END"
-            ),
-        )
-        cursor.execute(
-            f"INSERT INTO faceid_history ({COMMON}, answer_id) "
-            + made.format(f"SELECT {values}, 'request ' || n")
-            + " WHERE status = 'answered'",
-        )
-        cursor.execute(
-            "INSERT INTO faceid_quarantine (campaign, action, source_key, rule, stage, found_at) "
-            + made.format(
-                "SELECT campaign, action, 'bad ' || n, 'id_card_check_digit', 'input', " + moment
-            )
-            + " WHERE n % 200 = 0",
-        )
-
-
-def quantiles_in_duckdb(connection: Any) -> None:
+def quantiles_in_duckdb(database: Database) -> None:
     """The peer of DuckDB: its own function for percentiles."""
-    connection.rows(
+    database.rows(
         "SELECT verified_date, action, COUNT(*), quantile_disc(latency_ms, [0.5, 0.95, 0.99]), "
         "quantile_disc(latency_ms + waited_ms, [0.5, 0.95, 0.99]) FROM faceid_history "
         "WHERE attempts > 0 GROUP BY verified_date, action"
     )
 
 
-def quantiles_in_python(connection: Any) -> None:
-    """The peer of SQLite: a loop over the rows."""
+def quantiles_in_clickhouse(database: Database) -> None:
+    """The peer of ClickHouse: its own function for percentiles."""
+    database.rows(
+        "SELECT verified_date, action, COUNT(*), quantilesExactLow(0.5, 0.95, 0.99)(latency_ms), "
+        "quantilesExactLow(0.5, 0.95, 0.99)(latency_ms + waited_ms) FROM faceid_history "
+        "WHERE attempts > 0 GROUP BY verified_date, action"
+    )
+
+
+def quantiles_in_python(database: Database) -> None:
+    """The peer of the others: a loop over the rows."""
     times = defaultdict(list), defaultdict(list)
-    rows = connection.rows(
+    rows = database.rows(
         "SELECT verified_date, action, latency_ms, waited_ms FROM faceid_history WHERE attempts > 0"
     )
     for day, action, latency, waited in rows:
@@ -117,9 +74,13 @@ def quantiles_in_python(connection: Any) -> None:
                 _ = values[ceil(len(values) * percent / 100) - 1]
 
 
+LOOP, OWN = "the percentiles by a loop in Python", "the percentiles by its own function"
 PEERS: dict[str, tuple[str, Callable[[Any], None]]] = {
-    "sqlite": ("the percentiles by a loop in Python", quantiles_in_python),
-    "duckdb": ("the percentiles by its own function", quantiles_in_duckdb),
+    "sqlite": (LOOP, quantiles_in_python),
+    "duckdb": (OWN, quantiles_in_duckdb),
+    "postgresql": (LOOP, quantiles_in_python),
+    "mariadb": (LOOP, quantiles_in_python),
+    "clickhouse": (OWN, quantiles_in_clickhouse),
 }
 
 
@@ -145,61 +106,98 @@ def query(name: str) -> str:
     return f"SELECT * FROM faceid_{name}"  # noqa: S608 - ours
 
 
-def measure(folder: Path, rows: int) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
-    """Return the seconds of each view by database, and how many rows each view has."""
+def plain(value: Any) -> Any:
+    """Return a value as all databases have it: numbers with nine digits, moments in UTC, dates as text."""
+    if isinstance(value, float | Decimal):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and value[4:5] == value[7:8] == "-" and value[10:11] == "T":
+        return datetime.fromisoformat(value).timestamp()
+    return value
+
+
+def digest(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
+    """Return the number of rows and a sum over the hashes of their values, in whatever order they are."""
+    number = total = 0
+    for row in rows:
+        text = repr(tuple(map(plain, row)))
+        number += 1
+        total += int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+    return number, total % 2**64
+
+
+def content(database: Database, view: View) -> tuple[int, int]:
+    """Return the digest of all values of a view, which is read in parts that fit into memory."""
+    select = f"SELECT {', '.join(view.columns)} FROM faceid_{view.name}"  # noqa: S608 - ours
+    if view.name not in {"latest", "history_periods"}:
+        return digest(database.rows(select))
+    parts = [digest(database.rows(f"{select} WHERE action = '{action}'")) for action in ACTIONS]
+    return sum(number for number, _ in parts), sum(total for _, total in parts) % 2**64
+
+
+def measure(
+    folder: Path, kinds: list[str], rows: int
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, tuple[int, int]]]]:
+    """Return the seconds and the content of each view, by database."""
     took: dict[str, dict[str, float]] = defaultdict(dict)
-    found: dict[str, int] = {}
-    for dialect, connect in ((SQLITE, sqlite3.connect), (DUCKDB, duckdb.connect)):
-        path = str(folder / dialect.name)
-        database = Database(lambda: connect(path), dialect, dialect.name)  # noqa: B023 - used here
-        prepare(database, Names())
-        fill(database, rows)
-        prices = [Price("ImageRecognitionV2", 0.1, "USD"), Price("MobileStatus", 0.05, "USD")]
-        write_prices(database, "faceid_prices", prices, SYSTEM_CLOCK)
-        for view in VIEWS:
-            answers: list[int] = []
-            took[view.name][dialect.name] = seconds(
-                lambda: answers.append(len(database.rows(query(view.name))))  # noqa: B023
-            )
-            if found.setdefault(view.name, answers[0]) != answers[0]:
-                raise SystemExit(f"{view.name} differs between the databases")
-        title, peer = PEERS[dialect.name]
-        took[title][dialect.name] = seconds(lambda: peer(database))  # noqa: B023
-        database.close()
+    found: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    write_csv(folder, rows)
+    for kind in kinds:
+        with filled(kind, folder) as database:
+            for view in VIEWS:
+                took[view.name][kind] = seconds(lambda: database.rows(query(view.name)))  # noqa: B023
+            title, peer = PEERS[kind]
+            took[title][kind] = seconds(lambda: peer(database))  # noqa: B023
+            for view in VIEWS:
+                found[view.name][kind] = content(database, view)
     return took, found
 
 
-def main(rows: int) -> int:
-    """Print a table; return 1 if a view is slower than it may be."""
+def main(rows: int, kinds: list[str]) -> int:
+    """Print a table; return 1 if a view differs somewhere, or is slower than it may be."""
+    there = [kind for kind in kinds if WAREHOUSES[kind][2]()]
+    for kind in set(kinds) - set(there):
+        print(f"{TITLES[kind]} is not installed: make test-databases installs it")
     with tempfile.TemporaryDirectory() as folder:
-        took, found = measure(Path(folder), rows)
+        took, found = measure(Path(folder), there, rows)
     print(
         f"{rows:,} results and {rows - 2 * (rows // 1000):,} answers in the history; best of {TRIES}\n"
     )
     show(
-        ("view", "rows read", "SQLite", "DuckDB"),
+        ("view", "rows", *(TITLES[kind] for kind in there)),
         [
             (
                 name,
-                f"{found[name]:,}" if name in found else "",
-                *(f"{of[kind]:.2f} s" if kind in of else "" for kind in TARGETS),
+                f"{found[name][there[0]][0]:,}" if name in found else "",
+                *(f"{of[kind]:.2f} s" if kind in of else "" for kind in there),
             )
             for name, of in took.items()
         ],
     )
-    failed = False
+    differing = {name: of for name, of in found.items() if len(set(of.values())) > 1}
+    for name, of in differing.items():
+        print(f"FAIL: {name} differs: {of}")
+    if not differing:
+        print(f"ok: all {len(found)} views have the same values on {', '.join(there)}")
+    failed = bool(differing) or there != kinds
     for kind, target in TARGETS.items():
-        slowest = max((view.name for view in VIEWS), key=lambda name: took[name][kind])
-        is_slow = took[slowest][kind] > target
-        failed |= is_slow
-        print(
-            f"{'FAIL' if is_slow else 'ok'}: slowest on {kind}: {slowest}, {took[slowest][kind]:.2f} s; "
-            f"at most {target:g} s"
-        )
+        if kind in there:
+            slowest = max((view.name for view in VIEWS), key=lambda name: took[name][kind])
+            is_slow = took[slowest][kind] > target
+            failed |= is_slow
+            print(
+                f"{'FAIL' if is_slow else 'ok'}: slowest on {kind}: {slowest}, "
+                f"{took[slowest][kind]:.2f} s; at most {target:g} s"
+            )
     return int(failed)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
-    sys.exit(main(parser.parse_args().rows))
+    parser.add_argument("--on", nargs="+", choices=[*WAREHOUSES], default=[*WAREHOUSES])
+    chosen = parser.parse_args()
+    sys.exit(main(chosen.rows, chosen.on))
