@@ -115,6 +115,7 @@ test-browser: .venv/browser ## the simulator's page and the demo's Airflow in Ch
 	@$(BIN)/python $(PYTEST) tests/browser
 
 bench: .venv/bench ## how fast it is, beside its peers
+	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
 	@$(BIN)/python bench/run.py
 
 lint: .venv/lint ## ruff, mypy --strict, layer contracts, generated code
@@ -185,9 +186,9 @@ clean: ## remove what make made
 	@echo "== installing Selenium into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group browser && touch $@
 
-.venv/bench: .venv/test
+.venv/bench: .venv/databases
 	@echo "== installing what we are measured against into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group bench && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) --group bench && touch $@
 
 .venv/lint: .venv/test
 	@echo "== installing the linters into .venv"
