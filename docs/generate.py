@@ -22,6 +22,7 @@ from airflow_provider_faceid.api.fields import FIELD_OF_RULE
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.operators import verify
+from airflow_provider_faceid.quality.result_rules import RESULT_RULES
 from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import metrics, tables
 from airflow_provider_faceid.warehouse.records import ROW_RULES
@@ -103,6 +104,17 @@ def rules() -> str:
             for rule in of_values
         ]
         + [(f"`{name}`", rule.asks, "goes to quarantine", "") for name, rule in of_rows.items()],
+    )
+
+
+def result_rules() -> str:
+    """Return a table of the rules of result rows."""
+    return table(
+        ("rule", "what it asks for", "severity", "columns"),
+        (
+            (f"`{r.name}`", r.asks, r.severity, ", ".join(f"`{c}`" for c in r.columns))
+            for r in RESULT_RULES.values()
+        ),
     )
 
 
@@ -274,6 +286,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "retry-decisions": decisions,
     "connection-fields": fields,
     "input-rules": rules,
+    "result-rules": result_rules,
     "named-operators": named,
     "action-columns": action_columns,
     "identity-limits": identity_limits,

@@ -221,6 +221,15 @@ class ExpectMulticolumnValuesToKeepRowRule(_InWords, MulticolumnMapExpectation):
     success_keys = ("rule", "skipped", "action", "mostly")
     args_keys = ("column_list", "rule", "skipped", "action")
 
+    @pydantic.root_validator  # type: ignore[untyped-decorator]
+    def _is_known(cls, values: dict[str, Any]) -> dict[str, Any]:  # noqa: N805 - as pydantic wants it
+        of = ACTIONS.get(values.get("action", ""))
+        if of is None or values.get("rule") not in {known.name for known in of.row_rules}:
+            raise ValueError(
+                f"no row rule of Action {values.get('action')!r} is called {values.get('rule')!r}"
+            )
+        return values
+
     @classmethod
     def _asks(cls, rule: str, action: str) -> str:
         return _row_rule(action, rule).asks

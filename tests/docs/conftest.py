@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
 from airflow_provider_faceid.warehouse.names import Names
 from tests.support.patience import PATIENCE, UNHURRIED
 
@@ -111,6 +111,7 @@ def _fill(world: World) -> None:
     """Make the source, and the tables that are there once a DAG has run: tests run in any order."""
     warehouse = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
     prepare(warehouse, Names())
+    prepare_checks(warehouse, Names())
     warehouse.close()
     account = world.simulator.account
     ordinary = [person for person in account.people.listed if not person.persona][:PEOPLE]
