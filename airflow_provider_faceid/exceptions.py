@@ -18,6 +18,7 @@
      |   |   `- SlowUploadError       a photo took longer than a signature is valid
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- PhotoStoreError       folder or object store of the photos; nothing was sent for them
+     |   |- ExportError           files or a lake table could not be written; they are as before
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
      |   `- OutageError           a run got no answer for longer than the outage timeout
@@ -137,6 +138,10 @@ class PhotoStoreError(RetryError):
 
     is_refusal: bool = False
     is_outage: bool = False
+
+
+class ExportError(RetryError):
+    """An export could not be written; its target has the rows of the export before. Nothing was sent."""
 
 
 class ThrottledError(RetryError):

@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": integration,
                 "python-modules": [
                     f"{package}.operators.check_results",
+                    f"{package}.operators.export",
                     f"{package}.operators.funnel",
                     f"{package}.operators.reconcile",
                     f"{package}.operators.release",

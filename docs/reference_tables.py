@@ -35,6 +35,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.funnel": ("FaceIdFunnelOperator",),
     "operators.views": ("FaceIdViewsOperator",),
     "operators.reconcile": ("FaceIdReconcileOperator",),
+    "operators.export": ("FaceIdExportOperator",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),

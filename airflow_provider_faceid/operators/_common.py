@@ -3,7 +3,8 @@
 A template renders to text, or to a Python object where a DAG has ``render_template_as_native_obj``.
 Both are read alike, so that ``max_charged="{{ params.budget }}"`` is a number in each of them. An
 optional parameter that renders to nothing or to ``None`` counts as not given: a campaign must not be
-called ``None`` because a DAG was triggered without one.
+called ``None`` because a DAG was triggered without one. Besides, what the operators share: what our
+tables say of a task, asset events, the manifest of a failure.
 """
 
 from __future__ import annotations
@@ -22,11 +23,8 @@ from ..process import safe_message
 from ._columns import column, column_list, columns_by_field, key_columns
 from ._values import NOTHING, names, parsed, text
 
-# What the operators share: what our tables say of a task, asset events, the manifest of a failure.
-
-
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
     from ..warehouse.records import RunContext
 
@@ -69,9 +67,6 @@ def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]
                 context["ti"].xcom_push(key="return_value", value=failed)
         raise
 
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
 
 Reader = Callable[[Any], Any]
 """Returns a value as it is used; raises ``ValueError`` with the words that say what it should be."""
@@ -320,6 +315,8 @@ READERS: Mapping[str, Reader] = {
     "bill_columns": partial(optional, reader=names_by_name),
     "bill_file": _optional_text,
     "campaign": _optional_text,
+    "catalog": partial(optional, reader=names_by_name),
+    "catalog_conn_id": _optional_text,
     "columns": partial(optional, reader=columns_by_field),
     "check_results": partial(optional, reader=flag_or_suite),
     "currency": _optional_text,
@@ -327,6 +324,8 @@ READERS: Mapping[str, Reader] = {
     "expectations": dictionaries,
     "suite": partial(optional, reader=path_or_function),
     "faceid_conn_id": text,
+    "format": partial(choice, of=("parquet", "iceberg", "delta")),
+    "iceberg_table": _optional_text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
     "is_dry_run": flag,
     "key": as_it_is,
@@ -344,6 +343,7 @@ READERS: Mapping[str, Reader] = {
     "on_postponed": partial(choice, of=("leave", "reschedule")),
     "other_columns": column_list,
     "page_size": _from_one,
+    "path": _optional_text,
     "photo_is_path": flag,
     "price_list": partial(optional, reader=price_list),
     "prices": partial(optional, reader=prices),
@@ -359,7 +359,9 @@ READERS: Mapping[str, Reader] = {
     "source_conn_id": _optional_text,
     "source_keys": partial(optional, reader=names),
     "state_conn_id": _optional_text,
+    "storage_conn_id": _optional_text,
     "steps": prerequisites,
+    "table": partial(choice, of=("results", "history", "quarantine", "runs", "checks")),
     "use_default_suite": flag,
     "valid_for": _optional_duration,
     "version_column": partial(optional, reader=column),

@@ -23,6 +23,7 @@ WHOLE = (
     "operators.funnel",
     "operators.views",
     "operators.reconcile",
+    "operators.export",
     "hooks.faceid",
     "exceptions",
 )
