@@ -121,7 +121,8 @@ def main(format_: str, source: str, folder: str, point: str) -> None:
         if format_ == "iceberg"
         else (deltalake, "write_deltalake"),
     }[what]
-    setattr(owner, name, _die_after(int(calls), getattr(owner, name)))
+    dying = _die_after(int(calls), getattr(owner, name))
+    setattr(owner, name, staticmethod(dying) if what == "stage" else dying)
     export.PAGE_ROWS, export_iceberg.FILE_ROWS = 7, 10
     database = Database(lambda: sqlite3.connect(source), SQLITE, "source")
     with ExportReader(database, Selection(RESULTS, RESULTS.name, "spring")) as reader:
