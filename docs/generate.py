@@ -309,6 +309,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "simulator", "simulator.faults", "api.encryption"
     ),
     "reference-effects": reference_tables.effects,
+    "reference-expectations": reference_tables.expectations,
     "reference-pii-scan": lambda: reference_tables.sections("pii_scan"),
     "table-results": lambda: columns(tables.RESULTS),
     "table-history": lambda: columns(tables.HISTORY),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -153,7 +156,9 @@ def surface() -> str:
 
 def public(module: str, name: str) -> Any:
     """Return what a public name stands for."""
-    return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of Great Expectations' own imports
+        return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
 
 
 def sections(*modules: str) -> str:
@@ -163,6 +168,31 @@ def sections(*modules: str) -> str:
         for module in modules
         for name in PUBLIC[module]
         if callable(public(module, name))
+    )
+
+
+def expectations() -> str:
+    """Return a table of our expectations, read without the seconds that Great Expectations takes."""
+    package = Path(exceptions.__file__).parent
+    text = (package / "quality" / "expectations.py").read_text(encoding="utf-8")
+    told = {
+        node.name: ast.get_docstring(node) or ""
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef)
+    }
+    return _table(
+        ("class", "what it expects", "arguments"),
+        (
+            (
+                f"`{name}`",
+                _flat(told[name].split("\n\n")[0]),
+                "; ".join(
+                    f"`{m['name']}`: {_flat(m['text']).removesuffix('.')}"
+                    for m in PARAM.finditer(told[name])
+                ),
+            )
+            for name in PUBLIC["quality.expectations"]
+        ),
     )
 
 
