@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import sqlite3
@@ -76,6 +77,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(
                 {"conn_type": "sqlite", "host": str(home / "warehouse.sqlite")}
             ),
+            "AIRFLOW_CONN_FACEID_FILES": json.dumps({"conn_type": "duckdb"}),
         }
         world = World(home, env, simulator)
         _fill(world)
@@ -97,7 +99,8 @@ def run_example(world: World) -> Iterator[Callable[[str, str], str]]:
     ) as process:
 
         def run(title: str, text: str) -> str:
-            job = {"title": title, "text": text, "output": str(output)}
+            here = text.replace("/data/applicants", str(world.home / "applicants"))
+            job = {"title": title, "text": here, "output": str(output)}
             print(json.dumps(job), file=process.stdin, flush=True)
             code, printed = process.stdout.readline(), output.read_text(encoding="utf-8")
             assert code == "0\n", printed[-4000:]
@@ -133,3 +136,13 @@ def _fill(world: World) -> None:
                 (*first, *(known[name] for name in columns)),
             )
         connection.execute("UPDATE applicants SET name = NULL WHERE applicant_id = 9")
+        rows = connection.execute(
+            "SELECT applicant_id, name, id_card, phone FROM applicants"
+        ).fetchall()
+    files = world.home / "applicants"
+    files.mkdir()
+    for number in (0, 1):
+        with (files / f"{number}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["applicant_id", "name", "id_card", "phone"])
+            writer.writerows(rows[number::2])

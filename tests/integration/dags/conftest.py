@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import sqlite3
@@ -22,7 +23,12 @@ from tests.support.patience import PATIENCE, UNHURRIED
 
 PROJECT = Path(__file__).resolve().parents[3]
 DAGS = PROJECT / "example_dags"
-ACTIONS = {"verify_id_cards": ID_CARD, "verify_faces": FACE, "verify_in_shards": ID_CARD}
+ACTIONS = {
+    "verify_id_cards": ID_CARD,
+    "verify_faces": FACE,
+    "verify_in_shards": ID_CARD,
+    "verify_files": ID_CARD,
+}
 """Action by DAG that asks one, in the order they are run."""
 IN_A_ROW = "onboarding"
 DAG_IDS = (*ACTIONS, IN_A_ROW)
@@ -121,6 +127,8 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         **UNHURRIED,
         "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(faceid),
         "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(warehouse),
+        "AIRFLOW_CONN_FACEID_FILES": json.dumps({"conn_type": "duckdb"}),
+        "AIRFLOW_VAR_FACEID_FILES": str(home / "files" / "*.csv"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
@@ -166,6 +174,14 @@ def _fill(
     connection.executemany("INSERT INTO applicants VALUES (?, ?, ?, ?, ?, ?)", rows.values())
     connection.commit()
     connection.close()
+    files = warehouse.with_name("files")
+    files.mkdir()
+    for part in (0, 1):
+        with (files / f"{part}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["applicant_id", "name", "id_card"])
+            chosen = [row for key, row in rows.items() if key % 2 == part]
+            writer.writerows((f"{key:04d}", name, number) for key, name, number, *_ in chosen)
     return people, photos, bad
 
 
