@@ -115,8 +115,10 @@ class FaceIdShardsOperator(BaseOperator):
             source.close()
         today = beijing_date(SYSTEM_CLOCK.now())
         if any(_names_a_person(str(shard.until), today) for shard in shards):
+            keys = [self.key_column] if isinstance(self.key_column, str) else self.key_column
+            named = " or ".join(f"'{column}'" for column in keys)
             raise ConfigurationError(
-                f"key_column={self.key_column!r} holds ID numbers, and the keys where shards meet "
+                f"Column {named} holds ID numbers, and the keys where shards meet "
                 "would be stored in Airflow's database. Name another unique column"
             )
         return [shard.as_json() for shard in shards]

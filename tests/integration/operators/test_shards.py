@@ -131,6 +131,9 @@ def test_id_numbers_are_no_keys_and_are_not_shown(table, context, told, column):
     assert caught.value.__cause__.__class__.__name__ == "ConfigurationError"
     text = f"{caught.value!r} {caught.value.__cause__!r} {told()}"
     assert not [person for person in table.ordinary if person.id_card[:17] in text]
+    two = f"SELECT id, {column} AS person FROM people"
+    with pytest.raises(AirflowFailException, match="Column 'id' or 'person' holds ID numbers"):
+        plan(context, source=two, key_column=["id", "person"])
 
 
 @pytest.mark.parametrize("key", [100000000000000000, "999999999999999999", "1101011990030712345"])
