@@ -79,8 +79,9 @@ class Source:
         self._relation.check(self._key.names, columns, texts)
         total, keyed, distinct = self._key.count(*self._range())
         if keyed < total or distinct < keyed:
+            shown = self._key.shown
             raise ConfigurationError(
-                f"{self._key.shown.replace('c', 'C', 1)} of the source {title} {self._key.is_no_key}: "
+                f"{shown[0].upper()}{shown[1:]} of the source {title} is no key: "
                 f"{counted(total - keyed, 'row has', 'rows have')} none and "
                 f"{counted(keyed - distinct, 'row repeats', 'rows repeat')} another's. "
                 "Nothing was sent; name a unique column or a query that makes one"

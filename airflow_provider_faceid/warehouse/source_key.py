@@ -41,12 +41,7 @@ class SourceKey:
     def shown(self) -> str:
         """Return how it is called in messages."""
         quoted = " and ".join(f"'{name}'" for name in self.names)
-        return f"columns {quoted}" if self.is_composite else f"column {quoted}"
-
-    @property
-    def is_no_key(self) -> str:
-        """Return what is said of it if it does not name each row."""
-        return "are no key" if self.is_composite else "is no key"
+        return f"the set of columns {quoted}" if self.is_composite else f"column {quoted}"
 
     @property
     def is_composite(self) -> bool:

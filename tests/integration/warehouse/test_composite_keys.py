@@ -157,7 +157,7 @@ def test_an_analyst_takes_it_apart_as_json(home):
 def test_columns_that_do_not_name_each_row_together_are_refused(people, change, fault):
     people.run(change)
     with pytest.raises(
-        ConfigurationError, match=rf"Columns 'tenant' and 'no' .* are no key: {fault}"
+        ConfigurationError, match=rf"The set of columns 'tenant' and 'no' .* is no key: {fault}"
     ):
         source(people).inspect(["name"])
 
