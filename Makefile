@@ -91,7 +91,7 @@ test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and Clic
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
 		tests/databases tests/integration/warehouse tests/integration/batch
 
-test-dbt: .venv/test .venv-dbt/made ## the dbt package on DuckDB and PostgreSQL, the data contract (about a minute)
+test-dbt: .venv/test .venv-dbt/made ## the dbt package on DuckDB and PostgreSQL, the data contract (a minute or two)
 	@echo "== dbt package and data contract"
 	@$(BIN)/python $(PYTEST) tests/dbt
 
