@@ -80,6 +80,9 @@ class Dialect:
     :param whole_number: type to which a sum of counts is cast.
     :param floor: expression for the whole number below a number ``{0}`` from 0.
     :param service_day: expression for the service's day (Beijing) of a timestamp ``{0}``.
+    :param newest_by: how a view of rows finds the newest of several: ``keys`` (keys alone are sorted, the
+        row is joined), ``rows`` (a column store, whose sort takes what is asked for) or ``lookup`` (each
+        row looks the others of its key up through the index).
     :param replace_view: statements that make a view ``{0}`` of a query ``{1}``, or replace it.
     """
 
@@ -136,6 +139,7 @@ class Dialect:
     whole_number: str = "BIGINT"
     floor: str = "FLOOR({0})"
     service_day: str = "CAST({0} AT TIME ZONE 'Asia/Shanghai' AS DATE)"
+    newest_by: str = "keys"
     replace_view: tuple[str, ...] = ("CREATE OR REPLACE VIEW {0} AS {1}",)
 
     def quote(self, name: str) -> str:
@@ -222,6 +226,7 @@ SQLITE = Dialect(
     whole_number="INTEGER",
     floor="CAST({0} AS INTEGER)",
     service_day="DATE({0}, '+8 hours')",
+    newest_by="lookup",
     replace_view=("DROP VIEW IF EXISTS {0}", "CREATE VIEW {0} AS {1}"),
 )
 POSTGRESQL = Dialect(
@@ -288,6 +293,7 @@ DUCKDB = Dialect(
     key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
     # A cast of a timestamp with a time zone needs an extension; Beijing has no summer time.
     service_day="CAST(make_timestamp(epoch_us({0}) + 28800000000) AS DATE)",
+    newest_by="rows",
 )
 
 # Compares all characters, blanks at the end too. Each server reads its own of the two comments.
@@ -391,4 +397,5 @@ CLICKHOUSE = Dialect(
     to_text="toString({0})",
     whole_number="Nullable(Int64)",
     service_day="toDate32({0}, 'Asia/Shanghai')",
+    newest_by="rows",
 )

@@ -26,17 +26,30 @@ PERCENTILES = (50, 95, 99)
 
 LATEST_COLUMNS = tuple(c for c in RESULTS.columns if c not in {"status", "not_before"})
 
+_ITS_ROW = (
+    "JOIN {results} AS answer ON answer.campaign = newest.campaign "
+    "AND answer.action = newest.action AND answer.source_key = newest.source_key"
+)
+_NEWEST_FIRST = (
+    "ROW_NUMBER() OVER (PARTITION BY source_key, action, source "
+    "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place"
+)
+
 LATEST = View(
     "latest",
     "source row x Action: its latest answer, whatever the campaign",
     {name: column._replace(sql=f"answer.{name}") for name, column in same(*LATEST_COLUMNS).items()},
-    # Keys alone are sorted: SQLite takes all columns of a window along. The one that differs most is
-    # the first.
-    "(SELECT campaign, action, source_key, ROW_NUMBER() OVER (PARTITION BY source_key, action, source "
-    "ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place "
-    "FROM {results} WHERE status = 'answered') AS newest JOIN {results} AS answer "
-    "ON answer.campaign = newest.campaign AND answer.action = newest.action "
-    "AND answer.source_key = newest.source_key WHERE newest.place = 1",
+    # Keys alone are sorted, the one that differs most first.
+    f"(SELECT campaign, action, source_key, {_NEWEST_FIRST} "
+    f"FROM {{results}} WHERE status = 'answered') AS newest {_ITS_ROW} WHERE newest.place = 1",
+    relations={
+        "rows": f"(SELECT *, {_NEWEST_FIRST} FROM {{results}} WHERE status = 'answered') AS answer "
+        "WHERE answer.place = 1",
+        # SQLite: beside MAX, a column has the value of the row that has it. Moments are texts.
+        "lookup": "(SELECT campaign, action, source_key, MAX(COALESCE(answered_at, '') "
+        "|| COALESCE(updated_at, '') || campaign) AS place FROM {results} "
+        f"WHERE status = 'answered' GROUP BY source_key, action, source) AS newest {_ITS_ROW}",
+    },
     with_own_columns=True,
     example="SELECT outcome, COUNT(*) AS people FROM faceid_latest\n"
     "WHERE action = 'IdCardVerification' GROUP BY outcome",
@@ -46,6 +59,17 @@ PERIOD_COLUMNS = (
     *HISTORY.key,
     *("id_card_hash", "outcome", "code", "similarity", "charged"),
 )
+
+
+def _periods(following: str) -> str:
+    """Return the relation of answers, each with the moment of the one that follows it."""
+    columns = ", ".join(PERIOD_COLUMNS)
+    return (
+        f"(SELECT {columns}{{own}}, answered_at, {following} AS next_at FROM {{history}} AS answer) "
+        "AS periods"
+    )
+
+
 HISTORY_PERIODS = View(
     "history_periods",
     "final answer, with the period in which it was the latest of its row in its campaign; its other "
@@ -62,9 +86,20 @@ HISTORY_PERIODS = View(
             "1 for the latest answer, 0 before",
         ),
     },
-    f"(SELECT {', '.join(PERIOD_COLUMNS)}{{own}}, answered_at, "
-    "LEAD(answered_at) OVER (PARTITION BY source_key, action, campaign "
-    "ORDER BY answered_at, updated_at, answer_id) AS next_at FROM {history}) AS periods",
+    _periods(
+        "LEAD(answered_at) OVER (PARTITION BY source_key, action, campaign "
+        "ORDER BY answered_at, updated_at, answer_id)"
+    ),
+    relations={
+        # The index of the key says whether there is another answer at all.
+        "lookup": _periods(
+            "(SELECT MIN(later.answered_at) FROM {history} AS later "
+            "WHERE later.campaign = answer.campaign AND later.action = answer.action "
+            "AND later.source_key = answer.source_key AND later.answer_id <> answer.answer_id "
+            "AND (later.answered_at, COALESCE(later.updated_at, ''), later.answer_id) "
+            "> (answer.answered_at, COALESCE(answer.updated_at, ''), answer.answer_id))"
+        )
+    },
     with_own_columns=True,
     example="SELECT source_key, outcome FROM faceid_history_periods\n"
     "WHERE valid_from <= '2026-06-30T16:00:00Z'\n"

@@ -61,6 +61,7 @@ class View:
     :param grain: what one row stands for.
     :param columns: by name.
     :param relation: SQL behind ``FROM``.
+    :param relations: the same for some ways in which a dialect finds the newest of several rows.
     :param group_by: names of the columns that make a group; none for a view of rows.
     :param with_own_columns: whether columns of some Actions only follow, as far as the tables have them.
     :param example: a query an analyst would type.
@@ -70,6 +71,7 @@ class View:
     grain: str
     columns: Mapping[str, ViewColumn]
     relation: str
+    relations: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     group_by: tuple[str, ...] = field(default=())
     with_own_columns: bool = False
     example: str = ""
@@ -96,7 +98,8 @@ class View:
         order += [name for name in columns if name not in order]
         chosen = ", ".join(f"{columns[name]} AS {dialect.quote(name)}" for name in order)
         groups = ", ".join(self.columns[name].sql for name in self.group_by)
-        text = f"SELECT {chosen} FROM {self.relation}" + (f" GROUP BY {groups}" if groups else "")
+        relation = self.relations.get(dialect.newest_by, self.relation)
+        text = f"SELECT {chosen} FROM {relation}" + (f" GROUP BY {groups}" if groups else "")
         return text.format(
             **{
                 word: dialect.current.format(dialect.quote_table(name))

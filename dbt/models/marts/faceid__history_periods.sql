@@ -25,5 +25,5 @@ FROM (
         charged{{ faceid.own_columns(ref('stg_faceid__history')) }},
         answered_at,
         LEAD(answered_at) OVER (PARTITION BY source_key, action, campaign ORDER BY answered_at, updated_at, answer_id) AS next_at
-    FROM {{ ref('stg_faceid__history') }}
+    FROM {{ ref('stg_faceid__history') }} AS answer
 ) AS periods
