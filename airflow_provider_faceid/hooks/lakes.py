@@ -21,7 +21,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 """Modules that each format needs; all come with the extra ``export``."""
 
-_LOCAL = "file"
+_LOCAL = {"", "file"}
 
 
 def require_export(format_: str) -> None:
@@ -46,13 +46,13 @@ def place(path: str, conn_id: str | None) -> Place:
     :param conn_id: connection of the object store; that in the URL if not given.
     """
     folder = _storage_path(path, conn_id)
-    return Place(folder.fs, folder.path.rstrip("/") or "/", folder.protocol == _LOCAL, str(folder))
+    return Place(folder.fs, folder.path.rstrip("/") or "/", folder.protocol in _LOCAL, str(folder))
 
 
 def delta_table(path: str, conn_id: str | None) -> tuple[str, dict[str, str]]:
     """Return the URL of a Delta table as deltalake takes it, and its ``storage_options``."""
     folder = _storage_path(path, conn_id)
-    if folder.protocol == _LOCAL:
+    if folder.protocol in _LOCAL:
         return folder.path, {}
     url = f"{folder.protocol}://{folder.path}"
     if not folder.conn_id:

@@ -231,12 +231,13 @@ def test_each_table_of_a_campaign_can_be_exported(home, table, lake):
     database = home.open()
     prepare(database, Names())
     prepare_checks(database, Names())
-    key = dict.fromkeys(definition.key, "x")
+    key, last = dict.fromkeys(definition.key, "x"), definition.key[-1]
+    kind = definition.columns[last].type
     rows = [
         {name: value(column, number) for name, column in definition.columns.items()}
         | {c: key[c] for c in definition.key if definition.columns[c].type == "text"}
         | {"campaign": "spring", "action": ASKED[0], definition.key[2]: f"{number % 3}"}
-        | {definition.key[-1]: value(definition.columns[definition.key[-1]], number)}
+        | {last: str(number) if kind == "text" else value(definition.columns[last], number)}
         for number in range(1, 100)
         if number % 5
     ]
