@@ -136,16 +136,11 @@ class ResultsCheck:
         for page in result_pages(
             self._database, self._names, self._context, self._columns, self._size
         ):
-            columns = dict(zip(titles, map(list, zip(*page, strict=True)), strict=True))
-            frame = {name: pd.Series(values, dtype=object) for name, values in columns.items()}
-            self._validator.bad_rows(pd.DataFrame(frame))
+            self._validator.bad_rows(pd.DataFrame(page, columns=titles, dtype=object))
             seen += len(page)
             tick(seen)
         table = Validator(count_suite(_sum(manifests)))
-        row = {**counts, KEY: self._names.results}
-        table.bad_rows(
-            pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in row.items()})
-        )
+        table.bad_rows(pd.DataFrame([{**counts, KEY: self._names.results}], dtype=object))
         report = CheckReport(seen, [self._validator, table])
         checks = [{**count.as_dict(), "type": count.type} for count in report.counts]
         write_checks(self._database, self._names, self._context, checks, clock.now())
