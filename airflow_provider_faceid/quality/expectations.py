@@ -69,7 +69,8 @@ class _FirstBrokenMetric(ColumnMapMetricProvider):
         # The metric's identity is its text: the name of the type's first rule, and of the Action.
         rule, _sep, action = asked.partition(" ")
         found = _first_broken(_rules_of(rule, str(column.name), action), column, skipped or ())
-        return pd.Series(found, index=column.index, dtype=object)
+        # As categories: each rule of the column is compared with all of them.
+        return pd.Series(pd.Categorical(found), index=column.index)
 
     @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas_condition(cls, column: Any, _metrics: Any, rule: str, **_: Any) -> Any:  # noqa: ARG002, N805 - as there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..api import photo
@@ -205,8 +206,8 @@ def _frame(
 
 def _broken_rules(rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
     """Return keys and rules of the rows that break one before anything of them is looked at."""
-    # A page nearly always has none: its types are looked at first, which takes a third of the time.
-    kinds = set().union(*(map(type, column) for column in zip(*rows, strict=True)))
+    # A page nearly always has none: looking at the types first takes a quarter of the time.
+    kinds = set(map(type, chain.from_iterable(rows)))
     if not any(issubclass(kind, UnusableKey | Unreadable) for kind in kinds):
         return {}
     return {row[0]: rule for row in rows if (rule := _broken_rule(row))}
