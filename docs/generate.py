@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields as fields_of
 from pathlib import Path
 
+import export_sql
 import picture
 import reach
 import reference_tables
@@ -271,6 +272,10 @@ def rates() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "export-replace": export_sql.replace_rows,
+    "export-merge": export_sql.merge,
+    "export-snowflake": lambda: export_sql.load("snowflake"),
+    "export-redshift": lambda: export_sql.load("redshift"),
     "way": way,
     "views": views,
     "view-sections": view_sections,

@@ -117,7 +117,8 @@ def database(conn_id: str) -> Database:
         name = LAKES.get(kind, "")
         advice = (
             f". {name} is neither read nor written directly: keep source and results in one of these, "
-            f"and load the results into {name} by a copy, or as Parquet, Iceberg or Delta files"
+            "and export the results as Parquet, Iceberg or Delta with FaceIdExportOperator. "
+            f"docs/export.md has the SQL by which {name} and others read them"
         )
         raise ConfigurationError(
             f"Connection '{conn_id}' is of type '{kind}'. Tables can be read and written "

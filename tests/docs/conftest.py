@@ -78,6 +78,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 {"conn_type": "sqlite", "host": str(home / "warehouse.sqlite")}
             ),
             "AIRFLOW_CONN_FACEID_FILES": json.dumps({"conn_type": "duckdb"}),
+            "AIRFLOW_CONN_ICEBERG_CATALOG": json.dumps(
+                {"conn_type": "generic", "extra": {"uri": f"sqlite:///{home}/catalog.db"}}
+            ),
         }
         world = World(home, env, simulator)
         _fill(world)

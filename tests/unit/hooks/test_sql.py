@@ -86,12 +86,12 @@ def test_another_type_is_refused_by_name(connect, conn_type):
 def test_a_lake_is_refused_by_its_name_with_what_to_do(connect, conn_type, name):
     with pytest.raises(ConfigurationError, match=f"is of type '{conn_type}'") as error:
         connect(conn_type=conn_type, host="127.0.0.1", login="me", password="hush-hush")
-    assert f"load the results into {name} by a copy, or as Parquet" in str(error.value)
+    assert f"docs/export.md has the SQL by which {name} and others read them" in str(error.value)
     assert "hush-hush" not in str(error.value)
 
 
 def test_redshift_behind_a_connection_of_postgres_is_refused_too(connect):
-    with pytest.raises(ConfigurationError, match="load the results into Redshift"):
+    with pytest.raises(ConfigurationError, match="SQL by which Redshift"):
         connect(conn_type="postgres", host="x", extra={"iam": True, "redshift": True})
 
 
