@@ -19,6 +19,8 @@ from airflow_provider_faceid.warehouse.tables import RESULTS
 from tests.integration.warehouse.conftest import create, upsert
 from tests.support.homes import homes
 
+pytestmark = pytest.mark.source
+
 KEY = ["tenant", "no"]
 HOSTILE = ["", "a", '"', "\\", '","', "a b", "[", "'", "%s", "?", "张三", "😀"]
 TABLE = "faceid_results"

@@ -14,6 +14,8 @@ from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys
 from tests.integration.warehouse.conftest import upsert
 from tests.support.homes import homes
 
+pytestmark = pytest.mark.source
+
 SCOPE = {"campaign": "c", "action": "IdCardVerification"}
 SCHEMA = "Kyc.2026"
 
