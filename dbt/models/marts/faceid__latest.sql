@@ -26,9 +26,12 @@ SELECT
     answer.updated_at AS updated_at{{ faceid.own_columns(ref('stg_faceid__results')) }}
 FROM (
     SELECT
-        *,
+        campaign,
+        action,
+        source_key,
         ROW_NUMBER() OVER (PARTITION BY source_key, action, source ORDER BY answered_at DESC, updated_at DESC, campaign DESC) AS place
     FROM {{ ref('stg_faceid__results') }}
     WHERE status = 'answered'
-) AS answer
-WHERE answer.place = 1
+) AS newest
+JOIN {{ ref('stg_faceid__results') }} AS answer ON answer.campaign = newest.campaign AND answer.action = newest.action AND answer.source_key = newest.source_key
+WHERE newest.place = 1
