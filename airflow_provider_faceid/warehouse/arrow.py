@@ -98,6 +98,8 @@ def _array(values: Sequence[Any], type_: pa.DataType, kind: str) -> pa.Array:
     with suppress(pa.ArrowException, TypeError, ValueError):
         if kind in {"timestamp", "date"} and any(isinstance(value, str) for value in values):
             return pa.array(values, pa.string()).cast(type_)  # as SQLite has them
+        if kind == "integer":
+            return pa.array(values).cast(type_)  # told the type, it would cut fractions off
         return pa.array(values, type_)
     read = _READERS[kind]
     return pa.array([None if value is None else read(value) for value in values], type_)
