@@ -89,7 +89,8 @@ test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and Clic
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
 	@echo "== tests of databases that have to be installed"
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
-		tests/databases tests/integration/warehouse tests/integration/batch
+		tests/databases tests/integration/warehouse tests/integration/batch \
+		tests/integration/quality/test_result_check.py
 
 test-dbt: .venv/test .venv-dbt/made ## the dbt package on DuckDB and PostgreSQL, the data contract (a minute or two)
 	@echo "== dbt package and data contract"

@@ -196,7 +196,10 @@ def _frame(
     data = dict(zip(names, columns, strict=True))
     for column, type_ in types.items():
         normalise = type_.normalise
-        data[column] = [_normalised(value, normalise) for value in data[column]]
+        data[column] = [
+            (normalise(value) or None) if type(value) is str else _normalised(value, normalise)
+            for value in data[column]
+        ]
     if "photo" in data:
         data["photo_length"] = [seen.length for seen in data["photo"]]
         data["photo_head"] = [seen.head for seen in data["photo"]]
