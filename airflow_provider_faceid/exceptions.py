@@ -18,7 +18,7 @@
      |   |   `- SlowUploadError       a photo took longer than a signature is valid
      |   |- StateStoreError       the state all workers share is out of reach; nothing was sent
      |   |- PhotoStoreError       folder or object store of the photos; nothing was sent for them
-     |   |- ExportError           files or a lake table could not be written; they are as before
+     |   |- ExportError           files or a lake table could not be written; the next try may
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
      |   `- OutageError           a run got no answer for longer than the outage timeout
@@ -141,7 +141,7 @@ class PhotoStoreError(RetryError):
 
 
 class ExportError(RetryError):
-    """An export could not be written; its target has the rows of the export before. Nothing was sent."""
+    """An export could not be written; the next try replaces what is there. Nothing was sent."""
 
 
 class ThrottledError(RetryError):

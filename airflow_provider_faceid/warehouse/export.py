@@ -298,8 +298,8 @@ def export_errors(
             raise reader.error from None
         said = bounded(str(error), secrets)
         raise ExportError(
-            f"The export to {target} failed: {type(error).__name__}{said and f' ({said})'}. What was "
-            "there before is still there"
+            f"The export to {target} failed: {type(error).__name__}{said and f' ({said})'}. Readers "
+            "find whole rows of an export there; the next try replaces them"
         ) from None
 
 
