@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import create_engine
 from table import show
 
-from airflow_provider_faceid.api.actions import ID_CARD_VERIFICATION as ACTION
+from airflow_provider_faceid.api.actions.id_card_verification import ACTION
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.clock import SECONDS_PER_DAY, SECONDS_PER_HOUR
