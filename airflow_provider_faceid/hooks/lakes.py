@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, ObjectStoragePath
@@ -22,6 +23,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 """Modules that each format needs; all come with the extra ``export``."""
 
 _LOCAL = {"", "file"}
+"""Protocols of paths on this machine; a plain path has none."""
 
 
 def require_export(format_: str) -> None:
@@ -46,7 +48,10 @@ def place(path: str, conn_id: str | None) -> Place:
     :param conn_id: connection of the object store; that in the URL if not given.
     """
     folder = _storage_path(path, conn_id)
-    return Place(folder.fs, folder.path.rstrip("/") or "/", folder.protocol in _LOCAL, str(folder))
+    is_local = folder.protocol in _LOCAL
+    # Files of this machine are listed by their whole path, whatever the path was.
+    root = str(Path(folder.path).absolute()) if is_local else folder.path.rstrip("/") or "/"
+    return Place(folder.fs, root, is_local, str(folder))
 
 
 def delta_table(path: str, conn_id: str | None) -> tuple[str, dict[str, str]]:

@@ -32,6 +32,12 @@ def test_a_local_path_is_a_folder_of_this_machine(tmp_path):
         assert delta_table(path, None)[0].rstrip("/") == f"{tmp_path}/lake"
 
 
+def test_a_relative_path_is_a_whole_one(tmp_path, monkeypatch):
+    """A store of this machine lists its files by their whole path; others of the same look superfluous."""
+    monkeypatch.chdir(tmp_path)
+    assert place("lake", None).root == f"{tmp_path}/lake"
+
+
 def test_an_aws_connection_is_translated_for_each_library(connect):
     connect("store", **AWS)
     assert delta_table("s3://store@lake/results", None) == delta_table("s3://lake/results", "store")
