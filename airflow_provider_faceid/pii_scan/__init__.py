@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Hit", "PiiScan", "Searched"]
 
 CHUNK = 2**20
-ROWS_AT_ONCE = 100
+ROWS_AT_ONCE, ROWS_OF_A_FILE = 100, 10_000
 GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
 _AUTOMATIC = zlib.MAX_WBITS | 32
 """Has zlib read its own format and that of gzip."""
 _BETWEEN = b"\x00"
@@ -105,7 +106,9 @@ class PiiScan:
 
     def search_folder(self, folder: str | Path, skip: Collection[str | Path] = ()) -> None:
         """
-        Search all files below a folder, packed ones (``.gz``) too, and the files' names.
+        Search all files below a folder, packed ones (``.gz``, Parquet) too, and the files' names.
+
+        A Parquet file needs pyarrow; without it the file is among the missed.
 
         :param skip: files and folders that may hold the values, such as the source's.
         """
@@ -117,12 +120,15 @@ class PiiScan:
                 with path.open("rb") as file:
                     self.search_stream(place, file)
                     file.seek(0)
-                    if file.read(len(GZIP)) == GZIP:
-                        with gzip.open(path) as unpacked:
-                            self.search_stream(f"{place} (unpacked)", unpacked)  # type: ignore[arg-type]
+                    begin = file.read(len(PARQUET))
+                if begin.startswith(GZIP):
+                    with gzip.open(path) as unpacked:
+                        self.search_stream(f"{place} (unpacked)", unpacked)  # type: ignore[arg-type]
+                elif begin == PARQUET:
+                    self._search(f"{place} (unpacked)", _values_of_parquet(path))
             except FileNotFoundError:
                 continue  # a log that was rotated meanwhile, under a name that is searched too
-            except (OSError, EOFError, zlib.error) as error:
+            except (OSError, EOFError, ImportError, ValueError, zlib.error) as error:
                 self.searched.missed.append(f"{place}: {type(error).__name__}")
             self.searched.files += 1
 
@@ -217,6 +223,17 @@ def _by_column(columns: list[str], page: Iterable[Row[Any]]) -> dict[str, list[b
             if value is not None:
                 values[column].append(_as_bytes(value))
     return values
+
+
+def _values_of_parquet(path: Path) -> Iterator[bytes]:
+    """Yield the values of a file, column by column."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - comes with the extra export
+
+    with pq.ParquetFile(path) as file:
+        for page in file.iter_batches(ROWS_OF_A_FILE):
+            for column in page.columns:
+                values = [_as_bytes(value) for value in column.to_pylist() if value is not None]
+                yield _BETWEEN.join([*values, _BETWEEN])
 
 
 def _as_bytes(value: object) -> bytes:

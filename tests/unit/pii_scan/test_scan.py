@@ -5,6 +5,8 @@ import io
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_faceid.pii_scan import CHUNK, PiiScan
@@ -35,6 +37,18 @@ def test_a_folder_is_searched_packed_files_too(folder):
     assert (pii_scan.searched.files, pii_scan.searched.missed) == (3, [])
 
 
+def test_the_values_of_a_parquet_file_are_searched(tmp_path):
+    file = tmp_path / "a.parquet"
+    people = {"key": [1, 2, 3], "name": ["x", NAME, None], "note": [None, "y", f"see {NUMBER}"]}
+    pq.write_table(pa.table(people), file, compression="zstd")
+    pii_scan = PiiScan(MARKERS)
+    pii_scan.search_folder(tmp_path)
+    assert {(f"{file} (unpacked)", "name"), (f"{file} (unpacked)", "number")} <= {
+        (hit.place, hit.marker) for hit in pii_scan.hits
+    }
+    assert pii_scan.searched.missed == []
+
+
 def test_a_folder_may_be_skipped(folder):
     pii_scan = PiiScan(MARKERS)
     pii_scan.search_folder(folder, skip=[folder / "logs"])
@@ -50,7 +64,7 @@ def test_a_name_in_a_path_is_found_and_not_told(folder):
 
 
 @pytest.mark.parametrize(
-    "broken", [gzip.compress(b"x" * 99, mtime=0)[:-9], b"\x1f\x8b no", b"\x1f\x8b"]
+    "broken", [gzip.compress(b"x" * 99, mtime=0)[:-9], b"\x1f\x8b no", b"\x1f\x8b", b"PAR1"]
 )
 def test_a_packed_file_that_is_broken_is_told(tmp_path, broken):
     (tmp_path / "log.gz").write_bytes(broken)
