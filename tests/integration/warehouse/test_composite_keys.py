@@ -21,8 +21,6 @@ from tests.support.homes import homes
 
 pytestmark = pytest.mark.source
 
-pytestmark = pytest.mark.source
-
 KEY = ["tenant", "no"]
 HOSTILE = ["", "a", '"', "\\", '","', "a b", "[", "'", "%s", "?", "张三", "😀"]
 TABLE = "faceid_results"

@@ -16,8 +16,6 @@ from tests.support.homes import homes
 
 pytestmark = pytest.mark.source
 
-pytestmark = pytest.mark.source
-
 SCOPE = {"campaign": "c", "action": "IdCardVerification"}
 SCHEMA = "Kyc.2026"
 
