@@ -125,6 +125,9 @@ def _start(folder: Path, options: list[str], log: Any) -> MariaDB:
         "--bind-address=127.0.0.1",
         f"--port={port}",
     ]
+    # A server that starts deletes the temporary tables of all others in the same folder.
+    (folder / "tmp").mkdir(exist_ok=True)
+    places += [f"--tmpdir={folder / 'tmp'}"]
     command = [program(PROGRAMS[1]), *options, *places, *QUICK]
     return MariaDB(port, path, subprocess.Popen(command, stdout=log, stderr=log))
 
