@@ -90,7 +90,7 @@ test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and Clic
 	@echo "== tests of databases that have to be installed"
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
 		tests/databases tests/integration/warehouse tests/integration/batch \
-		tests/integration/quality/test_result_check.py
+		tests/integration/quality/test_result_check.py tests/integration/dags/test_full_pipeline.py
 
 test-dbt: .venv/test .venv-dbt/made ## the dbt package on DuckDB and PostgreSQL, the data contract (a minute or two)
 	@echo "== dbt package and data contract"

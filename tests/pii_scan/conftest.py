@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import secrets
 import sqlite3
@@ -41,6 +42,8 @@ SECONDS = PATIENCE
 DONE = ENDED | {"up_for_reschedule"}
 """States in which a task has nothing to do today."""
 SOURCE_TABLES = ("applicants", "careless")
+FILES = "files"
+"""Folder of people in files."""
 
 
 @dataclass(repr=False)
@@ -79,7 +82,12 @@ class Story:
         pii_scan = PiiScan(markers)
         warehouse = self.source.file
         pii_scan.search_folder(
-            self.folder, [warehouse, *(Path(f"{warehouse}{end}") for end in ("-wal", "-shm"))]
+            self.folder,
+            [
+                self.folder / FILES,
+                warehouse,
+                *(Path(f"{warehouse}{end}") for end in ("-wal", "-shm")),
+            ],
         )
         home = self.folder / "airflow"
         for file in (home / "airflow.db", home / "faceid_state.sqlite", warehouse):
@@ -103,7 +111,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             if name == "kms_secret"
         }
         one = Story(folder, source, keys)
-        home = Home(folder, _connections(one, server, error, page))
+        files = _people_in_files(source, folder / FILES)
+        home = Home(
+            folder,
+            _connections(one, server, error, page),
+            settings={"AIRFLOW_VAR_FACEID_FILES": f"{files}/*.csv"},
+        )
         stack.callback(home.parts.stop)
         home.start()
         _in_trouble(one, home, server)
@@ -152,11 +165,13 @@ def _at_last(story: Story, home: Home, server: SimulatorServer) -> None:
     server.faults.replace(*_lost(story), *_echoes(story), *_outputs(story))
     story.runs["family"] = home.trigger("family")
     story.runs["in a row"] = home.trigger("onboarding")
+    story.runs["pipeline"] = home.trigger("full_pipeline")
+    story.runs["files"] = home.trigger("verify_files")
     tomorrow = story.source.key_of(server, ID_CARD, "-7")
     one = story.runs["one person"] = home.trigger(
         "one_person", campaign=campaign, key=5, tomorrow=tomorrow
     )
-    for name in ("retries", "faces", "careless", "family", "in a row"):
+    for name in ("retries", "faces", "careless", "family", "in a row", "pipeline", "files"):
         story.runs[name].until_ended()
     home.parts.wait_for(
         "the tasks for one person",
@@ -244,4 +259,15 @@ def _connections(
         "faceid_echo": account | {"host": error.url},
         "faceid_echo_page": account | {"host": page.url},
         "faceid_warehouse": {"conn_type": "sqlite", "host": str(story.source.file)},
+        "faceid_files": {"conn_type": "duckdb"},
     }
+
+
+def _people_in_files(source: Source, folder: Path) -> Path:
+    """Write the people of the table into a file as well, and return its folder."""
+    folder.mkdir()
+    with (folder / "people.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["applicant_id", "name", "id_card"])
+        writer.writerows(source.query("SELECT applicant_id, name, id_card FROM applicants"))
+    return folder

@@ -47,6 +47,10 @@ TASKS = {
     "in a row": dict.fromkeys(
         ("validate", "id_card", "phone", "bank_card", "face", "funnel"), SUCCESS
     ),
+    "pipeline": dict.fromkeys(
+        ("validate", "plan", "verify", "check_results", "views", "export"), SUCCESS
+    ),
+    "files": dict.fromkeys(("validate", "verify", "check_results"), SUCCESS),
 }
 """States of all task instances, by run and task."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.identifiers import name_of
@@ -76,8 +76,14 @@ class Place:
         return found
 
 
-def place(kind: str, conn_id: str, request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Make a place of a kind, and its connection in the environment."""
+def place(
+    kind: str, conn_id: str, request: pytest.FixtureRequest, folder: Path, *, usual: bool = False
+) -> Place:
+    """
+    Make a place of a kind, and its connection in the environment.
+
+    :param usual: whether tables are where a name alone finds them, also on PostgreSQL.
+    """
     patch = request.getfixturevalue("monkeypatch")
     schema, files, number = "", None, next(NUMBERS)
     match kind:
@@ -91,9 +97,11 @@ def place(kind: str, conn_id: str, request: pytest.FixtureRequest, folder: Path)
             path = str(folder / f"{conn_id}.duckdb")
             fields, home = {"conn_type": "duckdb", "host": path}, Home(DUCKDB, path, duckdb.connect)
         case "postgresql":
-            uri, schema = request.getfixturevalue("postgres"), f"Kyc {number}.x"
+            uri, schema = request.getfixturevalue("postgres"), "" if usual else f"Kyc {number}.x"
             with psycopg.connect(uri, autocommit=True) as connection:
-                connection.execute(f'CREATE SCHEMA "{schema}"')
+                made = f"DATABASE place_{number}" if usual else f'SCHEMA "{schema}"'
+                connection.execute(f"CREATE {made}")
+            uri = make_conninfo(uri, dbname=f"place_{number}") if usual else uri
             known = conninfo_to_dict(uri)
             fields = {
                 "conn_type": "postgres",
