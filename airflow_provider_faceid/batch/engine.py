@@ -12,6 +12,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from ..api.action import Action
@@ -42,11 +43,15 @@ from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader, Uploads
 from .plan import MAX_CHANGED, CampaignHistory
 from .row_outcomes import ResultsWriter, RowOutcomes
-from .threads import run_off_main_thread
+from .threads import DaemonThreads, run_off_main_thread
 from .verification import Verification
 
 SECONDS_IN_FLIGHT = 2.0
 """In-flight window: rate x this; a call takes 0.3 to 1.5 s."""
+RECORD_SECONDS = 10.0
+"""Between two records of the progress, in the run's own row and for ``on_progress``."""
+TELL_SECONDS = 5.0
+"""For which ``on_progress`` is waited for."""
 RUNS_COMPARED = 20
 """Earlier runs of a campaign that are compared with this one: source and hash key."""
 MAX_IN_FLIGHT = 800
@@ -71,6 +76,8 @@ class Batch:
     :param max_in_flight: calls in flight at most, which a crash can leave in doubt; 0 for as many
         as the rate needs.
     :param uplink: of this host, shared by all that upload from it; this run's own if not given.
+    :param on_progress: takes the counts so far every :data:`RECORD_SECONDS`, in a thread of its own, and
+        once at the end; an error of it is logged and stops nothing.
     """
 
     def __init__(
@@ -91,8 +98,10 @@ class Batch:
         dry_run: bool = False,
         max_in_flight: int = 0,
         uplink: UplinkRow | None = None,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.manifest = Manifest()
+        self._on_progress = on_progress
         self._action, self._store = action, store
         self._settings, self._clock, self._log = settings, clock, log
         self._min_rows, self._max_changed, self._dry_run = min_rows, max_changed, dry_run
@@ -141,6 +150,7 @@ class Batch:
         self._progress = Progress(action.name, log, clock)
         self._hash_key_id, self._max_charged = hash_key_id(settings.hmac_key), ledger.max_charged
         self._store_thread = ThreadPoolExecutor(1, "faceid-store")
+        self._progress_thread = DaemonThreads(1, "faceid-progress")
 
     def run(self) -> Manifest:
         """
@@ -155,6 +165,7 @@ class Batch:
         finally:
             self._inputs.close()
             self._store_thread.shutdown()
+            self._progress_thread.shutdown(wait=False)
 
     def _log_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error that no task awaits; asyncio itself would log its frames and bytes."""
@@ -248,9 +259,42 @@ class Batch:
             await self._write_run(started, RunState.SUCCESS)
         return plan.has_work
 
-    async def _write_run(self, started: float, state: RunState) -> None:
+    async def _write_run(
+        self, started: float, state: RunState, *, is_progress: bool = False
+    ) -> None:
         numbers = {**self.manifest.as_dict(), "hash_key_id": self._hash_key_id}
-        await self._in_store(self._store.write_run, numbers, started, state)
+        write = partial(self._store.write_run, is_progress=is_progress)
+        await self._in_store(write, numbers, started, state)
+
+    async def _keep_recording(self, started: float) -> None:
+        """
+        Record the progress every so often.
+
+        A record that fails stops no run: the warehouse's own writer finds out, and decides.
+        """
+        while True:
+            await self._clock.asleep(RECORD_SECONDS)
+            try:
+                await self._write_run(started, RunState.RUNNING, is_progress=True)
+            except FaceIdError as error:
+                self._log.warning("The progress could not be recorded: %s", error)
+            await self._tell_progress()
+
+    async def _tell_progress(self) -> None:
+        """
+        Hand the counts so far to whoever asked for them, and wait a few seconds at most.
+
+        It may ask Airflow's api-server, which may be away: neither rows nor their writer wait for it.
+        """
+        if self._on_progress is None:
+            return
+        telling = asyncio.wrap_future(
+            self._progress_thread.submit(self._on_progress, self.manifest.as_dict())
+        )
+        try:
+            await asyncio.wait_for(telling, TELL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - what shows the progress must not stop the run
+            self._log.warning("The progress could not be shown: %s", safe_message(error))
 
     async def _verify_all(self, started: float) -> None:
         writer = ResultsWriter(
@@ -272,7 +316,7 @@ class Batch:
                 self._clock,
                 watch=self._circuit_breaker.observe,
             )
-            async with client, self._reporting():
+            async with client, self._reporting(started):
                 verification = self._verification(client)
                 await self._verify_rows(verification)
             if (unread := verification.unread()) is not None and not self._stop_signal.is_set():
@@ -285,11 +329,12 @@ class Batch:
             await self._flush(writer)
             succeeded = completed and not self._stop_signal.is_set()
             await self._write_run(started, RunState.SUCCESS if succeeded else RunState.FAILED)
+            await self._tell_progress()
             self._progress.tick(self.manifest, final=True)
 
     @asynccontextmanager
-    async def _reporting(self) -> AsyncIterator[None]:
-        """Log progress, and share the uplink with other tasks of this host, while rows are verified."""
+    async def _reporting(self, started: float) -> AsyncIterator[None]:
+        """Log and record progress, and share the uplink with other tasks of this host, while rows are verified."""
 
         async def keep_ticking() -> None:
             while True:
@@ -297,6 +342,7 @@ class Batch:
                 self._tick()
 
         ticking = self._spawn(keep_ticking())
+        recording = self._spawn(self._keep_recording(started))
         try:
             async with (
                 nullcontext() if self._uploads is None else self._uploads.reporting(self._spawn)
@@ -304,6 +350,8 @@ class Batch:
                 yield
         finally:
             ticking.cancel()
+            recording.cancel()
+            await asyncio.wait({recording})  # a record that has begun ends before the last one
 
     def _tick(self) -> None:
         note = "" if self._uploads is None else self._uploads.line()

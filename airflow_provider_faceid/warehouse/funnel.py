@@ -240,12 +240,11 @@ class Funnel:
         """
         Return calls and charges of all runs.
 
-        A process that was killed wrote no counts. Its answers are in the history, from its own hand
+        A process that was killed wrote counts every few seconds at most. Its answers are in the history, from its own hand
         or from the run after it, and are counted there; what it had in flight is held.
         """
         ((calls, charged, unknown, unfinished),) = self._ask(
-            "SELECT COALESCE(SUM(faceid_row.calls), 0), COALESCE(SUM(faceid_row.charged), 0), "
-            "COALESCE(SUM(faceid_row.charge_unknown), 0), "
+            f"SELECT {', '.join(map(_of_ended, ('calls', 'charged', 'charge_unknown')))}, "
             "COUNT(CASE WHEN faceid_row.finished_at IS NULL THEN 1 END) "
             f"FROM {self._runs} AS faceid_row WHERE {self._scope}",
             step,
@@ -280,3 +279,8 @@ class Funnel:
 
     def _ask(self, sql: str, step: Prerequisite, more: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._database.rows(sql, [self._campaign, step.action, *more])
+
+
+def _of_ended(column: str) -> str:
+    """Return the SQL of a sum over the runs that have ended: the counts of others are as of a moment."""
+    return f"COALESCE(SUM(CASE WHEN faceid_row.finished_at IS NULL THEN 0 ELSE faceid_row.{column} END), 0)"

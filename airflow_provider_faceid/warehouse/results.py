@@ -325,12 +325,20 @@ class ResultsRepository:
         self._write([], [row])
         return RejectedRow(key, rule, tuple((line["status"], line["outcome"]) for line in answers))
 
-    def write_run(self, numbers: Mapping[str, Any], started: float, state: RunState) -> None:
+    def write_run(
+        self,
+        numbers: Mapping[str, Any],
+        started: float,
+        state: RunState,
+        *,
+        is_progress: bool = False,
+    ) -> None:
         """
         Write the run's own row; that of a run that begins only if the other tables can be written to.
 
         :param numbers: its counts by column; others are left out.
         :param started: when it began, in Unix seconds.
+        :param is_progress: whether these are the counts so far of a run that began before.
         :raises FaceIdError: they cannot, or it cannot.
         """
         now = utc_text(self._clock.now())
@@ -350,7 +358,7 @@ class ResultsRepository:
         names = self.names
 
         def work(cursor: Any) -> None:
-            if state is RunState.RUNNING:
+            if state is RunState.RUNNING and not is_progress:
                 ours = (names.results, names.history, names.quarantine)
                 check_writable(cursor, self.database, ours)
             insert(cursor, self.database, RUNS, names.runs, [row])

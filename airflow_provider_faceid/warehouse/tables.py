@@ -138,7 +138,7 @@ RUNS = _table(
     run_id            text      the DAG run
     map_index         integer   map index of the task; -1 if it is not mapped
     started_at        timestamp when the task began
-    finished_at       timestamp when it ended; NULL while it runs, or if it was killed
+    finished_at       timestamp when it ended; NULL while it runs, or if it was killed: its counts are as of `updated_at` then
     state             text      `running`, `success`, `failed`, `planned` (a dry run) or `refused` (max_changed)
     source            text      where the rows are: connection, then table or a mark of the query
     rows_in           integer   rows of the source

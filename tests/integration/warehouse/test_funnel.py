@@ -141,7 +141,8 @@ def test_money_is_of_the_charged_calls_of_all_runs(book):
 
 
 def test_charges_of_a_killed_process_are_those_of_its_answers(book):
-    book.run(ONE, 1, None)  # killed: it wrote answers 1 and 2, its third was only in the ledger
+    # Killed: it wrote answers 1 and 2, and counts of a moment before; its third was only in the ledger.
+    book.run(ONE, 1, None, charged=1, calls=1)
     book.answer(ONE, 1, 2)
     book.answer(ONE, 2, 3)
     book.answer(ONE, 9, 3, charged=0)
