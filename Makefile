@@ -7,10 +7,10 @@ OLDEST := .venv-oldest/bin
 DBT := .venv-dbt/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
-TESTED := -e '.[simulator,postgres,duckdb,export,openlineage]' --group test
+TESTED := -e '.[simulator,postgres,duckdb,export,report,openlineage]' --group test
 TESTED_DATABASES := -e '.[simulator,postgres,duckdb,openlineage,mysql,clickhouse]' --group test --group databases
 # The oldest constraints pin no OpenLineage.
-TESTED_OLDEST := -e '.[simulator,postgres,duckdb,export]' --group test
+TESTED_OLDEST := -e '.[simulator,postgres,duckdb,export,report]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 # Those of a file run in one process, which so starts what they share once.

@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.funnel",
                     f"{package}.operators.reconcile",
                     f"{package}.operators.release",
+                    f"{package}.operators.report",
                     f"{package}.operators.shards",
                     f"{package}.operators.validate",
                     f"{package}.operators.verify",

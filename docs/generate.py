@@ -24,6 +24,8 @@ from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.operators import verify
 from airflow_provider_faceid.quality.result_rules import RESULT_RULES
+from airflow_provider_faceid.report import definitions as report_definitions
+from airflow_provider_faceid.report import stand_out, texts
 from airflow_provider_faceid.simulator.account import Assumptions
 from airflow_provider_faceid.warehouse import metrics, tables
 from airflow_provider_faceid.warehouse.records import ROW_RULES
@@ -271,7 +273,36 @@ def rates() -> str:
     return table(("metric", "definition"), listed + money)
 
 
+def report_numbers() -> str:
+    """Return a table of the numbers of a report, with the names they have on the page."""
+    return table(
+        ("in the JSON", "on the page", "definition"),
+        (
+            (f"`{name}`", texts.NAMES[name].en, meaning)
+            for name, meaning in sorted(report_definitions.DEFINITIONS.items())
+        ),
+    )
+
+
+def report_watched() -> str:
+    """Return a table of the numbers of a run that are compared with the runs before it."""
+    return table(
+        ("number", "smallest difference from the median that is said"),
+        (
+            (
+                texts.NAMES[one.name].en,
+                f"{100 * one.least:g} percentage points"
+                if one.unit == "share"
+                else f"{100 * one.least:g} % of it",
+            )
+            for one in stand_out.WATCHED
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "report-numbers": report_numbers,
+    "report-watched": report_watched,
     "export-replace": export_sql.replace_rows,
     "export-merge": export_sql.merge,
     "export-snowflake": lambda: export_sql.load("snowflake"),

@@ -39,6 +39,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.views": ("FaceIdViewsOperator",),
     "operators.reconcile": ("FaceIdReconcileOperator",),
     "operators.export": ("FaceIdExportOperator",),
+    "operators.report": ("FaceIdReportOperator",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),

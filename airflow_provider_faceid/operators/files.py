@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkstemp
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..exceptions import ConfigurationError
@@ -12,6 +13,10 @@ from ..exceptions import ConfigurationError
 if TYPE_CHECKING:
     from ..quality.validator import Validator
     from ..warehouse.records import RunContext
+
+
+NAME_LENGTH = 40
+"""Characters of a file's name in that of its temporary one."""
 
 
 class WritesValidation(Protocol):
@@ -44,6 +49,9 @@ def write_file(path: str, parameter: str, content: str) -> None:
     """
     Write a file, local or in object storage; its folder is made if it is not there.
 
+    A local file is replaced in one step: a reader sees what was there before or the whole new file, also
+    if this process is killed. An object store does the same with an object.
+
     :param path: path or URL.
     :param parameter: of the operator that named it, for the message.
     :raises ConfigurationError: it cannot be written.
@@ -53,12 +61,36 @@ def write_file(path: str, parameter: str, content: str) -> None:
     try:
         file = ObjectStoragePath(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+        if file.protocol in {"", "file", "local"}:
+            _replace(Path(file.path), content)
+        else:
+            file.write_bytes(content.encode())
     except OSError as error:
         raise ConfigurationError(
             f"{parameter} cannot be written: {type(error).__name__} "
             f"({error.strerror or 'no reason given'})"
         ) from None
+
+
+def _replace(file: Path, content: str) -> None:
+    """Replace a local file by a temporary one beside it."""
+    handle, name = mkstemp(prefix=f".{file.name[:NAME_LENGTH]}-", dir=file.parent)
+    beside = Path(name)
+    try:
+        with open(handle, "wb") as temporary:  # noqa: PTH123 - a descriptor
+            temporary.write(content.encode())
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """Return the mask of new files, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def suite_of(given: str | Callable[[], Any]) -> list[dict[str, Any]]:

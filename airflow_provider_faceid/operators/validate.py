@@ -204,7 +204,7 @@ class FaceIdValidateOperator(BaseOperator):
         """Validate the table and return the counts."""
         report: dict[str, Any] = {"campaign": self.campaign or default_campaign(context)}
         with manifest_on_failure(context, lambda: report), airflow_errors():
-            read_parameters(self, "source_conn_id", "source")
+            read_parameters(self, "source_conn_id", "source", "faceid_conn_id")
             self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
             campaign = self.campaign or default_campaign(context)
             report |= {"campaign": campaign, **self._report(0, 0)}

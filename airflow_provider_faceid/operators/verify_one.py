@@ -86,7 +86,7 @@ class VerifyOnePerson(BaseOperator):
         from ..hooks.single_call import Idempotency  # noqa: PLC0415 - the same
 
         with airflow_errors():
-            read_parameters(self)
+            read_parameters(self, "faceid_conn_id")
             idempotency = Idempotency(
                 owner=task_instance(context),
                 campaign=self.campaign or default_campaign(context),

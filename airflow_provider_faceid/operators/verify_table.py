@@ -130,7 +130,7 @@ class VerifyTable(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Verify the table and return the manifest."""
         with manifest_on_failure(context, lambda: self._manifest(context)), airflow_errors():
-            read_parameters(self, "source_conn_id", "source")
+            read_parameters(self, "source_conn_id", "source", "faceid_conn_id")
             self.warehouse_conn_id = self.warehouse_conn_id or self.source_conn_id
             campaign = self.campaign or default_campaign(context)
             check = self._check_of_results(context, campaign)

@@ -96,15 +96,34 @@ class View:
         columns |= dict(zip(own, more, strict=False))
         order = [*(name for name in there if name in columns)]
         order += [name for name in columns if name not in order]
-        chosen = ", ".join(f"{columns[name]} AS {dialect.quote(name)}" for name in order)
+        relations = {
+            word: dialect.current.format(dialect.quote_table(name)) for word, name in tables.items()
+        }
+        return self._query(dialect, relations, {name: columns[name] for name in order}, more)
+
+    def over(self, dialect: Dialect, relations: Mapping[str, str]) -> str:
+        """
+        Return the query of the view over other relations than our tables, such as a part of each.
+
+        :param relations: relation by the word that stands for its table in the templates.
+        """
+        columns = {name: column.sql for name, column in self.columns.items()}
+        return self._query(dialect, relations, columns)
+
+    def _query(
+        self,
+        dialect: Dialect,
+        relations: Mapping[str, str],
+        columns: Mapping[str, str],
+        more: Iterable[str] = (),
+    ) -> str:
+        """Return the query for some columns, and quoted names of those of the tables besides."""
+        chosen = ", ".join(f"{sql} AS {dialect.quote(name)}" for name, sql in columns.items())
         groups = ", ".join(self.columns[name].sql for name in self.group_by)
         relation = self.relations.get(dialect.newest_by, self.relation)
         text = f"SELECT {chosen} FROM {relation}" + (f" GROUP BY {groups}" if groups else "")
         return text.format(
-            **{
-                word: dialect.current.format(dialect.quote_table(name))
-                for word, name in tables.items()
-            },
+            **relations,
             real=dialect.nullable.format(dialect.types["real"]),
             whole_number=dialect.whole_number,
             floor=_Expression(dialect.floor),

@@ -24,6 +24,7 @@ WHOLE = (
     "operators.views",
     "operators.reconcile",
     "operators.export",
+    "operators.report",
     "hooks.faceid",
     "exceptions",
 )

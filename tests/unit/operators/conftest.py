@@ -8,6 +8,7 @@ from airflow_provider_faceid.operators.export import FaceIdExportOperator
 from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.reconcile import FaceIdReconcileOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
+from airflow_provider_faceid.operators.report import FaceIdReportOperator
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.views import FaceIdViewsOperator
@@ -18,6 +19,7 @@ OPERATORS = (
     FaceIdFunnelOperator,
     FaceIdReconcileOperator,
     FaceIdReleaseOperator,
+    FaceIdReportOperator,
     FaceIdShardsOperator,
     FaceIdValidateOperator,
     FaceIdViewsOperator,

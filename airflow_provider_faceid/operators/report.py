@@ -1,0 +1,207 @@
+"""The operator that writes a report of a run, or of the last days: an HTML page, and its numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+
+from ..clock import SYSTEM_CLOCK
+from ..compat import default_campaign
+from ..exceptions import ConfigurationError, counted
+from ..process import without_frames
+from ._common import describe_outlets, manifest_on_failure, read_parameters
+from .error_mapping import airflow_errors
+from .files import write_file
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ..report.numbers import Scope
+
+PAGE, NUMBERS = ".html", ".json"
+"""Endings of the two files."""
+
+
+class FaceIdReportOperator(BaseOperator):
+    """
+    Write a report as one self-contained HTML page, and the same numbers as JSON beside it.
+
+    It makes no call and changes no result. The page has no script and refers to nothing outside of it:
+    it opens anywhere, prints on A4 and can be mailed. It says where each row ended, verdicts and result
+    codes, similarities against the threshold, cost and what was avoided, speed, what waits, what is in
+    quarantine, the checks of the data, the last 14 runs and what stands out against them, each number
+    with its definition. There is no key and nobody's data in it; groups of fewer than
+    ``smallest_group`` answers are not shown alone. Numbers come from the views over the result table,
+    which are brought up to date first.
+
+    With the extra ``[report]`` there are charts; tables with drawn bars stand in their place without it.
+    A local file is replaced in one step; so is an object of an object store.
+
+    :param warehouse_conn_id: connection of the result table (templated).
+    :param path: where the page is written, ending with ``.html``: a path or a URL as for
+        ``ObjectStoragePath`` (templated). The JSON is beside it, ending with ``.json``.
+    :param days: how many of the service's days (Beijing) up to today it is about, such as 90
+        (templated); it is about one run if not given.
+    :param run_id: the DAG run it is about (templated); the task's own if not given. It covers all
+        attempts and all mapped tasks of the run.
+    :param campaign: campaign of the verdicts (templated). If not given, the DAG id for a run, and all
+        campaigns for days.
+    :param actions: API Actions (templated); all if not given.
+    :param language: ``en`` or ``zh``, of the page (templated).
+    :param faceid_conn_id: the connection whose quotas and similarity threshold the numbers are compared
+        with (templated); those of the API's pages, and 70, if not given.
+    :param smallest_group: the smallest group of answers whose count is shown (templated).
+    :param result_table: the result table (templated); views, history, prices and checks are named
+        after it.
+    :param quarantine_table: the quarantine table (templated).
+    :param run_table: the table of runs (templated).
+    :return: through XCom, where the two files are, and the key figures. The same is attached to the
+        asset events of the task's outlets.
+    """
+
+    template_fields: Sequence[str] = (
+        "warehouse_conn_id",
+        "path",
+        "days",
+        "run_id",
+        "campaign",
+        "actions",
+        "language",
+        "faceid_conn_id",
+        "smallest_group",
+        "result_table",
+        "quarantine_table",
+        "run_table",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    ui_color = "#e8eaed"
+
+    def __init__(
+        self,
+        *,
+        warehouse_conn_id: str,
+        path: str,
+        days: int | None = None,
+        run_id: str | None = None,
+        campaign: str | None = None,
+        actions: Sequence[str] | None = None,
+        language: Literal["en", "zh"] = "en",
+        faceid_conn_id: str | None = None,
+        smallest_group: int = 10,
+        result_table: str = "faceid_results",
+        quarantine_table: str = "faceid_quarantine",
+        run_table: str = "faceid_runs",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.warehouse_conn_id = warehouse_conn_id
+        self.path = path
+        self.days = days
+        self.run_id = run_id
+        self.campaign = campaign
+        self.actions = actions
+        self.language = language
+        self.faceid_conn_id = faceid_conn_id
+        self.smallest_group = smallest_group
+        self.result_table = result_table
+        self.quarantine_table = quarantine_table
+        self.run_table = run_table
+
+    @without_frames
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the report, and return where it is."""
+        manifest: dict[str, Any] = {}
+        with airflow_errors(), manifest_on_failure(context, lambda: manifest):
+            read_parameters(self, "warehouse_conn_id", "path")
+            if not self.path.endswith(PAGE):
+                raise ConfigurationError(f"path: it ends with {PAGE}, such as /reports/kyc{PAGE}")
+            if self.days is not None and self.run_id is not None:
+                raise ConfigurationError(
+                    "Give days or run_id: a report is about the last days or about one run"
+                )
+            numbers = self._read(self._scope(context))
+            manifest |= self._write(numbers)
+        self._log_summary(manifest)
+        describe_outlets(context, self.outlets, manifest)
+        return manifest
+
+    def _scope(self, context: Context) -> Scope:
+        from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..report.numbers import Scope  # noqa: PLC0415 - the same
+
+        account: dict[str, Any] = {"quotas": {name: a.quota for name, a in ACTIONS.items()}}
+        if self.faceid_conn_id is not None:
+            from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+            settings = FaceIdHook(self.faceid_conn_id).settings
+            account = {
+                "quotas": {name: settings.quota(name) for name in ACTIONS},
+                "threshold": settings.similarity_threshold,
+            }
+        about: dict[str, Any] = (
+            {"run_id": self.run_id or str(context["run_id"])}
+            if self.days is None
+            else {"days": self.days}
+        )
+        campaign = self.campaign or (default_campaign(context) if self.days is None else None)
+        return Scope(
+            campaign, tuple(self.actions or ()), smallest=self.smallest_group, **about, **account
+        )
+
+    def _read(self, scope: Scope) -> dict[str, Any]:
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+        from ..report.numbers import read_numbers  # noqa: PLC0415 - the same
+        from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
+        from ..warehouse.names import Names  # noqa: PLC0415 - the same
+
+        warehouse = database(self.warehouse_conn_id)
+        names = Names(self.result_table, self.quarantine_table, self.run_table)
+        try:
+            prepare(warehouse, names)
+            numbers = read_numbers(warehouse, names, scope, SYSTEM_CLOCK.now())
+        finally:
+            warehouse.close()
+        if scope.run_id is not None and not numbers["rows"]:
+            raise ConfigurationError(
+                f"Table '{self.run_table}' has no run '{scope.run_id}' of campaign "
+                f"'{scope.campaign}'. Give run_id and campaign of the task that verified the table"
+            )
+        return numbers
+
+    def _write(self, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        from ..report.page import render  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+        page = render(numbers, self.language)
+        beside = self.path.removesuffix(PAGE) + NUMBERS
+        text = json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False)
+        write_file(beside, "path", text)
+        write_file(self.path, "path", page)
+        head = numbers["headline"]
+        return {
+            "path": self.path,
+            "json_path": beside,
+            **{name: numbers[name] for name in ("kind", "campaign", "run_id")},
+            **{name: numbers[name] for name in ("first_day", "last_day")},
+            **{name: head[name] for name in ("rows_in", "answered", "quarantined", "postponed")},
+            **{name: head[name] for name in ("held", "requests", "charged", "may_be_charged")},
+            "match_rate": head["rates"]["match_rate"]["value"],
+            "amounts": {
+                line["currency"]: line["amount"]
+                for line in numbers["money"]["totals"]
+                if line["currency"]
+            },
+            "stands_out": sum(one["number"] is not None for one in numbers["stands_out"]),
+            "bytes": len(page.encode()),
+        }
+
+    def _log_summary(self, manifest: Mapping[str, Any]) -> None:
+        self.log.info(
+            "Report about %s written to %s (%s bytes), its numbers to %s",
+            counted(manifest["rows_in"], "row"),
+            manifest["path"],
+            f"{manifest['bytes']:,}",
+            manifest["json_path"],
+        )
