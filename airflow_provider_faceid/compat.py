@@ -42,6 +42,26 @@ def attempt_id(context: Context) -> str:
     return str(getattr(_task_instance(context), "id", None) or "")
 
 
+PROGRESS_KEY = "faceid_progress"
+"""Of the counts of a run in the task state store, the tab Storage of a task instance."""
+
+
+def progress_store(context: Context) -> Callable[[dict[str, Any]], None] | None:
+    """
+    Return what writes counts into Airflow's task state store, while a task runs; None before Airflow 3.3.
+
+    Counts of a task that was cleared stay until its next ones come. They decide nothing.
+    """
+    store: Any = context.get("task_state_store")
+    if store is None:
+        return None
+
+    def write(counts: dict[str, Any]) -> None:
+        store.set(PROGRESS_KEY, counts)
+
+    return write
+
+
 def _task_instance(context: Context) -> Any:
     return context["ti"]
 

@@ -45,6 +45,10 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": [
+            f"{package}.operators.links.FaceIdReportLink",
+            f"{package}.operators.links.FaceIdRunLink",
+        ],
         "config": {
             "faceid": {
                 "description": "Tencent Cloud Face ID",
@@ -75,6 +79,24 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "integer",
                         "example": "365",
                         "default": "90",
+                    },
+                    "pages_warehouses": {
+                        "description": "Connections of the warehouses that the pages under Browse > "
+                        "Face ID show, separated by commas. Or, for tables of other names, a JSON list "
+                        "of objects with conn_id, result_table, quarantine_table and run_table. Read "
+                        "by the api-server. Empty: none are shown.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "my_warehouse",
+                        "default": "",
+                    },
+                    "report_roots": {
+                        "description": "Folders and URLs below which the api-server may read reports, "
+                        "to show them under Browse > Face ID, separated by commas. Empty: none are read.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/reports,s3://conn@bucket/reports",
+                        "default": "",
                     },
                     "photo_roots": {
                         "description": "Folders and URLs below which operators may read photos "

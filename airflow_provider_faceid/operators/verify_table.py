@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
-from ..compat import default_campaign, reschedule_at, task_instance
+from ..compat import default_campaign, progress_store, reschedule_at, task_instance
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..process import without_frames
 from ._columns import source_columns
@@ -23,6 +23,7 @@ from ._common import (
 from .check_results import complaint, results_check, run_check
 from .error_mapping import airflow_errors
 from .files import suite_of
+from .links import FaceIdRunLink, push_link
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,6 +65,7 @@ class VerifyTable(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#d2e3fc"
+    operator_extra_links = (FaceIdRunLink(),)
     action: str
     photo_is_path: bool = False
 
@@ -135,6 +137,7 @@ class VerifyTable(BaseOperator):
             campaign = self.campaign or default_campaign(context)
             check = self._check_of_results(context, campaign)
             self._batch = self._build(context, campaign)
+            push_link(FaceIdRunLink(), self, context)
             counts = self._run(self._batch, campaign)
             if (
                 self.on_postponed == "reschedule"
@@ -263,6 +266,7 @@ class VerifyTable(BaseOperator):
             dry_run=self.is_dry_run,
             max_in_flight=self.max_in_flight or 0,
             uplink=hook.uplink(),
+            on_progress=progress_store(context),
         )
 
     def _check_of_results(self, context: Context, campaign: str) -> ResultsCheck | None:

@@ -6,6 +6,7 @@ through Airflow's ``hook.run`` or ``insert_rows``, which log parameters.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -129,6 +130,42 @@ class Database:
         :raises WarehouseError: the query failed; parameters are not part of the message.
         """
         return self._repeat(lambda: self._read(sql, parameters))
+
+    @contextmanager
+    def reading(self, seconds: float) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """
+        Give a function that returns all rows of a query, in a read-only transaction.
+
+        It writes nothing and waits for no writer. A query that fails is not asked again.
+
+        :param seconds: limit of each query; of SQLite, of all of them together.
+        :raises WarehouseError: the database cannot be opened, or a query fails or takes longer.
+        """
+        connection = self._open()
+        cursor = self._cursor(connection, "reading")
+
+        def ask(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+            try:
+                cursor.execute(sql, tuple(parameters))
+                return [tuple(row) for row in cursor.fetchall()]
+            except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+                raise self._error("reading", error, sql) from None
+
+        try:
+            try:
+                self.dialect.limit(connection, seconds)
+                for statement in self.dialect.begin_reading:
+                    text = statement.format(math.ceil(seconds), math.ceil(seconds * 1000))
+                    cursor.execute(text, ())
+            except Exception as error:  # noqa: BLE001 - as above
+                raise self._error("reading", error) from None
+            yield ask
+        finally:
+            with suppress(Exception):  # a lost connection has nothing open
+                connection.rollback()
+            with suppress(Exception):
+                cursor.close()
+            self.close()
 
     def holds(self, text: str) -> bool:
         """Say whether the database can hold a text: its encoding may not, nor may it hold NUL."""

@@ -15,6 +15,10 @@ from .sessions import (
     configure_nothing,
     configure_postgresql,
     configure_sqlite,
+    limit_clickhouse,
+    limit_nothing,
+    limit_postgresql,
+    limit_sqlite,
 )
 
 
@@ -83,6 +87,11 @@ class Dialect:
     :param newest_by: how a view of rows finds the newest of several: ``keys`` (keys alone are sorted, the
         row is joined), ``rows`` (a column store, whose sort takes what is asked for) or ``lookup`` (each
         row looks the others of its key up through the index).
+    :param limit: makes a connection that is only read from read-only, and limits its queries to some
+        seconds.
+    :param begin_reading: statements that do the same, and begin a read-only transaction; ``{0}`` is the
+        limit in whole seconds, ``{1}`` in milliseconds.
+    :param has_readers: whether others may read while a task writes, and a task write while others read.
     :param replace_view: statements that make a view ``{0}`` of a query ``{1}``, or replace it.
     """
 
@@ -140,6 +149,9 @@ class Dialect:
     floor: str = "FLOOR({0})"
     service_day: str = "CAST({0} AT TIME ZONE 'Asia/Shanghai' AS DATE)"
     newest_by: str = "keys"
+    limit: Callable[[Any, float], None] = limit_nothing
+    begin_reading: tuple[str, ...] = ()
+    has_readers: bool = True
     replace_view: tuple[str, ...] = ("CREATE OR REPLACE VIEW {0} AS {1}",)
 
     def quote(self, name: str) -> str:
@@ -227,6 +239,8 @@ SQLITE = Dialect(
     floor="CAST({0} AS INTEGER)",
     service_day="DATE({0}, '+8 hours')",
     newest_by="lookup",
+    limit=limit_sqlite,
+    begin_reading=("PRAGMA query_only = ON", "PRAGMA busy_timeout = 2000", "BEGIN"),
     replace_view=("DROP VIEW IF EXISTS {0}", "CREATE VIEW {0} AS {1}"),
 )
 POSTGRESQL = Dialect(
@@ -258,6 +272,8 @@ POSTGRESQL = Dialect(
     "SELECT format_type(oid, NULL), typtype::text FROM base WHERE typtype <> 'd'",
     raw_text="convert_from({0}, getdatabaseencoding())",
     exact_text='({0}) COLLATE "default"',  # that of our tables' columns, whose index is used
+    limit=limit_postgresql,
+    begin_reading=("SET LOCAL statement_timeout = {1}",),
     probe=" OFFSET 0",  # else each page is a join with the whole table
 )
 DUCKDB = Dialect(
@@ -293,6 +309,7 @@ DUCKDB = Dialect(
     key_type="SELECT column_type, '' FROM (DESCRIBE SELECT {0} FROM {1})",
     # A cast of a timestamp with a time zone needs an extension; Beijing has no summer time.
     service_day="CAST(make_timestamp(epoch_us({0}) + 28800000000) AS DATE)",
+    has_readers=False,  # one process opens the file
     newest_by="rows",
 )
 
@@ -352,6 +369,10 @@ MYSQL = Dialect(
     raw_text="CONVERT({0} USING utf8mb4)",
     whole_number="SIGNED",
     service_day="CAST({0} + INTERVAL 8 HOUR AS DATE)",
+    begin_reading=(
+        "SET SESSION TRANSACTION READ ONLY",
+        "SET SESSION /*M! max_statement_time = {0} *//*!80017 max_execution_time = {1} */",
+    ),
     exact_text=f"CONVERT({{0}} USING utf8mb4) COLLATE {_EXACT}",
 )
 
@@ -397,5 +418,6 @@ CLICKHOUSE = Dialect(
     to_text="toString({0})",
     whole_number="Nullable(Int64)",
     service_day="toDate32({0}, 'Asia/Shanghai')",
+    limit=limit_clickhouse,
     newest_by="rows",
 )

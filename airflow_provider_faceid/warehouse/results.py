@@ -136,7 +136,7 @@ class ResultsRepository:
         )
         return {
             key: StoredResult(
-                status, outcome, row_hash, id_hash, _seconds(answered), _seconds(not_before)
+                status, outcome, row_hash, id_hash, unix_seconds(answered), unix_seconds(not_before)
             )
             for key, status, outcome, row_hash, id_hash, answered, not_before in select_by_keys(
                 self.database, self.names.results, columns, self.context.scope, keys
@@ -439,7 +439,7 @@ class ResultsRepository:
             )
 
 
-def _seconds(moment: datetime | str | None) -> float:
+def unix_seconds(moment: datetime | str | None) -> float:
     """Return a moment of a table in Unix seconds, 0 for none. SQLite's are texts, MySQL's have no zone."""
     if not moment:
         return 0.0

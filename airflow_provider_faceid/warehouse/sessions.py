@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from typing import Any
 
+from ..clock import SYSTEM_CLOCK
 from .records import Unreadable
 
 
@@ -55,6 +57,30 @@ def configure_postgresql(connection: Any) -> Any:
         connection.cursor_factory = None
     read_text_leniently(connection)
     return connection
+
+
+def limit_nothing(connection: Any, seconds: float) -> None:
+    """Leave a connection that is read from as it is: statements say what there is to say."""
+
+
+def limit_sqlite(connection: Any, seconds: float) -> None:
+    """Let queries of SQLite, which has no time limit of its own, end after some seconds."""
+    end = SYSTEM_CLOCK.monotonic() + seconds
+    connection.set_progress_handler(lambda: SYSTEM_CLOCK.monotonic() > end, 10_000)
+
+
+def limit_postgresql(connection: Any, seconds: float) -> None:  # noqa: ARG001 - see Dialect.limit
+    """Let the driver begin read-only transactions; a setting of the session would outlive it in a pooler."""
+    if hasattr(connection, "prepare_threshold"):
+        connection.read_only = True
+    else:  # psycopg2
+        connection.readonly = True
+
+
+def limit_clickhouse(connection: Any, seconds: float) -> None:
+    """Let each query end after some seconds, and change nothing."""
+    connection.client.set_client_setting("max_execution_time", math.ceil(seconds))
+    connection.client.set_client_setting("readonly", 2)  # 1 would refuse settings, too
 
 
 def is_decoding_error(error: Exception, connection: Any) -> bool:

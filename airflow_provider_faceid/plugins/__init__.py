@@ -1,0 +1,1 @@
+"""Plugin of Airflow's UI: pages under Browse > Face ID."""
