@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -32,6 +32,9 @@ COLOURS: Mapping[str, str] = {
 
 WIDE, NARROW = 920, 360
 """Widths in pixels: of the page and of a telephone."""
+
+GAP = 0.88
+"""Part of its days that a bar fills."""
 
 _FONT = "Noto Sans, Noto Sans SC, sans-serif"
 _SAME = re.compile(r'(<path d="(?:[^"]*)" fill="([^"]+)")/>(?:<path d="([^"]*)" fill="\2"/>)+')
@@ -64,14 +67,13 @@ def verdicts(section: Mapping[str, Any]) -> Chart:
     alt = _altair()
     values = []
     for period in section["periods"]:
-        behind = date.fromisoformat(period["last_day"]) + timedelta(days=1)
+        span = _span(period["first_day"], period["last_day"])
         base = 0
         for column, count in zip(section["columns"], period["counts"], strict=True):
             if count:
                 values.append(
                     {
-                        "from": period["first_day"],
-                        "to": behind.isoformat(),
+                        **span,
                         "low": base,
                         "high": base + count,
                         "colour": colour_of(column),
@@ -98,8 +100,7 @@ def costs(days: Sequence[Mapping[str, Any]]) -> Chart:
     alt = _altair()
     values = []
     for day in days:
-        behind = (date.fromisoformat(day["day"]) + timedelta(days=1)).isoformat()
-        span = {"from": day["day"], "to": behind}
+        span = _span(day["day"], day["day"])
         values.append(
             span | {"low": 0, "high": round(day["amount"], 4), "colour": COLOURS["strong"]}
         )
@@ -185,6 +186,7 @@ def match_rates(runs: Sequence[Mapping[str, Any]], median: float | None) -> Char
             grid=False,
             labelExpr=f"{[value['label'] for value in values]!r}[datum.value]",
             labelOverlap=True,
+            labelAngle=0,
         ),
         title=None,
         scale=alt.Scale(type="point", padding=0.4),
@@ -253,6 +255,14 @@ def _altair() -> Any:
     import altair as alt  # noqa: PLC0415 - of the extra [report]
 
     return alt
+
+
+def _span(first: str, last: str) -> dict[str, str]:
+    """Return where the bar of some days begins and ends: a little before the next one."""
+    begin = datetime.fromisoformat(first)
+    days = (datetime.fromisoformat(last) - begin).days + 1
+    end = begin + GAP * days * timedelta(days=1)
+    return {"from": begin.isoformat(), "to": end.isoformat()}
 
 
 def _days(alt: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from ..clock import BEIJING
 from . import charts
+from .runs import AVOIDED
 from .stand_out import AT_LEAST, WATCHED
 from .texts import text
 from .verdicts import PLACE_OF
@@ -93,6 +94,8 @@ class _Page:
             "money": money,
             "moment": moment,
             "rate": rate_text,
+            "rate_of_run": lambda run: rate_text(run | {"value": run["match_rate"]}),
+            "breakable": _breakable,
             "svg": _svg,
             "colour": _colour,
             "outcome_colour": lambda outcome: PLACE_OF.get(outcome or "", "other_answers"),
@@ -174,7 +177,9 @@ class _Page:
         for line in totals[:1]:
             most = self.t("cost_at_most", amount=money(line["amount_at_most"], line["currency"]))
             figures.append(("amount", money(line["amount"], line["currency"]), most, "strong"))
-            figures.append(("avoided", money(line["avoided"], line["currency"]), "", "matched"))
+            saved = sum(sum(one[n] for n in AVOIDED) for one in doc["money"]["avoided_rows"])
+            note = self.t("not_needed", n=number(saved))
+            figures.append(("avoided", money(line["avoided"], line["currency"]), note, "matched"))
         if not totals:
             figures.append(("amount", "–", self.t("no_price"), "strong"))
         if speeds:
@@ -207,10 +212,15 @@ class _Page:
     def _notes(self) -> list[dict[str, Any]]:
         """Return the report in a few sentences; what stands out is marked."""
         head = self._doc["headline"]
-        waits = head["postponed"] + head["held"]
-        counts = {name: number(head[name]) for name in ("rows_in", "answers", *OTHER_PLACES)}
+        parts = [
+            self.t(f"part_{name}", n=number(head[name]))
+            for name in ("answers", *OTHER_PLACES)
+            if head[name]
+        ]
+        listed = self.t("comma").join(parts) or self.t("none")
+        rows_in = number(head["rows_in"])
         notes = [
-            {"text": self.t("short_rows", **counts, waiting=number(waits)), "is_alert": False},
+            {"text": self.t("short_rows", rows_in=rows_in, parts=listed), "is_alert": False},
             {
                 "text": self.t(
                     "short_money",
@@ -267,14 +277,13 @@ class _Page:
         )
         for section in sized[:CHARTS]:
             periods = section["periods"]
-            if not periods:
+            if len(periods) <= 1:  # the table of verdicts says the same
                 continue
             filled = [
                 place
                 for place in range(len(section["columns"]))
                 if any(period["counts"][place] for period in periods)
             ]
-            is_drawn = self._draws and len(periods) > 1
             found.append(
                 {
                     "action": section["action"],
@@ -285,7 +294,7 @@ class _Page:
                     ],
                     "most": max(period["answers"] for period in periods),
                     "is_merged": any(one["first_day"] != one["last_day"] for one in periods),
-                    "chart": charts.verdicts(section) if is_drawn else None,
+                    "chart": charts.verdicts(section) if self._draws else None,
                 }
             )
         return found
@@ -424,6 +433,12 @@ def moment(value: str | None) -> str:
         return ""
     found = datetime.fromisoformat(value)
     return f"{found.astimezone(BEIJING):%Y-%m-%d %H:%M}" if found.tzinfo else value
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that may be broken into lines behind its marks."""
+    parts = re.split(r"(?<=[._:/-])(?=.)", name)
+    return Markup("<wbr>").join(parts)
 
 
 def _colour(places: Sequence[str]) -> str:

@@ -167,6 +167,7 @@ def _line(
     found = {place: counts.get(place, 0) for place in ANSWER_PLACES}
     groups = groups_of(found, smallest)
     rows_in, calls = run.last.get("rows_in", 0), run.spent.get("calls", 0)
+    match = rate("match_rate", found, groups, smallest)
     possible = run.seconds * (quota or 0)
     waiting = run.last.get("postponed", 0) + run.last.get("held", 0)
     return {
@@ -182,7 +183,8 @@ def _line(
         "seconds": round(run.seconds, 3),
         "requests_per_second": round(calls / run.seconds, 3) if run.seconds else None,
         "quota_used": calls / possible if possible else None,
-        "match_rate": rate("match_rate", found, groups, smallest)["value"],
+        "match_rate": match["value"],
+        **{bound: match[bound] for bound in ("at_least", "at_most") if bound in match},
         "quarantined_share": run.last.get("quarantined", 0) / rows_in if rows_in else None,
         "waiting_share": waiting / rows_in if rows_in else None,
         "throttled_share": run.spent.get("throttled", 0) / calls if calls else None,

@@ -35,12 +35,16 @@ PAGE: Mapping[str, Text] = {
     "skip": Text("Skip to the numbers", "跳到数据"),
     "key_figures": Text("Key figures", "关键数字"),
     "in_short": Text("In short", "概要"),
-    "short_rows": Text(
-        "{rows_in} rows came in: {answers} were answered, {answered_before} had a valid answer before, "
-        "{quarantined} are in quarantine, {waiting} wait, {left} were not reached.",
-        "共输入 {rows_in} 行：{answers} 行已获答复，{answered_before} 行此前已有有效答复，{quarantined} 行被隔离，"
-        "{waiting} 行等待中，{left} 行未处理到。",
-    ),
+    "short_rows": Text("{rows_in} rows came in: {parts}.", "共输入 {rows_in} 行：{parts}。"),
+    "part_answers": Text("{n} answered", "{n} 行已获答复"),
+    "part_answered_before": Text("{n} had a valid answer before", "{n} 行此前已有有效答复"),
+    "part_quarantined": Text("{n} in quarantine", "{n} 行被隔离"),
+    "part_postponed": Text("{n} postponed", "{n} 行已推迟"),
+    "part_held": Text("{n} held", "{n} 行已搁置"),
+    "part_left": Text("{n} not reached", "{n} 行未处理到"),
+    "comma": Text(", ", "，"),
+    "alert": Text("Stands out:", "异常："),
+    "not_needed": Text("{n} calls not needed", "节省 {n} 次调用"),
     "short_money": Text(
         "{charged} of {requests} requests are charged, {unknown} more may be.",
         "{requests} 次请求中 {charged} 次计费，另有 {unknown} 次可能计费。",
