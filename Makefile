@@ -109,7 +109,7 @@ fuzz: .venv/test ## 5,000 malformed requests to the simulator (about a minute)
 	@echo "== 5,000 malformed requests"
 	@FUZZ_EXAMPLES=5000 $(BIN)/python $(PYTEST) tests/integration/simulator/test_fuzz.py
 
-test-browser: .venv/browser ## the simulator's page and the demo's Airflow in Chromium (three minutes)
+test-browser: .venv/browser .browser/made ## the simulator's page, the demo's Airflow and the report in Chromium (five minutes)
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
 	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
 	@echo "== tests in a browser"
@@ -135,7 +135,7 @@ docs: .venv/docs ## rewrite the operators of the Actions and the tables of the p
 	@echo "site/index.html"
 
 clean: ## remove what make made
-	rm -rf .venv .venv-oldest .venv-dbt .conformance .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	rm -rf .venv .venv-oldest .venv-dbt .conformance .browser .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
 		.hypothesis build dist site *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -187,6 +187,13 @@ clean: ## remove what make made
 	@echo "== installing Selenium into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group browser && touch $@
 
+.browser/made: tests/browser/package.json
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory npm
+	@echo "== installing axe-core into .browser"
+	@mkdir -p .browser && cp $< .browser
+	@cd .browser && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .venv/bench: .venv/databases
 	@echo "== installing what we are measured against into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) --group bench && touch $@
@@ -214,7 +221,7 @@ clean: ## remove what make made
 
 environments: ## everything .ci/run needs, installed side by side
 	@$(MAKE) --no-print-directory --jobs=3 .venv/all .venv-oldest/test .venv-dbt/made programs
-	@$(MAKE) --no-print-directory .conformance/made
+	@$(MAKE) --no-print-directory .conformance/made .browser/made
 
 # The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
 # as services.

@@ -152,6 +152,7 @@ PAGE: Mapping[str, Text] = {
     "action": Text("Action", "接口"),
     "day": Text("Day", "日期"),
     "none": Text("none", "无"),
+    "table": Text("Table: {title}", "表格：{title}"),
     "chart": Text("Chart: {title}", "图表：{title}"),
     "chart_desc": Text(
         "The numbers of this chart are in the table that follows it, or in the JSON beside the page.",

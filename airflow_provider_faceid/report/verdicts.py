@@ -166,6 +166,7 @@ def _line(action: str, rows: Sequence[Mapping[str, Any]], answers: int | None, t
         "share": answers / total if answers is not None else None,
         "charged": sum(row["charged"] for row in rows) if is_shown_ else None,
         "may_be_charged": sum(row["may_be_charged"] for row in rows) if is_shown_ else None,
+        **dict.fromkeys(("outcome", "description", "is_charged", "next")),
     }
     if len(rows) == 1:
         (row,) = rows

@@ -15,7 +15,7 @@ from airflow_provider_faceid.report.groups import (
     merged,
     pooled,
 )
-from airflow_provider_faceid.report.verdicts import groups_of, groups_of_sum, rate
+from airflow_provider_faceid.report.verdicts import codes_of, groups_of, groups_of_sum, rate
 from airflow_provider_faceid.warehouse.metrics import ANSWER_PLACES
 
 SMALLEST = 10
@@ -99,3 +99,16 @@ def test_a_rate_tells_no_small_group(counts, value, bound):
     assert {k: found[k] for k in ("at_least", "at_most") if k in found} == dict(
         [bound] if bound else []
     )
+
+
+def test_codes_together_have_no_code_of_their_own_but_every_column():
+    rows = [
+        {"code": code, "outcome": outcome, "description": "words", "answers": n, "charged": n}
+        | {"may_be_charged": 0}
+        for code, outcome, n in [("0", "match", 80), ("-1", "mismatch", 4), ("-5", "not_found", 12)]
+    ]
+    alone, together = codes_of("IdCardVerification", rows, SMALLEST)
+    assert set(alone) == set(together)
+    assert (alone["codes"], alone["answers"], alone["next"]) == (["0"], 80, "record")
+    assert (set(together["codes"]), together["answers"]) == ({"-1", "-5"}, 16)
+    assert together["outcome"] is None
