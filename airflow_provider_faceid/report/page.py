@@ -44,6 +44,8 @@ SECTIONS = (
     ("history", "history"),
     ("definitions", "definitions"),
 )
+NBSP = "\N{NO-BREAK SPACE}"
+
 NEARLY_ALL, NEARLY_NONE = 0.9995, 0.0005
 """Shares beyond which one decimal would say 100 % or 0 %."""
 
@@ -400,18 +402,18 @@ def share(value: float | None) -> str:
     if value is None:
         return "–"
     if NEARLY_ALL <= value < 1:
-        return "> 99.9 %"
+        return f"> 99.9{NBSP}%"
     if 0 < value < NEARLY_NONE:
-        return "< 0.1 %"
-    return f"{100 * value:.1f} %"
+        return f"< 0.1{NBSP}%"
+    return f"{100 * value:.1f}{NBSP}%"
 
 
 def rate_text(rate: Row) -> str:
     """Write a rate, or how large it is at least or at most."""
     if rate.get("at_least") is not None:
-        return f"≥ {100 * rate['at_least']:.1f} %"
+        return f"≥ {100 * rate['at_least']:.1f}{NBSP}%"
     if rate.get("at_most") is not None:
-        return f"≤ {100 * rate['at_most']:.1f} %"
+        return f"≤ {100 * rate['at_most']:.1f}{NBSP}%"
     return share(rate["value"])
 
 
@@ -424,7 +426,7 @@ def money(value: float | None, currency: str | None = "") -> str:
     """Write an amount: ``USD 1,234.50``."""
     if value is None:
         return "–"
-    return f"{currency} {value:,.2f}" if currency else f"{value:,.2f}"
+    return f"{currency}{NBSP}{value:,.2f}" if currency else f"{value:,.2f}"
 
 
 def moment(value: str | None) -> str:

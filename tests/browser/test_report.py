@@ -58,11 +58,16 @@ def open_page(chromium, tmp_path):
     size = chromium.get_window_size()
     chromium.get_log("browser")
 
-    def look(html: str, *, width: str = "wide", scheme: str = "light"):
+    def look(html: str, *, width: str = "wide", height: int = 900, scheme: str = "light"):
         assert len(html.encode()) <= MOST_BYTES
         (tmp_path / "report.html").write_text(html, encoding="utf-8")
         # Narrower than a window can be: as a telephone says it.
-        metrics = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        metrics = {
+            "width": WIDTHS[width],
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": False,
+        }
         chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
@@ -146,7 +151,7 @@ def test_it_prints_on_a4(open_page, numbers):
 )
 def test_it_is_drawn_for_the_docs(open_page, numbers, screenshot, name, look):
     """Pictures of the top of the page, if a folder was named; the page is the same each time."""
-    page = open_page(render(numbers["days", False], "en"), **look)
+    page = open_page(render(numbers["days", False], "en"), height=1800, **look)
     heading = page.execute_script("return document.querySelector('h1').textContent")
     assert heading == "Face ID report, last 90 days"
     screenshot(name)
