@@ -28,6 +28,7 @@ SECTIONS = {
     "unchanged": "A million rows of which none is due",
     "validation": "A million rows through the validation",
     "views": "The views over a million results",
+    "report": "The report about a million results",
     "export": "A million results exported",
     "uplink": "Photos over a slow uplink",
     "simulator": "What the simulator keeps up with",
