@@ -39,6 +39,7 @@ def environment(simulator: str) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__FACEID__PAGES_WAREHOUSES": "faceid_warehouse",
         "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(faceid),
         "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(warehouse),
     }

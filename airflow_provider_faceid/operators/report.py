@@ -15,6 +15,7 @@ from ..process import without_frames
 from ._common import describe_outlets, manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
 from .files import write_file
+from .links import FaceIdReportLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -78,6 +79,7 @@ class FaceIdReportOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    operator_extra_links = (FaceIdReportLink(),)
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ Airflow says whether its reader may see what that task handed on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -50,8 +51,8 @@ def latest(may_read: Callable[[str], bool], most: int = 3) -> list[Report]:
     )
     with create_session() as session:
         rows = session.execute(newest).all()
-    found = [Report(*row[:4], row[4].timestamp()) for row in rows if may_read(row[0])]
-    return found[:most]
+    found = (Report(*row[:4], row[4].timestamp()) for row in rows if may_read(row[0]))
+    return list(islice((one for one in found if path_of(one)), most))  # a failed task wrote none
 
 
 def path_of(report: Report) -> str:

@@ -50,7 +50,7 @@ def test_an_ended_run_keeps_no_page_busy(warehouse, visit):
 def test_a_run_that_was_killed_is_called_silent(warehouse, visit):
     warehouse.run(updated_at="2026-11-29T08:00:00.000+00:00")
     text = visit(RUN.format("open", "r1")).text
-    assert "no sign of life since 2026-11-29 08:00:00" in text
+    assert "silent since 2026-11-29 08:00:00" in text
     assert "No run is going on." in visit("/").text
 
 
