@@ -282,7 +282,7 @@ class Batch:
 
     async def _tell_progress(self) -> None:
         """
-        Hand the counts so far to whoever asked for them, and wait a few seconds at most.
+        Hand the counts so far to ``on_progress``, and wait for it a few seconds at most.
 
         It may ask Airflow's api-server, which may be away: neither rows nor their writer wait for it.
         """

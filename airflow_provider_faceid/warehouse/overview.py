@@ -97,7 +97,7 @@ class Run:
 @dataclass
 class Overview:
     """
-    What a warehouse holds, for all DAGs together: whoever shows it leaves out what a reader may not see.
+    What a warehouse holds, for all DAGs together; the caller leaves out what a reader may not see.
 
     :param runs: the newest ones, newest first.
     :param dags: by campaign the DAGs that wrote in it; an empty id stands for rows that name none.

@@ -187,7 +187,7 @@ def test_progress_moves_while_a_batch_runs(running, watched, read_as, screenshot
     first = viewer.done()
     viewer.wait(lambda: viewer.done() > first)
     assert running.state() == "running"
-    screenshot("pages-run")
+    screenshot("pages-run", "main")
     viewer.open("")
     second = viewer.done()
     viewer.wait(lambda: viewer.done() > second)

@@ -1,1 +1,1 @@
-"""Face ID pages: who may see what (rights), what is read (reading, reports), how it is shown (app, view)."""
+"""Face ID pages: rights of a reader, reading of warehouses and reports, routes and rendering."""
