@@ -6,7 +6,8 @@ were selected, and the SQL of the view stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -80,7 +81,8 @@ class SelectedRows:
                 relations[word] = self._table(word)
                 continue
             relations[word] = f"chosen_{word}"
-            parts.append(f"chosen_{word} AS ({self._rows_of(source, condition)})")
+            rows_ = self._rows_of(source, condition, only=_columns_in(view, word))
+            parts.append(f"chosen_{word} AS ({rows_})")
             values += parameters
         query = view.over(self._database.dialect, relations)
         text = f"WITH {', '.join(parts)} {query}" if parts else query
@@ -101,7 +103,8 @@ class SelectedRows:
         condition, values = self._condition(scope or source)
         listed = [*(f"answer.{key} AS {key}" for key in keys)]
         listed += [f"{sql} AS {name}" for name, sql in expressions.items()]
-        rows = self._rows_of(source, condition or "1 = 1", ("run_id",))
+        read = COLUMNS["history" if source == ANSWERS_OF_RUN else source]
+        rows = self._rows_of(source, condition or "1 = 1", dict.fromkeys([*read, *keys]))
         groups = ", ".join(f"answer.{key}" for key in keys)
         found = self._database.rows(
             f"SELECT {', '.join(listed)} FROM ({rows}) AS answer GROUP BY {groups}",  # noqa: S608 - names of ours
@@ -136,11 +139,11 @@ class SelectedRows:
         dialect = self._database.dialect
         return dialect.current.format(dialect.quote_table(self._names.all[word]))
 
-    def _rows_of(self, source: str, condition: str, more: Sequence[str] = ()) -> str:
-        """Return the query for selected rows of a table."""
+    def _rows_of(self, source: str, condition: str, only: Iterable[str]) -> str:
+        """Return the query for selected rows of a table, with some of its columns."""
         if source != ANSWERS_OF_RUN:
             source = "results" if source == WRITTEN_BY_RUN else source
-            columns = ", ".join(dict.fromkeys([*COLUMNS[source], *more]))
+            columns = ", ".join(only)
             return f"SELECT {columns} FROM {self._table(source)} AS faceid_row WHERE {condition}"  # noqa: S608
         # A row that was asked twice in a run counts with its last answer.
         columns = ", ".join(c for c in COLUMNS["history"] if c != "verified_date")
@@ -178,6 +181,13 @@ class SelectedRows:
             conditions.append(f"{day} BETWEEN {marker} AND {marker}")
             values += [one.isoformat() for one in chosen.days]
         return " AND ".join(conditions), values
+
+
+def _columns_in(view: View, word: str) -> list[str]:
+    """Return the columns of a table that the SQL of a view speaks of; a database may copy all it gets."""
+    text = " ".join([view.relation, *view.group_by, *(c.sql for c in view.columns.values())])
+    spoken = set(re.findall(r"\w+", text))
+    return [column for column in COLUMNS[word] if column in spoken]
 
 
 def plain(value: Any) -> Any:
