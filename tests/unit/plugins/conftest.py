@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -23,6 +25,10 @@ from airflow_provider_faceid.warehouse.tables import (
 from tests.unit.hooks.conftest import airflow_has_warned
 
 __all__ = ["airflow_has_warned"]
+
+with warnings.catch_warnings(action="ignore"):  # Airflow 3.1 imports what is deprecated in 3.1
+    for module in ("fastapi.testclient", "airflow_provider_faceid.plugins.pages.app"):
+        import_module(module)
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}"
 ONE = "IdCardVerification"
