@@ -17,6 +17,7 @@ from airflow.sdk.execution_time.timeout import timeout
 
 from airflow_provider_faceid.compat import reschedule_at
 from airflow_provider_faceid.exceptions import UnavailableError
+from airflow_provider_faceid.operators.links import FaceIdRunLink
 from airflow_provider_faceid.operators.verify_batch import (
     IdCardVerificationBatchOperator,
     ImageRecognitionV2BatchOperator,
@@ -26,6 +27,7 @@ from tests.support.patience import once
 
 from .conftest import make_context
 
+LINK = FaceIdRunLink().xcom_key
 SECOND = timedelta(seconds=1)
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 
@@ -318,7 +320,7 @@ def test_a_task_that_fails_leaves_a_manifest_that_says_why(table, context, fault
 def test_a_task_that_succeeds_says_so(table, context):
     manifest = IdCardVerificationBatchOperator(task_id="t", **PEOPLE).execute(context)
     assert (manifest["success"], manifest["error"]) == (True, "")
-    assert context["ti"].pushed == {}
+    assert set(context["ti"].pushed) == {LINK}
 
 
 def test_a_task_that_comes_back_later_leaves_no_manifest(table, context):
@@ -330,7 +332,7 @@ def test_a_task_that_comes_back_later_leaves_no_manifest(table, context):
     )
     with pytest.raises(type(reschedule_at(datetime.now(UTC)))):
         operator.execute(context)
-    assert context["ti"].pushed == {}
+    assert set(context["ti"].pushed) == {LINK}
 
 
 def test_too_few_rows_fail_at_once(table, context):
