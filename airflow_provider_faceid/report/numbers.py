@@ -16,7 +16,6 @@ from typing import Any
 from .. import __version__
 from ..api.verdict import DEFAULT_THRESHOLD
 from ..clock import beijing_date, utc_text
-from ..warehouse.charge_views import CHARGES, COSTS
 from ..warehouse.database import Database
 from ..warehouse.metrics import ANSWER_PLACES, COUNTS
 from ..warehouse.names import Names
@@ -32,6 +31,7 @@ from ..warehouse.view_definitions import (
 )
 from .definitions import DEFINITIONS
 from .groups import SMALLEST, coarse_table, is_shown, merged, pooled
+from .money import read_money
 from .runs import RunNumbers, read_runs
 from .selection import ANSWERS_OF_RUN, WRITTEN_BY_RUN, SelectedRows, Selection
 from .similarity import similarity_of
@@ -46,7 +46,6 @@ TIME_ZONE = "Asia/Shanghai (UTC+08:00)"
 
 DAYS_IN_WEEK = 7
 RATES = ("match_rate", "hit_rate", "review_rate")
-MONEY = ("amount", "amount_at_most")
 
 Row = dict[str, Any]
 
@@ -108,7 +107,7 @@ class _Reader:
         days, by_day = self._read_days()
         rows = self._rows_of_run(runs) if self._scope.run_id is not None else self._rows_of_days()
         codes = self._read_codes()
-        money = self._read_money(runs)
+        money = read_money(self._rows, self._written, runs)
         latency = self._read_latency()
         return {
             "format": FORMAT,
@@ -271,44 +270,6 @@ class _Reader:
             for line in codes_of(action, listed, self._scope.smallest)
         ]
 
-    def _read_money(self, runs: RunNumbers) -> Row:
-        """Return charges by day, costs by campaign, and what was avoided by what."""
-        days: dict[tuple[Any, ...], Row] = {}
-        for row in self._rows.view(CHARGES, results=self._written):
-            key = (row["verified_date"], row["action"], row["currency"])
-            line = days.setdefault(
-                key,
-                {
-                    "day": row["verified_date"],
-                    "action": row["action"],
-                    "currency": row["currency"],
-                    "price": row["price"],
-                    "calls": 0,
-                    "charged": 0,
-                    "may_be_charged": 0,
-                    **dict.fromkeys(MONEY, None if row["price"] is None else 0.0),
-                },
-            )
-            for name in ("calls", "charged", "may_be_charged"):
-                line[name] += row[name]
-            if row["price"] is not None:
-                for name in MONEY:
-                    line[name] += row[name]
-        by_day = sorted(days.values(), key=lambda line: (line["day"] or "", line["action"]))
-        costs = [dict(row) for row in self._rows.view(COSTS)]
-        for row in costs:
-            row["currency"] = row["currency"] or None
-            row.pop("matched")  # beside the groups of verdicts it might be a small one
-        return {
-            "by_day": by_day,
-            "by_campaign": sorted(costs, key=lambda row: (row["campaign"], row["action"])),
-            "avoided_rows": [
-                {"campaign": campaign, "action": action, **by}
-                for (campaign, action), by in sorted(runs.avoided.items())
-            ],
-            "totals": _totals(by_day, costs),
-        }
-
     def _speed(self, action: str, runs: RunNumbers) -> Row:
         """Return calls, pace and throttling of an Action over the selected runs."""
         these = [run for run in runs.here if run.action == action]
@@ -428,25 +389,3 @@ def _by_week(weeks: Sequence[int], sizes: Sequence[int], smallest: int) -> list[
     spans = list(pairwise(bounds))
     groups = merged([sum(sizes[a:b]) for a, b in spans], smallest)
     return [(spans[first][0], spans[last - 1][1]) for first, last in groups]
-
-
-def _totals(by_day: Sequence[Row], costs: Sequence[Row]) -> list[Row]:
-    """Return the sums by currency; charges without a price have none."""
-    totals: dict[str | None, Row] = {}
-    empty: Row = {"charged": 0, "may_be_charged": 0, "amount": 0.0, "amount_at_most": 0.0}
-    for row in by_day:
-        currency = row["currency"] or None
-        line = totals.setdefault(currency, {"currency": currency, **empty, "avoided": 0.0})
-        line["charged"] += row["charged"]
-        line["may_be_charged"] += row["may_be_charged"]
-        for name in MONEY:
-            line[name] = line[name] + row[name] if row[name] is not None else line[name]
-    for row in costs:
-        if row["currency"] in totals or row["avoided"]:
-            line = totals.setdefault(
-                row["currency"], {"currency": row["currency"], **empty, "avoided": 0.0}
-            )
-            line["avoided"] += row["avoided"] or 0.0
-    if None in totals:
-        totals[None] |= dict.fromkeys((*MONEY, "avoided"))
-    return [totals[key] for key in sorted(totals, key=lambda key: (key is None, key or ""))]

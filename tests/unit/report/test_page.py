@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 
 from airflow_provider_faceid.api.codes import Charged, Outcome, Step
-from airflow_provider_faceid.report import charts, page, texts
+from airflow_provider_faceid.report import charts, formats, page, texts
 from airflow_provider_faceid.report.definitions import DEFINITIONS
 from airflow_provider_faceid.report.stand_out import WATCHED
 from airflow_provider_faceid.warehouse.records import RunState, Stage, Status
@@ -51,12 +51,12 @@ def test_numbers_and_words_have_names():
     [(None, "–"), (0.0, "0.0 %"), (1.0, "100.0 %"), (0.99999, "> 99.9 %"), (0.0001, "< 0.1 %")],
 )
 def test_a_share_that_is_not_all_is_not_written_as_all(value, text):
-    assert page.share(value) == text.replace(" %", f"{page.NBSP}%")
+    assert formats.share(value) == text.replace(" %", f"{formats.NBSP}%")
 
 
 def test_moments_are_in_beijing_time():
-    assert page.moment("2026-11-28T18:30:00.000+00:00") == "2026-11-29 02:30"
-    assert page.moment(None) == ""
+    assert formats.moment("2026-11-28T18:30:00.000+00:00") == "2026-11-29 02:30"
+    assert formats.moment(None) == ""
 
 
 def test_colours_of_charts_are_those_of_the_light_page():
