@@ -78,7 +78,7 @@ class Pipeline:
         self.people = [one for one in server.account.people.listed if one.persona is None][:PEOPLE]
         names = [one.name for one in self.people]
         for key in WRONG:
-            names[key] = "\u738b\u516b"
+            names[key] = "王八"
         rows = [
             (str(key), one.id_card, None if key in NAMELESS else names[key])
             for key, one in enumerate(self.people)
@@ -100,7 +100,7 @@ class Pipeline:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=2 * PATIENCE,
             check=False,
             cwd=self.folder,
         )
@@ -115,8 +115,8 @@ class Pipeline:
             "login": "simulator-id",
             "password": "simulator-key",
         }
-        mine = {f"AIRFLOW_CONN_{CONNECTION.upper()}", "PATH", "HOME", "LANG", "PYTHONPATH"}
-        kept = {k: v for k, v in os.environ.items() if k in mine or "AIRFLOW" not in k}
+        mine = f"AIRFLOW_CONN_{CONNECTION.upper()}"
+        kept = {k: v for k, v in os.environ.items() if k == mine or "AIRFLOW" not in k}
         return kept | {
             "AIRFLOW_HOME": str(self.folder / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "dags"),
