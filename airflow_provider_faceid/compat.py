@@ -71,6 +71,13 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryDecision
 
 
+def conn_id_of(path: Any) -> str:
+    """Return the connection of an ``ObjectStoragePath``; empty if it has none."""
+    # Airflow 3.1 has it among the options of the store.
+    found = getattr(path, "conn_id", None) or path.storage_options.get("conn_id")
+    return str(found or "")
+
+
 def reschedule_at(moment: datetime) -> Exception:
     """
     Return the exception that reschedules a task: it frees its slot and starts again later.

@@ -188,5 +188,7 @@ def say(*lines: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # SIGINT too: whatever a shell starts in the background ignores it, and would never stop.
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

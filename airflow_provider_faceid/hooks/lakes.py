@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, ObjectStoragePath
 
+from ..compat import conn_id_of
 from ..exceptions import ConfigurationError
 from ..warehouse.export_parquet import Place
 
@@ -48,10 +49,8 @@ def place(path: str, conn_id: str | None) -> Place:
     :param conn_id: connection of the object store; that in the URL if not given.
     """
     folder = _storage_path(path, conn_id)
-    is_local = folder.protocol in _LOCAL
-    # Files of this machine are listed by their whole path, whatever the path was.
-    root = str(Path(folder.path).absolute()) if is_local else folder.path.rstrip("/") or "/"
-    return Place(folder.fs, root, is_local, str(folder))
+    root = folder.path.rstrip("/") or "/"
+    return Place(folder.fs, root, folder.protocol in _LOCAL, str(folder))
 
 
 def delta_table(path: str, conn_id: str | None) -> tuple[str, dict[str, str]]:
@@ -60,11 +59,11 @@ def delta_table(path: str, conn_id: str | None) -> tuple[str, dict[str, str]]:
     if folder.protocol in _LOCAL:
         return folder.path, {}
     url = f"{folder.protocol}://{folder.path}"
-    if not folder.conn_id:
+    if not (store := conn_id_of(folder)):
         return url, {}
-    connection = BaseHook.get_connection(folder.conn_id)
+    connection = BaseHook.get_connection(store)
     if connection.conn_type == "aws":
-        return url, aws_options(folder.conn_id, _AWS_OF_DELTA)
+        return url, aws_options(store, _AWS_OF_DELTA)
     return url, {name: str(value) for name, value in connection.extra_dejson.items()}
 
 
@@ -157,4 +156,6 @@ def aws_options(conn_id: str, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _storage_path(path: str, conn_id: str | None) -> Any:
+    """Return a path; one of this machine is whole, as its files are listed, whatever the path was."""
+    path = path if "://" in path else str(Path(path).absolute())
     return ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)

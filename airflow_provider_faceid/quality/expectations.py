@@ -170,6 +170,8 @@ def _first_broken(asked: InputField, values: Any, skipped: Collection[str]) -> l
     """Return the names of the rules; an empty one where none is broken."""
     if any(isinstance(value, SeenPhoto) for value in values.iloc[:1]):
         return [seen.rule for seen in values]
+    if values.dtype != object:  # pandas has a missing text there that is no None
+        values = values.astype(object).where(values.notna(), None)
     today = beijing_date(SYSTEM_CLOCK.now())
     broken = asked.first_broken_each(values, today, frozenset(skipped), warn=True)
     return [rule.name if rule else "" for rule in broken]

@@ -95,7 +95,7 @@ def run_example(world: World) -> Iterator[Callable[[str, str], str]]:
     with subprocess.Popen(
         [sys.executable, Path(__file__).with_name("zygote.py")],
         env=world.env,
-        cwd=Path(__file__).parents[2],
+        cwd=world.home,  # some examples write files
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -208,7 +208,7 @@ def test_hostile_names_of_tables_and_columns_are_quoted(trials, home, measured):
     trial = trials(home=home)
     people, dialect = trial.ordinary[:30], home.dialect
     home.table(HOSTILE, COLUMNS, [(n, p.id_card, p.name) for n, p in enumerate(people)])
-    trial.source, trial.ours = HOSTILE, (f"re{HOSTILE}", f"qu{HOSTILE}", f"ru{HOSTILE}")
+    trial.table, trial.ours = HOSTILE, (f"re{HOSTILE}", f"qu{HOSTILE}", f"ru{HOSTILE}")
     key, number, name = COLUMNS
     table = {
         "source": HOSTILE,

@@ -44,7 +44,7 @@ class Trial(Bench):
 
     :param told: returns what was logged and printed so far.
     :ivar held: whether :meth:`hold` was called.
-    :ivar source: name of the table of people.
+    :ivar table: name of the table of people.
     :ivar ours: names of the tables we write: results, quarantine, runs.
     """
 
@@ -60,7 +60,7 @@ class Trial(Bench):
         self.clock = ServiceTime(server.clock)
         self.folder, self._told = folder, told
         self.held = False
-        self.source = "people"
+        self.table = "people"
         self.ours = ("faceid_results", "faceid_quarantine", "faceid_runs")
         self.manifests: list[dict[str, Any]] = []
         self._errors: list[str] = []
@@ -131,7 +131,7 @@ class Trial(Bench):
         results, quarantine, _ = self.ours
         facts = Facts(
             source={
-                usable_key(str(key), key): str(number) for key, number, *_ in self.rows(self.source)
+                usable_key(str(key), key): str(number) for key, number, *_ in self.rows(self.table)
             },
             results=self.rows(results, "source_key, status"),
             quarantine=[key for (key,) in self.rows(quarantine, "source_key")],
@@ -150,7 +150,7 @@ class Trial(Bench):
 
     def identities(self) -> list[str]:
         """Return every name and ID number of the table."""
-        values = [value for row in self.rows(self.source) for value in row[1:3]]
+        values = [value for row in self.rows(self.table) for value in row[1:3]]
         return sorted({str(value).strip() for value in values} - {"", "None"})
 
     def texts(self) -> dict[str, bytes]:

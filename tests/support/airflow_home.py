@@ -39,7 +39,13 @@ ERROR = re.compile(
 LINES, WIDTH = 40, 600
 
 POLICY = """\
+import logging, sys
 from datetime import timedelta
+
+if "scheduler" in sys.argv:  # tasks are forks of it: seconds that none of them takes to import this
+    for name in ("_docs_decorators", "expectations.registry"):
+        logging.getLogger(f"great_expectations.{name}").setLevel(logging.WARNING)
+    import great_expectations
 
 def task_policy(task):
     task.retry_delay = timedelta(seconds=1)  # nobody waits five minutes for the end of a test

@@ -13,7 +13,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.keyset import Shard
 from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
-from tests.support.homes import homes
+from tests.support.homes import HOMES, homes
 
 pytestmark = pytest.mark.source
 
@@ -135,7 +135,7 @@ MARIADB = {
     [
         *(("postgresql", type_) for type_ in TYPES),
         *(("duckdb", type_) for type_ in TYPES),
-        *(("mariadb", type_) for type_ in MARIADB),
+        *(("mariadb", type_) for type_ in MARIADB if "mariadb" in HOMES),
     ],
     indirect=["home"],
 )

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.hooks import state_store as sql
+from airflow_provider_faceid.hooks import warehouses
 from airflow_provider_faceid.warehouse import database
 from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
@@ -79,7 +79,7 @@ def warehouse(
 
     def open_one() -> Database:
         by_hook = request.param == "Airflow's hook"
-        one = sql.database("bounced") if by_hook else Database(connect, POSTGRESQL, "here")
+        one = warehouses.database("bounced") if by_hook else Database(connect, POSTGRESQL, "here")
         opened.append(one)
         return one
 
