@@ -19,8 +19,11 @@ TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := api batch client pii_scan quality simulator state warehouse
+# Long tests of ours of which no version of Airflow takes another part than in shorter ones.
+SAME_EVERYWHERE := airflow/test_checks_in_a_row.py dags/test_full_pipeline.py operators/test_two_databases.py
 ABOVE := tests/unit tests/integration tests/docs tests/faults/test_airflow.py \
-	$(addprefix --ignore=tests/unit/,$(BELOW)) $(addprefix --ignore=tests/integration/,$(BELOW))
+	$(addprefix --ignore=tests/unit/,$(BELOW)) $(addprefix --ignore=tests/integration/,$(BELOW)) \
+	$(addprefix --ignore=tests/integration/,$(SAME_EVERYWHERE))
 
 # Debian's is in a folder that is on root's path only.
 FIND_PGBOUNCER := PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null

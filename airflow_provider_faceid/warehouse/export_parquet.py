@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STALE_SECONDS = 86_400.0
-"""Age from which unfinished files are removed, whoever began them."""
+"""Age from which unfinished files of any task are removed."""
 
 GROUP_ROWS = 50_000
 """Rows of a row group, about 20 MB in memory."""
