@@ -5,7 +5,9 @@ Also the names of a task's work: its task instance, its attempt, its DAG run and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -69,6 +71,25 @@ def _task_instance(context: Context) -> Any:
 if TYPE_CHECKING:
     from airflow.sdk import RetryPolicy
     from airflow.sdk.definitions.retry_policy import RetryDecision
+
+
+@contextmanager
+def connections_of_metadata() -> Iterator[None]:
+    """
+    Let connections be read from Airflow's metadata database too, as its own commands do.
+
+    Airflow lets only its servers and commands do so; tasks ask the execution API.
+    """
+    name = "_AIRFLOW_PROCESS_CONTEXT"
+    before = os.environ.get(name)
+    os.environ[name] = "server"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def conn_id_of(path: Any) -> str:

@@ -1,4 +1,4 @@
-"""What Airflow reads of this package: the connection form and the list of modules.
+"""What Airflow reads of this package: the connection form, the commands and the list of modules.
 
 A literal without imports: Airflow calls it on every start, of every process. The form fields below
 are their own only source; the hook's settings and the older Python form are derived from them.
@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "cli": [f"{package}.cli.commands.get_faceid_commands"],
         "extra-links": [
             f"{package}.operators.links.FaceIdReportLink",
             f"{package}.operators.links.FaceIdRunLink",

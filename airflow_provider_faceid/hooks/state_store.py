@@ -111,7 +111,7 @@ def shared_rate_limiter(
     :param state_conn_id: goes before the connection's and the configuration's.
     """
     url = _url(settings, state_conn_id)
-    key = (url, _name(settings, action), settings.rate(action))
+    key = (url, pace_name(settings, action), settings.rate(action))
     with _MAKING.lock:  # threads that ask at once must not make one each
         if key not in _paces:
             _paces[key] = SlotRateLimiter(StoredRow(_store(url), key[1]), key[2])
@@ -246,7 +246,7 @@ def _postgresql(conn_id: str, url: str, extra: Mapping[str, object]) -> str:
     return found.update_query_dict(said).render_as_string(hide_password=False)
 
 
-def _name(settings: Settings, action: str) -> str:
+def pace_name(settings: Settings, action: str) -> str:
     """
     Name an account, the same under all its keys and without showing one.
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ...exceptions import FaceIdError
+from ...hooks.readers import Warehouse, configured
 from ...warehouse.overview import KEYS_SHOWN
 from . import reports
-from .reading import Reader, Warehouse, configured
+from .reading import Reader
 from .rights import LOGGED_IN, Rights, rights
 from .shown import campaigns_of, quota, show
 from .view import REPORT_SECURITY, SECURITY, message, page

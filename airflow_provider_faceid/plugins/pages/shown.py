@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ...exceptions import FaceIdError
-from ...state.rate_limiter import RECOVERY_PER_SECOND, factor_now
 from ...warehouse.overview import Run
-from .reading import Pace, Reader, Seen
+from ...warehouse.state_overview import quota_in_use
+from .reading import Reader, Seen
 
 LIVE_ON_PAGE, CAMPAIGNS_ON_PAGE = 10, 50
-IDLE_SECONDS = 2.0
-"""A pace of which no slot was taken for so long is idle."""
 Row = dict[str, Any]
 
 
@@ -73,31 +71,6 @@ def quota(reader: Reader, runs: Iterable[Run]) -> tuple[list[Row], str]:
     :param runs: those the reader may see, whose calls per second are summed up.
     """
     try:
-        paces = reader.paces()
+        return quota_in_use(reader.paces(), runs), ""
     except FaceIdError as error:
         return [], str(error)
-    used: dict[str, Row] = {}
-    for run in runs:
-        row = used.setdefault(run["action"], {"rate": 0.0, "runs": 0, "allowed": None})
-        row["allowed"] = row["allowed"] or run.pace
-        if run.is_live:
-            row["rate"] += run["calls_per_second"] or 0.0
-            row["runs"] += 1
-    return [_line(pace, used.get(pace.action, {})) for pace in paces], ""
-
-
-def _line(pace: Pace, used: Row) -> Row:
-    factor = factor_now(pace.rate, pace.now)
-    return {
-        "action": pace.action,
-        "host": pace.host,
-        "account": pace.account[:6],
-        "rate": used.get("rate", 0.0),
-        "runs": used.get("runs", 0),
-        "allowed": used.get("allowed"),
-        "factor": factor,
-        "throttled_at": pace.rate.factor_at if factor < 1 else 0.0,
-        "full_in": (1 - factor) / RECOVERY_PER_SECOND,
-        "is_in_use": pace.rate.next_at > pace.now - IDLE_SECONDS,
-        "last_at": min(pace.rate.next_at, pace.now),
-    }

@@ -1,0 +1,4 @@
+"""Command line ``airflow faceid``: one module per command, a table of them, and the edge to the shell.
+
+As ``python -m airflow_provider_faceid`` where Airflow is older than 3.3.
+"""
