@@ -17,6 +17,12 @@ from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.metrics import RATES
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunState, Stage, Status
+from airflow_provider_faceid.warehouse.review_rules import (
+    Reason,
+    ReviewDecision,
+    ReviewEvent,
+    ReviewStatus,
+)
 from airflow_provider_faceid.warehouse.tables import Table
 from airflow_provider_faceid.warehouse.view_definitions import VIEWS
 from airflow_provider_faceid.warehouse.views import View
@@ -90,6 +96,14 @@ ACCEPTED: Mapping[tuple[str, str], Collection[str | int]] = {
     ("runs", "state"): _values(RunState),
     ("checks", "severity"): SEVERITIES,
     ("checks", "success"): FLAG,
+    ("reviews", "reason"): _values(Reason),
+    ("reviews", "suggested"): (ReviewDecision.APPROVE.value, ReviewDecision.REJECT.value),
+    ("reviews", "four_eyes"): FLAG,
+    ("reviews", "status"): _values(ReviewStatus),
+    ("reviews", "decision"): _values(ReviewDecision),
+    ("review_log", "event"): _values(ReviewEvent),
+    ("review_log", "decision"): _values(ReviewDecision),
+    ("review_log", "status"): _values(ReviewStatus),
 }
 """Values a column may have, besides NULL, by table and column."""
 

@@ -316,6 +316,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "metric-rates": rates,
     "table-prices": lambda: columns(tables.PRICES),
     "table-checks": lambda: columns(tables.CHECKS),
+    "table-reviews": lambda: columns(tables.REVIEWS),
+    "table-review-log": lambda: columns(tables.REVIEW_LOG),
     "table-reconciliation": lambda: columns(tables.RECONCILIATION),
     "table-reconciliation-calls": lambda: columns(tables.RECONCILIATION_CALLS),
     "actions": actions,

@@ -27,6 +27,8 @@ from .tables import (
     RECONCILIATION,
     RECONCILIATION_CALLS,
     RESULTS,
+    REVIEW_LOG,
+    REVIEWS,
     RUNS,
     Table,
     insert,
@@ -91,6 +93,7 @@ def prepare(
             *wanted,
             (RUNS, names.runs),
             (PRICES, names.prices),
+            (REVIEWS, names.reviews),
         ]
     is_current = all(_is_current(database, table, name) for table, name in wanted)
     if not is_current:
@@ -126,6 +129,16 @@ def prepare_reconciliation(database: Database, names: Names) -> tuple[str, str]:
     if not all(_is_current(database, table, name) for table, name in wanted):
         _migrate(database, names, wanted)
     return found
+
+
+def prepare_review_log(database: Database, names: Names) -> None:
+    """
+    Make the log of reviews, or bring it up to date; do nothing if it is.
+
+    :raises ConfigurationError: see :func:`prepare`.
+    """
+    if not _is_current(database, REVIEW_LOG, names.review_log):
+        _migrate(database, names, [(REVIEW_LOG, names.review_log)])
 
 
 def refresh_views(database: Database, names: Names, *, look: bool) -> dict[str, str]:
@@ -416,6 +429,8 @@ _TABLES = {
         RECONCILIATION,
         RECONCILIATION_CALLS,
         CHECKS,
+        REVIEWS,
+        REVIEW_LOG,
     )
 }
 

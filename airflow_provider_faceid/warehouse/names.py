@@ -31,6 +31,16 @@ class Names:
         """Return the name of the price table, likewise."""
         return self.beside("prices")
 
+    @property
+    def reviews(self) -> str:
+        """Return the name of the table of reviews, likewise."""
+        return self.beside("reviews")
+
+    @property
+    def review_log(self) -> str:
+        """Return the name of the log of reviews, likewise."""
+        return self.beside("review_log")
+
     def beside(self, what: str) -> str:
         """Return the name of a table or view that is named after the result table."""
         return named_after(self.results, what)
@@ -38,7 +48,8 @@ class Names:
     @property
     def all(self) -> Mapping[str, str]:
         """Return the names by the words that stand for the tables in the SQL of views."""
-        return {**vars(self), "history": self.history, "prices": self.prices}
+        named = {"history": self.history, "prices": self.prices, "reviews": self.reviews}
+        return {**vars(self), **named}
 
 
 def named_after(results: str, what: str) -> str:

@@ -30,6 +30,7 @@ from .records import (
     UnusableKey,
     WriteBuffer,
 )
+from .result_changes import rename_keys, set_row_hashes, update
 from .tables import (
     HISTORY,
     QUARANTINE,
@@ -39,10 +40,7 @@ from .tables import (
     chunks,
     delete,
     insert,
-    rename_keys,
     select_by_keys,
-    set_row_hashes,
-    update,
 )
 from .upsert import ALWAYS
 

@@ -7,7 +7,7 @@ key, the same on each database.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from .upsert import (
     ALWAYS,
     delete_statement,
     page_of_json,
-    update_statement,
     upsert_statement,
 )
 
@@ -241,6 +240,54 @@ CHECKS = _table(
     """,
 )
 
+REVIEWS = _table(
+    "faceid_reviews",
+    "campaign action source_key answer_id",
+    f"""{_ROW}
+    answer_id         text      the answer it is about, as in the history; `in_doubt ...` for a row without one
+    review_id         text      names the case: a hash of the columns before
+    reason            text      rule by which it was entered
+    outcome           text      the service's verdict then, in one word
+    code              text      result code as the service sent it
+    similarity        real      0.00-100.00 where faces were compared
+    answered_at       timestamp when that answer came; NULL for a row without one
+    suggested         text      `approve` from the threshold on, `reject` below; without a similarity what a match or mismatch says; else NULL
+    priority          integer   1 (first) to 9
+    created_at        timestamp when it was entered
+    due_at            timestamp when it shall be decided
+    four_eyes         integer   1 if a second person has to decide the same, else 0
+    assigned_to       text      who shall decide it; NULL for anybody who may
+    status            text      `open`, `in_progress` (assigned, or decided by one of two) or `resolved`
+    decision          text      `approve`, `reject`, `recheck` (ask the service again) or `escalate` (not resolved by it)
+    decided_by        text      who decided
+    decided_at        timestamp when
+    second_by         text      who decided the same, where four eyes are asked
+    second_at         timestamp when
+    seconds_open      integer   from `created_at` until it was resolved; NULL before
+    note              text      what the reviewer wrote; no people
+    version           integer   changes so far, each of which is in the log
+    {_ORIGIN}""",
+)
+REVIEW_LOG = _table(
+    "faceid_review_log",
+    "review_id number",
+    f"""
+    review_id         text      the case
+    number            integer   its change, from 1
+    {_ROW}
+    event             text      `created`, `assigned`, `decided`, `seconded`, `disagreed` or `escalated`
+    actor             text      who did it; NULL for a DAG
+    decision          text      what was decided; NULL if nothing was
+    assigned_to       text      whom the case was assigned to
+    status            text      of the case after it
+    at                timestamp when
+    origin            text      task instance or page that did it: a repetition of it changes nothing
+    note              text      what the reviewer wrote; no people
+    provider_version  text      version of this provider
+    updated_at        timestamp when this row was written
+    """,
+)
+
 
 def insert(
     cursor: Any,
@@ -307,69 +354,6 @@ def select_by_keys(
     )
 
 
-def set_row_hashes(
-    cursor: Any,
-    database: Database,
-    name: str,
-    scope: dict[str, str],
-    hashes: Mapping[str, str],
-    *,
-    source: str,
-) -> None:
-    """
-    Set the row hash and source of some rows, in a transaction of the caller's.
-
-    :param scope: values other columns have, ``campaign`` and ``action``.
-    :param hashes: row hash by source key.
-    :param source: where the rows are.
-    """
-    dialect, table = database.dialect, database.dialect.quote_table(name)
-    ours = " AND ".join(f"{column} = ?" for column in scope)
-    if dialect.lookup:
-        setting = {"row_hash": dialect.lookup.format("source_key", "?", "?"), "source": "?"}
-        these = ", ".join("?" * len(hashes))
-        statement = update_statement(dialect, name, setting, f"{ours} AND source_key IN ({these})")
-        values = [list(hashes), list(hashes.values()), source, *scope.values(), *hashes]
-        cursor.execute(statement.replace("?", dialect.marker), values)
-        return
-    if not dialect.has_arrays:
-        setting = {"row_hash": "?", "source": "?"}
-        statement = update_statement(dialect, name, setting, f"{ours} AND source_key = ?")
-        cursor.executemany(
-            statement.replace("?", dialect.marker),
-            [(row_hash, source, *scope.values(), key) for key, row_hash in hashes.items()],
-        )
-        return
-    lists = ", ".join(f"unnest(?::{dialect.types['text']}[]) AS {n}" for n in ("k", "h"))
-    statement = (
-        f"UPDATE {table} SET row_hash = asked.h, source = ? FROM (SELECT {lists}) AS asked "
-        f"WHERE {ours} AND source_key = asked.k"
-    )
-    cursor.execute(
-        statement.replace("?", dialect.marker),
-        [source, list(hashes), list(hashes.values()), *scope.values()],
-    )
-
-
-def rename_keys(
-    cursor: Any, database: Database, name: str, scope: dict[str, str], keys: Mapping[str, str]
-) -> None:
-    """
-    Give some rows another source key, in a transaction of the caller's.
-
-    :param scope: values other columns have, ``campaign`` and ``action``.
-    :param keys: new key by old one.
-    """
-    dialect = database.dialect
-    this = " AND ".join(f"{column} = ?" for column in (*scope, "source_key"))
-    statement = update_statement(dialect, name, {"source_key": "?"}, this)
-    for old, new in keys.items():
-        parameters = (*scope.values(), old)
-        cursor.execute(statement.replace("?", dialect.marker), (new, *parameters))
-        if dialect.keeps_renamed:
-            delete(cursor, database, name, this, parameters)
-
-
 def chunks(keys: Sequence[str]) -> Iterator[list[str]]:
     """
     Cut keys into lists of one length; the last one is padded with its own last key.
@@ -379,32 +363,6 @@ def chunks(keys: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(keys), KEYS_AT_ONCE):
         some = list(keys[start : start + KEYS_AT_ONCE])
         yield some + some[-1:] * (KEYS_AT_ONCE - len(some))
-
-
-def update(
-    database: Database,
-    name: str,
-    values: dict[str, Any],
-    condition: str,
-    parameters: Sequence[Any],
-) -> int:
-    """
-    Change some columns of rows of a result table.
-
-    :param values: new values by column.
-    :param condition: SQL with one ``?`` per parameter.
-    :return: how many rows.
-    """
-    dialect, table = database.dialect, database.dialect.quote_table(name)
-    where = condition.replace("?", dialect.marker)
-    setting = {c: dialect.parameter(RESULTS.columns[c].type) for c in values}
-    with database.transaction(f"changing table '{name}'") as cursor:
-        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", tuple(parameters))
-        count = int(cursor.fetchall()[0][0])
-        cursor.execute(
-            update_statement(dialect, name, setting, where), (*values.values(), *parameters)
-        )
-    return count
 
 
 def check_writable(cursor: Any, database: Database, names: Iterable[str]) -> None:

@@ -56,6 +56,20 @@ GROUP BY campaign, action, run_id, task_id, map_index, number
 HAVING COUNT(*) > 1
 {% endtest %}
 
+{% test faceid_key_of_reviews(model) %}
+SELECT campaign, action, source_key, answer_id, COUNT(*) AS found
+FROM {{ model }}
+GROUP BY campaign, action, source_key, answer_id
+HAVING COUNT(*) > 1
+{% endtest %}
+
+{% test faceid_key_of_review_log(model) %}
+SELECT review_id, number, COUNT(*) AS found
+FROM {{ model }}
+GROUP BY review_id, number
+HAVING COUNT(*) > 1
+{% endtest %}
+
 {% test faceid_key_of_mart_latest(model) %}
 SELECT source_key, action, source, COUNT(*) AS found
 FROM {{ model }}
@@ -214,6 +228,62 @@ GROUP BY {{ column_name }}
 SELECT {{ column_name }} AS found, COUNT(*) AS found_in
 FROM {{ model }}
 WHERE {{ column_name }} NOT IN (0, 1)
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_reviews_reason(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('suspected_fake', 'poor_registered_photo', 'mismatch_after_match', 'low_similarity', 'in_doubt')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_reviews_suggested(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('approve', 'reject')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_reviews_four_eyes(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN (0, 1)
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_reviews_status(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('open', 'in_progress', 'resolved')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_reviews_decision(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('approve', 'reject', 'recheck', 'escalate')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_review_log_event(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('created', 'assigned', 'decided', 'seconded', 'disagreed', 'escalated')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_review_log_decision(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('approve', 'reject', 'recheck', 'escalate')
+GROUP BY {{ column_name }}
+{% endtest %}
+
+{% test faceid_values_of_review_log_status(model, column_name) %}
+SELECT {{ column_name }} AS found, COUNT(*) AS found_in
+FROM {{ model }}
+WHERE {{ column_name }} NOT IN ('open', 'in_progress', 'resolved')
 GROUP BY {{ column_name }}
 {% endtest %}
 
