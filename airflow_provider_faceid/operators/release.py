@@ -72,50 +72,30 @@ class FaceIdReleaseOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> int:
         """Release the rows and return how many they were."""
-        from ..hooks.warehouses import database  # noqa: PLC0415 - the same
+        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
-        from ..warehouse.results import ResultsRepository  # noqa: PLC0415 - the same
+        from ..warehouse.release import nothing_released, release_held  # noqa: PLC0415 - the same
 
         with airflow_errors():
             read_parameters(self, "warehouse_conn_id")
             campaign = self.campaign or default_campaign(context)
             keys = None if self.source_keys is None else list(map(key_text, self.source_keys))
-            warehouse = database(self.warehouse_conn_id)
-            repository = ResultsRepository(
-                warehouse,
-                work_of(context, campaign, self.action),
-                SYSTEM_CLOCK,
-                names=Names(results=self.result_table),
+            work, names = work_of(context, campaign, self.action), Names(results=self.result_table)
+            released = release_held(
+                database(self.warehouse_conn_id), work, SYSTEM_CLOCK, names=names, keys=keys
             )
-            try:
-                if not warehouse.columns(self.result_table):
-                    raise ConfigurationError(
-                        f"Connection '{self.warehouse_conn_id}' has no such table: "
-                        f"{self.result_table}. Name the result table of the batch operator"
-                    )
-                repository.open()
-                released = repository.release(keys) or repository.count_released(keys)
-            finally:
-                warehouse.close()
             if not released:
-                self._say_nothing_released(campaign)
+                self._say_nothing_released(nothing_released(work, names, keys))
         self.log.info("Released %s of campaign '%s'", counted(released, "held row"), campaign)
         return released
 
-    def _say_nothing_released(self, campaign: str) -> None:
+    def _say_nothing_released(self, sentence: str) -> None:
         """
         Say, or fail because, there is no row to release.
 
         :raises ConfigurationError: ``on_nothing_released`` is ``fail``.
         """
-        asked = (
-            "" if self.source_keys is None else f" among {counted(len(self.source_keys), 'key')}"
-        )
-        message = (
-            f"Campaign '{campaign}' has no held row of {self.action} in table "
-            f"'{self.result_table}'{asked}, so nothing was released. Give campaign, action and "
-            "source_keys as that table has them, or on_nothing_released='ignore'"
-        )
+        message = f"{sentence}, or on_nothing_released='ignore'"
         if self.on_nothing_released == "fail":
             raise ConfigurationError(message)
         if self.on_nothing_released == "warn":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ..report.numbers import Scope
+    from ..warehouse.names import Names
 
 PAGE, NUMBERS = ".html", ".json"
 """Endings of the two files."""
@@ -115,34 +116,29 @@ class FaceIdReportOperator(BaseOperator):
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the report, and return where it is."""
+        from ..warehouse.names import Names  # noqa: PLC0415 - keeps reading a DAG file cheap
+
         manifest: dict[str, Any] = {}
         with airflow_errors(), manifest_on_failure(context, lambda: manifest):
             read_parameters(self, "warehouse_conn_id", "path")
-            if not self.path.endswith(PAGE):
-                raise ConfigurationError(f"path: it ends with {PAGE}, such as /reports/kyc{PAGE}")
+            check_path(self.path)
             if self.days is not None and self.run_id is not None:
                 raise ConfigurationError(
                     "Give days or run_id: a report is about the last days or about one run"
                 )
-            numbers = self._read(self._scope(context))
-            manifest |= self._write(numbers)
+            numbers = read_report(
+                self.warehouse_conn_id,
+                Names(self.result_table, self.quarantine_table, self.run_table),
+                self._scope(context),
+            )
+            manifest |= write_report(self.path, numbers, self.language)
         self._log_summary(manifest)
         describe_outlets(context, self.outlets, manifest)
         return manifest
 
     def _scope(self, context: Context) -> Scope:
-        from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..report.numbers import Scope  # noqa: PLC0415 - the same
+        from ..report.numbers import Scope  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-        account: dict[str, Any] = {"quotas": {name: a.quota for name, a in ACTIONS.items()}}
-        if self.faceid_conn_id is not None:
-            from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-            settings = FaceIdHook(self.faceid_conn_id).settings
-            account = {
-                "quotas": {name: settings.quota(name) for name in ACTIONS},
-                "threshold": settings.similarity_threshold,
-            }
         about: dict[str, Any] = (
             {"run_id": self.run_id or str(context["run_id"])}
             if self.days is None
@@ -150,54 +146,12 @@ class FaceIdReportOperator(BaseOperator):
         )
         campaign = self.campaign or (default_campaign(context) if self.days is None else None)
         return Scope(
-            campaign, tuple(self.actions or ()), smallest=self.smallest_group, **about, **account
+            campaign,
+            tuple(self.actions or ()),
+            smallest=self.smallest_group,
+            **about,
+            **account_of(self.faceid_conn_id),
         )
-
-    def _read(self, scope: Scope) -> dict[str, Any]:
-        from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..report.numbers import read_numbers  # noqa: PLC0415 - the same
-        from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
-        from ..warehouse.names import Names  # noqa: PLC0415 - the same
-
-        warehouse = database(self.warehouse_conn_id)
-        names = Names(self.result_table, self.quarantine_table, self.run_table)
-        try:
-            prepare(warehouse, names)
-            numbers = read_numbers(warehouse, names, scope, SYSTEM_CLOCK.now())
-        finally:
-            warehouse.close()
-        if scope.run_id is not None and not numbers["rows"]:
-            raise ConfigurationError(
-                f"Table '{self.run_table}' has no run '{scope.run_id}' of campaign "
-                f"'{scope.campaign}'. Give run_id and campaign of the task that verified the table"
-            )
-        return numbers
-
-    def _write(self, numbers: Mapping[str, Any]) -> dict[str, Any]:
-        from ..report.page import render  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-        page = render(numbers, self.language)
-        beside = self.path.removesuffix(PAGE) + NUMBERS
-        text = json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False)
-        write_file(beside, "path", text)
-        write_file(self.path, "path", page)
-        head = numbers["headline"]
-        return {
-            "path": self.path,
-            "json_path": beside,
-            **{name: numbers[name] for name in ("kind", "campaign", "run_id")},
-            **{name: numbers[name] for name in ("first_day", "last_day")},
-            **{name: head[name] for name in ("rows_in", "answered", "quarantined", "postponed")},
-            **{name: head[name] for name in ("held", "requests", "charged", "may_be_charged")},
-            "match_rate": head["rates"]["match_rate"]["value"],
-            "amounts": {
-                line["currency"]: line["amount"]
-                for line in numbers["money"]["totals"]
-                if line["currency"]
-            },
-            "stands_out": sum(one["number"] is not None for one in numbers["stands_out"]),
-            "bytes": len(page.encode()),
-        }
 
     def _log_summary(self, manifest: Mapping[str, Any]) -> None:
         self.log.info(
@@ -207,3 +161,92 @@ class FaceIdReportOperator(BaseOperator):
             f"{manifest['bytes']:,}",
             manifest["json_path"],
         )
+
+
+def check_path(path: str) -> None:
+    """
+    Make sure that a path is one of a page.
+
+    :raises ConfigurationError: it is not.
+    """
+    if not path.endswith(PAGE):
+        raise ConfigurationError(f"path: it ends with {PAGE}, such as /reports/kyc{PAGE}")
+
+
+def account_of(faceid_conn_id: str | None) -> dict[str, Any]:
+    """
+    Return what numbers are compared with: quotas, and the similarity threshold.
+
+    :param faceid_conn_id: the connection that says them; those of the API's pages if not given.
+    """
+    from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    if faceid_conn_id is None:
+        return {"quotas": {name: action.quota for name, action in ACTIONS.items()}}
+    from ..hooks.faceid import FaceIdHook  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    settings = FaceIdHook(faceid_conn_id).settings
+    return {
+        "quotas": {name: settings.quota(name) for name in ACTIONS},
+        "threshold": settings.similarity_threshold,
+    }
+
+
+def read_report(warehouse_conn_id: str, names: Names, scope: Scope) -> dict[str, Any]:
+    """
+    Return the numbers of a report, after the views were brought up to date.
+
+    :raises ConfigurationError: the run table has no such run.
+    """
+    from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..report.numbers import read_numbers  # noqa: PLC0415 - the same
+    from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
+
+    warehouse = database(warehouse_conn_id)
+    try:
+        prepare(warehouse, names)
+        numbers = read_numbers(warehouse, names, scope, SYSTEM_CLOCK.now())
+    finally:
+        warehouse.close()
+    if scope.run_id is not None and not numbers["rows"]:
+        raise ConfigurationError(
+            f"Table '{names.runs}' has no run '{scope.run_id}' of campaign '{scope.campaign}'. Give "
+            "run_id and campaign of the task that verified the table"
+        )
+    return numbers
+
+
+def write_report(
+    path: str, numbers: Mapping[str, Any], language: Literal["en", "zh"]
+) -> dict[str, Any]:
+    """
+    Write a report as a page and as JSON.
+
+    :param path: of the page.
+    :return: where the two are, and the key figures.
+    :raises ConfigurationError: they cannot be written there.
+    """
+    from ..report.page import render  # noqa: PLC0415 - keeps reading a DAG file cheap
+
+    page = render(numbers, language)
+    beside = path.removesuffix(PAGE) + NUMBERS
+    text = json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False)
+    write_file(beside, "path", text)
+    write_file(path, "path", page)
+    head = numbers["headline"]
+    return {
+        "path": path,
+        "json_path": beside,
+        **{name: numbers[name] for name in ("kind", "campaign", "run_id")},
+        **{name: numbers[name] for name in ("first_day", "last_day")},
+        **{name: head[name] for name in ("rows_in", "answered", "quarantined", "postponed")},
+        **{name: head[name] for name in ("held", "requests", "charged", "may_be_charged")},
+        "match_rate": head["rates"]["match_rate"]["value"],
+        "amounts": {
+            line["currency"]: line["amount"]
+            for line in numbers["money"]["totals"]
+            if line["currency"]
+        },
+        "stands_out": sum(one["number"] is not None for one in numbers["stands_out"]),
+        "bytes": len(page.encode()),
+    }
