@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
@@ -20,8 +19,6 @@ from ..client.call import Attempt
 from ..client.connection_schema import form_fields, refuse_no_object
 from ..client.credentials.refresh import (
     SigningCredentials,
-    StaticCredentials,
-    new_signing_credentials,
     signing_credentials,
 )
 from ..client.request import TC3Auth
@@ -35,10 +32,11 @@ from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.rate_limiter import MemoryRow, SlotRateLimiter
+from ..state.rate_limiter import SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
 from .checks import Checks
 from .connection_form import warn_of, widgets
+from .free_call import prove_key
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
 
@@ -46,13 +44,6 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
     from ..api.verdict import Verdict
-
-TEST_TIMEOUT = 8.0
-"""Seconds for the Test button, which runs inside the api-server."""
-
-_PROBED = "IdCardVerification"
-_PROBE = {"IdCard": "1", "Name": "test"}
-"""A malformed ID number: refused with ``-2`` at no charge once key and signature are accepted."""
 
 
 class FaceIdHook(Checks, HttpHook):
@@ -271,28 +262,10 @@ class FaceIdHook(Checks, HttpHook):
         """
         try:
             self.settings.hmac_key  # noqa: B018 - a connection without a hash key makes no call
-            settings = replace(
-                self.settings,
-                max_attempts=1,
-                throttle_patience=0,
-                timeout=TEST_TIMEOUT,
-                deadline=TEST_TIMEOUT,
-            )
-            # The state store need not be in reach of the Test button: one call does no harm.
-            pace = SlotRateLimiter(MemoryRow(SYSTEM_CLOCK), settings.rate(_PROBED))
-            keys = new_signing_credentials(settings.credentials)
-            verdict = self._call(_PROBED, _PROBE, settings, pace=pace, keys=keys)
+            proof = prove_key(self.settings, self._session, self._clock)
         except FaceIdError as error:
             return False, str(error)
-        if verdict.charged is False and verdict.request_id:  # a gateway's 413 is free, too
-            return True, (
-                f"{_words_for_key(keys)} and signature are accepted by {settings.host} "
-                f"(free call, code {verdict.code}, RequestId {verdict.request_id})"
-            )
-        return False, (
-            f"{settings.host} answered with the unexpected code {verdict.code or '(none)'} "
-            f"(RequestId {verdict.request_id})"
-        )
+        return proof.is_free, proof.sentence(self.settings.host)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -406,14 +379,6 @@ class UploadRateLimiter(NamedTuple):
 
 def _nowhere(resp: Response) -> None:
     del resp
-
-
-def _words_for_key(keys: SigningCredentials) -> str:
-    return (
-        "SecretId, SecretKey"
-        if isinstance(keys, StaticCredentials)
-        else f"The key from {keys.name}"
-    )
 
 
 def require_faceid(hook: Any, conn_id: str) -> FaceIdHook:

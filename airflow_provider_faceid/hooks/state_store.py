@@ -274,13 +274,17 @@ def _store(url: str) -> StateStore:
     return StateStore(url, survives=Survives(survives))
 
 
+def spread_executors() -> list[str]:
+    """Return the configured executors that may run tasks on several hosts."""
+    named = str(conf.get("core", "executor", fallback=""))
+    executors = {part.strip().rpartition(":")[2].rpartition(".")[2] for part in named.split(",")}
+    return sorted(executors - ONE_HOST - {""})
+
+
 @cache
 def _warn_of_several_hosts() -> None:
     """Warn, once, that a file of this host is no meeting place for workers elsewhere."""
-    named = str(conf.get("core", "executor", fallback=""))
-    executors = {part.strip().rpartition(":")[2].rpartition(".")[2] for part in named.split(",")}
-    spread = sorted(executors - ONE_HOST - {""})
-    if spread:
+    if spread := spread_executors():
         log.warning(
             "%s may run tasks on several hosts, but the Face ID pace is kept in a SQLite file of "
             "this host. Together the workers may exceed the quota. Set state_conn_id to a "
