@@ -41,7 +41,7 @@ from .inputs import Columns, Inputs, Planner, Row
 from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
 from .photos import PhotoReader, Uploads
-from .plan import MAX_CHANGED, CampaignHistory
+from .plan import MAX_CHANGED, RUNS_COMPARED, CampaignHistory
 from .row_outcomes import ResultsWriter, RowOutcomes
 from .threads import DaemonThreads, run_off_main_thread
 from .verification import Verification
@@ -52,8 +52,6 @@ RECORD_SECONDS = 10.0
 """Between two records of the progress, in the run's own row and for ``on_progress``."""
 TELL_SECONDS = 5.0
 """For which ``on_progress`` is waited for."""
-RUNS_COMPARED = 20
-"""Earlier runs of a campaign that are compared with this one: source and hash key."""
 MAX_IN_FLIGHT = 800
 """Largest in-flight window: a process may usually open 1,024 files, and each call takes memory."""
 

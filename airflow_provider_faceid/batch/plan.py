@@ -20,6 +20,8 @@ from ..warehouse.records import PreviousRun, QuarantineEntry, Stage, Status, Sto
 
 MAX_CHANGED = 0.2
 """Default share of answered rows that may ask something else."""
+RUNS_COMPARED = 20
+"""Earlier runs of a campaign that are compared with one: source and hash key."""
 
 
 class Reason(StrEnum):

@@ -60,12 +60,17 @@ def _warehouse(said: Mapping[str, str]) -> Warehouse:
     return Warehouse(said["conn_id"], Names(**{kinds[kind]: tables[kind] for kind in tables}))
 
 
+class MissingFileError(ConfigurationError):
+    """A SQLite file is not there, and reading it must not make it."""
+
+
 def state_database(conn_id: str) -> Database:
     """
     Return the database of a state store for :mod:`~..warehouse.state_overview`.
 
     :param conn_id: its connection; empty for the default file.
-    :raises ConfigurationError: it is a file that is not there, or no connection for a state store.
+    :raises MissingFileError: it is a file that is not there.
+    :raises ConfigurationError: it is no connection for a state store.
     """
     found = database(conn_id) if conn_id else _default_store()
     refuse_missing_file(found)
@@ -76,11 +81,11 @@ def refuse_missing_file(base: Database) -> None:
     """
     Make sure that opening a SQLite file does not make it.
 
-    :raises ConfigurationError: it is not there.
+    :raises MissingFileError: it is not there.
     """
     path = sqlite_path(base.label) if base.dialect is SQLITE else None
     if path is not None and not path.exists():
-        raise ConfigurationError(
+        raise MissingFileError(
             f"The SQLite file of connection '{base.label}' is not there yet, or not on this host"
         )
 
@@ -100,11 +105,11 @@ def _default_store() -> Database:
     """
     Return the default state store, opened read-only.
 
-    :raises ConfigurationError: it is not there.
+    :raises MissingFileError: it is not there.
     """
     path = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / DEFAULT_FILE
     if not path.exists():
-        raise ConfigurationError(
+        raise MissingFileError(
             f"There is no {DEFAULT_FILE} in AIRFLOW_HOME of this host: either no call was made yet, or the "
             "state store is elsewhere, see [faceid] state_conn_id"
         )

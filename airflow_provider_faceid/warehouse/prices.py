@@ -84,3 +84,22 @@ def write_prices(database: Database, table: str, prices: Iterable[Price], clock:
         insert(cursor, database, PRICES, table, rows)
 
     database.run(f"writing table '{table}'", work)
+
+
+def current_price(database: Database, table: str, action: str, today: date) -> Price | None:
+    """
+    Return the price of an Action on a day; None if there is none, or no price table.
+
+    :param table: name of the price table.
+    :param today: the service's day (Beijing).
+    """
+    if not database.columns(table):
+        return None
+    dialect = database.dialect
+    rows = database.rows(
+        f"SELECT action, price, currency FROM {dialect.current.format(dialect.quote_table(table))} "
+        f"WHERE action = {dialect.marker} AND valid_from <= {dialect.marker} "
+        f"AND (valid_to IS NULL OR valid_to >= {dialect.marker})",
+        [action, *[today.isoformat()] * 2],
+    )
+    return Price(rows[0][0], float(rows[0][1]), rows[0][2]) if rows else None

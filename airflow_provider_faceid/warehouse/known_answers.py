@@ -1,0 +1,110 @@
+"""Read-only look into the ledger, for estimates: which questions are answered, or without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from ..api.codes import Outcome, Step
+from ..api.pseudonyms import VERSION
+from ..state.call_table import Claim, State, question_of, read_answer
+from .database import Database
+from .tables import chunks
+
+
+class Known(StrEnum):
+    """What the ledger knows of a question."""
+
+    ANSWERED = "answered"
+    """Its answer is used, at no cost."""
+    OPEN = "open"
+    """It was sent without an answer: it is in flight or in doubt, and its row is held."""
+
+
+class KnownAnswers:
+    """
+    The ledger of a state store.
+
+    :param database: the state store; None if there is none yet.
+    :param reuse_since: Unix second from which answers of other campaigns are used; None for never.
+    """
+
+    def __init__(self, database: Database | None, reuse_since: float | None) -> None:
+        self._database, self._reuse_since = database, reuse_since
+        self.has_earlier_keys = False
+
+    def open(self) -> None:
+        """
+        Look whether there is a ledger.
+
+        :raises WarehouseError: the state store cannot be read.
+        """
+        if self._database is None:
+            return
+        if not self._database.columns("faceid_calls"):
+            self._database.close()
+            self._database = None
+            return
+        marker = self._database.dialect.marker
+        self.has_earlier_keys = bool(
+            self._database.rows(
+                f"SELECT 1 FROM faceid_calls WHERE call_key < {marker} LIMIT 1", [VERSION]
+            )
+        )
+
+    def look_up(self, claims: Sequence[Claim]) -> dict[str, Known]:
+        """
+        Return what is known, by key of the call; calls that would be made are left out.
+
+        :raises WarehouseError: the state store cannot be read.
+        """
+        if self._database is None or not claims:
+            return {}
+        by_key = {key: claim for claim in claims for key in (claim.key, *claim.earlier_keys)}
+        found: dict[str, Known] = {}
+        marker = self._database.dialect.marker
+        for some in chunks(sorted(by_key)):
+            for key, state, changed_at in self._database.rows(
+                "SELECT call_key, state, changed_at FROM faceid_calls "
+                f"WHERE call_key IN ({', '.join([marker] * len(some))})",
+                some,
+            ):
+                known = _known(by_key[key], State(state), changed_at)
+                if known is not None:
+                    found[by_key[key].key] = known
+        return found | self._reused([claim for claim in claims if claim.key not in found])
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._database is not None:
+            self._database.close()
+
+    def _reused(self, claims: Sequence[Claim]) -> dict[str, Known]:
+        """Return which questions have an answer in other campaigns."""
+        if self._database is None or self._reuse_since is None:
+            return {}
+        asked = {question_of(claim.key): claim for claim in claims}
+        marker, found = self._database.dialect.marker, {}
+        for some in chunks(sorted(asked)):
+            for question, answer, changed_at in self._database.rows(
+                f"WITH asked (question) AS (VALUES {', '.join([f'({marker})'] * len(set(some)))}) "
+                "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
+                "ON call_key > CAST(question AS CHAR(40)) "
+                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # g sorts after all hex digits
+                f"WHERE state = 'done' AND changed_at >= {marker}",
+                [*dict.fromkeys(some), self._reuse_since],
+            ):
+                claim, verdict = asked[question], read_answer(answer, own=False)
+                is_final = verdict.step is Step.RECORD and verdict.outcome is not Outcome.ERROR
+                if is_final and changed_at >= claim.answered_since:
+                    found[claim.key] = Known.ANSWERED
+        return found
+
+
+def _known(claim: Claim, state: State, changed_at: float) -> Known | None:
+    """Return what a call of the same campaign says, None if the call is made; as the ledger decides."""
+    if state is State.DONE:
+        return Known.ANSWERED if changed_at >= claim.answered_since else None
+    if state is State.FREE or (claim.retry and state is State.IN_DOUBT):
+        return None
+    return Known.OPEN
