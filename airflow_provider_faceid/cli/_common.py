@@ -135,7 +135,7 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return printable(str(value))
+    return printable(str(value)).replace("\n", "\\n")
 
 
 def printable(text: str) -> str:

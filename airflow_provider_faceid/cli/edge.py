@@ -13,6 +13,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from decimal import Decimal
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -62,13 +63,20 @@ def _say(command: Command, text: str) -> None:
 
 
 def _print(answer: Answer, output: str) -> int:
-    text = json.dumps(answer.data, indent=2, allow_nan=False) if output == "json" else answer.text
+    text = printable(answer.text)
+    if output == "json":
+        text = json.dumps(answer.data, indent=2, allow_nan=False, default=_plain)
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - the same
     except BrokenPipeError:  # the reader, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return answer.exit_code
+
+
+def _plain(value: Any) -> Any:
+    """Return what a database gave as JSON has it: a fraction as a number, a day as text."""
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 @contextmanager

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..warehouse.overview import Run
 
 OWNERS_SHOWN, RUNS_SHOWN = 20, 20
+EVERY_ACTION = "*"
+_MOMENTS = frozenset({"due_at", "waiting_since"})
+_WAITING = ("campaign", "action", "status", "outcome", "waiting", "waiting_since", "due_at")
 FACEID = Argument(
     "--faceid-conn-id",
     metavar="ID",
@@ -38,7 +41,7 @@ def run(arguments: Namespace) -> Answer:
     shown = [_warehouse(one, problems) for one in _warehouses(arguments)]
     runs = [one for _, found in shown for one in found]
     conn_id = arguments.state_conn_id or conn_id or option("state_conn_id")
-    state: dict[str, Any] = {"actions": None, "open_calls": None}
+    state: dict[str, Any] = {"actions": None, "pauses": None, "open_calls": None}
     try:
         state = _state(conn_id, account, runs, quotas)
     except FaceIdError as error:
@@ -89,31 +92,39 @@ def _state(
         quota_in_use,
         read_open_calls,
         read_paces,
+        read_pauses,
     )
 
     base = state_database(conn_id)
-    paces = [
-        one
-        for one in read_paces(base, SYSTEM_CLOCK)
-        if f"{one.host} {one.account} ".startswith(account)
-    ]
+
+    def ours(host: str, named: str) -> bool:
+        return f"{host} {named} ".startswith(account)
+
+    pauses = [one for one in read_pauses(base) if ours(one.host, one.account)]
+    paces = [one for one in read_paces(base, SYSTEM_CLOCK) if ours(one.host, one.account)]
+    paused = {one[:3] for one in pauses}
     lines = [
         {
-            "action": line["action"],
-            "host": line["host"],
+            "action": pace.action,
+            "host": pace.host,
             "account": line["account"],
+            "paused": bool({pace[:3], (*pace[:2], EVERY_ACTION)} & paused),
             "calls_per_second": round(line["rate"], 1),
-            "quota": quotas.get(line["action"]),
+            "quota": quotas.get(pace.action),
             "runs": line["runs"],
             "in_use": line["is_in_use"],
             "pace_percent": round(100 * line["factor"], 1),
             "last_call_at": moment(line["last_at"]),
         }
-        for line in quota_in_use(paces, runs)
+        for pace, line in zip(paces, quota_in_use(paces, runs), strict=True)
     ]
     calls = read_open_calls(base, SYSTEM_CLOCK)
     return {
         "actions": lines,
+        "pauses": [
+            one._asdict() | {"account": one.account[:6], "paused_at": moment(one.paused_at)}
+            for one in pauses
+        ],
         "open_calls": [one._asdict() | {"since": moment(one.since)} for one in calls],
     }
 
@@ -138,7 +149,7 @@ def _warehouse(one: Warehouse, problems: list[str]) -> tuple[dict[str, Any], lis
     problems += views.problems.values()
     shown["running"] = [_progress(run) for run in runs if run.is_running][:RUNS_SHOWN]
     shown["waiting"] = [
-        {name: moment(value) if name.endswith("_at") else value for name, value in row.items()}
+        {name: moment(value) if name in _MOMENTS else value for name, value in row.items()}
         for row in views.waiting
     ]
     return shown, runs
@@ -162,7 +173,13 @@ def _text(data: Mapping[str, Any]) -> str:
     if data["actions"] is None:
         parts.append("It cannot be read")
     else:
-        parts += [table(data["actions"]) or "No Action was called yet", *_calls(data["open_calls"])]
+        parts.append(table(data["actions"]) or "No Action was called yet")
+        parts += [
+            f"{'Every Action' if one['action'] == EVERY_ACTION else one['action']} of account "
+            f"{one['account']} was paused by {one['paused_by']} at {one['paused_at']}: {one['reason']}"
+            for one in data["pauses"]
+        ]
+        parts += _calls(data["open_calls"])
     for one in data["warehouses"]:
         parts.append(f"\nWarehouse: {one['warehouse_conn_id']}")
         running = [
@@ -176,7 +193,7 @@ def _text(data: Mapping[str, Any]) -> str:
             for row in one["running"]
         ]
         parts.append(table(running) or "Nothing runs")
-        parts.append(table(one["waiting"]) or "Nothing waits")
+        parts.append(table(one["waiting"], _WAITING) or "Nothing waits")
     return "\n".join(parts)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..exceptions import ConfigurationError, unknown
 from ..warehouse.database import SQLITE, Database
 from ..warehouse.names import Names
-from .state_store import DEFAULT_FILE, option
+from .state_store import DEFAULT_FILE, option, state_url
 from .warehouses import database
 
 STORE = "state store"
@@ -70,9 +70,12 @@ def state_database(conn_id: str) -> Database:
 
     :param conn_id: its connection; empty for the default file.
     :raises MissingFileError: it is a file that is not there.
-    :raises ConfigurationError: it is no connection for a state store.
+    :raises ConfigurationError: it is no connection of a state store.
     """
-    found = database(conn_id) if conn_id else _default_store()
+    if not conn_id:
+        return _default_store()
+    state_url(conn_id)  # refuses what workers would refuse
+    found = database(conn_id)
     refuse_missing_file(found)
     return found
 

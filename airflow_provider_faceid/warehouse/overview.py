@@ -137,7 +137,7 @@ def read_runs(database: Database, names: Names, now: float) -> Overview:
     check_readers(database)
     found = Overview()
     with database.reading(READ_SECONDS) as ask:
-        there = _columns(ask, database, names.runs)
+        there = columns_of(ask, database, names.runs)
         if not there:
             raise ConfigurationError(
                 f"There is no table '{names.runs}' behind connection '{database.label}' yet: the first "
@@ -152,7 +152,7 @@ def read_runs(database: Database, names: Names, now: float) -> Overview:
             Run(_with_seconds(nothing | dict(zip(columns, row, strict=True))), now) for row in rows
         ]
         owned = list(ask(f"SELECT DISTINCT campaign, dag_id FROM {runs}"))
-        if _columns(ask, database, names.quarantine):
+        if columns_of(ask, database, names.quarantine):
             refused = _relation(database, names.quarantine)
             owned += ask(f"SELECT DISTINCT campaign, dag_id FROM {refused}")
     for campaign, dag_id in owned:
@@ -250,7 +250,7 @@ def _relation(database: Database, table: str) -> str:
     return database.dialect.current.format(database.dialect.quote_table(table))
 
 
-def _columns(ask: Ask, database: Database, table: str) -> set[str]:
+def columns_of(ask: Ask, database: Database, table: str) -> set[str]:
     """Return the columns of a table; none if it is not there."""
     parts = database.dialect.parts(table)
     missing = database.dialect.name_parts - len(parts)

@@ -14,7 +14,7 @@ from ..state.call_table import State
 from ..state.ledger import LEASE_SECONDS
 from ..state.rate_limiter import RECOVERY_PER_SECOND, Rate, factor_now
 from .database import SQLITE, Database
-from .overview import READ_SECONDS, Run
+from .overview import READ_SECONDS, Run, columns_of
 
 IDLE_SECONDS = 2.0
 """A pace of which no slot was taken for so long is idle."""
@@ -56,6 +56,24 @@ class OpenCalls(NamedTuple):
     since: float
 
 
+class PauseInForce(NamedTuple):
+    """
+    A pause of an account's Action.
+
+    :param host: of the service.
+    :param account: a hash of it.
+    :param action: the API Action, ``*`` for all.
+    :param paused_at: since when, in Unix seconds.
+    """
+
+    host: str
+    account: str
+    action: str
+    paused_at: float
+    paused_by: str
+    reason: str
+
+
 def read_paces(database: Database, clock: Clock) -> list[Pace]:
     """
     Read the rate limiters of a state store.
@@ -68,9 +86,8 @@ def read_paces(database: Database, clock: Clock) -> list[Pace]:
         )
     found = []
     for name, next_at, factor, factor_at, now in rows:
-        host, account, action = (*str(name).split(" "), "", "", "")[:3]
         moment = clock.now() if now is None else float(now)
-        found.append(Pace(host, account, action, Rate(next_at, factor, factor_at), moment))
+        found.append(Pace(*_parts(name), Rate(next_at, factor, factor_at), moment))
     return found
 
 
@@ -97,6 +114,22 @@ def read_open_calls(database: Database, clock: Clock) -> list[OpenCalls]:
     return [OpenCalls(str(row[0]), int(row[1]), int(row[2]), int(row[3]), row[4]) for row in rows]
 
 
+def read_pauses(database: Database) -> list[PauseInForce]:
+    """
+    Read which Actions are paused; none in a store of an earlier version.
+
+    :raises FaceIdError: it cannot be read.
+    """
+    with database.reading(READ_SECONDS) as ask:
+        if not columns_of(ask, database, "faceid_pauses"):
+            return []
+        rows = ask(
+            "SELECT name, paused_at, paused_by, reason FROM faceid_pauses "
+            "WHERE resumed_at IS NULL ORDER BY paused_at"
+        )
+    return [PauseInForce(*_parts(name), *rest) for name, *rest in rows]
+
+
 def quota_in_use(paces: Iterable[Pace], runs: Iterable[Run]) -> list[Row]:
     """
     Return what is used of each Action's quota.
@@ -111,6 +144,12 @@ def quota_in_use(paces: Iterable[Pace], runs: Iterable[Run]) -> list[Row]:
             row["rate"] += run["calls_per_second"] or 0.0
             row["runs"] += 1
     return [_line(pace, used.get(pace.action, {})) for pace in paces]
+
+
+def _parts(name: Any) -> tuple[str, str, str]:
+    """Return host, account and Action of a rate limiter's row."""
+    host, account, action = (*str(name).split(" "), "", "", "")[:3]
+    return host, account, action
 
 
 def _line(pace: Pace, used: Row) -> Row:
