@@ -21,6 +21,7 @@
      |   |- ExportError           files or a lake table could not be written; the next try may
      |   |- ThrottledError        more calls than the quota
      |   |- UnavailableError      the service is there but cannot answer now
+     |   |- InFlightError         a row is asked about at this moment: it cannot be erased now
      |   `- OutageError           a run got no answer for longer than the outage timeout
      |- DeferError            not now: the same call may be made from a known time on
      |   `- IdentityLimitError    a limit per identity is reached; nothing was sent
@@ -150,6 +151,10 @@ class ThrottledError(RetryError):
 
 class UnavailableError(RetryError):
     """The service answered that it is unavailable; not charged."""
+
+
+class InFlightError(RetryError):
+    """A call about the row or person to erase is in flight. Nothing was erased, nothing was sent."""
 
 
 class OutageError(RetryError):

@@ -236,6 +236,23 @@ class StateStore:
         """
         return Moment(self._clock.now() if now is None else now, self._clock.monotonic())
 
+    def maintain(self, statement: str) -> list[Any]:
+        """
+        Run a statement that no transaction may contain, such as ``VACUUM``; return its rows.
+
+        :raises StateStoreError: it failed.
+        """
+        try:
+            connection = self._engine().raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+            finally:
+                connection.close()
+        except self._driver_errors as error:
+            raise StateStoreError(f"{statement} failed ({cause(error)})") from None
+
     def close(self) -> None:
         """Close this process's connections."""
         with self._lock:

@@ -99,6 +99,29 @@ class Database:
 
         return self._repeat(attempt)
 
+    def maintain(self, statement: str) -> list[tuple[Any, ...]]:
+        """
+        Run a statement that no transaction may contain, such as ``VACUUM``; return its rows.
+
+        :raises WarehouseError: it failed.
+        """
+        connection = self._open()
+        is_switched = self.dialect is POSTGRESQL
+        try:
+            if is_switched:
+                connection.rollback()
+                connection.autocommit = True
+            cursor = self._cursor(connection, "rewriting files")
+            cursor.execute(statement)
+            if getattr(cursor, "description", ()) is None:  # a statement without rows
+                return []
+            return [tuple(row) for row in cursor.fetchall()]
+        except Exception as error:  # noqa: BLE001 - every driver has its own tree of errors
+            raise self._error("rewriting files", error) from None
+        finally:
+            if is_switched:
+                connection.autocommit = False
+
     @contextmanager
     def changing_tables(self, cursor: Any) -> Iterator[None]:
         """Let transactions that change tables queue, also those of other processes."""

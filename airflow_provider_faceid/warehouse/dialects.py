@@ -356,6 +356,7 @@ MYSQL = Dialect(
         "table_name": "VARCHAR(64)",
         "task_id": "VARCHAR(250)",
         "review_id": f"VARCHAR(64) {_ASCII}",
+        "receipt_id": f"VARCHAR(64) {_ASCII}",
     },
     table_options="ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4 "
     f"COLLATE = {_EXACT}",

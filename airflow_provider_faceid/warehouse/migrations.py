@@ -21,6 +21,7 @@ from .names import Names
 from .records import RunContext
 from .tables import (
     CHECKS,
+    ERASURES,
     HISTORY,
     PRICES,
     QUARANTINE,
@@ -104,41 +105,34 @@ def prepare(
             log.warning("View '%s' could not be brought up to date: %s", name, problem)
 
 
-def prepare_checks(database: Database, names: Names) -> str:
+def prepare_beside(database: Database, names: Names, *tables: Table) -> tuple[str, ...]:
     """
-    Make the history of validations, or bring it up to date; do nothing if it is.
+    Make some tables, or bring them up to date; do nothing if they are.
 
-    :return: the table's name.
+    :param tables: tables that are named after the result table, such as that of receipts.
+    :return: their names.
     :raises ConfigurationError: see :func:`prepare`.
     """
-    name = names.beside("checks")
-    if not _is_current(database, CHECKS, name):
-        _migrate(database, names, [(CHECKS, name)])
-    return name
-
-
-def prepare_reconciliation(database: Database, names: Names) -> tuple[str, str]:
-    """
-    Make the tables of the reconciliation, or bring them up to date; do nothing if they are.
-
-    :return: names of the table of differences and of that of their calls in doubt.
-    :raises ConfigurationError: see :func:`prepare`.
-    """
-    found = names.beside("reconciliation"), names.beside("reconciliation_calls")
-    wanted = list(zip((RECONCILIATION, RECONCILIATION_CALLS), found, strict=True))
+    found = tuple(names.beside(table.name.removeprefix("faceid_")) for table in tables)
+    wanted = list(zip(tables, found, strict=True))
     if not all(_is_current(database, table, name) for table, name in wanted):
         _migrate(database, names, wanted)
     return found
 
 
-def prepare_review_log(database: Database, names: Names) -> None:
-    """
-    Make the log of reviews, or bring it up to date; do nothing if it is.
+def prepare_checks(database: Database, names: Names) -> str:
+    """Make the history of validations, see :func:`prepare_beside`; return the table's name."""
+    return prepare_beside(database, names, CHECKS)[0]
 
-    :raises ConfigurationError: see :func:`prepare`.
-    """
-    if not _is_current(database, REVIEW_LOG, names.review_log):
-        _migrate(database, names, [(REVIEW_LOG, names.review_log)])
+
+def prepare_reconciliation(database: Database, names: Names) -> tuple[str, ...]:
+    """Make the tables of the reconciliation; return the names of that of differences and of its calls."""
+    return prepare_beside(database, names, RECONCILIATION, RECONCILIATION_CALLS)
+
+
+def prepare_review_log(database: Database, names: Names) -> None:
+    """Make the log of reviews."""
+    prepare_beside(database, names, REVIEW_LOG)
 
 
 def refresh_views(database: Database, names: Names, *, look: bool) -> dict[str, str]:
@@ -431,6 +425,7 @@ _TABLES = {
         CHECKS,
         REVIEWS,
         REVIEW_LOG,
+        ERASURES,
     )
 }
 

@@ -223,7 +223,8 @@ def _keys(
     :param values: the campaign, and the DAGs.
     """
     marker = database.dialect.marker
-    status = f" AND status <> '{Status.ANSWERED}'" if "status" in columns else ""
+    settled = f"'{Status.ANSWERED}', '{Status.ERASED}'"
+    status = f" AND status NOT IN ({settled})" if "status" in columns else ""
     rows = ask(
         f"SELECT {', '.join(columns)} FROM {_relation(database, table)} WHERE campaign = {marker} "
         f"AND dag_id IN ({', '.join([marker] * (len(values) - 1))}){status} "

@@ -165,7 +165,7 @@ def _date(value: Any) -> date:
 
 def write_differences(
     database: Database,
-    tables: tuple[str, str],
+    tables: Sequence[str],
     days: tuple[date, date],
     found: Iterable[Difference],
     *,

@@ -99,6 +99,8 @@ class Status(StrEnum):
     ANSWERED = "answered"
     POSTPONED = "postponed"
     HELD = "held"
+    ERASED = "erased"
+    """Its person was erased; it was in doubt, and its call may be on the bill."""
 
 
 class Stage(StrEnum):

@@ -104,7 +104,7 @@ RESULTS = _table(
     "faceid_results",
     "campaign action source_key",
     f"""{_ROW}{_ABOUT}
-    status            text      `answered`, `postponed` (not before a moment) or `held` (may be charged)
+    status            text      `answered`, `postponed` (not before a moment), `held` (may be charged) or `erased` (likewise, of a person who was erased)
     {_ANSWER}
     not_before        timestamp a postponed row is not asked about before
     {_ORIGIN}""",
@@ -235,6 +235,33 @@ CHECKS = _table(
     success           integer   1 if the share is kept, else 0
     source            text      where the rows are: connection, then table (`faceid_results` of a check of results) or a mark of the query
     dag_id            text      the DAG
+    provider_version  text      version of this provider
+    updated_at        timestamp when this row was written
+    """,
+)
+ERASURES = _table(
+    "faceid_erasures",
+    "receipt_id",
+    """
+    receipt_id        text      random: names the erasure, and says nothing about anybody
+    erased_by         text      what was named: `key` or `person`
+    requested_by      text      who asked for it
+    reference         text      number of the request in the system that keeps it; no people
+    began_at          timestamp when it began
+    erased_at         timestamp when the rows were erased; NULL if it was interrupted before
+    finished_at       timestamp when nothing was found any more, and files were rewritten; NULL before
+    is_rewritten      integer   1 if the files of tables and state store were rewritten, else 0
+    source_keys       integer   source keys it was about
+    results           integer   rows erased from the results
+    history           integer   rows erased from the history
+    answers_kept      integer   of these, rows of charged answers that stay without a person, for the bill
+    in_doubt_kept     integer   calls in doubt that stay without a person, for the bill
+    quarantine        integer   rows erased from the quarantine
+    reviews           integer   rows erased from the reviews
+    review_log        integer   rows erased from the log of reviews
+    reconciliation    integer   calls in doubt of the reconciliation that lost their key
+    calls             integer   calls erased from the ledger
+    counters          integer   counters of the limits per identity that were erased
     provider_version  text      version of this provider
     updated_at        timestamp when this row was written
     """,

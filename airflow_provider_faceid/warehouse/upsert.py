@@ -178,6 +178,31 @@ def delete_statement(dialect: Dialect, name: str, where: str) -> str:
     return _newer_version(dialect, table, {DELETED_COLUMN: "1"}, where)
 
 
+def anonymise_statement(dialect: Dialect, name: str, setting: Mapping[str, str], where: str) -> str:
+    """
+    Return a statement that changes columns of rows, those of the key too.
+
+    Its parameters are those of the new values, then those of the condition. In ClickHouse it inserts each
+    row twice in one block, which takes effect as a whole: with the new values, and as deleted.
+
+    :param setting: expression of the new value by column.
+    :param where: SQL condition of the rows.
+    """
+    table = dialect.quote_table(name)
+    if dialect.upsert != "insert_replacing":
+        return update_statement(dialect, name, setting, where)
+    changed = ", ".join(
+        f"if(faceid_copy = 1, {value}, {dialect.quote(c)}) AS {dialect.quote(c)}"
+        for c, value in setting.items()
+    )
+    version = f"greatest({_NOW}, {VERSION_COLUMN} + 1) AS {VERSION_COLUMN}"
+    return (
+        f"INSERT INTO {table} SELECT * EXCEPT (faceid_copy) REPLACE ({changed}, {version}, "
+        f"if(faceid_copy = 1, 0, 1) AS {DELETED_COLUMN}) FROM (SELECT *, arrayJoin([0, 1]) AS "
+        f"faceid_copy FROM (SELECT * FROM {table} FINAL WHERE {where})) AS faceid_old"
+    )
+
+
 def _newer_version(dialect: Dialect, table: str, setting: Mapping[str, str], where: str) -> str:
     """Return a statement of ClickHouse that inserts a newer version of rows."""
     # The condition is one on the rows as they are: a name in it would be that of a new value.

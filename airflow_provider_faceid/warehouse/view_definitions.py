@@ -65,8 +65,8 @@ def _periods(following: str) -> str:
     """Return the relation of answers, each with the moment of the one that follows it."""
     columns = ", ".join(PERIOD_COLUMNS)
     return (
-        f"(SELECT {columns}{{own}}, answered_at, {following} AS next_at FROM {{history}} AS answer) "
-        "AS periods"
+        f"(SELECT {columns}{{own}}, answered_at, {following} AS next_at FROM {{history}} AS answer "
+        "WHERE answer.answered_at IS NOT NULL) AS periods"  # else its person was erased
     )
 
 
@@ -356,7 +356,7 @@ WAITING = View(
         "due_at": ViewColumn("MIN(not_before)", "timestamp", "when the first of them is due"),
         "waiting_since": ViewColumn("MIN(updated_at)", "timestamp", "when the oldest was written"),
     },
-    "{results} WHERE status <> 'answered'",
+    "{results} WHERE status IN ('postponed', 'held')",
     ("campaign", "action", "status", "outcome", "due_date"),
     example="SELECT due_date, action, SUM(waiting) AS waiting FROM faceid_waiting\n"
     "GROUP BY due_date, action ORDER BY due_date",
