@@ -56,6 +56,13 @@ GROUP BY campaign, action, run_id, task_id, map_index, number
 HAVING COUNT(*) > 1
 {% endtest %}
 
+{% test faceid_key_of_erasures(model) %}
+SELECT receipt_id, COUNT(*) AS found
+FROM {{ model }}
+GROUP BY receipt_id
+HAVING COUNT(*) > 1
+{% endtest %}
+
 {% test faceid_key_of_reviews(model) %}
 SELECT campaign, action, source_key, answer_id, COUNT(*) AS found
 FROM {{ model }}
@@ -171,7 +178,7 @@ HAVING COUNT(*) > 1
 {% test faceid_values_of_results_status(model, column_name) %}
 SELECT {{ column_name }} AS found, COUNT(*) AS found_in
 FROM {{ model }}
-WHERE {{ column_name }} NOT IN ('answered', 'postponed', 'held')
+WHERE {{ column_name }} NOT IN ('answered', 'postponed', 'held', 'erased')
 GROUP BY {{ column_name }}
 {% endtest %}
 

@@ -26,4 +26,5 @@ FROM (
         answered_at,
         LEAD(answered_at) OVER (PARTITION BY source_key, action, campaign ORDER BY answered_at, updated_at, answer_id) AS next_at
     FROM {{ ref('stg_faceid__history') }} AS answer
+    WHERE answer.answered_at IS NOT NULL
 ) AS periods

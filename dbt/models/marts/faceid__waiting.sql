@@ -9,5 +9,5 @@ SELECT
     MIN(not_before) AS due_at,
     MIN(updated_at) AS waiting_since
 FROM {{ ref('stg_faceid__results') }}
-WHERE status <> 'answered'
+WHERE status IN ('postponed', 'held')
 GROUP BY campaign, action, status, outcome, {{ faceid.service_day("not_before") }}

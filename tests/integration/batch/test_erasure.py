@@ -12,14 +12,10 @@ from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date, utc_second
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.warehouse.bill import BillKey
 from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL
-from airflow_provider_faceid.warehouse.migrations import prepare_erasures
+from airflow_provider_faceid.warehouse.migrations import prepare_beside
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.reconciliation import differences, read_charges
-from airflow_provider_faceid.warehouse.tables import (
-    HISTORY,
-    QUARANTINE,
-    RESULTS,
-)
+from airflow_provider_faceid.warehouse.tables import ERASURES, HISTORY, QUARANTINE, RESULTS
 
 FIRST_KEY = 713_900_001
 """Source keys of nine digits, so that finding one in a file is no accident."""
