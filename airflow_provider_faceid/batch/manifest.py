@@ -121,6 +121,7 @@ class Manifest:
         above ``charged`` and this together.
     :param throttled: requests refused as too fast; none of them is billed.
     :param seconds: from the first request to the last answer.
+    :param written: rows of this run by kind of table: ``results``, ``history``, ``quarantine``.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -138,6 +139,7 @@ class Manifest:
     charge_unknown: int = 0
     throttled: int = 0
     seconds: float = 0.0
+    written: Counter[str] = field(default_factory=Counter)
 
     def add_verdict(self, verdict: Verdict) -> None:
         """Count the requests and the money of one answer."""

@@ -44,9 +44,17 @@ def work_of(context: Context, campaign: str, action: str, source: str = "") -> R
 
 
 def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[str, Any]) -> None:
-    """Attach counts to the asset events of a task's outlets; nothing per row."""
+    """Attach counts to the asset events of a task's outlets, and to its lineage; nothing per row."""
+    keep_facts(context, facts)
     for outlet in outlets:
         context["outlet_events"][outlet].extra = dict(facts)
+
+
+def keep_facts(context: Context, facts: Mapping[str, Any]) -> None:
+    """Keep the counts of a task for its lineage, see :class:`~.lineage.ReportsLineage`."""
+    task: Any = context.get("task")
+    if task is not None:
+        task.lineage_facts = dict(facts)
 
 
 @contextmanager
@@ -63,6 +71,7 @@ def manifest_on_failure(context: Context, manifest: Callable[[], dict[str, Any]]
     except BaseException as error:
         if not is_reschedule(error):
             failed = {**manifest(), "success": False, "error": safe_message(error)}
+            keep_facts(context, failed)
             with suppress(Exception):  # why the task fails says more
                 context["ti"].xcom_push(key="return_value", value=failed)
         raise

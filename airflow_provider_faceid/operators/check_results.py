@@ -14,6 +14,7 @@ from ..process import without_frames
 from ._common import describe_outlets, manifest_on_failure, read_parameters, work_of
 from .error_mapping import airflow_errors
 from .files import suite_of, write_validation
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -94,7 +95,7 @@ def complaint(report: CheckReport, operator: HasResults) -> str:
     )
 
 
-class FaceIdCheckResultsOperator(BaseOperator):
+class FaceIdCheckResultsOperator(ReportsLineage, BaseOperator):
     """
     Check the result table of a campaign with Great Expectations, after it was verified.
 
@@ -137,6 +138,7 @@ class FaceIdCheckResultsOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
+    lineage_kind = "check_results"
 
     def __init__(
         self,

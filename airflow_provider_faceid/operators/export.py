@@ -13,6 +13,7 @@ from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
 from ._common import describe_outlets, manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +24,7 @@ EVERY_SECONDS = 5.0
 """Seconds between two lines about the progress in the log."""
 
 
-class FaceIdExportOperator(BaseOperator):
+class FaceIdExportOperator(ReportsLineage, BaseOperator):
     """
     Export the rows of a campaign to Parquet files, an Iceberg table or a Delta table.
 
@@ -84,6 +85,7 @@ class FaceIdExportOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    lineage_kind = "export"
 
     def __init__(
         self,

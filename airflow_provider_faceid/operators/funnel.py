@@ -12,6 +12,7 @@ from ..exceptions import ConfigurationError
 from ..process import without_frames
 from ._common import describe_outlets, read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("step", "reached", "passed", "other", "waiting", "calls", "charged", "cost", "saved")
 
 
-class FaceIdFunnelOperator(BaseOperator):
+class FaceIdFunnelOperator(ReportsLineage, BaseOperator):
     """
     Report checks in a row as a funnel: rows of each step, what it cost, and what was saved.
 
@@ -69,6 +70,7 @@ class FaceIdFunnelOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    lineage_kind = "funnel"
 
     def __init__(
         self,

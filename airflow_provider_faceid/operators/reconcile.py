@@ -20,6 +20,7 @@ from ._common import (
 )
 from .error_mapping import airflow_errors
 from .files import read_file
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -36,7 +37,7 @@ IN_ERROR = 3
 """Unexplained differences in the error."""
 
 
-class FaceIdReconcileOperator(BaseOperator):
+class FaceIdReconcileOperator(ReportsLineage, BaseOperator):
     """
     Compare the charges of the warehouse with the vendor's bill.
 
@@ -82,6 +83,7 @@ class FaceIdReconcileOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    lineage_kind = "reconcile"
 
     def __init__(
         self,

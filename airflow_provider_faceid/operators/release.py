@@ -12,14 +12,15 @@ from ..compat import default_campaign
 from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
 from ._columns import key_text
-from ._common import read_parameters, work_of
+from ._common import keep_facts, read_parameters, work_of
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class FaceIdReleaseOperator(BaseOperator):
+class FaceIdReleaseOperator(ReportsLineage, BaseOperator):
     """
     Release rows that are held because they may have been charged without an answer.
 
@@ -49,6 +50,7 @@ class FaceIdReleaseOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
+    lineage_kind = "release"
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class FaceIdReleaseOperator(BaseOperator):
             released = release_held(
                 database(self.warehouse_conn_id), work, SYSTEM_CLOCK, names=names, keys=keys
             )
+            keep_facts(context, {"released": released})
             if not released:
                 self._say_nothing_released(nothing_released(work, names, keys))
         self.log.info("Released %s of campaign '%s'", counted(released, "held row"), campaign)

@@ -15,6 +15,7 @@ from ..process import without_frames
 from ._common import describe_outlets, manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
 from .files import write_file
+from .lineage import ReportsLineage
 from .links import FaceIdReportLink
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PAGE, NUMBERS = ".html", ".json"
 """Endings of the two files."""
 
 
-class FaceIdReportOperator(BaseOperator):
+class FaceIdReportOperator(ReportsLineage, BaseOperator):
     """
     Write a report as one self-contained HTML page, and the same numbers as JSON beside it.
 
@@ -80,6 +81,7 @@ class FaceIdReportOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    lineage_kind = "report"
     operator_extra_links = (FaceIdReportLink(),)
 
     def __init__(

@@ -16,6 +16,7 @@ from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
 from ._common import read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LIKE_ID_NUMBER = re.compile(r"(?<![0-9])[0-9]{17}[0-9X](?![0-9])")
 
 
-class FaceIdShardsOperator(BaseOperator):
+class FaceIdShardsOperator(ReportsLineage, BaseOperator):
     """
     Cut a table of people into shards, to be verified by several mapped tasks at once.
 
@@ -69,6 +70,7 @@ class FaceIdShardsOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e6f4ea"
+    lineage_kind = "shards"
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from ._common import (
 )
 from .error_mapping import airflow_errors
 from .files import suite_of, write_validation
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..warehouse.source import Source
 
 
-class FaceIdValidateOperator(BaseOperator):
+class FaceIdValidateOperator(ReportsLineage, BaseOperator):
     """
     Check a table of people with Great Expectations before it is verified.
 
@@ -137,6 +138,7 @@ class FaceIdValidateOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#fef7e0"
+    lineage_kind = "validate"
 
     def __init__(
         self,

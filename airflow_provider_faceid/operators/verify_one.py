@@ -17,6 +17,7 @@ from ._columns import key_text, source_columns
 from ._common import read_parameters
 from ._values import names
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..hooks.faceid import FaceIdHook
 
 
-class VerifyOnePerson(BaseOperator):
+class VerifyOnePerson(ReportsLineage, BaseOperator):
     """Base of the operators for one person, which say what each parameter means."""
 
     template_fields: Sequence[str] = (
@@ -43,6 +44,7 @@ class VerifyOnePerson(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#e8f0fe"
+    lineage_kind = "verify_one"
     action: str
     photo_is_path: bool = False
     _literals: tuple[str, ...] = ()

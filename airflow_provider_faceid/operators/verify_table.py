@@ -23,6 +23,7 @@ from ._common import (
 from .check_results import complaint, results_check, run_check
 from .error_mapping import airflow_errors
 from .files import suite_of
+from .lineage import ReportsLineage
 from .links import FaceIdRunLink, push_link
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..quality.result_check import CheckReport, ResultsCheck
 
 
-class VerifyTable(BaseOperator):
+class VerifyTable(ReportsLineage, BaseOperator):
     """Base of the operators for a table, which say what each parameter means."""
 
     template_fields: Sequence[str] = (
@@ -65,6 +66,7 @@ class VerifyTable(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "sql"}
     ui_color = "#d2e3fc"
+    lineage_kind = "verify_table"
     operator_extra_links = (FaceIdRunLink(),)
     action: str
     photo_is_path: bool = False

@@ -12,12 +12,13 @@ from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
 from ._common import describe_outlets, read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class FaceIdViewsOperator(BaseOperator):
+class FaceIdViewsOperator(ReportsLineage, BaseOperator):
     """
     Make the views for analysts beside the result table, or bring them up to date; write the prices.
 
@@ -46,6 +47,7 @@ class FaceIdViewsOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
+    lineage_kind = "views"
 
     def __init__(
         self,
