@@ -39,7 +39,7 @@ FIND_BUILD := command -v cc >/dev/null && command -v pkg-config >/dev/null && pk
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-demo: .venv/demo ## real Airflow DAGs verify 1,000 applicants against the simulator
+demo: .venv/demo ## real Airflow DAGs verify 1,000 applicants against the simulator, and write a report
 	@$(BIN)/python demo/run.py
 
 ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
@@ -155,11 +155,11 @@ clean: ## remove what make made
 
 .venv/demo: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator,report]' && touch $@
 
 .venv/docs: .venv/demo
 	@echo "== installing what builds the site into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' --group docs && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator,report]' --group docs && touch $@
 
 .venv/test: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"
