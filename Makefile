@@ -33,6 +33,9 @@ FIND_MARIADB := PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null
 # mysqlclient has no wheel for Linux: it is built here.
 FIND_BUILD := command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists libmariadb
 
+# Where it is set, as in many containers, each of hundreds of processes would compile the package again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-airflow test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
 	test-oldest test-databases test-dbt test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
