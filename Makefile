@@ -16,6 +16,8 @@ PYTEST := -m pytest -q -p no:cacheprovider
 # Those of a file run in one process, which so starts what they share once.
 WORKERS ?= 4
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests that start an Airflow of their own: they have a target of their own.
+AIRFLOWS := tests/integration/airflow tests/faults/test_airflow.py tests/pii_scan
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := api batch client pii_scan quality simulator state warehouse
@@ -31,15 +33,18 @@ FIND_MARIADB := PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null
 # mysqlclient has no wheel for Linux: it is built here.
 FIND_BUILD := command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists libmariadb
 
+# Where it is set, as in many containers, each of hundreds of processes would compile the package again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
+.PHONY: help demo ui bench test test-airflow test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
 	test-oldest test-databases test-dbt test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
 	redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-demo: .venv/demo ## real Airflow DAGs verify 1,000 applicants against the simulator
+demo: .venv/demo ## real Airflow DAGs verify 1,000 applicants against the simulator, and write a report
 	@$(BIN)/python demo/run.py
 
 ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
@@ -48,10 +53,14 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/test ## all tests
+test: .venv/test ## real databases, real DAG runs, faults (about eight minutes)
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
-	@echo "== all tests"
-	@$(BIN)/python $(PYTEST) $(TOGETHER)
+	@echo "== tests"
+	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS))
+
+test-airflow: .venv/test ## under a real scheduler: schedules, retries, kills, the form, the PII scan (about five minutes)
+	@echo "== tests under a real scheduler"
+	@$(BIN)/python $(PYTEST) $(TOGETHER) $(AIRFLOWS)
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
@@ -155,11 +164,11 @@ clean: ## remove what make made
 
 .venv/demo: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing the provider and Airflow into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator,report]' && touch $@
 
 .venv/docs: .venv/demo
 	@echo "== installing what builds the site into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator]' --group docs && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt -e '.[simulator,report]' --group docs && touch $@
 
 .venv/test: .venv/pip pyproject.toml constraints.txt
 	@echo "== installing what the tests need into .venv (about two minutes, only this once)"

@@ -12,6 +12,7 @@ from airflow_provider_faceid.simulator import KEY
 PROJECT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("FACEID_DEMO_HOME") or PROJECT / ".demo").resolve()
 WAREHOUSE = HOME / "warehouse.sqlite"
+REPORT = HOME / "report.html"
 LOG = HOME / "demo.log"
 UI_LOG = HOME / "ui.log"
 
@@ -40,6 +41,7 @@ def environment(simulator: str) -> dict[str, str]:
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__FACEID__PAGES_WAREHOUSES": "faceid_warehouse",
+        "AIRFLOW__FACEID__REPORT_ROOTS": str(HOME),
         "AIRFLOW_CONN_FACEID_DEFAULT": json.dumps(faceid),
         "AIRFLOW_CONN_FACEID_WAREHOUSE": json.dumps(warehouse),
     }

@@ -1,7 +1,8 @@
-"""``make demo``: real Airflow DAGs verify a table of applicants against the simulator.
+"""``make demo``: real Airflow DAGs verify a table of applicants against the simulator, and report it.
 
 Ends with ``demo: PASS`` if every row is where it belongs and our count of calls and of charged
-calls is the simulator's own; otherwise says what differs.
+calls is the simulator's own, in the tables and in the report; otherwise says what differs. The last
+line is where the report is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from applicants import fill, next_morning
-from home import HOME, LOG, WAREHOUSE, environment, relative
+from home import HOME, LOG, REPORT, WAREHOUSE, environment, relative
 
 from airflow_provider_faceid.simulator import simulator
 
@@ -78,11 +79,17 @@ def main() -> int:
         if calls != wanted:
             faults.append(f"{wanted} rows are due tomorrow, and {calls} calls were made")
         faults += [f"tomorrow: {f}" for f in differences(url, "IdCardVerification", expected)]
+        say("\nrolling_report: views -> report, a page about all of it, and its numbers as JSON")
+        state = run_dag("rolling_report", day + timedelta(days=1), path=str(REPORT))
+        faults += [] if state == "success" else [f"rolling_report: the DAG run ended as {state}"]
+        faults += [f"report: {fault}" for fault in misreported(url)]
     say(f"\nwarehouse file: {relative(WAREHOUSE)}   log: {relative(LOG)}")
     say("look around in the Airflow UI: make ui")
     for fault in faults:
         say(f"differs: {fault}")
     say(f"demo: {'FAIL' if faults else 'PASS'} ({time.monotonic() - began:.0f} s)")
+    if REPORT.exists():
+        say(f"report: {relative(REPORT)} (open it in a browser)")
     return 1 if faults else 0
 
 
@@ -92,7 +99,11 @@ def keep_earlier() -> Path | None:
 
     The ledger goes with the tables: it would answer in place of the service.
     """
-    files = (*HOME.glob("warehouse.sqlite*"), *HOME.glob("airflow/faceid_state.sqlite*"))
+    files = (
+        *HOME.glob("warehouse.sqlite*"),
+        *HOME.glob("report.*"),
+        *HOME.glob("airflow/faceid_state.sqlite*"),
+    )
     if not files:
         return None
     kept = HOME / "earlier" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
@@ -119,11 +130,11 @@ def start_airflow() -> Any:
     if bag.import_errors:
         raise SystemExit(f"The example DAGs cannot be imported: {bag.import_errors}")
 
-    def run_dag(dag_id: str, day: datetime) -> str:
+    def run_dag(dag_id: str, day: datetime, **params: str) -> str:
         dag = bag.dags[dag_id]
         for task in dag.tasks:
             task.retries = 0  # whoever watches wants to see a failure at once
-        return str(dag.test(logical_date=day).state)
+        return str(dag.test(logical_date=day, run_conf=params).state)
 
     return run_dag
 
@@ -220,6 +231,24 @@ def differences(url: str, action: str, expected: dict[int, dict[str, str]]) -> l
             faults.append(f"applicant {key} should not have been sent, is {place}")
         if key in bad and place:
             faults.append(f"applicant {key} is in two places")
+    return faults
+
+
+def misreported(url: str) -> list[str]:
+    """Compare the report with what the simulator saw and billed; print where rows are."""
+    if not REPORT.with_suffix(".json").exists():
+        return ["it was not written"]
+    head = json.loads(REPORT.with_suffix(".json").read_text(encoding="utf-8"))["headline"]
+    seen, billed = len(get(f"{url}/_sim/ledger")), sum(get(f"{url}/_sim/bill").values())
+    parts = {name: head[name] for name in ("quarantined", "postponed", "held")}
+    print_table({"rows in": head["rows_in"], "answered": head["answered"], **parts})
+    faults = []
+    if head["rows_in"] != head["answered"] + sum(parts.values()):
+        faults.append(f"its parts do not sum to {head['rows_in']} rows")
+    if head["requests"] != seen:
+        faults.append(f"it says {head['requests']} requests, the service {seen}")
+    if head["charged"] != billed:
+        faults.append(f"it says {head['charged']} charged calls, the service bills {billed}")
     return faults
 
 

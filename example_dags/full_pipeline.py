@@ -1,11 +1,11 @@
 """
-### Verify applicants, check the results, make views of them and export them
+### Verify applicants, check the results, make views of them, export and report them
 
 `validate` checks the table with Great Expectations and puts bad rows into quarantine. `plan` says how
 many rows are due, why, and what they can cost; it makes no call. `verify` asks Face ID about every row
 that is due. `check_results` checks what was written, also against the counts of `verify`. `views` makes
 the views for analysts and writes the prices. `export` overwrites the campaign in a folder of Parquet
-files.
+files. `report` writes a page about the run for people, and its numbers as JSON beside it.
 
 Each task can be run again: a row that was answered is not asked about again. The page *A full pipeline*
 of the docs walks through it, with the SQL an analyst would type.
@@ -30,6 +30,7 @@ from airflow.sdk import DAG, Asset, Param, chain
 
 from airflow_provider_faceid.operators.check_results import FaceIdCheckResultsOperator
 from airflow_provider_faceid.operators.export import FaceIdExportOperator
+from airflow_provider_faceid.operators.report import FaceIdReportOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from airflow_provider_faceid.operators.views import FaceIdViewsOperator
@@ -43,7 +44,8 @@ APPLICANTS = {
 }
 VERIFICATION = {**APPLICANTS, "max_charged": "{{ params.max_charged }}"}
 PRICES = [{"action": "IdCardVerification", "price": 0.10, "currency": "USD"}]
-LAKE = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "faceid_export"
+HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+LAKE, REPORTS = HOME / "faceid_export", HOME / "faceid_reports"
 EXPORTED = Asset("faceid_exported")
 
 with DAG(
@@ -58,6 +60,7 @@ with DAG(
         "warehouse_conn_id": Param("faceid_warehouse", type="string"),
         "prices": Param(PRICES, type="array"),
         "path": Param(str(LAKE), type="string"),
+        "report": Param(str(REPORTS / "full_pipeline.html"), type="string"),
         "max_charged": Param(100_000, type="integer"),
     },
     doc_md=__doc__,
@@ -95,4 +98,10 @@ with DAG(
         path="{{ params.path }}",
         outlets=[EXPORTED],
     )
-    chain(validate, plan, verify, check_results, views, export)
+    report = FaceIdReportOperator(
+        task_id="report",
+        warehouse_conn_id=WAREHOUSE,
+        faceid_conn_id="faceid_default",
+        path="{{ params.report }}",
+    )
+    chain(validate, plan, verify, check_results, views, [export, report])

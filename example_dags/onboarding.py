@@ -4,7 +4,8 @@
 `validate` checks the table with Great Expectations and puts bad rows into quarantine. Each check is
 then asked only about the rows that passed all checks before it: `id_card` about every good row,
 `phone` about its matches, `bank_card` about the matches of both, `face` about those of all three.
-`funnel` puts the rows, calls, cost and savings of each step into the log and XCom.
+`funnel` puts the rows, calls, cost and savings of each step into the log and XCom, `report` writes a page
+about the run for people.
 
 All steps share one campaign, and each Action has a pace of its own. Each run asks only about rows that
 are due: new ones, those that ask something else than before, and those that now pass an earlier step.
@@ -19,11 +20,14 @@ The prices are made up: put those of your contract into the parameter `prices`.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from airflow.sdk import DAG, Asset, Param, chain
 
 from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
+from airflow_provider_faceid.operators.report import FaceIdReportOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import FaceIdVerifyTableOperator
 
@@ -46,6 +50,7 @@ PRICES = {
     "BankCardVerification": 0.30,
     "ImageRecognitionV2": 0.50,
 }
+REPORTS = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "faceid_reports"
 ONBOARDED = Asset("faceid_onboarded")
 
 with DAG(
@@ -59,6 +64,7 @@ with DAG(
         "source": Param("applicants", type="string"),
         "prices": Param(PRICES, type="object"),
         "currency": Param("USD", type="string"),
+        "report": Param(str(REPORTS / "onboarding.html"), type="string"),
     },
     doc_md=__doc__,
     tags=["faceid"],
@@ -87,4 +93,10 @@ with DAG(
         currency="{{ params.currency }}",
         outlets=[ONBOARDED],
     )
-    chain(validate, *checks, funnel)
+    report = FaceIdReportOperator(
+        task_id="report",
+        warehouse_conn_id=WAREHOUSE,
+        faceid_conn_id="faceid_default",
+        path="{{ params.report }}",
+    )
+    chain(validate, *checks, funnel, report)

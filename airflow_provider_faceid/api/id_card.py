@@ -143,17 +143,19 @@ def _is_missing(value: object, _: date) -> bool:
 
 FIELD = InputField(
     rules=(
-        Rule("id_card_missing", "an ID number is needed", _is_missing),
+        Rule("id_card_missing", "an ID number is needed", _is_missing, is_implied=True),
         Rule(
             "id_card_not_text",
             "the ID number must be text: a number column loses the final X",
             lambda value, _: not isinstance(value, str),
+            is_implied=True,
         ),
         Rule(
             "id_card_length",
             f"an ID number has {LENGTH} characters",
             # One with a control character in it looks as long as it should: the next rule speaks of it.
             lambda number, _: len(number) != LENGTH and visible_length(number) != LENGTH,
+            is_implied=True,
         ),
         Rule(
             "id_card_characters",

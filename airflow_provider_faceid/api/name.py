@@ -190,8 +190,18 @@ def _read(value: object) -> object:
 
 FIELD = InputField(
     rules=(
-        Rule("name_missing", "a name is needed", lambda value, _: value is None or value == ""),
-        Rule("name_not_text", "the name must be text", lambda value, _: not isinstance(value, str)),
+        Rule(
+            "name_missing",
+            "a name is needed",
+            lambda value, _: value is None or value == "",
+            is_implied=True,
+        ),
+        Rule(
+            "name_not_text",
+            "the name must be text",
+            lambda value, _: not isinstance(value, str),
+            is_implied=True,
+        ),
         Rule(
             "name_missing_text",
             "the name is the text of a missing value, such as nan, None, NULL or <NA>",

@@ -72,6 +72,8 @@ class Rule(NamedTuple):
     :param breaks: says whether a value breaks it, given the value as it is sent and the service's day.
     :param is_optional: whether a user may switch it off; the others refuse what cannot be sent.
     :param is_warning: whether a value that breaks it is counted, and sent all the same.
+    :param is_implied: whether every text that keeps the later rules keeps it, too: of a million rows it
+        is asked only where one of those is broken.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Rule(NamedTuple):
     breaks: Callable[[Any, date], bool]
     is_optional: bool = False
     is_warning: bool = False
+    is_implied: bool = False
 
     def error(self, detail: str = "") -> InvalidInputError:
         """Return what a value that breaks the rule is refused with; the value is not in it."""
@@ -147,17 +150,27 @@ class InputField:
         skipped: Collection[str] = NO_RULES,
         *,
         warn: bool = False,
+        is_normalised: bool = False,
     ) -> Iterator[Rule | None]:
         """
         Yield the same for many values; a loop of its own, for there may be a million.
 
         :param warn: whether to yield the first warning about a value that breaks no other rule.
+        :param is_normalised: whether each text was read already.
         """
         questions = [*self._questions]
         if warn:
             questions += [(rule.breaks, rule) for rule in self._warnings]
+        decisive = [rule.breaks for _, rule in questions if not rule.is_implied]
         for value in values:
-            read = self.read(value)
+            read = value if is_normalised and type(value) is str else self.read(value)
+            if type(read) is str:  # nearly every value keeps all rules
+                for breaks in decisive:
+                    if breaks(read, today):
+                        break
+                else:
+                    yield None
+                    continue
             for breaks, rule in questions:
                 if breaks(read, today) and rule.name not in skipped:
                     yield rule

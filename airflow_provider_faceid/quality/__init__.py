@@ -28,6 +28,9 @@ class SeenPhoto(NamedTuple):
     head: str | None = None
 
 
+NORMALISED = "faceid_normalised"
+"""Attribute of a frame: columns whose texts are as they would be sent, to be normalised no second time."""
+
 INPUT_RULE = "expect_column_values_to_keep_input_rule"
 ROW_RULE = "expect_multicolumn_values_to_keep_row_rule"
 WARNING = "warning"

@@ -6,6 +6,7 @@ of your own as well as in ours. They are evaluated on pandas.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ from ..api.actions import ACTIONS
 from ..api.fields import FIELD_OF_RULE
 from ..api.rules import InputField, RowRule
 from ..clock import SYSTEM_CLOCK, beijing_date
-from . import SeenPhoto
+from . import NORMALISED, SeenPhoto
 from .result_rules import RESULT_RULES
 
 __all__ = [
@@ -94,12 +95,13 @@ class _FirstBrokenMetric(ColumnMapMetricProvider):
         return needed
 
 
-class _InWords:
+class _InWords(ABC):
     """Data Docs show what a rule asks for."""
 
     @classmethod
+    @abstractmethod
     def _asks(cls, rule: str, action: str) -> str:
-        raise NotImplementedError
+        """Return what a rule asks for."""
 
     @classmethod
     @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
@@ -173,7 +175,13 @@ def _first_broken(asked: InputField, values: Any, skipped: Collection[str]) -> l
     if values.dtype != object:  # pandas has a missing text there that is no None
         values = values.astype(object).where(values.notna(), None)
     today = beijing_date(SYSTEM_CLOCK.now())
-    broken = asked.first_broken_each(values, today, frozenset(skipped), warn=True)
+    broken = asked.first_broken_each(
+        values.to_list(),
+        today,
+        frozenset(skipped),
+        warn=True,
+        is_normalised=values.name in values.attrs.get(NORMALISED, ()),
+    )
     return [rule.name if rule else "" for rule in broken]
 
 

@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError, InvalidInputError
 from ..warehouse.database import Dialect
 from ..warehouse.records import Unreadable, UnusableKey
 from ..warehouse.source import Source
-from . import SeenPhoto
+from . import NORMALISED, SeenPhoto
 from .validator import KEY
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ def pages(source: Source, projection: Projection, size: int) -> Iterator[Page]:
         rows += map(look, usable) if look else usable
         if len(rows) + len(unusable) >= size:
             some = size - len(unusable)
-            yield Page(_frame(names, rows[:some], projection.types), unusable)
+            page = Page(_frame(names, rows[:some], projection.types), unusable)
             del rows[:some]
             unusable = []
+            yield page
     if rows or unusable:
         yield Page(_frame(names, rows, projection.types), unusable)
 
@@ -204,7 +205,9 @@ def _frame(
         data["photo_length"] = [seen.length for seen in data["photo"]]
         data["photo_head"] = [seen.head for seen in data["photo"]]
     # As objects, keys too: a bigint must not become a float because one page has few rows.
-    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in data.items()})
+    frame = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in data.items()})
+    frame.attrs[NORMALISED] = list(types)
+    return frame
 
 
 def _broken_rules(rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:

@@ -10,9 +10,10 @@ import pytest
 from airflow_provider_faceid.warehouse.database import MYSQL
 from tests.integration.batch.conftest import Bench, running, server, state
 from tests.integration.warehouse.conftest import Home
+from tests.support.loader import forks
 from tests.support.mariadb import MariaDB
 
-__all__ = ["running", "server", "state"]
+__all__ = ["forks", "running", "server", "state"]
 
 NAMES = count()
 

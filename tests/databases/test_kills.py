@@ -1,8 +1,7 @@
-"""Processes that write MariaDB and are killed, or write at once: nothing is lost, nothing is twice."""
+"""Processes that write MariaDB and are killed: nothing is lost, nothing is twice."""
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 
@@ -13,23 +12,14 @@ from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.view_definitions import VIEWS
 from airflow_provider_faceid.warehouse.views import name_of
-from tests.databases import loader
+from tests.support import loader
 from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
 KILLS, RUNS, MAKINGS = 30, 8, 15
 LOADED = 20_000
-WRITERS, EACH, SHARED = 4, 1500, 500
 RATE = 20
-
-
-@pytest.fixture(scope="session")
-def forks():
-    """Return what forks processes off one that has imported everything."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.databases.loader"])
-    return context
 
 
 def test_thirty_kills_while_rows_are_written_lose_none_and_write_none_twice(home, forks):
@@ -96,31 +86,6 @@ def test_a_run_that_is_killed_again_and_again_asks_nobody_twice(bench, forks, tm
     assert set(results.values()) == {"answered", "held"}
     known = {call["request_id"] for call in bench.calls()}
     assert {request for _, request in history} <= known
-
-
-def test_four_processes_that_write_the_same_and_other_rows_lose_nothing(home, forks):
-    shared = [f"shared {number}" for number in range(SHARED)]
-    jobs = []
-    for writer in range(WRITERS):
-        keys = [f"{writer} {number}" for number in range(EACH)] + shared
-        random.Random(writer).shuffle(keys)
-        jobs.append(
-            forks.Process(target=loader.write, args=(home.address, keys, f"by {writer}", 200))
-        )
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join(PATIENCE)
-    assert [job.exitcode for job in jobs] == [0] * WRITERS
-    rows = dict(home.query("SELECT source_key, status FROM faceid_results"))
-    assert len(rows) == WRITERS * EACH + SHARED
-    assert set(rows.values()) == {"answered"}  # no held row replaced an answer
-    ((history,),) = home.query("SELECT COUNT(*) FROM faceid_history")
-    assert history == WRITERS * (EACH + SHARED)
-    twice = home.query(
-        "SELECT source_key FROM faceid_history GROUP BY source_key, answer_id HAVING COUNT(*) > 1"
-    )
-    assert twice == []
 
 
 def test_a_process_killed_while_it_makes_tables_is_followed_by_one_that_goes_on(

@@ -12,8 +12,8 @@ from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.source import Source
 from airflow_provider_faceid.warehouse.tables import check_writable
-from tests.databases import loader
 from tests.integration.warehouse.test_database import QuickClock
+from tests.support import loader
 from tests.support.mariadb import PASSWORD, MariaDB
 
 

@@ -237,6 +237,11 @@ def test_make_demo_passes_and_says_where_things_are(world):
     assert re.search(r"^demo: PASS", printed, re.MULTILINE)
     assert str(home / "warehouse.sqlite") in printed
     assert "make ui" in printed
+    report = Path(
+        re.fullmatch(r"report: (\S+) \(open it in a browser\)", printed.split("\n")[-2])[1]
+    )
+    assert "</html>" in report.read_text(encoding="utf-8")
+    assert json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))["kind"] == "days"
     kept = Path(re.search(r"are kept in (\S+)", printed)[1])
     assert (kept / "warehouse.sqlite").read_text() == "of an earlier demo"
 

@@ -38,6 +38,9 @@ print("\\nFACTS " + json.dumps({{
 }}))
 """
 
+KINDS = {".css", ".html", ".js", ".py", ".typed"}
+"""What the package is made of: code, pages with their style and script, the marker of types."""
+
 
 @pytest.fixture(scope="module")
 def wheel(release: Release) -> set[str]:
@@ -55,7 +58,7 @@ def metadata(release: Release) -> Message:
 def source() -> set[str]:
     """Return the files of the package, without what Python or an editor leaves there."""
     files = (file for file in (PROJECT / NAME).rglob("*") if file.is_file())
-    kept = (file for file in files if file.suffix in {".py", ".html", ".typed"})
+    kept = (file for file in files if file.suffix in KINDS)
     return {str(file.relative_to(PROJECT)) for file in kept}
 
 
@@ -74,7 +77,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
 
 def test_the_package_holds_no_file_the_wheel_test_would_overlook():
     suffixes = {file.suffix for file in (PROJECT / NAME).rglob("*") if file.is_file()}
-    assert suffixes - {".pyc"} == {".py", ".html", ".typed"}
+    assert suffixes - {".pyc"} == KINDS
 
 
 def test_the_wheel_asks_for_nothing_only_developers_need(metadata):

@@ -173,6 +173,8 @@ def _at_last(story: Story, home: Home, server: SimulatorServer) -> None:
     )
     for name in ("retries", "faces", "careless", "family", "in a row", "pipeline", "files"):
         story.runs[name].until_ended()
+    story.runs["report"] = home.trigger("rolling_report")
+    story.runs["report"].until_ended()
     home.parts.wait_for(
         "the tasks for one person",
         lambda: all(states <= DONE for states in one.states().values()),

@@ -45,11 +45,12 @@ TASKS = {
         **dict.fromkeys(("echoed_page", "echoed_table"), FAILED),
     },
     "in a row": dict.fromkeys(
-        ("validate", "id_card", "phone", "bank_card", "face", "funnel"), SUCCESS
+        ("validate", "id_card", "phone", "bank_card", "face", "funnel", "report"), SUCCESS
     ),
     "pipeline": dict.fromkeys(
-        ("validate", "plan", "verify", "check_results", "views", "export"), SUCCESS
+        ("validate", "plan", "verify", "check_results", "views", "export", "report"), SUCCESS
     ),
+    "report": dict.fromkeys(("views", "report"), SUCCESS),
     "files": dict.fromkeys(("validate", "verify", "check_results"), SUCCESS),
 }
 """States of all task instances, by run and task."""
@@ -202,6 +203,8 @@ def test_what_may_be_known_is_found_wherever_it_is(story):
         ("campaign", "airflow.db:log.extra"),
         ("campaign", "scheduler.log"),
         ("campaign", "airflow/airflow.db"),
+        ("campaign", "airflow/faceid_reports/rolling_report.html"),
+        ("campaign", "airflow/faceid_reports/rolling_report.json"),
         ("source", "airflow.db:rendered_task_instance_fields.rendered_fields"),
         ("source", "airflow.db:serialized_dag.data"),
         ("source", "airflow.db:dag_code.source_code"),

@@ -255,7 +255,7 @@ class Verdicts(RuleBasedStateMachine):
             FaultRule(DropAfter(), person=self.people[free[0]].id_card, nth=Nth(1, 1))
         )
         self._run()
-        assert self._asked(free[0]), "nobody asked"
+        assert self._asked(free[0]), "no call was made"
         self.lost.add(free[0])
 
     @invariant()
@@ -422,7 +422,7 @@ PLANTS = {
 FOUND = {
     "M2": ["': 2"],  # somebody was charged twice
     "M4": ["None is None"],  # a paid answer did not reach who asked
-    "M5": ["'postponed' == 'answered'", "None is None", "nobody asked"],
+    "M5": ["'postponed' == 'answered'", "None is None", "no call was made"],
     "V3": ["'held' == 'answered'"],
     "V4": ["'quarantined' == 'answered'"],
 }

@@ -31,8 +31,8 @@ ACTIONS = {
     "full_pipeline": ID_CARD,
 }
 """Action by DAG that asks one, in the order they are run."""
-IN_A_ROW = "onboarding"
-DAG_IDS = (*ACTIONS, IN_A_ROW)
+IN_A_ROW, ROLLING = "onboarding", "rolling_report"
+DAG_IDS = (*ACTIONS, IN_A_ROW, ROLLING)
 APPLICANTS, PHOTOS = 60, 20
 
 DRIVER = """

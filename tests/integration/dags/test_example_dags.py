@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -12,7 +13,15 @@ from airflow_provider_faceid.api.actions import code_row
 from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
-from tests.integration.dags.conftest import ACTIONS, APPLICANTS, DAG_IDS, DAGS, IN_A_ROW, PHOTOS
+from tests.integration.dags.conftest import (
+    ACTIONS,
+    APPLICANTS,
+    DAG_IDS,
+    DAGS,
+    IN_A_ROW,
+    PHOTOS,
+    ROLLING,
+)
 
 pytestmark = pytest.mark.long
 
@@ -27,7 +36,7 @@ def test_the_dags_import_without_errors(story):
 @pytest.mark.parametrize("dag", DAG_IDS)
 def test_a_dag_is_documented_retried_and_says_what_it_made(story, dag):
     facts = story.facts["dags"][dag]
-    assert facts["doc"].startswith("\n### Verify")
+    assert facts["doc"].startswith("\n### Report" if dag == ROLLING else "\n### Verify")
     assert set(facts["retries"].values()) == {2}
     assert len(facts["outlets"]) == 1
 
@@ -121,6 +130,22 @@ def test_a_run_tells_of_its_results_once_however_many_shards_it_had(story):
     ).fetchall()
     connection.close()
     assert dict(events) == dict.fromkeys(DAG_IDS, 2)
+
+
+@pytest.mark.parametrize("name", ["full_pipeline", IN_A_ROW, ROLLING])
+def test_a_report_ends_it_whose_parts_sum_to_the_rows_in(story, name):
+    file = story.home / "airflow" / "faceid_reports" / f"{name}.json"
+    numbers = json.loads(file.read_text(encoding="utf-8"))
+    campaigns = set(DAG_IDS) - {ROLLING} if name == ROLLING else {name}
+    assert {row["campaign"] for row in numbers["rows"]} == campaigns
+    parts = ("answers", "answered_before", "quarantined", "postponed", "held", "left")
+    for row in numbers["rows"]:
+        assert sum(row[part] for part in parts) == row["rows_in"] > 0
+    assert numbers["kind"] == ("days" if name == ROLLING else "run")
+    assert "</html>" in file.with_suffix(".html").read_text(encoding="utf-8")
+    if name == ROLLING:
+        assert numbers["headline"]["requests"] == len(story.calls)
+        assert all(line["currency"] == "USD" for line in numbers["money"]["totals"])
 
 
 def scan_for(story) -> PiiScan:

@@ -76,7 +76,7 @@ def test_progress_is_said_now_and_then(verified, context, told, tmp_path, monkey
 
 
 def test_a_campaign_without_rows_is_warned_about(verified, context, told, tmp_path):
-    manifest = export_task(path=str(tmp_path / "lake"), campaign="nobody").execute(context)
+    manifest = export_task(path=str(tmp_path / "lake"), campaign="another").execute(context)
     assert (manifest["rows"], manifest["rows_by_action"]) == (0, {})
     assert "none at the target now" in told()
     assert not (tmp_path / "lake").exists()

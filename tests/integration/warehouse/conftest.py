@@ -34,6 +34,9 @@ from airflow_provider_faceid.warehouse.tables import (
 )
 from airflow_provider_faceid.warehouse.upsert import delete_statement, update_statement
 from tests.support.homes import HOMES
+from tests.support.loader import forks
+
+__all__ = ["forks"]
 
 SCHEMAS = count()
 KINDS = {RESULTS.name: "results", QUARANTINE.name: "quarantine", RUNS.name: "runs"}

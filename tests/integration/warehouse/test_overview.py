@@ -6,11 +6,11 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.warehouse import overview
-from airflow_provider_faceid.warehouse.database import DUCKDB
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS
 from tests.integration.warehouse.conftest import upsert
+from tests.support.homes import homes
 
 ONE = "IdCardVerification"
 NAMES = Names()
@@ -19,18 +19,12 @@ AT = "2026-11-29T10:00:00.000+00:00"
 HOSTILE = "<script>alert('x')</script>\"&%s{}"
 
 
-@pytest.fixture
-def readable(home):
-    if home.dialect is DUCKDB:
-        with pytest.raises(ConfigurationError, match="lets one process in"):
-            overview.read_runs(home.open(), NAMES, NOW)
-        pytest.skip("a file of one process")
-    return home
+shared = homes("sqlite", "postgresql", "mariadb", "clickhouse")
 
 
 @pytest.fixture
-def filled(readable):
-    database = readable.open()
+def filled(home):
+    database = home.open()
     prepare(database, NAMES)
     origin = {"run_id": "r1", "map_index": -1, "updated_at": AT, "action": ONE}
 
@@ -56,9 +50,10 @@ def filled(readable):
     run |= {"planned_calls": 10, "planned_seconds": 2.0}
     upsert(database, RUNS, NAMES.runs, [origin | run])
     database.close()
-    return readable
+    return home
 
 
+@shared
 def test_runs_have_their_progress_and_campaigns_their_dags(filled):
     found = overview.read_runs(filled.open(), NAMES, NOW + 10)
     (run,) = found.runs
@@ -68,11 +63,13 @@ def test_runs_have_their_progress_and_campaigns_their_dags(filled):
     assert found.dags == {HOSTILE: {"a", "c"}}
 
 
+@shared
 def test_a_run_that_says_nothing_any_more_is_silent(filled):
     (run,) = overview.read_runs(filled.open(), NAMES, NOW + 60).runs
     assert (run.is_live, run.is_silent, run.seconds_left) == (False, True, None)
 
 
+@shared
 def test_the_views_are_those_of_the_docs(filled):
     found = overview.read_views(filled.open(), NAMES)
     assert found.problems == {}
@@ -85,6 +82,7 @@ def test_the_views_are_those_of_the_docs(filled):
     assert (rule, refusals) == ("name_missing", 1)
 
 
+@shared
 def test_outcomes_are_those_of_one_run_and_keys_those_of_the_dags_asked_for(filled):
     (run,) = overview.read_runs(filled.open(), NAMES, NOW).runs
     assert overview.read_outcomes(filled.open(), NAMES, run) == {
@@ -99,17 +97,19 @@ def test_outcomes_are_those_of_one_run_and_keys_those_of_the_dags_asked_for(fill
     assert overview.read_keys(filled.open(), NAMES, HOSTILE, []) == ([], [])
 
 
-def test_a_warehouse_without_tables_stays_without(readable):
+@shared
+def test_a_warehouse_without_tables_stays_without(home):
     with pytest.raises(ConfigurationError, match="There is no table 'faceid_runs'"):
-        overview.read_runs(readable.open(), NAMES, NOW)
-    assert set(overview.read_views(readable.open(), NAMES).problems) == {
+        overview.read_runs(home.open(), NAMES, NOW)
+    assert set(overview.read_views(home.open(), NAMES).problems) == {
         "funnel",
         "waiting",
         "reasons",
     }
-    assert readable.open().columns("faceid_runs") == set()
+    assert home.open().columns("faceid_runs") == set()
 
 
+@shared
 def test_nothing_can_be_written_while_reading(filled):
     table = filled.dialect.quote_table(NAMES.runs)
     with filled.open().reading(5) as ask, pytest.raises(FaceIdError):
@@ -117,6 +117,7 @@ def test_nothing_can_be_written_while_reading(filled):
     assert len(overview.read_runs(filled.open(), NAMES, NOW).runs) == 1
 
 
+@shared
 def test_a_query_that_takes_too_long_is_ended(filled):
     slow = {
         "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n",
@@ -127,3 +128,9 @@ def test_a_query_that_takes_too_long_is_ended(filled):
     }
     with filled.open().reading(1) as ask, pytest.raises(FaceIdError):
         ask(slow[filled.dialect.name])
+
+
+@homes("duckdb")
+def test_a_file_of_one_process_is_refused_and_stays_free_for_the_tasks(home):
+    with pytest.raises(ConfigurationError, match="lets one process in"):
+        overview.read_runs(home.open(), NAMES, NOW)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.batch.engine import Batch
@@ -15,7 +21,13 @@ from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import MYSQL, Database
+from airflow_provider_faceid.warehouse.database import (
+    MYSQL,
+    POSTGRESQL,
+    SQLITE,
+    Database,
+    Dialect,
+)
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunContext
@@ -24,15 +36,32 @@ from airflow_provider_faceid.warehouse.source import Source
 from tests.support.mariadb import MariaDB
 
 
-def opened(address: str) -> Database:
+@pytest.fixture(scope="session")
+def forks() -> Any:
+    """What forks processes off one that has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+WAYS: dict[str, tuple[Dialect, Callable[[str], Any]]] = {
+    SQLITE.name: (SQLITE, sqlite3.connect),
+    POSTGRESQL.name: (POSTGRESQL, psycopg.connect),
+    MYSQL.name: (MYSQL, MariaDB.open),
+}
+"""How a process opens a database by its address; DuckDB and chdb let one process write."""
+
+
+def opened(address: str, kind: str = MYSQL.name) -> Database:
     """Return a connection of this process's own."""
-    return Database(lambda: MariaDB.open(address), MYSQL, "here")
+    dialect, connect = WAYS[kind]
+    return Database(lambda: connect(address), dialect, "here")
 
 
-def repository(address: str, campaign: str = "c") -> ResultsRepository:
+def repository(address: str, kind: str = MYSQL.name, campaign: str = "c") -> ResultsRepository:
     """Return the tables of a campaign."""
     context = RunContext(campaign, ID_CARD, "run", dag_id="dag", source="here:people")
-    return ResultsRepository(opened(address), context, SYSTEM_CLOCK)
+    return ResultsRepository(opened(address, kind), context, SYSTEM_CLOCK)
 
 
 def run(address: str, url: str, state: str, rate: int) -> None:
@@ -57,9 +86,11 @@ def run(address: str, url: str, state: str, rate: int) -> None:
     ).run()
 
 
-def write(address: str, keys: Sequence[str], outcome: str, size: int) -> None:
+def write(
+    address: str, keys: Sequence[str], outcome: str, size: int, kind: str = MYSQL.name
+) -> None:
     """Write held rows, then answers, of some keys, a few at a time, and again what fails for a moment."""
-    store = repository(address)
+    store = repository(address, kind)
     store.open()
     for start in range(0, len(keys), size):
         rows = [
