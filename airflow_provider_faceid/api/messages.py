@@ -101,7 +101,7 @@ class Reply:
     @property
     def date(self) -> float | None:
         """Return when the answer was written, in Unix seconds, None if it does not say."""
-        return _http_date(self.date_header)
+        return http_date(self.date_header)
 
     @property
     def retry_after(self) -> float:
@@ -181,7 +181,7 @@ def read_reply(
     response = _response(unpack(body, encoding))
     if response is None:
         code, proofs = f"{_GATEWAY}{status}", []
-        if _retry_after(retry_after_header, _http_date(date_header)) is not None:
+        if _retry_after(retry_after_header, http_date(date_header)) is not None:
             proofs.append(Proof.RETRY_AFTER)
         if never_forwards:
             proofs.append(Proof.CONNECTION)
@@ -236,7 +236,8 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _http_date(text: str) -> float | None:
+def http_date(text: str) -> float | None:
+    """Return a header ``Date`` in Unix seconds, None if it is none."""
     try:
         return float(timegm(parsedate_to_datetime(text).utctimetuple()))
     except (ValueError, OverflowError):
@@ -247,7 +248,7 @@ def _retry_after(text: str, now: float | None) -> float | None:
     """Return the seconds a header ``Retry-After`` asks for, None if it is none."""
     if _SECONDS.fullmatch(text.strip()):
         return float(text)
-    moment = _http_date(text)
+    moment = http_date(text)
     if moment is None:
         return None
     return 0.0 if now is None else max(0.0, moment - now)

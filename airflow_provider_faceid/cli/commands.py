@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import estimate, release, report, status
+from . import doctor, estimate, release, report, status
 from .definition import Argument, Command
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ GROUP = "faceid"
 HELP = "Tencent Cloud Face ID: what runs, waits and costs, and what people decide"
 
 COMMANDS: tuple[Command, ...] = (
+    doctor.COMMAND,
     estimate.COMMAND,
     release.COMMAND,
     report.COMMAND,

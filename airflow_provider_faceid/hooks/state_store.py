@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseHook
@@ -43,11 +43,20 @@ def option(name: str) -> str:
     :raises ConfigurationError: the section has an option that does not exist. Airflow
         itself ignores a misspelt one.
     """
-    known = get_provider_info()["config"][SECTION]["options"]
-    given = {*(conf.getsection(SECTION) or {}), *_of_environment()}
-    if words := unknown(sorted(given), known.keys()):
+    if words := unknown_options():
         raise ConfigurationError(f"Airflow's configuration, [{SECTION}]: unknown option {words}")
-    return str(conf.get(SECTION, name, fallback=known[name]["default"]) or "")
+    return str(conf.get(SECTION, name, fallback=_options()[name]["default"]) or "")
+
+
+def unknown_options() -> str:
+    """Return the options of the section that do not exist, in words; an empty text if all do."""
+    given = {*(conf.getsection(SECTION) or {}), *_of_environment()}
+    return unknown(sorted(given), _options().keys())
+
+
+def _options() -> Mapping[str, Any]:
+    options: Mapping[str, Any] = get_provider_info()["config"][SECTION]["options"]
+    return options
 
 
 def _of_environment() -> list[str]:

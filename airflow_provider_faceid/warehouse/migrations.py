@@ -44,7 +44,7 @@ _VERSIONS = VERSIONS.name
 
 log = logging.getLogger(__name__)
 
-_COLUMNS_1: dict[str, str] = {
+COLUMNS_1: dict[str, str] = {
     RESULTS.name: "campaign action source_key id_card_hash id_card_masked status outcome code "
     "similarity charged description request_id attempts latency_ms answered_at verified_date "
     "not_before run_id",
@@ -209,7 +209,7 @@ def check_encoding(database: Database, context: RunContext, names: Names) -> Non
 
 def _is_current(database: Database, table: Table, name: str) -> bool:
     columns = database.columns(name)
-    recorded = _recorded_version(database, name)
+    recorded = recorded_version(database, name)
     if recorded > VERSION:
         raise ConfigurationError(
             f"Table '{name}' is of version {recorded}, newer than this provider knows ({VERSION}). "
@@ -218,7 +218,8 @@ def _is_current(database: Database, table: Table, name: str) -> bool:
     return {*table.columns, *database.dialect.more_columns} <= columns
 
 
-def _recorded_version(database: Database, name: str) -> int:
+def recorded_version(database: Database, name: str) -> int:
+    """Return the version of a table of ours; 0 if none is recorded: of version 1, or none of ours."""
     versions = beside(name, _VERSIONS)
     if not database.columns(versions):
         return 0
@@ -266,7 +267,7 @@ class _Migration:
             self._record_version(name)
 
     def _check_version_1(self, table: Table, name: str, there: set[str]) -> None:
-        known = set(_COLUMNS_1.get(table.name, "?").split())
+        known = set(COLUMNS_1.get(table.name, "?").split())
         if not (known <= there and self._dialect.has_version_1):
             raise ConfigurationError(
                 f"Table '{name}' is not one of ours: it must have the columns "
@@ -283,7 +284,7 @@ class _Migration:
         renamed = _RENAMED.get(table.name, {})
         for old, new in renamed.items():
             self._alter(name, f"RENAME COLUMN {self._quote(old)} TO {self._quote(new)}")
-        known = {renamed.get(column, column) for column in _COLUMNS_1[table.name].split()}
+        known = {renamed.get(column, column) for column in COLUMNS_1[table.name].split()}
         for column, declared in table.declared(self._dialect).items():
             if column not in known:
                 self._alter(name, f"ADD COLUMN {self._quote(column)} {declared}")
