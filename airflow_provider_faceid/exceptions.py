@@ -12,6 +12,10 @@
      |   |- IncompleteError       rows are left without an answer, which on_incomplete forbids
      |   |- BudgetError           the calls that may be charged are used up
      |   |- ReconciliationError   the bill and the charges differ, which on_difference forbids
+     |   |- ReviewError           a case of the review queue is unknown, or its row has changed
+     |   |   |- ClosedReviewError     it is resolved
+     |   |   |- NotAReviewerError     this person may not decide it
+     |   |   `- ReviewConflictError   somebody else has changed it meanwhile
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)
@@ -91,6 +95,22 @@ class AccountError(FatalError):
 
 class ReconciliationError(FatalError):
     """The vendor's bill and our charges differ by calls that nothing explains. Nothing was sent."""
+
+
+class ReviewError(FatalError):
+    """A case of the review queue is unknown, or its row has changed. Nothing was changed."""
+
+
+class ClosedReviewError(ReviewError):
+    """The case is resolved: no decision can be added. Nothing was changed."""
+
+
+class NotAReviewerError(ReviewError):
+    """This person may not decide the case. Nothing was changed."""
+
+
+class ReviewConflictError(ReviewError):
+    """Somebody else has changed the case meanwhile. Nothing was changed by this decision."""
 
 
 class RequestRefusedError(FatalError):

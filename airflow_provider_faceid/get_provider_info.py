@@ -36,6 +36,8 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.funnel",
                     f"{package}.operators.reconcile",
                     f"{package}.operators.release",
+                    f"{package}.operators.review_decide",
+                    f"{package}.operators.review_queue",
                     f"{package}.operators.report",
                     f"{package}.operators.shards",
                     f"{package}.operators.validate",

@@ -60,6 +60,11 @@ EXPOSURES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Charges by the service's day, costs by campaign, and calls in doubt that may be billed.",
         ("charges", "costs", "in_doubt"),
     ),
+    "faceid_review": (
+        "Review queue",
+        "Cases that people decide: open, overdue, time to decision, overturn rate.",
+        ("review_queue", "latest"),
+    ),
 }
 """Label, description and marts of each exposure."""
 
@@ -69,6 +74,7 @@ _DIFFERENCES: Mapping[str, tuple[str, str]] = {
     "whole_number_type": ("", "Type to which a sum of counts is cast."),
     "floor": ("number", "Whole number below a number from 0."),
     "service_day": ("moment", "The service's day (Beijing) of a timestamp."),
+    "this_moment": ("", "This moment."),
 }
 """Argument and meaning of each macro that is dispatched by the database."""
 
@@ -97,6 +103,7 @@ JINJA = _Jinja(
         "whole_number": _call("whole_number_type").format(),
         "floor": _call("floor", '"{0}"'),
         "service_day": _call("service_day", '"{0}"'),
+        "now": _call("this_moment").format(),
     }
 )
 
@@ -104,7 +111,7 @@ JINJA = _Jinja(
 def dbt_files(of: Definitions) -> dict[str, str]:
     """Return the text of each file of the package, by its path below ``dbt/``."""
     staging = {f"models/staging/{_staging(t)}.sql": _staging_model(t) for t in of.tables}
-    marts = {f"models/marts/{_mart(view)}.sql": _mart_model(view) for view in of.views}
+    marts = {f"models/marts/{_mart(view)}.sql": _mart_model(view, of) for view in of.views}
     return {
         "dbt_project.yml": _project(of.tables),
         "macros/dialects.sql": _dialects(),
@@ -266,12 +273,13 @@ def _staging_words(of: Definitions) -> str:
     return dump({"version": 2, "models": models})
 
 
-def _mart_model(view: View) -> str:
+def _mart_model(view: View, of: Definitions) -> str:
     names = {short_name: f"stg_faceid__{short_name}" for short_name in Names().all}
     own = [_OWN] if view.with_own_columns else []
     text = laid_out(view.select(JINJA, names, own))
     if own:
-        (staging,) = set(re.findall(r"ref\('(\w+)'\)", text))
+        staged = set(re.findall(r"ref\('(\w+)'\)", text))
+        (staging,) = staged & {_staging(table) for table in of.tables if has_own_columns(table)}
         call = f"{{{{ {PROJECT}.own_columns(ref('{staging}')) }}}}"
         text = re.sub(rf",\s+{_OWN}(?: AS {_OWN})?", call, text)
     return f"{{#- {WRITTEN} -#}}\n{text}"
@@ -328,6 +336,7 @@ def _dialects() -> str:
                 "whole_number_type": dialect.whole_number,
                 "floor": dialect.floor.format(f"{{{{ {argument} }}}}"),
                 "service_day": dialect.service_day.format(f"{{{{ {argument} }}}}"),
+                "this_moment": dialect.now,
             }[name]
             parts.append(_macro(f"{adapter}__{name}", argument, expression))
         error = (

@@ -14,7 +14,7 @@ from airflow_provider_faceid.api.action import ResultColumn
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.warehouse import tables
-from airflow_provider_faceid.warehouse.metrics import RATES
+from airflow_provider_faceid.warehouse.metrics import RATES, REVIEW_RATES
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunState, Stage, Status
 from airflow_provider_faceid.warehouse.review_rules import (
@@ -114,6 +114,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "share": SHARE,
     "pass_rate": SHARE,
     **dict.fromkeys(RATES, SHARE),
+    **dict.fromkeys(REVIEW_RATES, SHARE),
 }
 """Least and greatest value, by column of a table or view; of a type ``real``."""
 

@@ -35,6 +35,8 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.check_results": ("FaceIdCheckResultsOperator",),
     "operators.shards": ("FaceIdShardsOperator",),
     "operators.release": ("FaceIdReleaseOperator",),
+    "operators.review_queue": ("FaceIdQueueReviewsOperator", "FaceIdOpenReviewsOperator"),
+    "operators.review_decide": ("FaceIdDecideReviewOperator",),
     "operators.funnel": ("FaceIdFunnelOperator",),
     "operators.views": ("FaceIdViewsOperator",),
     "operators.reconcile": ("FaceIdReconcileOperator",),

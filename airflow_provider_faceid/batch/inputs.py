@@ -60,6 +60,8 @@ class Row(NamedTuple):
     :param warnings: names of the rules its request breaks and is sent all the same.
     :param unread_since: when its photo could not be read for the first time, on the monotonic clock;
         None if that never happened.
+    :param answered_since: Unix second before which an answer of the ledger is none, because a reviewer
+        wants it checked again.
     """
 
     key: str
@@ -71,6 +73,7 @@ class Row(NamedTuple):
     identity: Mapping[str, str | None] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
     unread_since: float | None = None
+    answered_since: float = 0.0
 
     def __repr__(self) -> str:
         return f"<row {self.key}>"
@@ -386,7 +389,7 @@ class Planner:
             return PlannedRow(Row(key, (), row_hash=row_hash), decision)
         may_call = reason is not Reason.HELD or self._retry_held
         retry = reason is Reason.RELEASED or self._retry_held
-        row = Row(key, values, retry, may_call, row_hash)
+        row = Row(key, values, retry, may_call, row_hash, answered_since=decision.answered_since)
         broken = None
         if reason in _MAY_BE_BROKEN and (is_planning or refusals):
             broken = inputs.broken_rule(key, values)

@@ -130,6 +130,7 @@ class LedgerClient:
             retry=row.retry,
             may_call=row.may_call,
             valid_for=self._valid_for,
+            answered_since=row.answered_since,
             with_earlier_keys=self._ledger.has_earlier_keys,
         )
 

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     POSTPONED = "postponed"
     """Its postponement is over."""
     RELEASED = "released"
-    """It was held, and a person released it."""
+    """It was held and a person released it, or a reviewer wants its answer checked again."""
     MENDED = "mended"
     """It was refused before and differs now; a photo without a version may differ."""
     HELD = "held"
@@ -61,6 +61,7 @@ class RowDecision(NamedTuple):
     :param not_before: of a postponed row, in Unix seconds.
     :param was_answered: whether it has an answer and asks something else now.
     :param is_outdated: whether its result row is about another question and has to go.
+    :param answered_since: Unix second before which an answer is no answer to what a reviewer asked again.
     :param is_adopted: whether its answer stays, and its row hash has to be written anew: it is of
         version 1, or of another version column.
     """
@@ -72,6 +73,7 @@ class RowDecision(NamedTuple):
     was_answered: bool = False
     is_outdated: bool = False
     is_adopted: bool = False
+    answered_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def decide_row(
     if same:
         decision = _of_same(known, policy)
     else:
-        decision = RowDecision(Reason.CHANGED, was_answered=known.status == Status.ANSWERED)
+        is_answered, since = known.status == Status.ANSWERED, _recheck_of(known)
+        decision = RowDecision(Reason.CHANGED, was_answered=is_answered, answered_since=since)
     if decision.place is Disposition.ANSWERED:
         return decision if known.row_hash == row_hash else decision._replace(is_adopted=True)
     if invalid is not None and decision.reason is not Reason.HELD:
@@ -129,10 +132,7 @@ def decide_row(
 def _of_same(known: StoredResult, policy: Policy) -> RowDecision:
     """Return what to do about a row that asks what it asked before."""
     if known.status == Status.ANSWERED:
-        since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
-        if known.answered_at >= since:
-            return _answered(known.outcome)
-        return RowDecision(Reason.EXPIRED)
+        return _of_answered(known, policy)
     if known.status == Status.HELD:
         return RowDecision(Reason.HELD)
     if known.outcome == Outcome.UNCERTAIN:
@@ -142,6 +142,19 @@ def _of_same(known: StoredResult, policy: Policy) -> RowDecision:
             place=Disposition.POSTPONED, detail=known.outcome, not_before=known.not_before
         )
     return RowDecision(Reason.POSTPONED)
+
+
+def _of_answered(known: StoredResult, policy: Policy) -> RowDecision:
+    """Return what to do about a row that has an answer to what it asks."""
+    if recheck := _recheck_of(known):
+        return RowDecision(Reason.RELEASED, answered_since=recheck)
+    since = policy.now - policy.valid_for if policy.valid_for is not None else 0.0
+    return _answered(known.outcome) if known.answered_at >= since else RowDecision(Reason.EXPIRED)
+
+
+def _recheck_of(known: StoredResult) -> float:
+    """Return when a reviewer wanted an answer checked again, in Unix seconds; 0 if nobody does."""
+    return known.not_before if known.not_before > known.answered_at > 0 else 0.0
 
 
 @cache

@@ -171,6 +171,7 @@ def claim_of(
     retry: bool = False,
     may_call: bool = True,
     valid_for: float | None = None,
+    answered_since: float = 0.0,
     with_earlier_keys: bool = False,
 ) -> Claim:
     """
@@ -185,6 +186,7 @@ def claim_of(
     :param retry: as for :class:`Claim`.
     :param may_call: as for :class:`Claim`.
     :param valid_for: seconds for which an answer is valid; None for ever.
+    :param answered_since: Unix second before which an answer is none, whatever ``valid_for``.
     :param with_earlier_keys: whether the ledger has calls under keys of earlier versions.
     """
     secret = settings.hmac_key
@@ -194,7 +196,7 @@ def claim_of(
         identity_uses(settings, action, params, now),
         retry,
         may_call,
-        0.0 if valid_for is None else now - valid_for,
+        answered_since if valid_for is None else max(answered_since, now - valid_for),
         earlier_keys(secret, action, campaign, params) if with_earlier_keys else (),
     )
 

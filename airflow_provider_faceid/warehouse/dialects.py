@@ -15,6 +15,8 @@ from .sessions import (
     configure_nothing,
     configure_postgresql,
     configure_sqlite,
+    counted_rows,
+    fetched_count,
     limit_clickhouse,
     limit_nothing,
     limit_postgresql,
@@ -92,6 +94,9 @@ class Dialect:
     :param begin_reading: statements that do the same, and begin a read-only transaction; ``{0}`` is the
         limit in whole seconds, ``{1}`` in milliseconds.
     :param has_readers: whether others may read while a task writes, and a task write while others read.
+    :param changed_rows: returns how many rows the last UPDATE of a cursor has changed; None where an
+        UPDATE cannot depend on what is there when it is carried out (compare and set).
+    :param now: expression for this moment, comparable with a timestamp.
     :param replace_view: statements that make a view ``{0}`` of a query ``{1}``, or replace it.
     """
 
@@ -152,6 +157,8 @@ class Dialect:
     limit: Callable[[Any, float], None] = limit_nothing
     begin_reading: tuple[str, ...] = ()
     has_readers: bool = True
+    changed_rows: Callable[[Any], int] | None = counted_rows
+    now: str = "CURRENT_TIMESTAMP"
     replace_view: tuple[str, ...] = ("CREATE OR REPLACE VIEW {0} AS {1}",)
 
     def quote(self, name: str) -> str:
@@ -239,6 +246,7 @@ SQLITE = Dialect(
     floor="CAST({0} AS INTEGER)",
     service_day="DATE({0}, '+8 hours')",
     newest_by="lookup",
+    now="STRFTIME('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
     limit=limit_sqlite,
     begin_reading=("PRAGMA query_only = ON", "PRAGMA busy_timeout = 2000", "BEGIN"),
     replace_view=("DROP VIEW IF EXISTS {0}", "CREATE VIEW {0} AS {1}"),
@@ -310,6 +318,7 @@ DUCKDB = Dialect(
     # A cast of a timestamp with a time zone needs an extension; Beijing has no summer time.
     service_day="CAST(make_timestamp(epoch_us({0}) + 28800000000) AS DATE)",
     has_readers=False,  # one process opens the file
+    changed_rows=fetched_count,
     newest_by="rows",
 )
 
@@ -371,6 +380,7 @@ MYSQL = Dialect(
     raw_text="CONVERT({0} USING utf8mb4)",
     whole_number="SIGNED",
     service_day="CAST({0} + INTERVAL 8 HOUR AS DATE)",
+    now="UTC_TIMESTAMP(3)",
     begin_reading=(
         "SET SESSION TRANSACTION READ ONLY",
         "SET SESSION /*M! max_statement_time = {0} *//*!80017 max_execution_time = {1} */",
@@ -420,6 +430,8 @@ CLICKHOUSE = Dialect(
     to_text="toString({0})",
     whole_number="Nullable(Int64)",
     service_day="toDate32({0}, 'Asia/Shanghai')",
+    changed_rows=None,
+    now="now64(3, 'UTC')",
     limit=limit_clickhouse,
     newest_by="rows",
 )

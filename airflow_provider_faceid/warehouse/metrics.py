@@ -1,4 +1,4 @@
-"""Metrics over answers: each count and each rate is defined here, once, with its denominator.
+"""Metrics over answers and over reviewed cases: each count and each rate is defined here, once, with its denominator.
 
 Views, docs and reports take SQL and words from here. A count is a condition on one row; a rate is a
 quotient of counts, so that it can be rendered over rows and over columns that are counted already.
@@ -17,7 +17,8 @@ class Count(NamedTuple):
     A number of rows.
 
     :param condition: SQL on a row of a relation ``answer`` with the columns ``outcome``, ``charged`` and
-        ``attempts``. They are qualified: ClickHouse takes a bare name for an alias of the same query.
+        ``attempts``, or of a relation ``review`` of cases. They are qualified: ClickHouse takes a bare name
+        for an alias of the same query.
     :param meaning: what is counted.
     """
 
@@ -100,6 +101,47 @@ RATES: Mapping[str, Rate] = {
 }
 """Rates by name. All are NULL where the denominator is 0."""
 
+_RESOLVED = "review.status = 'resolved'"
+_DECIDED = f"{_RESOLVED} AND review.decision IN ('approve', 'reject')"
+
+REVIEW_COUNTS: Mapping[str, Count] = {
+    "cases": Count("1 = 1", "cases that were entered"),
+    "unresolved": Count("review.status <> 'resolved'", "cases that are open or in progress"),
+    "in_progress": Count(
+        "review.status = 'in_progress'", "of these, assigned, or decided by one of two people"
+    ),
+    "overdue": Count(
+        "review.status <> 'resolved' AND review.due_at < {now}", "unresolved cases past `due_at`"
+    ),
+    "approved": Count(
+        f"{_RESOLVED} AND review.decision = 'approve'", "cases resolved by `approve`"
+    ),
+    "rejected": Count(f"{_RESOLVED} AND review.decision = 'reject'", "cases resolved by `reject`"),
+    "rechecked": Count(
+        f"{_RESOLVED} AND review.decision = 'recheck'", "cases resolved by `recheck`"
+    ),
+    "overturned": Count(
+        f"{_DECIDED} AND review.decision <> review.suggested",
+        "approved or rejected cases whose decision contradicts what the threshold says (`suggested`)",
+    ),
+}
+"""Counts of cases by name. A template: ``{now}`` is this moment."""
+
+REVIEW_RATES: Mapping[str, Rate] = {
+    "overturn_rate": Rate(
+        ("overturned",), ("approved", "rejected"), "overturned / (approved + rejected)"
+    ),
+}
+"""Rates of cases by name. All are NULL where the denominator is 0."""
+
+REVIEW_TIMES: Mapping[str, str] = {
+    "median_seconds": "time to decision: half of the resolved cases took at most so many seconds from their "
+    "entry (nearest rank)",
+    "oldest_at": "when the oldest unresolved case was entered",
+    "next_due_at": "when the next unresolved case is due, or was",
+}
+"""Times of cases by name."""
+
 AMOUNTS: Mapping[str, str] = {
     "amount": "charged x price of the day",
     "amount_at_most": "(charged + may_be_charged) x price of the day",
@@ -117,8 +159,8 @@ def ratio(part: str, whole: str) -> str:
 
 def rate_of_rows(name: str) -> str:
     """Return the SQL of a rate over rows."""
-    rate = RATES[name]
-    return ratio(*(_sum([COUNTS[count].sql for count in side]) for side in rate[:2]))
+    rate, counts = {**RATES, **REVIEW_RATES}[name], {**COUNTS, **REVIEW_COUNTS}
+    return ratio(*(_sum([counts[count].sql for count in side]) for side in rate[:2]))
 
 
 def rate_of_columns(name: str, columns: Mapping[str, str] | None = None) -> str:

@@ -141,7 +141,8 @@ class StoredResult(NamedTuple):
 
     :param row_hash: of the row as it was then; None for rows of version 1.
     :param answered_at: Unix seconds; 0 if it is not answered.
-    :param not_before: Unix seconds; 0 if it is not postponed.
+    :param not_before: Unix seconds; 0 if it is not postponed. Of an answer, when a reviewer wanted it
+        checked again.
     """
 
     status: str

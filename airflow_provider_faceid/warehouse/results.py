@@ -406,16 +406,17 @@ class ResultsRepository:
         Return under which condition a row without an answer replaces the one that is there.
 
         An answer stays until there is another one, unless it is about another question. An expired
-        one gives way to a held row, because a person has to decide about that.
+        one, or one a reviewer wants checked again, gives way to a held row: a person decides about that.
         """
-        expired = ""
+        expired = "old.not_before IS NOT NULL"
         if self.valid_for is not None:
             since = utc_text(self._clock.now() - self.valid_for)
             literal = self.database.dialect.moment.format(f"'{since}'")
-            expired = f" OR (excluded.status = '{Status.HELD}' AND old.answered_at < {literal})"
+            expired += f" OR old.answered_at < {literal}"
         return (
             f"old.status <> '{Status.ANSWERED}' "
-            f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, ''){expired}"
+            f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, '') "
+            f"OR (excluded.status = '{Status.HELD}' AND ({expired}))"
         )
 
     def _delete(

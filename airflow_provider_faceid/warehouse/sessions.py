@@ -140,3 +140,13 @@ def _load_leniently(context: Any, encoding: str) -> None:
 
     for type_ in ("text", "varchar", "bpchar", "name"):
         context.adapters.register_loader(type_, LenientLoader)
+
+
+def counted_rows(cursor: Any) -> int:
+    """Return how many rows the last statement of a cursor has changed, as its driver counts them."""
+    return int(cursor.rowcount)
+
+
+def fetched_count(cursor: Any) -> int:
+    """Return the same of DuckDB, which returns it as a row."""
+    return int(cursor.fetchone()[0])

@@ -106,7 +106,7 @@ RESULTS = _table(
     f"""{_ROW}{_ABOUT}
     status            text      `answered`, `postponed` (not before a moment), `held` (may be charged) or `erased` (likewise, of a person who was erased)
     {_ANSWER}
-    not_before        timestamp a postponed row is not asked about before
+    not_before        timestamp a postponed row is not asked about before; of an answer, when a reviewer wanted a recheck
     {_ORIGIN}""",
 )
 HISTORY = _table(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .metrics import COUNTS, RATES, rate_of_rows
-from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, Column
+from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, REVIEWS, Column
 from .views import ViewColumn
 
 COLUMNS: Mapping[str, Column] = {
+    **REVIEWS.columns,
     **HISTORY.columns,
     **QUARANTINE.columns,
     **RESULTS.columns,

@@ -16,6 +16,7 @@ from .metrics import (
     rate_of_columns,
     ratio,
 )
+from .review_views import REVIEW_COLUMNS, REVIEW_QUEUE, WITH_REVIEW
 from .tables import HISTORY, RESULTS
 from .view_columns import counts, named, numbers, rates, same, whole
 from .views import View, ViewColumn
@@ -38,17 +39,22 @@ _NEWEST_FIRST = (
 LATEST = View(
     "latest",
     "source row x Action: its latest answer, whatever the campaign",
-    {name: column._replace(sql=f"answer.{name}") for name, column in same(*LATEST_COLUMNS).items()},
+    {
+        **{name: one._replace(sql=f"answer.{name}") for name, one in same(*LATEST_COLUMNS).items()},
+        **REVIEW_COLUMNS,
+    },
     # Keys alone are sorted, the one that differs most first.
     f"(SELECT campaign, action, source_key, {_NEWEST_FIRST} "
-    f"FROM {{results}} WHERE status = 'answered') AS newest {_ITS_ROW} WHERE newest.place = 1",
+    f"FROM {{results}} WHERE status = 'answered') AS newest {_ITS_ROW} {WITH_REVIEW} "
+    "WHERE newest.place = 1",
     relations={
         "rows": f"(SELECT *, {_NEWEST_FIRST} FROM {{results}} WHERE status = 'answered') AS answer "
-        "WHERE answer.place = 1",
+        f"{WITH_REVIEW} WHERE answer.place = 1",
         # SQLite: beside MAX, a column has the value of the row that has it. Moments are texts.
         "lookup": "(SELECT campaign, action, source_key, MAX(COALESCE(answered_at, '') "
         "|| COALESCE(updated_at, '') || campaign) AS place FROM {results} "
-        f"WHERE status = 'answered' GROUP BY source_key, action, source) AS newest {_ITS_ROW}",
+        "WHERE status = 'answered' GROUP BY source_key, action, source) AS newest "
+        f"{_ITS_ROW} {WITH_REVIEW}",
     },
     with_own_columns=True,
     example="SELECT outcome, COUNT(*) AS people FROM faceid_latest\n"
@@ -377,5 +383,6 @@ VIEWS = (
     LATENCY,
     QUARANTINE_REASONS,
     WAITING,
+    REVIEW_QUEUE,
 )
 """All views, in the order of the docs."""

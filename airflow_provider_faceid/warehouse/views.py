@@ -53,9 +53,10 @@ class View:
     """
     A view over our tables.
 
-    SQL is a template: ``{results}``, ``{history}``, ``{quarantine}``, ``{runs}`` and ``{prices}`` are
-    the tables, ``{real}`` and ``{whole_number}`` types, ``{floor[x]}`` and ``{service_day[x]}``
-    expressions of the dialect.
+    SQL is a template: ``{results}``, ``{history}``, ``{quarantine}``, ``{runs}``, ``{prices}`` and
+    ``{reviews}`` are the tables, ``{real}`` and ``{whole_number}`` types, ``{floor[x]}`` and ``{service_day[x]}``
+    expressions of the dialect, as is
+    ``{now}``, this moment.
 
     :param name: behind the prefix of the result table, such as ``daily`` of ``faceid_daily``.
     :param grain: what one row stands for.
@@ -130,6 +131,7 @@ class View:
             service_day=_Expression(dialect.service_day),
             own="".join(f", {name}" for name in more),
             no_answer=NO_ANSWER.code,
+            now=dialect.now,
         )
 
 
@@ -153,7 +155,8 @@ class ViewMaker:
     Makes and replaces views.
 
     :param database: the warehouse, whose tables are up to date.
-    :param tables: name of each table by ``results``, ``history``, ``quarantine``, ``runs``, ``prices``.
+    :param tables: name of each table by ``results``, ``history``, ``quarantine``, ``runs``, ``prices``,
+        ``reviews``.
     :param own: columns of results and history that only some Actions have, as far as they are there.
     """
 

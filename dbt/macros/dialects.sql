@@ -67,3 +67,20 @@ CAST({{ moment }} AT TIME ZONE 'Asia/Shanghai' AS DATE)
 {% macro default__service_day(moment) -%}
 {{ exceptions.raise_compiler_error("faceid: macro 'service_day' is not known for " ~ target.type ~ "; define '" ~ target.type ~ "__service_day' in your project") }}
 {%- endmacro %}
+
+{# This moment. #}
+{% macro this_moment() -%}
+{{ return(adapter.dispatch('this_moment', 'faceid')()) }}
+{%- endmacro %}
+
+{% macro duckdb__this_moment() -%}
+CURRENT_TIMESTAMP
+{%- endmacro %}
+
+{% macro postgres__this_moment() -%}
+CURRENT_TIMESTAMP
+{%- endmacro %}
+
+{% macro default__this_moment() -%}
+{{ exceptions.raise_compiler_error("faceid: macro 'this_moment' is not known for " ~ target.type ~ "; define '" ~ target.type ~ "__this_moment' in your project") }}
+{%- endmacro %}

@@ -175,6 +175,13 @@ GROUP BY campaign, action, status, outcome, due_date
 HAVING COUNT(*) > 1
 {% endtest %}
 
+{% test faceid_key_of_mart_review_queue(model) %}
+SELECT campaign, action, reason, COUNT(*) AS found
+FROM {{ model }}
+GROUP BY campaign, action, reason
+HAVING COUNT(*) > 1
+{% endtest %}
+
 {% test faceid_values_of_results_status(model, column_name) %}
 SELECT {{ column_name }} AS found, COUNT(*) AS found_in
 FROM {{ model }}

@@ -29,6 +29,7 @@ from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
     RECONCILIATION,
     RESULTS,
+    REVIEWS,
     RUNS,
 )
 from tests.integration.warehouse.conftest import Home, upsert
@@ -73,6 +74,7 @@ class Warehouse:
         upsert(database, QUARANTINE, self.names.quarantine, rows["quarantine"])
         upsert(database, PRICES, self.names.prices, rows["prices"])
         upsert(database, RUNS, self.names.runs, rows["runs"])
+        upsert(database, REVIEWS, self.names.reviews, rows["reviews"])
         if with_optional:
             self._fill_optional(database)
         database.close()

@@ -20,6 +20,8 @@ WHOLE = (
     "operators.validate",
     "operators.shards",
     "operators.release",
+    "operators.review_decide",
+    "operators.review_queue",
     "operators.funnel",
     "operators.views",
     "operators.reconcile",

@@ -23,7 +23,11 @@ SELECT
     answer.run_id AS run_id,
     answer.map_index AS map_index,
     answer.provider_version AS provider_version,
-    answer.updated_at AS updated_at{{ faceid.own_columns(ref('stg_faceid__results')) }}
+    answer.updated_at AS updated_at,
+    review.reason AS review_reason,
+    review.status AS review_status,
+    CASE WHEN review.status = 'resolved' THEN review.decision END AS review_decision,
+    CASE WHEN review.status = 'resolved' THEN COALESCE(review.second_at, review.decided_at) END AS reviewed_at{{ faceid.own_columns(ref('stg_faceid__results')) }}
 FROM (
     SELECT
         campaign,
@@ -34,4 +38,5 @@ FROM (
     WHERE status = 'answered'
 ) AS newest
 JOIN {{ ref('stg_faceid__results') }} AS answer ON answer.campaign = newest.campaign AND answer.action = newest.action AND answer.source_key = newest.source_key
+LEFT JOIN {{ ref('stg_faceid__reviews') }} AS review ON review.campaign = answer.campaign AND review.action = answer.action AND review.source_key = answer.source_key AND review.answered_at = answer.answered_at
 WHERE newest.place = 1

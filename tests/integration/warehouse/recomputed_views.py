@@ -51,7 +51,12 @@ def latest(tables: Mapping[str, Rows]) -> list[tuple[Any, ...]]:
     answered = [row for row in tables["results"] if row["status"] == "answered"]
     for rows in groups(answered, "action", "source", "source_key").values():
         last = max(rows, key=lambda r: (r["answered_at"], r["updated_at"], r["campaign"]))
-        found.append((last["campaign"], last["action"], last["source_key"], last["outcome"]))
+        about = (last["campaign"], last["action"], last["source_key"], last["outcome"])
+        cases = groups(tables["reviews"], "campaign", "action", "source_key", "answered_at")
+        (case,) = cases.get((*about[:3], last["answered_at"]), [dict.fromkeys(REVIEWED)])
+        reviewed = [case["decision"], case["second_at"] or case["decided_at"]]
+        reviewed = reviewed if case["status"] == "resolved" else [None, None]
+        found.append((*about, case["reason"], case["status"], *reviewed))
     return found
 
 
@@ -278,8 +283,42 @@ def waiting(tables: Mapping[str, Rows]) -> list[tuple[Any, ...]]:
     ]
 
 
+def review_queue(tables: Mapping[str, Rows]) -> list[tuple[Any, ...]]:
+    found = []
+    for key, rows in groups(tables["reviews"], "campaign", "action", "reason").items():
+        left = [row for row in rows if row["status"] != "resolved"]
+        done = [row for row in rows if row["status"] == "resolved"]
+        approved, rejected, rechecked = (
+            [row for row in done if row["decision"] == decision]
+            for decision in ("approve", "reject", "recheck")
+        )
+        against = [row for row in approved if row["suggested"] == "reject"]
+        against += [row for row in rejected if row["suggested"] == "approve"]
+        times = sorted(row["seconds_open"] for row in rows if row["seconds_open"] is not None)
+        found.append(
+            (
+                *key,
+                len(rows),
+                len(left),
+                sum(row["status"] == "in_progress" for row in left),
+                sum(row["due_at"] < "2026-01-01" for row in left),
+                len(approved),
+                len(rejected),
+                len(rechecked),
+                len(against),
+                share(len(against), len(approved) + len(rejected)),
+                times[math.ceil(len(times) / 2) - 1] if times else None,
+                min((row["created_at"] for row in left), default=None),
+                min((row["due_at"] for row in left), default=None),
+            )
+        )
+    return found
+
+
+REVIEWED = ("reason", "status", "decision", "decided_at", "second_at")
 COLUMNS = {
-    "latest": "campaign, action, source_key, outcome",
+    "latest": "campaign, action, source_key, outcome, review_reason, review_status, review_decision, "
+    "reviewed_at",
     "history_periods": "answer_id, valid_from, valid_to, is_current",
     "in_doubt": "service_date, campaign, action, source_key",
 }
@@ -302,6 +341,7 @@ RECOMPUTED: Mapping[str, Callable[[Mapping[str, Rows]], list[tuple[Any, ...]]]] 
         latency,
         quarantine_reasons,
         waiting,
+        review_queue,
     )
 }
 """What each view has to say, by its name."""

@@ -12,7 +12,14 @@ from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.exceptions import WarehouseError
 from airflow_provider_faceid.warehouse.migrations import prepare, refresh_views
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS
+from airflow_provider_faceid.warehouse.tables import (
+    HISTORY,
+    PRICES,
+    QUARANTINE,
+    RESULTS,
+    REVIEWS,
+    RUNS,
+)
 from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST_COLUMNS, VIEWS
 from airflow_provider_faceid.warehouse.views import View, ViewColumn, ViewMaker, name_of
 from tests.support.homes import homes
@@ -26,6 +33,7 @@ TABLES = {
     "quarantine": QUARANTINE,
     "runs": RUNS,
     "prices": PRICES,
+    "reviews": REVIEWS,
 }
 ENDED_OUTCOMES = [*map(str, Outcome)]
 
@@ -74,13 +82,35 @@ def random_row(dice: random.Random, number: int) -> dict:
     }
 
 
+def random_case(dice: random.Random, number: int) -> dict:
+    """Return a row of the review queue; the due time is past or far ahead of any clock."""
+    row = random_row(dice, number)
+    resolved = dice.random() < 0.6
+    decisions = ["approve", "approve", "reject", "recheck"] if resolved else [None, "escalate"]
+    return {
+        **row,
+        "answer_id": row["answered_at"],
+        "review_id": f"case {number}",
+        "reason": dice.choice(["low_similarity", "suspected_fake"]),
+        "suggested": dice.choice(["approve", "reject", None]),
+        "created_at": moment(dice),
+        "due_at": dice.choice(["2020-01-02T00:00:00.000+00:00", "2199-01-01T00:00:00.000+00:00"]),
+        "status": "resolved" if resolved else dice.choice(["open", "in_progress"]),
+        "decision": dice.choice(decisions),
+        "decided_at": moment(dice),
+        "second_at": dice.choice([None, moment(dice)]),
+        "seconds_open": dice.choice([1, 60, 61, 90_000]) if resolved else None,
+    }
+
+
 def random_tables(seed: int) -> dict[str, list[dict]]:
     """Return rows for each table, none for seed 0."""
     dice = random.Random(seed)
     tables = {}
     for name, table in TABLES.items():
         count = dice.randrange(40, 160) if seed else 0
-        rows = [random_row(dice, number) for number in range(count)]
+        make = random_case if table is REVIEWS else random_row
+        rows = [make(dice, number) for number in range(count)]
         rows = [{c: row.get(c) for c in table.columns} for row in rows]
         tables[name] = list({tuple(row[c] for c in table.key): row for row in rows}.values())
     tables["prices"] = [

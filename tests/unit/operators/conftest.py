@@ -9,6 +9,11 @@ from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.reconcile import FaceIdReconcileOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.report import FaceIdReportOperator
+from airflow_provider_faceid.operators.review_decide import FaceIdDecideReviewOperator
+from airflow_provider_faceid.operators.review_queue import (
+    FaceIdOpenReviewsOperator,
+    FaceIdQueueReviewsOperator,
+)
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.views import FaceIdViewsOperator
@@ -20,6 +25,9 @@ OPERATORS = (
     FaceIdReconcileOperator,
     FaceIdReleaseOperator,
     FaceIdReportOperator,
+    FaceIdDecideReviewOperator,
+    FaceIdOpenReviewsOperator,
+    FaceIdQueueReviewsOperator,
     FaceIdShardsOperator,
     FaceIdValidateOperator,
     FaceIdViewsOperator,
