@@ -141,6 +141,7 @@ def test_a_mart_is_the_query_of_its_view_with_other_white_space(generators, defi
         for macro, expression in {
             "real_type": DUCKDB.types["real"],
             "whole_number_type": DUCKDB.whole_number,
+            "this_moment": DUCKDB.now,
         }.items():
             text = text.replace(f"{{{{ faceid.{macro}() }}}}", expression)
         for macro in ("floor", "service_day"):
