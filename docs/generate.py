@@ -22,6 +22,8 @@ from airflow_provider_faceid.api.codes import COMMON, PROVEN, CodeRow
 from airflow_provider_faceid.api.fields import FIELD_OF_RULE
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
+from airflow_provider_faceid.hooks import doctor
+from airflow_provider_faceid.hooks.doctor.problems import PROBLEMS
 from airflow_provider_faceid.operators import verify
 from airflow_provider_faceid.quality.result_rules import RESULT_RULES
 from airflow_provider_faceid.report import definitions as report_definitions
@@ -300,7 +302,38 @@ def report_watched() -> str:
     )
 
 
+BLANK = re.compile(r"\{\w+\}")
+"""What a template of the doctor's texts asks for."""
+
+
+def doctor_checks() -> str:
+    """Return a table of the doctor's checks."""
+    return table(("check", "looks at"), ((f"`{c.name}`", c.looks_at) for c in doctor.CHECKS))
+
+
+def doctor_problems() -> str:
+    """Return a table of the problems the doctor knows."""
+    return table(
+        ("problem", "check", "severity", "what is wrong", "next step"),
+        (
+            (
+                f"`{one.name}`",
+                one.check,
+                one.severity,
+                *(_blanks(text) for text in (one.cause, one.remedy)),
+            )
+            for one in PROBLEMS.values()
+        ),
+    )
+
+
+def _blanks(template: str) -> str:
+    return BLANK.sub("…", template).replace("{{", "{").replace("}}", "}").replace("|", "\\|")
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "doctor-checks": doctor_checks,
+    "doctor-problems": doctor_problems,
     "report-numbers": report_numbers,
     "report-watched": report_watched,
     "export-replace": export_sql.replace_rows,

@@ -31,6 +31,9 @@ class Extra(NamedTuple):
     modules: tuple[str, ...]
 
 
+MISSING = "needs an extra"
+"""Words of the error about a missing one."""
+
 EXTRAS: Mapping[str, Extra] = {
     "postgres": Extra("postgres", ("airflow.providers.postgres.hooks", "psycopg")),
     # DuckDB reads a timestamp with a time zone only where there is pytz, and asks when it meets one.
@@ -60,7 +63,7 @@ def missing_extra(conn_id: str, conn_type: str, cause: str) -> ConfigurationErro
     extra = EXTRAS.get(conn_type)
     package = f"airflow-provider-faceid[{extra.name}]" if extra else conn_type
     return ConfigurationError(
-        f"Connection '{conn_id}' of type {conn_type} needs an extra: {cause}. Where tasks run: "
+        f"Connection '{conn_id}' of type {conn_type} {MISSING}: {cause}. Where tasks run: "
         f"pip install '{package}'"
     )
 

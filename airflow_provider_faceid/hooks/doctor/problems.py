@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ...exceptions import ConfigurationError
+from ..warehouses import MISSING
+
 
 class Severity(StrEnum):
     """How much a finding matters."""
@@ -57,21 +60,34 @@ class Finding:
     remedy: str
 
 
-def found(name: str, **facts: object) -> Finding:
+def found(name: str, *, check: str = "", **facts: object) -> Finding:
     """
     Return a finding.
 
     :param name: of the problem.
+    :param check: that finds it, of a problem that any of them may find.
     :param facts: what its templates ask for.
     """
     known = PROBLEMS[name]
     return Finding(
         name,
-        known.check,
+        check or known.check,
         known.severity,
-        known.cause.format(**facts).rstrip("."),
-        known.remedy.format(**facts),
+        known.cause.format(check=check, **facts).rstrip("."),
+        known.remedy.format(check=check, **facts).rstrip("."),
     )
+
+
+def found_wrong(name: str, check: str, error: ConfigurationError) -> Finding:
+    """
+    Return a finding about a connection that cannot be used, or whose extra is missing.
+
+    :param name: of the problem, unless an extra is missing.
+    :param check: that finds it.
+    """
+    if MISSING in str(error):
+        return found("extra_missing", check=check, message=error)
+    return found(name, message=error)
 
 
 def _table(text: str) -> Mapping[str, Problem]:
@@ -98,7 +114,7 @@ Airflow's configuration has the section [{section}], which nothing reads; {hint}
 Rename it; an environment variable begins with AIRFLOW__FACEID__
 
 option_value configuration error
-{message}
+An option has a wrong value: {message}
 Correct the option in airflow.cfg or in the environment, on all machines
 
 folder_missing configuration warning
@@ -126,7 +142,7 @@ Connection '{conn_id}' is of type '{type}', and Face ID needs one of type 'facei
 Change its type to Tencent Cloud Face ID, or name another one with --faceid-conn-id
 
 connection_wrong connection error
-{message}
+A field is wrong: {message}
 Correct it in Admin > Connections; docs/connection.md has all fields
 
 hash_key_missing connection error
@@ -146,23 +162,23 @@ Connection '{conn_id}' names the region '{region}', which is none of those on it
 Empty the field Region, which no Action needs, or correct it
 
 key_refused service error
-{message}
+The key is refused: {message}
 Enter SecretId and SecretKey of a valid API key, or mend where keys come from; the console has keys and their state
 
 endpoint_unreachable service error
-{message}
+The endpoint cannot be reached: {message}
 Check the Endpoint of connection '{conn_id}', and DNS, proxy and firewall between this host and it
 
 endpoint_wrong service error
-{message}
+The endpoint does not answer as Face ID does: {message}
 Empty the Endpoint of connection '{conn_id}' for the service's own, or correct it; see docs/connection.md
 
 account_refused service error
-{message}
+The account may not call: {message}
 Put the account in order in the console: arrears, activation of Face ID, the policy of the key
 
 service_away service warning
-{message}
+The service does not answer now: {message}
 Try again in a minute; if it stays, ask the provider of the endpoint
 
 clock_off clock error
@@ -178,16 +194,24 @@ The clock of the state store's server is {seconds} s {way} this machine's
 Set both clocks by NTP
 
 state_connection_wrong state_store error
-{message}
+No state store can be behind this connection: {message}
 Correct state_conn_id, of the Face ID connection or in section [faceid], or its connection
 
 state_away state_store error
-{message}
+The state store does not answer: {message}
 Check the state connection '{conn_id}', its database and the network; nothing is sent without the state store
 
 state_read_only state_store error
 The state store {place} cannot be written: {reason}
 Let the user of the workers write it: {grant}. Nothing is sent until then
+
+state_busy state_store warning
+The state store {place} is locked by another process for longer than any step of ours takes
+Look which process has it open (lsof, fuser): one that is stopped keeps its lock; all tasks wait for it
+
+state_damaged state_store error
+The state store {place} is damaged, or no SQLite file: {reason}
+Stop all tasks and restore a copy, as docs/reliability.md#backing-it-up says; an empty one in its place pays for all again
 
 state_on_one_host state_store error
 {executors} may run tasks on several hosts, and the state store is the SQLite file {place} of this host: each host would keep a pace and a ledger of its own, exceed the quota together and pay for the same question again
@@ -217,16 +241,16 @@ state_stores_two state_store warning
 Connection '{conn_id}' names the state store '{own}', and section [faceid] names '{general}': pages and other connections look at another store than this one's calls
 Name one state store for all connections of the account
 
-warehouses_unknown warehouse error
-{message}
+warehouse_connection_wrong warehouse error
+No warehouse can be behind this connection: {message}
 Correct the connection, or name another one with --warehouse-conn-id or in [faceid] pages_warehouses
 
 warehouse_away warehouse error
-{message}
+A warehouse cannot be opened or read: {message}
 Check connection '{conn_id}', its database and the network
 
 warehouse_busy warehouse warning
-{message}
+A warehouse is open elsewhere: {message}
 Another process has the file open, and only one at a time can: run the doctor again when no task writes
 
 warehouse_read_only warehouse error
@@ -242,7 +266,7 @@ Tables behind connection '{conn_id}' are of an earlier version: {tables}
 Back them up, upgrade all workers, and let one run bring them up to date; its user needs to own them. See docs/upgrading.md
 
 tables_newer warehouse error
-{message}
+Tables are of a newer version: {message}
 Install the version of airflow-provider-faceid that wrote them on all workers
 
 tables_foreign warehouse error
@@ -280,6 +304,10 @@ Write the price with its currency, such as USD
 uplink_slow uplink warning
 The uplink of this host {carries} {rate} MB/s: {photos} photos/s of {kilobytes} kB in place of {wanted}{when}
 Photos take that much longer, none is lost or held: use a faster line or smaller photos, or let workers elsewhere upload them; --photo-rate says how many a second are enough, 0 that none are sent
+
+extra_missing any error
+A package is missing here: {message}
+Install it where tasks run, on all workers, by the command shown
 
 check_failed any error
 The check '{check}' broke off: {reason}

@@ -126,7 +126,7 @@ def _root(subject: Subject, name: str, root: str, readers: str) -> Iterator[Find
 
 def _sections() -> set[str]:
     """Return sections that the configuration or the environment sets options of."""
-    names = {str(section).lower() for section in conf.as_dict(display_source=False)}
+    names = {str(section).lower() for section in conf.sections()}
     start = re.compile(r"AIRFLOW__([A-Z0-9_]+?)__")
     names |= {match[1].lower() for name in os.environ if (match := start.match(name))}
     return names

@@ -17,7 +17,7 @@ from ...state.schema import MIGRATIONS
 from ...warehouse.database import Database
 from ..readers import state_database
 from ..state_store import DEFAULT_FILE, option, spread_executors, state_url
-from .problems import Finding, found
+from .problems import Finding, found, found_wrong
 from .subject import NotExaminedError, Subject
 
 READ_SECONDS = 5.0
@@ -27,6 +27,13 @@ FREE_MB = 500
 """Least free space of the disk with a SQLite store: what a million calls need (docs/reliability.md)."""
 _NETWORK_DISKS = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.s3fs", "9p", "glusterfs", "ceph", "afs")
 """Types of file systems, by their beginnings, on which SQLite's locks or its WAL do not hold."""
+
+_SQLITE_PROBLEMS = {
+    "SQLITE_BUSY": "state_busy",
+    "SQLITE_CORRUPT": "state_damaged",
+    "SQLITE_NOTADB": "state_damaged",
+}
+"""By the name of SQLite's result code; any other says that it cannot be written."""
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 
@@ -41,7 +48,7 @@ def check_state_store(subject: Subject) -> Iterator[Finding]:
     try:
         path = sqlite_path(conn_id)
     except ConfigurationError as error:
-        yield found("state_connection_wrong", message=error)
+        yield found_wrong("state_connection_wrong", "state_store", error)
         return
     yield from _two_stores(subject)
     yield from _sqlite(path) if path is not None else _postgresql(conn_id)
@@ -106,7 +113,9 @@ def _sqlite_file(path: Path) -> Iterator[Finding]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        yield _unwritable(path, getattr(error, "sqlite_errorname", type(error).__name__))
+        reason = getattr(error, "sqlite_errorname", type(error).__name__)
+        name = _SQLITE_PROBLEMS.get(reason)
+        yield found(name, place=path, reason=reason) if name else _unwritable(path, reason)
     else:
         yield from _versions(rows)
 

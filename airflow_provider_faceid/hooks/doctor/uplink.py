@@ -30,6 +30,8 @@ GAIN = 1.3
 SLOW_SECONDS = 3.0
 """A round that takes longer ends the measurement."""
 BASE64 = 4 / 3
+RECENT_HOURS = 7 * 24
+"""How old a measurement of uploads may be; the line may have changed since."""
 TOLERANCE = 0.9
 _UPLINKS = "SELECT host, state, seen_hour FROM faceid_uplinks ORDER BY seen_hour DESC LIMIT 5000"
 
@@ -61,7 +63,7 @@ def check_uplink(subject: Subject) -> Iterator[Finding]:
     size = named.photo_bytes * BASE64 if named.photo_bytes else 0
     wanted = Wanted(rate, size or uplink.mean_bytes or PHOTO_BYTES * BASE64)
     carried = carried_by(uplink)
-    if carried:
+    if carried and hours <= RECENT_HOURS:
         when = f" (measured {hours:.0f} h ago, while photos were uploaded)"
     else:
         carried, when = _measured(subject, wanted), ""

@@ -52,7 +52,7 @@ def test_a_sqlite_state_store_with_workers_on_several_hosts(set_up, doctor, exec
 
 
 def test_a_warehouse_that_may_be_read_only(set_up, doctor):
-    set_up.connect("wh", conn_type="sqlite", host=f"file:{set_up.warehouse}?mode=ro")
+    set_up.connect("wh", conn_type="sqlite", host=str(set_up.warehouse), extra={"mode": "ro"})
     finding = doctor().only("warehouse_read_only")
     assert "connection 'wh' cannot be written" in finding["cause"]
     assert "INSERT, UPDATE, DELETE" in finding["remedy"]
@@ -70,7 +70,8 @@ def test_a_missing_extra(set_up, doctor, monkeypatch):
     monkeypatch.setattr(warehouses, "_is_there", lambda name: name != "duckdb" and is_there(name))
     set_up.connect("duck", conn_type="duckdb", host=str(set_up.home / "w.duckdb"))
     set_up.set("faceid__pages_warehouses", "wh, duck")
-    finding = doctor().only("warehouses_unknown")
+    finding = doctor().only("extra_missing")
+    assert finding["check"] == "warehouse"
     assert "pip install 'airflow-provider-faceid[duckdb]'" in finding["cause"]
 
 
