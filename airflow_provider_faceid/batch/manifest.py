@@ -121,7 +121,9 @@ class Manifest:
         above ``charged`` and this together.
     :param throttled: requests refused as too fast; none of them is billed.
     :param seconds: from the first request to the last answer.
-    :param written: rows of this run by kind of table: ``results``, ``history``, ``quarantine``.
+    :param retries: requests after the first one of the same call.
+    :param waited_ms: milliseconds that answered calls waited for the pace, and for their retries.
+    :param settled: rows of this run alone, by outcome or place: ``quarantined``, ``postponed``, ``held``.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -139,17 +141,21 @@ class Manifest:
     charge_unknown: int = 0
     throttled: int = 0
     seconds: float = 0.0
-    written: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    waited_ms: int = 0
+    settled: Counter[str] = field(default_factory=Counter)
 
     def add_verdict(self, verdict: Verdict) -> None:
         """Count the requests and the money of one answer."""
         self.add_requests(verdict.attempts, verdict.throttled, verdict.gateway_refusals)
+        self.waited_ms += verdict.waited_ms
         self.charged += verdict.charged is True
         self.charge_unknown += verdict.charged is None
 
     def add_requests(self, calls: int, throttled: int, charge_unknown: int = 0) -> None:
         """Count requests; some of them may be billed."""
         self.calls += calls
+        self.retries += max(0, calls - 1)
         self.throttled += throttled
         self.charge_unknown += charge_unknown
 

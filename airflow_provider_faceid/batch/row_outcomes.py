@@ -115,19 +115,19 @@ class RowOutcomes:
         else:
             self._store.buffer.add_answer(row.key, verdict, answered_at, **row.identity)
             self._manifest.outcomes[verdict.outcome.value] += 1
-            self._manifest.written.update(("results", "history"))
+            self._manifest.settled[verdict.outcome.value] += 1
 
     def quarantine(self, row: Row, rule: str, stage: Stage, **facts: Any) -> None:
         """Set a row aside until its input is mended."""
         self._store.buffer.add_quarantined(row.key, rule, stage, **facts)
         self._manifest.quarantined[rule] += 1
-        self._manifest.written["quarantine"] += 1
+        self._manifest.settled["quarantined"] += 1
 
     def hold(self, row: Row, requests: int) -> None:
         """Hold a row that may have been charged without an answer."""
         self._store.buffer.add_held(row.key, NO_ANSWER, attempts=requests, **row.identity)
         self._manifest.held += 1
-        self._manifest.written["results"] += 1
+        self._manifest.settled["held"] += 1
 
     def postpone(self, row: Row, outcome: Outcome, not_before: float, **facts: Any) -> None:
         """Leave a row to another run, from a moment (Unix seconds) on."""
@@ -135,7 +135,7 @@ class RowOutcomes:
             row.key, outcome.value, not_before, **row.identity, **facts
         )
         self._manifest.add_postponed(not_before)
-        self._manifest.written["results"] += 1
+        self._manifest.settled["postponed"] += 1
 
     def reuse(self, row: Row, verdict: Verdict, answered_at: float) -> None:
         """Put a row where the answer of an earlier call belongs."""
@@ -147,18 +147,19 @@ class RowOutcomes:
         manifest = self._manifest
         for row in refused:
             for status, outcome in row.lines:
-                manifest.written["results"] -= 1
                 match status:
                     case Status.ANSWERED:
                         manifest.outcomes.subtract([outcome])
-                        manifest.written["history"] -= 1
+                        manifest.settled.subtract([outcome])
                     case Status.POSTPONED:
                         manifest.postponed -= 1
+                        manifest.settled.subtract(["postponed"])
                     case _:
                         manifest.held -= 1
+                        manifest.settled.subtract(["held"])
             if row.lines:
                 manifest.quarantined[row.rule] += 1
-                manifest.written["quarantine"] += 1
+                manifest.settled["quarantined"] += 1
 
     def clear(self) -> None:
         """Reset the counts of rows, which the plan has counted."""

@@ -39,6 +39,7 @@ from .connection_form import warn_of, widgets
 from .free_call import prove_key
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
 from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
+from .stats import counted_call
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -167,7 +168,10 @@ class FaceIdHook(Checks, HttpHook):
         pace, keys = self.rate_limiter(action), self._keys
 
         def call(attempt: Attempt) -> Verdict:
-            return self._call(action, params, settings, pace=pace, keys=keys, attempt=attempt)
+            once = partial(
+                self._call, action, params, settings, pace=pace, keys=keys, attempt=attempt
+            )
+            return counted_call(action, once)
 
         work = None if idempotency is None else within_task(idempotency)
         if work is None:

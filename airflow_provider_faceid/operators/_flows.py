@@ -129,9 +129,14 @@ def verify_table(operator: Any, facts: Mapping[str, Any]) -> Lineage:
 
 
 def _written(operator: Any) -> dict[str, int]:
+    """Return how many rows a run has written into each table."""
     batch = operator._batch  # noqa: SLF001 - the operator's own
-    kinds = ("results", "history", "quarantine")
-    return {kind: 0 if batch is None else batch.manifest.written[kind] for kind in kinds}
+    if batch is None:
+        return dict.fromkeys(("results", "history", "quarantine"), 0)
+    settled = batch.manifest.settled
+    results = settled.total() - settled["quarantined"]
+    final = results - settled["postponed"] - settled["held"]
+    return {"results": results, "history": final, "quarantine": settled["quarantined"]}
 
 
 def validate(operator: Any, facts: Mapping[str, Any]) -> Lineage:

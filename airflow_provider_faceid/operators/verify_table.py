@@ -167,6 +167,8 @@ class VerifyTable(ReportsLineage, BaseOperator):
             if batch.manifest.rows_in:
                 self.log.warning("%s", "\n".join(self._summary(batch.manifest, campaign)))
             raise
+        finally:
+            self._counters.emit(batch.manifest)
 
     def _manifest(self, context: Context) -> dict[str, Any]:
         """Return what became of the rows so far."""
@@ -232,6 +234,7 @@ class VerifyTable(ReportsLineage, BaseOperator):
         from ..api.actions import ACTIONS  # noqa: PLC0415
         from ..batch.engine import Batch  # noqa: PLC0415
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
+        from ..hooks.stats import RunCounters  # noqa: PLC0415
         from ..hooks.warehouses import database  # noqa: PLC0415
         from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.names import Names  # noqa: PLC0415
@@ -242,6 +245,7 @@ class VerifyTable(ReportsLineage, BaseOperator):
         source = table_source(self, campaign, self.action, shard)
         valid_for = self.valid_for.total_seconds() if self.valid_for is not None else None
         hook = FaceIdHook(self.faceid_conn_id, self.state_conn_id)
+        self._counters = RunCounters(self.action)
         return Batch(
             action=ACTIONS[self.action],
             source=source,
@@ -268,7 +272,7 @@ class VerifyTable(ReportsLineage, BaseOperator):
             dry_run=self.is_dry_run,
             max_in_flight=self.max_in_flight or 0,
             uplink=hook.uplink(),
-            on_progress=progress_store(context),
+            on_progress=self._counters.on_progress(lambda: self._batch, progress_store(context)),
         )
 
     def _check_of_results(self, context: Context, campaign: str) -> ResultsCheck | None:
