@@ -6,7 +6,7 @@ calls: whatever is interrupted, the same request finds what is left and finishes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -32,10 +32,10 @@ from ..state.erasure import (
 from ..state.erasure import rewrite as rewrite_store
 from ..state.identity_limits import uses_of
 from ..state.store import StateStore
-from ..warehouse.database import Database
+from ..warehouse.database import POSTGRESQL, SQLITE, Database
 from ..warehouse.erasure import Erasure, LostCall
 from ..warehouse.erasure_search import Found, Row, Search
-from ..warehouse.erasure_sql import rewrite, sql_of
+from ..warehouse.erasure_sql import rewrite
 from ..warehouse.migrations import prepare, prepare_beside
 from ..warehouse.names import Names
 from ..warehouse.results import unix_seconds
@@ -84,7 +84,7 @@ class Forgotten:
     :ivar other_hash_keys: ids of hash keys under which rows were written and nobody was looked for.
     :ivar finished: receipts of earlier erasures that had been interrupted and are finished now.
     :ivar problems: files that could not be rewritten, with the statement that does it.
-    :ivar remains: what of deleted rows remains elsewhere.
+    :ivar databases: names of the dialects of warehouse and state store.
     """
 
     receipt: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Forgotten:
     other_hash_keys: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    remains: list[str] = field(default_factory=list)
+    databases: tuple[str, str] = ("", "")
 
 
 class Forgetting:
@@ -196,6 +196,11 @@ class Forgetting:
     def _erasure(self) -> Erasure:
         return Erasure(self._warehouse, self._names, self._search.tables)
 
+    @property
+    def _databases(self) -> tuple[str, str]:
+        store = SQLITE.name if self._store.is_sqlite else POSTGRESQL.name
+        return self._warehouse.dialect.name, store
+
     def _find(self) -> tuple[Found, CallsOf]:
         """Return what the tables hold, and what names the calls of the ledger."""
         request, tables = self._request, self._search
@@ -212,47 +217,35 @@ class Forgetting:
         return found, self._calls_of(found, None)
 
     def _calls_of(self, found: Found, person: PersonHashes | None) -> CallsOf:
-        campaigns = {row.campaign for row in found.rows} | {self._request.campaign} - {""}
-        digits = {
-            (campaign, campaign_digits(secret, campaign))
-            for campaign in campaigns | {campaign for campaign, _ in found.questions}
-            for secret in self._secrets
-        }
-        keys = {
-            question + digit
-            for campaign, question in found.questions
-            for named, digit in digits
-            if named == campaign
-        }
-        rows = {
-            (row.source_key, digit)
-            for row in found.rows
-            for named, digit in digits
-            if named == row.campaign
-        }
+        named = {row.campaign for row in found.rows} | {self._request.campaign} - {""}
+        digits = self._digits({*named, *(campaign for campaign, _ in found.questions)})
+        keys = _keys_of(found.questions, digits)
+        rows = {(row.source_key, end) for row in found.rows for end in digits[row.campaign]}
         if person is not None or self._request.is_whole_person:
             questions = {question for _, question in found.questions}
             if person is not None and not (self._request.campaign or self._request.action):
                 questions |= person.questions.keys()
-            return CallsOf(
-                frozenset(keys), frozenset(questions), frozenset(rows), counters=self._counters()
-            )
+            return CallsOf(keys, frozenset(questions), frozenset(rows), counters=self._counters())
         # A key may be known to the ledger alone: a single call, or a worker that died.
-        wanted = {digit for named, digit in digits if named == self._request.campaign} or {""}
-        rows |= {(key, digit) for key in self._request.keys for digit in wanted}
-        return CallsOf(frozenset(keys), rows=frozenset(rows), others=self._of_other_actions(digits))
+        ends = digits.get(self._request.campaign, {""})
+        rows |= {(key, end) for key in self._request.keys for end in ends}
+        return CallsOf(keys, rows=frozenset(rows), others=self._of_other_actions())
 
-    def _of_other_actions(self, digits: set[tuple[str, str]]) -> frozenset[str]:
+    def _digits(self, campaigns: Iterable[str]) -> dict[str, set[str]]:
+        """Return the digits of campaigns in keys of calls, under each hash key."""
+        return {
+            campaign: {campaign_digits(secret, campaign) for secret in self._secrets}
+            for campaign in campaigns
+        }
+
+    def _of_other_actions(self) -> frozenset[str]:
         """Return the keys of calls of the same source keys that another Action made."""
-        if not self._request.action:
+        action = self._request.action
+        if not action:
             return frozenset()
-        every = self._search.find_keys(self._request.keys, self._request.campaign)
-        return frozenset(
-            question + digit
-            for (campaign, question), row in every.questions.items()
-            for named, digit in digits
-            if row.action != self._request.action and named == campaign
-        )
+        every = self._search.find_keys(self._request.keys, self._request.campaign).questions
+        other = {asked: row for asked, row in every.items() if row.action != action}
+        return _keys_of(other, self._digits({campaign for campaign, _ in other}))
 
     def _counters(self) -> frozenset[int]:
         """Return the counters of the limits per identity that count the person now."""
@@ -312,13 +305,9 @@ class Forgetting:
 
         :raises ConfigurationError: it is unknown which Action a call was.
         """
-        names = {
-            (digit, campaign): campaign
-            for campaign in {row.campaign for row in found.rows} | {self._request.campaign} - {""}
-            for secret in self._secrets
-            for digit in [campaign_digits(secret, campaign)]
-        }
-        campaigns = {digit: campaign for (digit, _), campaign in names.items()}
+        named = {row.campaign for row in found.rows} | {self._request.campaign} - {""}
+        digits = self._digits(named)
+        campaigns = {end: campaign for campaign, ends in digits.items() for end in ends}
         lost = []
         for call in calls:
             question = question_of(call.key)
@@ -345,16 +334,8 @@ class Forgetting:
             sources=sorted(found.sources),
             request_ids=sorted(found.request_ids),
             other_hash_keys=self._other_hash_keys() if self._request.person else [],
-            remains=self._remains(),
+            databases=self._databases,
         )
-
-    def _remains(self) -> list[str]:
-        """Return what else may hold something of the person, for people."""
-        place = "SQLite" if self._store.is_sqlite else "PostgreSQL"
-        return [
-            f"warehouse ({self._warehouse.dialect.name}): {sql_of(self._warehouse.dialect).remains}",
-            f"state store ({place}): {_STORE_REMAINS[self._store.is_sqlite]}",
-        ]
 
     def _begin(self, found: Found) -> dict[str, Any]:
         request = self._request
@@ -407,7 +388,7 @@ class Forgetting:
         """Finish what is left of erasures that were interrupted after their rows were erased."""
         if not self._erasure.unfinished():
             return None
-        told = Forgotten(remains=self._remains(), problems=self._rewrite())
+        told = Forgotten(databases=self._databases, problems=self._rewrite())
         told.finished = self._finish_others(told)
         return told
 
@@ -415,10 +396,11 @@ class Forgetting:
         return utc_text(self._clock.now())
 
 
-_STORE_REMAINS: Mapping[bool, str] = {
-    True: "copies and backups of the file",
-    False: "write-ahead log and its archive, replicas until they have replayed it, backups",
-}
+def _keys_of(
+    questions: Iterable[tuple[str, str]], digits: Mapping[str, Iterable[str]]
+) -> frozenset[str]:
+    """Return the keys of calls for questions, pairs of campaign and hash."""
+    return frozenset(question + end for campaign, question in questions for end in digits[campaign])
 
 
 def _add(found: Found, more: Found) -> None:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import doctor, estimate, release, report, status
+from . import doctor, estimate, forget, release, report, status
 from .definition import Argument, Command
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ HELP = "Tencent Cloud Face ID: what runs, waits and costs, and what people decid
 COMMANDS: tuple[Command, ...] = (
     doctor.COMMAND,
     estimate.COMMAND,
+    forget.COMMAND,
     release.COMMAND,
     report.COMMAND,
     status.COMMAND,

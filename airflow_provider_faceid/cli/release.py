@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 from ._common import (
     ACTION,
@@ -15,17 +13,9 @@ from ._common import (
     known_action,
     warehouse_of,
 )
+from ._keys import KEY, KEYS_FILE, keys_of
 from .definition import Answer, Argument, Command
 
-KEY = Argument(
-    "--source-key",
-    action="append",
-    metavar="KEY",
-    help='key of a row, as the result table has it; of several columns as ["t1","17"]. May be repeated',
-)
-KEYS_FILE = Argument(
-    "--source-keys-file", metavar="PATH", help="file with a key in each line; - for standard input"
-)
 EVERY = Argument("--all", action="store_true", help="all held rows of the campaign and Action")
 
 
@@ -37,7 +27,7 @@ def run(arguments: Namespace) -> Answer:
     from ..warehouse.records import RunContext  # noqa: PLC0415 - the same
     from ..warehouse.release import nothing_released, release_held  # noqa: PLC0415 - the same
 
-    keys = _keys(arguments)
+    keys = keys_of(arguments)
     if (keys is None) is not arguments.all:
         raise ConfigurationError(
             "Give the rows to release: --source-key, --source-keys-file, or --all for all held rows of the "
@@ -54,33 +44,6 @@ def run(arguments: Namespace) -> Answer:
         f"Released {counted(released, 'held row')} of campaign '{work.campaign}'. Its next run calls for "
         f"{'it' if released == 1 else 'them'} again, and pays again for nearly all that were charged before",
     )
-
-
-def _keys(arguments: Namespace) -> list[str] | None:
-    """
-    Return the keys that are named, None for all.
-
-    :raises ConfigurationError: a file cannot be read, or names none.
-    """
-    if arguments.source_key is None and arguments.source_keys_file is None:
-        return None
-    return list(dict.fromkeys([*(arguments.source_key or ()), *_lines(arguments.source_keys_file)]))
-
-
-def _lines(path: str | None) -> list[str]:
-    from ..exceptions import ConfigurationError  # noqa: PLC0415 - keeps Airflow's start cheap
-
-    if path is None:
-        return []
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = (error.strerror if isinstance(error, OSError) else None) or "it is no UTF-8 text"
-        raise ConfigurationError(f"--source-keys-file {path} cannot be read: {cause}") from None
-    keys = [line for line in text.splitlines() if line.strip()]
-    if not keys:
-        raise ConfigurationError(f"--source-keys-file {path} names no key: one in each line")
-    return keys
 
 
 COMMAND = Command(

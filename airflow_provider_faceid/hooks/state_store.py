@@ -145,6 +145,15 @@ def shared_counts(settings: Settings, state_conn_id: str | None = None) -> Ident
     return IdentityCounts(_store(_url(settings, state_conn_id)))
 
 
+def shared_store(settings: Settings, state_conn_id: str | None = None) -> StateStore:
+    """
+    Return the state store that all workers share.
+
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
+    """
+    return _store(_url(settings, state_conn_id))
+
+
 def shared_ledger(
     settings: Settings,
     owner: str,
