@@ -17,7 +17,7 @@ WAREHOUSES = Argument(
     "--warehouse-conn-id",
     action="append",
     metavar="ID",
-    help="connection of a result table; may be repeated. Those of [faceid] pages_warehouses if not given",
+    help="connection of a result table; may be repeated. Those of the option pages_warehouses if not given",
 )
 RATE = Argument(
     "--photo-rate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -177,12 +178,24 @@ def _wrong_fields(conn_id: str, extra: str | None, connection: object) -> Iterat
 def _missing(conn_id: str) -> Finding:
     if variable := variable_of(conn_id):
         return found("connection_unreadable", conn_id=conn_id, variable=variable)
-    start = "AIRFLOW_CONN_"
-    others = [name.removeprefix(start).lower() for name in os.environ if name.startswith(start)]
-    near = nearest(conn_id, others)
+    near = nearest(conn_id, _connections())
     return found(
         "connection_missing", conn_id=conn_id, hint=f" (did you mean '{near}'?)" if near else ""
     )
+
+
+def _connections() -> list[str]:
+    """Return the ids of connections of the environment, and of the metadata database if it can be read."""
+    start = "AIRFLOW_CONN_"
+    names = [name.removeprefix(start).lower() for name in os.environ if name.startswith(start)]
+    with suppress(Exception):  # only commands and servers may read it
+        from airflow.models.connection import Connection  # noqa: PLC0415 - see above
+        from airflow.utils.session import create_session  # noqa: PLC0415 - the same
+        from sqlalchemy import select  # noqa: PLC0415 - the same
+
+        with create_session() as session:
+            names += session.scalars(select(Connection.conn_id)).all()
+    return names
 
 
 def _hash_key(subject: Subject) -> Iterator[Finding]:

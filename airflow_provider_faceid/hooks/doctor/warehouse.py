@@ -161,7 +161,7 @@ def _make_nothing(base: Database, results: str) -> None:
     name = beside(results, f"faceid_doctor_{uuid.uuid4().hex[:8]}")
     table = base.dialect.quote_table(name)
     with suppress(_UndoError), base.transaction("testing the right to create tables") as cursor:
-        cursor.execute(f"CREATE TABLE {table} (nothing INTEGER)", ())
+        cursor.execute(f"CREATE TABLE {table} (n INTEGER)", ())
         raise _UndoError("nothing is to stay")
 
 
