@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "notifications": [f"{package}.notifications.faceid.FaceIdNotifier"],
         "extra-links": [
             f"{package}.operators.links.FaceIdReportLink",
             f"{package}.operators.links.FaceIdRunLink",
