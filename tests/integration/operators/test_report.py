@@ -305,6 +305,7 @@ def test_alerts_are_judged_by_what_the_service_billed(bench, verified, context, 
     report(context, tmp_path / "zh.html", alerts={"charged": {"max": 1}}, language="zh")
     page = (tmp_path / "zh.html").read_text(encoding="utf-8")
     assert f"<strong>告警：</strong> 计费为 {billed}，高于 1。" in page
+    assert '<td class="t">姓名与身份证号一致</td>' in page
 
 
 def test_a_critical_alert_fails_the_task_once_the_report_is_written(

@@ -119,3 +119,18 @@ def test_codes_together_have_no_code_of_their_own_but_every_column():
     assert (alone["codes"], alone["answers"], alone["next"]) == (["0"], 80, "record")
     assert (set(together["codes"]), together["answers"]) == ({"-1", "-5"}, 16)
     assert together["outcome"] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "description", "said"),
+    [
+        ("0", "words of an earlier version", "姓名与身份证号一致"),
+        ("0", None, "姓名与身份证号一致"),
+        ("-99", "words of a later version", ""),
+        ("-99", "a code this version does not know", "本版本未收录的结果码"),
+    ],
+)
+def test_a_code_is_said_in_chinese_if_this_version_knows_it(code, description, said):
+    row = {"code": code, "outcome": "match", "description": description, "answers": 80}
+    (line,) = codes_of("IdCardVerification", [row | {"charged": 80, "may_be_charged": 0}], SMALLEST)
+    assert line["description_zh"] == said
