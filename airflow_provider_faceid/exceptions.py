@@ -11,6 +11,7 @@
      |   |- PlanRefusedError      the question of too many answered rows has changed
      |   |- IncompleteError       rows are left without an answer, which on_incomplete forbids
      |   |- BudgetError           the calls that may be charged are used up
+     |   |- AlertError            a number of a report breaks an alert of severity critical
      |   |- ReconciliationError   the bill and the charges differ, which on_difference forbids
      |   |- ReviewError           a case of the review queue is unknown, or its row has changed
      |   |   |- ClosedReviewError     it is resolved
@@ -131,6 +132,10 @@ class IncompleteError(FatalError):
 
 class BudgetError(FatalError):
     """The budget ``max_charged`` is used up. No further call was sent."""
+
+
+class AlertError(FatalError):
+    """A number of a report breaks an alert of severity ``critical``. The report is written."""
 
 
 class RetryError(FaceIdError):

@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "cli": [f"{package}.cli.commands.get_faceid_commands"],
+        "notifications": [f"{package}.notifications.faceid.FaceIdNotifier"],
         "extra-links": [
             f"{package}.operators.links.FaceIdReportLink",
             f"{package}.operators.links.FaceIdRunLink",

@@ -42,6 +42,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.reconcile": ("FaceIdReconcileOperator",),
     "operators.export": ("FaceIdExportOperator",),
     "operators.report": ("FaceIdReportOperator",),
+    "notifications.faceid": ("FaceIdNotifier",),
     "operators.error_mapping": ("retry_policy",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat import is_reschedule
 from ..exceptions import NAME_SHOWN, ConfigurationError, nearest
 from ..process import safe_message
+from ..report.thresholds import read_thresholds
 from ._columns import column, column_list, columns_by_field, key_columns
 from ._review_values import band, by_reason, hitl_answer, number, percent, reasons, reasons_or_flag
 from ._values import NOTHING, names, parsed, text
@@ -312,6 +313,13 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
+def alerts(value: Any) -> Any:
+    """Read thresholds on numbers of a report, also from the text a template makes of them."""
+    found = parsed(value) if isinstance(value, str) else value
+    read_thresholds(found)
+    return found
+
+
 _optional_text = partial(optional, reader=text)
 _optional_duration = partial(optional, reader=duration)
 _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, least=1)
@@ -319,6 +327,7 @@ _from_zero, _from_one = partial(whole_number, least=0), partial(whole_number, le
 READERS: Mapping[str, Reader] = {
     "action": action,
     "actions": partial(optional, reader=lambda value: list(map(action, names(value)))),
+    "alerts": partial(optional, reader=alerts),
     "after": partial(optional, reader=prerequisites),
     "answer": partial(optional, reader=hitl_answer),
     "awaits_second": flag,

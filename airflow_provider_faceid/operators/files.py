@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..exceptions import ConfigurationError
+from airflow.providers.common.compat.sdk import AirflowException
+
+from ..exceptions import ConfigurationError, ExportError
 
 if TYPE_CHECKING:
     from ..quality.validator import Validator
     from ..warehouse.records import RunContext
 
+
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "oss"})
+"""Protocols of stores without folders: to make one there would make a bucket, such as a misspelt one."""
+
+_REFUSALS = (
+    FileNotFoundError,
+    PermissionError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
+"""Errors that a retry meets again."""
 
 NAME_LENGTH = 40
 """Characters of a file's name in that of its temporary one."""
@@ -47,38 +62,62 @@ def read_file(path: str, parameter: str) -> bytes:
 
 def write_file(path: str, parameter: str, content: str) -> None:
     """
-    Write a file, local or in object storage; its folder is made if it is not there.
+    Write a file, local or in object storage; its folder is made if it is not there, a bucket is not.
 
     A local file is replaced in one step: a reader sees what was there before or the whole new file, also
     if this process is killed. An object store does the same with an object.
 
     :param path: path or URL.
     :param parameter: of the operator that named it, for the message.
-    :raises ConfigurationError: it cannot be written.
+    :raises ConfigurationError: it cannot be written there.
+    :raises ExportError: the disk is full, or the store is away.
     """
+    with _said_of(parameter):
+        _write(path, content.encode())
+
+
+@contextmanager
+def _said_of(parameter: str) -> Iterator[None]:
+    """Say which parameter named what cannot be written, and whether the next try may write it."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise ConfigurationError(_cannot(parameter, error)) from None
+    except AirflowException:  # no such connection
+        raise
+    except Exception as error:  # noqa: BLE001 - a store's library raises what it likes
+        raise ExportError(_cannot(parameter, error)) from None
+
+
+def _cannot(parameter: str, error: Exception) -> str:
+    """Word an error, whose own message may be anything."""
+    reason = getattr(error, "strerror", None) or "no reason given"
+    return f"{parameter} cannot be written: {type(error).__name__} ({reason})"
+
+
+def _write(path: str, content: bytes) -> None:
+    """Write a file, local or in object storage."""
     from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
 
-    try:
-        file = ObjectStoragePath(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.protocol in {"", "file", "local"}:
-            _replace(Path(file.path), content)
-        else:
-            file.write_bytes(content.encode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{parameter} cannot be written: {type(error).__name__} "
-            f"({error.strerror or 'no reason given'})"
-        ) from None
+    file = ObjectStoragePath(path)
+    if file.protocol in {"", "file", "local"}:
+        local = Path(file.path)
+        local.parent.mkdir(parents=True, exist_ok=True)
+        _replace(local, content)
+        return
+    if file.protocol not in OBJECT_STORES:
+        # As text: a path that is made from another one warns on Airflow 3.1.
+        ObjectStoragePath(path.rpartition("/")[0]).mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
-def _replace(file: Path, content: str) -> None:
+def _replace(file: Path, content: bytes) -> None:
     """Replace a local file by a temporary one beside it."""
     handle, name = mkstemp(prefix=f".{file.name[:NAME_LENGTH]}-", dir=file.parent)
     beside = Path(name)
     try:
         with open(handle, "wb") as temporary:  # noqa: PTH123 - a descriptor
-            temporary.write(content.encode())
+            temporary.write(content)
         beside.chmod(0o666 & ~_umask())
         beside.replace(file)
     except BaseException:
@@ -114,21 +153,12 @@ def write_folder(path: str, parameter: str, folder: Path) -> None:
     :param path: path or URL of the place; files that are there stay, unless one has the same name.
     :param parameter: of the operator that named it, for the message.
     :param folder: whose files are copied, those of folders in it too.
-    :raises ConfigurationError: they cannot be written.
+    :raises ConfigurationError: they cannot be written there.
+    :raises ExportError: the disk is full, or the store is away.
     """
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - keeps reading a DAG file cheap
-
-    try:
+    with _said_of(parameter):
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-            # As text: a path that is made from another one warns on Airflow 3.1.
-            target = f"{path.rstrip('/')}/{file.relative_to(folder).as_posix()}"
-            ObjectStoragePath(target.rpartition("/")[0]).mkdir(parents=True, exist_ok=True)
-            ObjectStoragePath(target).write_bytes(file.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{parameter} cannot be written: {type(error).__name__} "
-            f"({error.strerror or 'no reason given'})"
-        ) from None
+            _write(f"{path.rstrip('/')}/{file.relative_to(folder).as_posix()}", file.read_bytes())
 
 
 def write_validation(

@@ -10,8 +10,11 @@ from airflow.sdk import BaseOperator
 
 from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign
-from ..exceptions import ConfigurationError, counted
+from ..exceptions import AlertError, ConfigurationError, counted
 from ..process import without_frames
+from ..report.message import REPORT_KEY, excerpt
+from ..report.sentences import broken_alerts
+from ..report.thresholds import Severity, read_thresholds
 from ._common import describe_outlets, manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
 from .files import write_file
@@ -43,6 +46,12 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
     With the extra ``[report]`` there are charts; tables with drawn bars stand in their place without it.
     A local file is replaced in one step; so is an object of an object store.
 
+    Alerts are thresholds on its numbers, by their names in the JSON:
+    ``{"match_rate": {"min": 0.8}, "amount": {"max": 500, "severity": "critical"}}``. One that is broken is
+    said in the report and the log, and fails the task if its severity is ``critical``, once the report is
+    written. A number without a value is not judged, which is said as well. Names and limits are checked
+    when the DAG is parsed, templates among them when they are rendered.
+
     :param warehouse_conn_id: connection of the result table (templated).
     :param path: where the page is written, ending with ``.html``: a path or a URL as for
         ``ObjectStoragePath`` (templated). The JSON is beside it, ending with ``.json``.
@@ -57,12 +66,15 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
     :param faceid_conn_id: the connection whose quotas and similarity threshold the numbers are compared
         with (templated); those of the API's pages, and 70, if not given.
     :param smallest_group: the smallest group of answers whose count is shown (templated).
+    :param alerts: by number its limits: ``min``, ``max`` or both, with ``severity`` (``warning`` or
+        ``critical``; ``warning`` if not given) and, of an amount, ``currency`` (templated).
     :param result_table: the result table (templated); views, history, prices and checks are named
         after it.
     :param quarantine_table: the quarantine table (templated).
     :param run_table: the table of runs (templated).
-    :return: through XCom, where the two files are, and the key figures. The same is attached to the
-        asset events of the task's outlets.
+    :return: through XCom, where the two files are, the key figures, and how each alert was judged. The
+        same is attached to the asset events of the task's outlets. What a notifier says is in an XCom
+        of its own, ``faceid_report``.
     """
 
     template_fields: Sequence[str] = (
@@ -75,6 +87,7 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
         "language",
         "faceid_conn_id",
         "smallest_group",
+        "alerts",
         "result_table",
         "quarantine_table",
         "run_table",
@@ -96,6 +109,7 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
         language: Literal["en", "zh"] = "en",
         faceid_conn_id: str | None = None,
         smallest_group: int = 10,
+        alerts: Mapping[str, Mapping[str, Any]] | None = None,
         result_table: str = "faceid_results",
         quarantine_table: str = "faceid_quarantine",
         run_table: str = "faceid_runs",
@@ -111,9 +125,20 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
         self.language = language
         self.faceid_conn_id = faceid_conn_id
         self.smallest_group = smallest_group
+        self.alerts = alerts
+        self._check_alerts()
         self.result_table = result_table
         self.quarantine_table = quarantine_table
         self.run_table = run_table
+
+    def _check_alerts(self) -> None:
+        """Refuse alerts that cannot be meant, while the DAG is parsed."""
+        if self.alerts is None or _comes_later(self.alerts):
+            return
+        try:
+            read_thresholds(self.alerts, _comes_later)
+        except ValueError as error:
+            raise ConfigurationError(f"Task '{self.task_id}': alerts: {error}") from None
 
     @without_frames
     def execute(self, context: Context) -> dict[str, Any]:
@@ -134,9 +159,25 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
                 self._scope(context),
             )
             manifest |= write_report(self.path, numbers, self.language)
-        self._log_summary(manifest)
+            message: Any = excerpt(numbers, manifest["path"])
+            context["ti"].xcom_push(key=REPORT_KEY, value=message)
+            self._log_summary(manifest)
+            self._alert(numbers)
         describe_outlets(context, self.outlets, manifest)
         return manifest
+
+    def _alert(self, numbers: Mapping[str, Any]) -> None:
+        """
+        Warn of each alert that is broken.
+
+        :raises AlertError: one of them is critical.
+        """
+        broken = broken_alerts(numbers["alerts"], "en")
+        for sentence, _ in broken:
+            self.log.warning("Alert: %s", sentence)
+        critical = [said for said, severity in broken if severity == Severity.CRITICAL]
+        if critical:
+            raise AlertError(f"{' '.join(critical)} The report is at {self.path}")
 
     def _scope(self, context: Context) -> Scope:
         from ..report.numbers import Scope  # noqa: PLC0415 - keeps reading a DAG file cheap
@@ -146,11 +187,13 @@ class FaceIdReportOperator(ReportsLineage, BaseOperator):
             if self.days is None
             else {"days": self.days}
         )
+        thresholds = read_thresholds(self.alerts or {})
         campaign = self.campaign or (default_campaign(context) if self.days is None else None)
         return Scope(
             campaign,
             tuple(self.actions or ()),
             smallest=self.smallest_group,
+            thresholds=thresholds,
             **about,
             **account_of(self.faceid_conn_id),
         )
@@ -249,6 +292,13 @@ def write_report(
             for line in numbers["money"]["totals"]
             if line["currency"]
         },
-        "stands_out": sum(one["number"] is not None for one in numbers["stands_out"]),
+        "stands_out": head["stood_out"],
+        "alerts": numbers["alerts"],
         "bytes": len(page.encode()),
     }
+
+
+def _comes_later(value: Any) -> bool:
+    """Say whether a value is there only when the task runs: a template, or what another task returns."""
+    is_template = isinstance(value, str) and any(mark in value for mark in ("{{", "{%"))
+    return is_template or hasattr(value, "resolve")

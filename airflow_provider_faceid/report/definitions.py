@@ -35,6 +35,9 @@ OWN: Mapping[str, str] = {
     "seconds": "from the first request to the last answer; of tasks side by side, the longest",
     "avoided_rows": "quarantined + reused + still_valid, summed over the runs: rows that cost no call",
     "unexpected_share": "unexpected / evaluated",
+    "stood_out": "numbers of the last runs that stand out against the runs before",
+    "postponed_hours": "hours since the oldest postponed row was written; 0 if there is none",
+    "held_hours": "hours since the oldest held row was written; 0 if there is none",
 }
 """Numbers that no view and no table has, or that mean more here."""
 

@@ -36,6 +36,7 @@ from .runs import RunNumbers, read_runs
 from .selection import ANSWERS_OF_RUN, WRITTEN_BY_RUN, SelectedRows, Selection
 from .similarity import similarity_of
 from .stand_out import AT_LEAST, stand_out
+from .thresholds import Threshold, hours_since, judge
 from .verdicts import added, codes_of, groups_of, groups_of_sum, rate
 
 FORMAT = 1
@@ -62,6 +63,7 @@ class Scope:
     :param threshold: similarity from which a face is accepted.
     :param quotas: calls per second of the account, by Action.
     :param smallest: the smallest group whose count is shown.
+    :param thresholds: on numbers of the report, which are judged by it.
     """
 
     campaign: str | None = None
@@ -71,6 +73,7 @@ class Scope:
     threshold: float = DEFAULT_THRESHOLD
     quotas: Mapping[str, float] = field(default_factory=dict)
     smallest: int = SMALLEST
+    thresholds: tuple[Threshold, ...] = ()
 
 
 def read_numbers(database: Database, names: Names, scope: Scope, now: float) -> Row:
@@ -109,7 +112,8 @@ class _Reader:
         codes = self._read_codes()
         money = read_money(self._rows, self._written, runs)
         latency = self._read_latency()
-        return {
+        waiting, stands_out = self._read_waiting(), self._stands_out(runs)
+        numbers = {
             "format": FORMAT,
             "kind": "run" if self._scope.run_id is not None else "days",
             "provider_version": __version__,
@@ -120,7 +124,9 @@ class _Reader:
             "first_day": days[0],
             "last_day": days[1],
             "smallest_group": smallest,
-            "headline": self._headline(rows, runs, money["totals"]),
+            "headline": self._headline(rows, runs, money["totals"])
+            | self._ages(waiting)
+            | {"stood_out": sum(one["number"] is not None for one in stands_out)},
             "rows": rows,
             "verdicts_by_day": by_day,
             "codes": codes,
@@ -135,13 +141,14 @@ class _Reader:
                 self._speed(action, runs) for action in sorted({r.action for r in runs.here})
             ],
             "latency": latency,
-            "waiting": self._read_waiting(),
+            "waiting": waiting,
             "quarantine": self._read_quarantine(),
             "checks": self._read_checks(),
             "runs": [line for lines in runs.history.values() for line in lines],
-            "stands_out": self._stands_out(runs),
+            "stands_out": stands_out,
             "definitions": dict(DEFINITIONS),
         }
+        return numbers | {"alerts": judge(numbers, self._scope.thresholds)}
 
     def _rows_of_run(self, runs: RunNumbers) -> list[Row]:
         """Return where each row of the run ended."""
@@ -301,6 +308,15 @@ class _Reader:
             self._rows.view(WAITING),
             key=lambda row: (row["due_date"] or "", row["campaign"], row["action"], row["status"]),
         )
+
+    def _ages(self, waiting: Sequence[Row]) -> Row:
+        """Return for how many hours the oldest row of each kind has waited."""
+        now = utc_text(self._now)
+        oldest = {
+            status: min((w["waiting_since"] for w in waiting if w["status"] == status), default="")
+            for status in ("postponed", "held")
+        }
+        return {f"{status}_hours": hours_since(since, now) for status, since in oldest.items()}
 
     def _read_quarantine(self) -> list[Row]:
         """Return the broken rules by campaign and Action, small groups together."""

@@ -16,14 +16,12 @@ from markupsafe import Markup, escape
 from . import charts
 from .formats import moment, money, number, rate_text, share, short
 from .runs import AVOIDED
-from .stand_out import AT_LEAST, WATCHED
+from .sentences import LIMIT, OTHER_PLACES, sentences
+from .stand_out import AT_LEAST
 from .texts import text
 from .verdicts import PLACE_OF
 
 FOLDER = Path(__file__).parent
-LIMIT = 20
-"""Lines of a table; the JSON has all."""
-
 CHARTS = 4
 """Charts of a kind, of the largest; more would be a long page."""
 
@@ -44,7 +42,6 @@ SECTIONS = (
     ("history", "history"),
     ("definitions", "definitions"),
 )
-OTHER_PLACES = ("answered_before", "quarantined", "postponed", "held", "left")
 
 Row = Mapping[str, Any]
 
@@ -119,7 +116,7 @@ class _Page:
             "title": self._title(),
             "sections": [one for one in SECTIONS if one[0] != "similarity" or doc["similarity"]],
             "figures": self._figures(),
-            "notes": self._notes(),
+            "notes": sentences(doc, self._language),
             "places": self._places(),
             "rows": sorted(doc["rows"], key=lambda row: -row["rows_in"]),
             "by_day": self._by_day(),
@@ -205,56 +202,6 @@ class _Page:
         if rate["part"] is None:
             return ""
         return self.t("of_whole", part=number(rate["part"]), whole=number(rate["whole"]))
-
-    def _notes(self) -> list[dict[str, Any]]:
-        """Return the report in a few sentences; what stands out is marked."""
-        head = self._doc["headline"]
-        parts = [
-            self.t(f"part_{name}", n=number(head[name]))
-            for name in ("answers", *OTHER_PLACES)
-            if head[name]
-        ]
-        listed = self.t("comma").join(parts) or self.t("none")
-        rows_in = number(head["rows_in"])
-        notes = [
-            {"text": self.t("short_rows", rows_in=rows_in, parts=listed), "is_alert": False},
-            {
-                "text": self.t(
-                    "short_money",
-                    charged=number(head["charged"]),
-                    requests=number(head["requests"]),
-                    unknown=number(head["may_be_charged"]),
-                ),
-                "is_alert": False,
-            },
-        ]
-        if head["runs_unfinished"]:
-            note = self.t("unfinished", n=number(head["runs_unfinished"]))
-            notes.append({"text": note, "is_alert": True})
-        found = self._doc["stands_out"]
-        notes += [
-            {"text": self._sentence(one), "is_alert": True} for one in found if one["number"]
-        ][:LIMIT]
-        few = [one for one in found if not one["number"]]
-        notes += [
-            {"text": self.t("too_few_runs", **one), "is_alert": False} for one in few[:CHARTS]
-        ]
-        if not found:
-            notes.append({"text": self.t("nothing_stands_out"), "is_alert": False})
-        return notes
-
-    def _sentence(self, one: Row) -> str:
-        unit = next(watched.unit for watched in WATCHED if watched.name == one["number"])
-        write = share if unit == "share" else number
-        values = {name: write(one[name]) for name in ("value", "median", "lowest", "highest")}
-        return self.t(
-            "stands_out",
-            number=text("names", one["number"], self._language),
-            campaign=one["campaign"],
-            action=one["action"],
-            runs=one["runs"],
-            **values,
-        )
 
     def _places(self) -> list[dict[str, Any]]:
         """Return the parts of the rows in, as they are published."""

@@ -44,6 +44,28 @@ PAGE: Mapping[str, Text] = {
     "part_left": Text("{n} not reached", "{n} 行未处理到"),
     "comma": Text(", ", "，"),
     "alert": Text("Stands out:", "异常："),
+    "alarm": Text("Alert:", "告警："),
+    "below": Text("{number} is {value}, below {limit}.", "{number}为 {value}，低于 {limit}。"),
+    "above": Text("{number} is {value}, above {limit}.", "{number}为 {value}，高于 {limit}。"),
+    "kept": Text("No alert for: {names}.", "无告警：{names}。"),
+    "unjudged_no_value": Text(
+        "{number} is not judged: it has no value here, or one of too few answers to be shown.",
+        "{number}未判定：没有数值，或因答复过少而不显示。",
+    ),
+    "unjudged_bound": Text(
+        "{number} is not judged: {value} is all that is shown of a small group.",
+        "{number}未判定：小群体只显示 {value}。",
+    ),
+    "unjudged_no_price": Text(
+        "{number} is not judged: it is {value}, and there are charges without a price.",
+        "{number}未判定：{value}，且有计费没有价格。",
+    ),
+    "unjudged_several_currencies": Text(
+        "{number} is not judged: amounts are in several currencies; name one of them in the alert.",
+        "{number}未判定：金额涉及多个币种，须在告警中指定币种。",
+    ),
+    "of_action": Text("{number} of {action}", "{action} 的{number}"),
+    "hours": Text("{n} h", "{n} 小时"),
     "not_needed": Text("{n} calls not needed", "节省 {n} 次调用"),
     "short_money": Text(
         "{charged} of {requests} requests are charged, {unknown} more may be.",
@@ -228,6 +250,9 @@ NAMES: Mapping[str, Text] = {
     "unexpected": Text("Unexpected", "不符行数"),
     "unexpected_share": Text("Unexpected share", "不符占比"),
     "mostly": Text("Must keep to it", "须达到的比例"),
+    "stood_out": Text("Numbers that stand out", "异常数字"),
+    "postponed_hours": Text("Oldest postponed row (hours)", "最早推迟行的时长（小时）"),
+    "held_hours": Text("Oldest held row (hours)", "最早搁置行的时长（小时）"),
 }
 """Names of the numbers."""
 
@@ -271,6 +296,26 @@ WORDS: Mapping[str, Text] = {
     "running": Text("running", "运行中"),
 }
 """Words of our tables: outcomes, charges, next steps, states, severities, stages."""
+
+MESSAGE: Mapping[str, Text] = {
+    "title": Text("Face ID, {name}: report", "人脸核身 {name}：报告"),
+    "title_failed": Text("Face ID, {name}: failed", "人脸核身 {name}：失败"),
+    "title_alerts": Text("Face ID, {name}: alert for {names}", "人脸核身 {name}：{names}告警"),
+    "task": Text(
+        "DAG {dag_id}, task {task_id}, run {run_id}.",
+        "DAG {dag_id}，任务 {task_id}，运行 {run_id}。",
+    ),
+    "run": Text("DAG {dag_id}, run {run_id}.", "DAG {dag_id}，运行 {run_id}。"),
+    "failed": Text("Failed:", "失败："),
+    "why": Text("{error}", "原因是 {error}"),
+    "no_reason": Text("no reason is known, see the log", "未知，见日志"),
+    "no_numbers": Text("There is no report of it.", "没有相应的报告。"),
+    "colon": Text(": ", "："),
+    "comma": Text(", ", "、"),
+    "report": Text("Report", "报告"),
+    "page": Text("Report in Airflow", "在 Airflow 中查看报告"),
+}
+"""Texts of the messages of notifiers."""
 
 CHINESE_DEFINITIONS: Mapping[str, str] = {
     "rows_in": "本次运行的数据源行数；多次运行时为目前已知的行数",
@@ -333,25 +378,29 @@ CHINESE_DEFINITIONS: Mapping[str, str] = {
     "evaluated": "检查的行数",
     "unexpected": "不符合的行数",
     "mostly": "须符合的行的比例，0-1",
+    "stood_out": "最近各次运行中与此前相比异常的数字个数",
+    "postponed_hours": "最早的已推迟行写入至今的小时数；没有则为 0",
+    "held_hours": "最早的已搁置行写入至今的小时数；没有则为 0",
 }
 
 TEXTS: Mapping[str, Mapping[str, Text]] = {
     "page": PAGE,
     "names": NAMES,
     "words": WORDS,
+    "message": MESSAGE,
     "definitions": {
         name: Text(meaning, CHINESE_DEFINITIONS.get(name, ""))
         for name, meaning in DEFINITIONS.items()
     },
 }
-"""All texts of the page by kind and key."""
+"""All texts by kind and key."""
 
 
 def text(kind: str, key: str, language: str) -> str:
     """
     Return a text.
 
-    :param kind: ``page``, ``names``, ``words`` or ``definitions``.
+    :param kind: ``page``, ``names``, ``words``, ``message`` or ``definitions``.
     :param key: a word of our tables that has no text is returned as it is.
     :param language: ``en`` or ``zh``.
     """

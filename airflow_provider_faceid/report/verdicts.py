@@ -166,7 +166,7 @@ def _line(action: str, rows: Sequence[Mapping[str, Any]], answers: int | None, t
         "share": answers / total if answers is not None else None,
         "charged": sum(row["charged"] for row in rows) if is_shown_ else None,
         "may_be_charged": sum(row["may_be_charged"] for row in rows) if is_shown_ else None,
-        **dict.fromkeys(("outcome", "description", "is_charged", "next")),
+        **dict.fromkeys(("outcome", "description", "description_zh", "is_charged", "next")),
     }
     if len(rows) == 1:
         (row,) = rows
@@ -176,9 +176,13 @@ def _line(action: str, rows: Sequence[Mapping[str, Any]], answers: int | None, t
             and code_row(action, row["code"]).outcome == Outcome.MATCH
             else code_row(action, row["code"] or "")
         )
+        description = row["description"] or known.meaning
+        # Another version may have known what this one does not.
+        is_ours = bool(known.code) or description == known.meaning
         line |= {
             "outcome": row["outcome"],
-            "description": row["description"] or known.meaning,
+            "description": description,
+            "description_zh": known.meaning_zh if is_ours else "",
             "is_charged": known.charged.value,
             "next": known.step.value,
         }

@@ -25,7 +25,7 @@ from tests.support.patience import PATIENCE
 from tests.support.processes import free_port
 
 HOSTILE = "kyc <script>alert('x')</script><img src=x onerror=alert(1)> & \"co\""
-ROWS, QUOTA = 700, 25
+ROWS, QUOTA = 700, 8
 SECONDS = 60
 PASSWORD = "viewed"
 HAS_STORAGE = not version("apache-airflow").startswith(("3.1.", "3.2."))

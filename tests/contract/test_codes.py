@@ -274,3 +274,19 @@ def test_a_status_that_may_hide_a_processed_call_is_no_answer(status):
 )
 def test_charged_as_a_flag(charged, flag):
     assert charged.flag is flag
+
+
+@pytest.mark.parametrize("row", [*ROWS, *outcomes.PROVEN.values(), NO_ANSWER, UNKNOWN_CODE])
+def test_every_meaning_is_there_in_chinese(row):
+    assert re.search(r"[\u4e00-\u9fff]", row.meaning_zh), row.code
+    assert not re.search(r"[\u4e00-\u9fff]|\|", row.meaning), row.code
+
+
+def test_one_meaning_is_said_alike_in_chinese():
+    said = {(row.meaning, row.meaning_zh) for row in ROWS}
+    assert len(said) == len({meaning for meaning, _ in said})
+
+
+def test_a_table_without_chinese_is_one():
+    (row,) = outcomes.code_table("0 match yes record they belong together").values()
+    assert (row.meaning, row.meaning_zh) == ("they belong together", "")

@@ -93,8 +93,8 @@ def run_example(world: World) -> Iterator[Callable[[str, str], str]]:
     """Run an example of a title and a text; return what it printed."""
     output = world.home / "printed"
     with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("zygote.py")],
-        env=world.env,
+        [sys.executable, "-m", "tests.docs.zygote"],
+        env=world.env | {"PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=world.home,  # some examples write files
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import traceback
-from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +19,7 @@ os.dup2(2, 1)  # Airflow may print while it is imported
 from airflow.sdk import BaseOperator  # noqa: E402 - as above
 
 import airflow_provider_faceid.hooks.faceid  # noqa: E402, F401 - all examples need it
+from tests.support.outlet_events import OutletEvents  # noqa: E402 - as above
 
 
 def run(title: str, text: str) -> None:
@@ -32,11 +32,12 @@ def run(title: str, text: str) -> None:
         if task.task_id == "release":
             task.on_nothing_released = "ignore"  # as the table of an example is
         ti = SimpleNamespace(dag_id="docs", run_id="docs", task_id=task.task_id, map_index=-1)
+        ti.xcom_push = lambda key, value: None
         dag_run = SimpleNamespace(dag_id="docs", logical_date=None, run_id=title)
         context = {
             "run_id": "docs",
             "ti": ti,
-            "outlet_events": defaultdict(SimpleNamespace),
+            "outlet_events": OutletEvents(),
             "dag_run": dag_run,
         }
         print(task.execute(context))  # noqa: T201 - the test reads it

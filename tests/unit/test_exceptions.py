@@ -15,6 +15,7 @@ TREE = {
     "RequestRefusedError": "FatalError",
     "SupersededError": "FatalError",
     "BudgetError": "FatalError",
+    "AlertError": "FatalError",
     "PlanRefusedError": "FatalError",
     "IncompleteError": "FatalError",
     "ReconciliationError": "FatalError",

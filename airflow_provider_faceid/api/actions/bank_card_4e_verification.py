@@ -27,29 +27,29 @@ ACTION = Action(
     identity_limits=IdentityLimits(
         name_per_day=500, bank_card_per_day=500, phone_per_day=500, id_card_per_day=500
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   match          yes     record     name, ID number, phone number and bank card belong together
--1  mismatch       yes     record     name, ID number, phone number and bank card do not belong together
--2  invalid_input  no      quarantine invalid name
--3  invalid_input  no      quarantine invalid ID number
--4  invalid_input  no      quarantine malformed card number
--5  invalid_input  no      quarantine invalid phone number
--6  mismatch       yes     record     the cardholder's details are wrong
--7  review         yes     record     card-not-present payment is not enabled
--8  review         yes     record     the card was confiscated
--9  review         yes     record     the bank finds the card number invalid
--10 review         yes     record     no bank has issued this card
--11 review         yes     record     the card is not activated, or dormant
--12 review         yes     record     a fraud card, retained
--13 review         yes     record     the card was reported lost
--14 review         yes     record     the card has expired
--15 review         yes     record     the card is restricted
--16 review         yes     record     too many wrong PINs
--17 review         yes     record     the issuer does not support this check
--18 unavailable    no      retry      the authority is busy
--19 limit          no      postpone   one of the values was asked about too often today
--20 not_found      no      record     this kind of ID number is not supported
--21 review         yes     record     the card's state is abnormal, or its number wrong
+0   match          yes     record     name, ID number, phone number and bank card belong together | 姓名、身份证号、手机号与银行卡一致
+-1  mismatch       yes     record     name, ID number, phone number and bank card do not belong together | 姓名、身份证号、手机号与银行卡不一致
+-2  invalid_input  no      quarantine invalid name | 姓名无效
+-3  invalid_input  no      quarantine invalid ID number | 身份证号无效
+-4  invalid_input  no      quarantine malformed card number | 银行卡号格式有误
+-5  invalid_input  no      quarantine invalid phone number | 手机号无效
+-6  mismatch       yes     record     the cardholder's details are wrong | 持卡人信息有误
+-7  review         yes     record     card-not-present payment is not enabled | 未开通无卡支付
+-8  review         yes     record     the card was confiscated | 银行卡已被没收
+-9  review         yes     record     the bank finds the card number invalid | 银行认为卡号无效
+-10 review         yes     record     no bank has issued this card | 没有银行发行过该卡
+-11 review         yes     record     the card is not activated, or dormant | 银行卡未激活，或为睡眠卡
+-12 review         yes     record     a fraud card, retained | 欺诈卡，被没收
+-13 review         yes     record     the card was reported lost | 银行卡已挂失
+-14 review         yes     record     the card has expired | 银行卡已过期
+-15 review         yes     record     the card is restricted | 银行卡受限制
+-16 review         yes     record     too many wrong PINs | 密码错误次数过多
+-17 review         yes     record     the issuer does not support this check | 发卡行不支持此项核验
+-18 unavailable    no      retry      the authority is busy | 权威库繁忙
+-19 limit          no      postpone   one of the values was asked about too often today | 其中一项今日查询次数过多
+-20 not_found      no      record     this kind of ID number is not supported | 不支持该类证件号
+-21 review         yes     record     the card's state is abnormal, or its number wrong | 银行卡状态异常，或卡号有误
 """),
 )

@@ -36,14 +36,14 @@ ACTION = Action(
             (1, 1, 2, 3, 4),
         ),
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   found          yes     record     bank and kind are in `account_bank` and `account_type`
--1  not_found      yes     record     nothing is known of this card
--2  unavailable    no      retry      the authority is busy
--3  not_found      no      record     there is no such card
--4  limit          no      postpone   this card was asked about too often today
--5  review         yes     record     the service finds the card number invalid
--6  not_found      no      record     this kind of card is not supported
+0   found          yes     record     bank and kind are in `account_bank` and `account_type` | 银行与卡种见 `account_bank` 和 `account_type`
+-1  not_found      yes     record     nothing is known of this card | 查无此银行卡
+-2  unavailable    no      retry      the authority is busy | 权威库繁忙
+-3  not_found      no      record     there is no such card | 没有此银行卡
+-4  limit          no      postpone   this card was asked about too often today | 该卡今日查询次数过多
+-5  review         yes     record     the service finds the card number invalid | 服务端认为卡号无效
+-6  not_found      no      record     this kind of card is not supported | 不支持该类银行卡
 """),
 )

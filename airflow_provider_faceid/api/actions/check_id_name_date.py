@@ -33,16 +33,16 @@ ACTION = Action(
             lambda begin, end: end != NO_END and end <= begin,
         ),
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   match          yes     record     name, ID number and validity belong together
--1  mismatch       yes     record     name, ID number and validity do not belong together
--2  invalid_input  no      quarantine invalid ID number
--3  invalid_input  no      quarantine invalid name
--4  invalid_input  no      quarantine malformed validity
--5  review         no      record     the authority finds the identity information invalid
--6  unavailable    no      retry      the authority's library has a fault
--7  not_found      no      record     no record of this ID number
--8  limit          no      postpone   one of the values was asked about too often today
+0   match          yes     record     name, ID number and validity belong together | 姓名、身份证号与有效期一致
+-1  mismatch       yes     record     name, ID number and validity do not belong together | 姓名、身份证号与有效期不一致
+-2  invalid_input  no      quarantine invalid ID number | 身份证号无效
+-3  invalid_input  no      quarantine invalid name | 姓名无效
+-4  invalid_input  no      quarantine malformed validity | 有效期格式有误
+-5  review         no      record     the authority finds the identity information invalid | 权威库认为身份信息无效
+-6  unavailable    no      retry      the authority's library has a fault | 权威库故障
+-7  not_found      no      record     no record of this ID number | 查无此身份证号
+-8  limit          no      postpone   one of the values was asked about too often today | 其中一项今日查询次数过多
 """),
 )

@@ -30,14 +30,14 @@ ACTION = Action(
             ("[0,3)", "[3,6)", "[6,12)", "[12,24)", "[24,+)"),
         ),
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   found          yes     record     the months are in `network_months`
--1  invalid_input  no      quarantine malformed phone number
--2  not_found      yes     record     the phone number does not exist
--3  not_found      yes     record     the phone number exists, its time on the network is not known
--4  unavailable    no      retry      the authority is busy
--5  limit          no      postpone   this phone number was asked about too often today
--13 not_found      no      record     the phone number's range is not supported
+0   found          yes     record     the months are in `network_months` | 在网月数见 `network_months`
+-1  invalid_input  no      quarantine malformed phone number | 手机号格式有误
+-2  not_found      yes     record     the phone number does not exist | 手机号不存在
+-3  not_found      yes     record     the phone number exists, its time on the network is not known | 手机号存在，在网时长未知
+-4  unavailable    no      retry      the authority is busy | 权威库繁忙
+-5  limit          no      postpone   this phone number was asked about too often today | 该手机号今日查询次数过多
+-13 not_found      no      record     the phone number's range is not supported | 不支持该号段
 """),
 )

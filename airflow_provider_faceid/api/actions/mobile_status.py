@@ -31,13 +31,13 @@ ACTION = Action(
             (0, 0, 0, 1, 2, 4, 99),
         ),
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   found          yes     record     the state is in `status_code`
--1  not_found      no      record     no record of this phone number
--2  invalid_input  no      quarantine malformed phone number
--3  unavailable    no      retry      the authority is busy
--4  limit          no      postpone   this phone number was asked about too often today
--13 not_found      no      record     the phone number's range is not supported
+0   found          yes     record     the state is in `status_code` | 状态见 `status_code`
+-1  not_found      no      record     no record of this phone number | 查无此手机号
+-2  invalid_input  no      quarantine malformed phone number | 手机号格式有误
+-3  unavailable    no      retry      the authority is busy | 权威库繁忙
+-4  limit          no      postpone   this phone number was asked about too often today | 该手机号今日查询次数过多
+-13 not_found      no      record     the phone number's range is not supported | 不支持该号段
 """),
 )

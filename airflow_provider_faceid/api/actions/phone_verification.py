@@ -32,16 +32,16 @@ ACTION = Action(
             ("mobile", "telecom", "cucc"),
         ),
     ),
-    # code, outcome, charged, next step, meaning
+    # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
-0   match          yes     record     name, ID number and phone number belong together
--4  mismatch       yes     record     name, ID number and phone number do not belong together
--6  invalid_input  no      quarantine invalid phone number
--7  invalid_input  no      quarantine invalid ID number
--8  invalid_input  no      quarantine invalid name
--9  not_found      no      record     no record of this phone number
--11 unavailable    no      retry      the authority is busy
--12 limit          no      postpone   one of the values was asked about too often today
--13 not_found      no      record     the phone number's range is not supported
+0   match          yes     record     name, ID number and phone number belong together | 姓名、身份证号与手机号一致
+-4  mismatch       yes     record     name, ID number and phone number do not belong together | 姓名、身份证号与手机号不一致
+-6  invalid_input  no      quarantine invalid phone number | 手机号无效
+-7  invalid_input  no      quarantine invalid ID number | 身份证号无效
+-8  invalid_input  no      quarantine invalid name | 姓名无效
+-9  not_found      no      record     no record of this phone number | 查无此手机号
+-11 unavailable    no      retry      the authority is busy | 权威库繁忙
+-12 limit          no      postpone   one of the values was asked about too often today | 其中一项今日查询次数过多
+-13 not_found      no      record     the phone number's range is not supported | 不支持该号段
 """),
 )

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import tempfile
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD, Person
 from tests.integration.quality.conftest import great_expectations
+from tests.support.outlet_events import OutletEvents
 
 __all__ = ["great_expectations"]
 
@@ -119,16 +119,6 @@ class Bench:
     def calls(self) -> int:
         """Return how many calls the service saw."""
         return len(self.server.account.ledger)
-
-
-class OutletEvents:
-    """The events of a task's outlets, by asset. Assets are no keys: in Airflow 3.1 they have no hash."""
-
-    def __init__(self) -> None:
-        self._events: defaultdict[str, SimpleNamespace] = defaultdict(SimpleNamespace)
-
-    def __getitem__(self, asset: Any) -> SimpleNamespace:
-        return self._events[asset.name]
 
 
 def make_context(**changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -16,6 +16,7 @@ from airflow.sdk import Asset
 from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import Outcome, Step
 from airflow_provider_faceid.clock import BEIJING
+from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.operators.report import FaceIdReportOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
@@ -53,9 +54,13 @@ def rows(bench) -> list[tuple[int, str, str | None]]:
     return [(number, *one) for number, one in enumerate(found)]
 
 
-def report(context, path, **more):
+def report_task(path, **more):
     given = {"task_id": "report", "warehouse_conn_id": "warehouse", "path": str(path)}
-    return FaceIdReportOperator(**(given | more)).execute(context)
+    return FaceIdReportOperator(**(given | more))
+
+
+def report(context, path, **more):
+    return report_task(path, **more).execute(context)
 
 
 @pytest.fixture
@@ -264,6 +269,108 @@ def test_checks_of_the_data_are_in_it(bench, verified, context, tmp_path):
 def test_what_cannot_be_reported_is_said(context, tmp_path, parameters, said):
     with pytest.raises(AirflowFailException, match=re.escape(said)):
         report(context, **({"path": str(tmp_path / "x.html")} | parameters))
+
+
+def test_alerts_are_judged_by_what_the_service_billed(bench, verified, context, tmp_path, told):
+    billed = sum(1 for e in bench.server.account.ledger.rows() if e["answered"] and e["charged"])
+    match_rate = MATCHES / (MATCHES + MISMATCHES)
+    alerts = {
+        "match_rate": {"min": match_rate + 0.01},
+        "amount": {"max": PRICE * billed},
+        "charged": {"max": "{{ params.budget }}"},
+        "throttled_share": {"max": 0.0},
+        "quota_used": {"max": 1.0},
+        "p95_ms": {"max": 3_600_000},
+        "postponed_hours": {"max": timedelta(minutes=10)},
+        "stood_out": {"max": 0},
+        "cost_per_match": {"max": 1000},
+    }
+    task = report_task(tmp_path / "run.html", alerts=alerts, smallest_group=1)
+    task.render_template_fields({**context, "params": {"budget": billed - 1}})
+    made = task.execute(context)
+    numbers = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert made["alerts"] == numbers["alerts"]
+    by_number = {one["number"]: one for one in made["alerts"]}
+    assert by_number.keys() == alerts.keys()
+    broken = {name for name, one in by_number.items() if one["state"] == "broken"}
+    assert broken == {"match_rate", "charged"}
+    assert by_number["match_rate"]["value"] == match_rate
+    assert by_number["charged"]["value"] == billed
+    assert by_number["amount"]["value"] == pytest.approx(PRICE * billed)
+    assert 0 <= numbers["headline"]["postponed_hours"] < 1
+    warned = told()
+    assert f"Alert: Charged is {billed}, above {billed - 1}." in warned
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert f"<strong>Alert:</strong> Charged is {billed}, above {billed - 1}." in page
+    report(context, tmp_path / "zh.html", alerts={"charged": {"max": 1}}, language="zh")
+    page = (tmp_path / "zh.html").read_text(encoding="utf-8")
+    assert f"<strong>告警：</strong> 计费为 {billed}，高于 1。" in page
+    assert '<td class="t">姓名与身份证号一致</td>' in page
+
+
+def test_a_critical_alert_fails_the_task_once_the_report_is_written(
+    verified, context, tmp_path, told
+):
+    alerts = {"match_rate": {"min": 1, "severity": "critical"}, "rows_in": {"max": 1}}
+    with pytest.raises(
+        AirflowFailException, match=r"Match rate is 68\.2.*, below 100\.0"
+    ) as caught:
+        report(context, tmp_path / "run.html", alerts=alerts, smallest_group=1)
+    assert "Rows in" not in str(caught.value)
+    assert (tmp_path / "run.html").exists()
+    pushed = context["ti"].pushed
+    assert (pushed["return_value"]["success"], pushed["return_value"]["rows_in"]) == (False, ROWS)
+    assert [one["state"] for one in pushed["faceid_report"]["alerts"]] == ["broken", "broken"]
+    assert "Alert: Rows in is 70, above 1." in told()
+
+
+def test_a_number_without_a_value_is_not_judged(bench, context, tmp_path):
+    bench.fill([(1, bench.ordinary[0].id_card, None)])
+    with pytest.raises(AirflowFailException):  # its only row is in quarantine
+        IdCardVerificationBatchOperator(task_id="verify", **PEOPLE).execute(context)
+    alerts = {"match_rate": {"min": 0.8, "severity": "critical"}, "throttled_share": {"max": 0.1}}
+    made = report(context, tmp_path / "run.html", alerts=alerts)
+    assert {one["state"] for one in made["alerts"]} == {"not_judged"}
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "Match rate is not judged: it has no value here" in page
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        (
+            {"match_rat": {"min": 0.8}},
+            "there is no number 'match_rat' (did you mean 'match_rate'?)",
+        ),
+        (
+            {"cost": {"max": 500}},
+            "there is no number 'cost'; known are amount, amount_at_most, answered",
+        ),
+        ({"match_rate": {"min": 80}}, "match_rate: min is a share from 0 to 1"),
+        ({"match_rate": {"min": "{{ x }}", "max": "many"}}, "match_rate: max is a share"),
+        (["match_rate"], "it is a dict such as"),
+        ("match_rate", "it is a dict such as"),
+    ],
+)
+def test_alerts_that_cannot_be_meant_are_refused_when_the_dag_is_parsed(alerts, said):
+    with pytest.raises(ConfigurationError, match=re.escape(f"Task 'report': alerts: {said}")):
+        report_task("x.html", alerts=alerts)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ({"match_rate": {"min": "{{ params.least }}"}}, "match_rate: min is a share from 0 to 1"),
+        ("{{ params.alerts }}", "there is no number 'nobody'"),
+    ],
+)
+@pytest.mark.usefixtures("verified")
+def test_templates_of_alerts_are_checked_when_they_are_rendered(context, tmp_path, alerts, said):
+    task = report_task(tmp_path / "x.html", alerts=alerts)
+    params = {"least": 80, "alerts": {"nobody": {"max": 1}}}
+    task.render_template_fields({**context, "params": params})
+    with pytest.raises(AirflowFailException, match=re.escape(said)):
+        task.execute(context)
 
 
 def test_outcomes_have_a_place():

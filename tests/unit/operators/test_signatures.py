@@ -13,6 +13,7 @@ from airflow_provider_faceid.hooks.faceid import FaceIdHook
 from tests.unit.operators.conftest import OPERATORS
 
 PEOPLE = {column for action in ACTIONS.values() for column in action.columns.values()}
+CHECKED_AT_ONCE = {"alerts"}
 LITERALLY = {*PEOPLE, "photo_path", "values"}
 PARAM = re.compile(r"^\s*:param (\w+): (.*?)(?=^\s*:|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -52,9 +53,10 @@ def test_the_docs_say_truly_whether_it_is_templated(operator):
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_a_parameter_arrives_under_its_name(operator):
     given = {name: f"the {name}" for name in parameters(operator)}
+    given |= {name: f"{{{{ the_{name} }}}}" for name in given if name in CHECKED_AT_ONCE}
     task = operator(task_id="t", **given)
     for name in set(given) - LITERALLY - {"dry_run", "photo_is_path"}:
-        assert getattr(task, name) == f"the {name}"
+        assert getattr(task, name) == given[name]
 
 
 SIBLINGS = [two for two in combinations(OPERATORS, 2) if two[0].__mro__[1] is two[1].__mro__[1]]

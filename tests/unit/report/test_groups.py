@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.report.groups import (
@@ -20,8 +20,11 @@ from airflow_provider_faceid.warehouse.metrics import ANSWER_PLACES
 
 SMALLEST = 10
 SIZES = st.integers(0, 40)
+UNHURRIED = settings(deadline=None)
+"""Of each test: a busy machine loses a moment now and then."""
 
 
+@UNHURRIED
 @given(st.lists(SIZES, min_size=1, max_size=8))
 def test_no_published_count_of_a_breakdown_is_small(sizes):
     counts = {str(number): size for number, size in enumerate(sizes)}
@@ -37,6 +40,7 @@ def test_no_published_count_of_a_breakdown_is_small(sizes):
                 assert is_shown(sum(some), SMALLEST)
 
 
+@UNHURRIED
 @given(st.lists(SIZES, min_size=1, max_size=60))
 def test_neighbours_are_together_until_none_is_small(counts):
     groups = merged(counts, SMALLEST)
@@ -45,6 +49,7 @@ def test_neighbours_are_together_until_none_is_small(counts):
         assert all(is_shown(sum(counts[a:b]), SMALLEST) for a, b in groups)
 
 
+@UNHURRIED
 @given(st.lists(st.lists(SIZES, min_size=3, max_size=3), min_size=1, max_size=8))
 def test_no_cell_of_a_table_is_small(table):
     rows = [dict(zip("abc", row, strict=True)) for row in table]
@@ -55,6 +60,7 @@ def test_no_cell_of_a_table_is_small(table):
         assert all(is_shown(sum(row[n] for n in column), SMALLEST) for column in columns)
 
 
+@UNHURRIED
 @given(st.lists(st.integers(0, 30), min_size=51, max_size=51))
 def test_cut_offs_side_by_side_show_no_small_group_between_them(bins):
     assume(is_shown(sum(bins), SMALLEST))
@@ -65,6 +71,7 @@ def test_cut_offs_side_by_side_show_no_small_group_between_them(bins):
     assert all(is_shown(b - a, SMALLEST) for a, b in combinations(known, 2))
 
 
+@UNHURRIED
 @given(st.lists(st.lists(SIZES, min_size=6, max_size=6), min_size=1, max_size=4))
 def test_a_sum_over_parts_tells_no_more_than_the_parts_do(parts):
     listed = [dict(zip(ANSWER_PLACES, sizes, strict=True)) for sizes in parts]
@@ -112,3 +119,18 @@ def test_codes_together_have_no_code_of_their_own_but_every_column():
     assert (alone["codes"], alone["answers"], alone["next"]) == (["0"], 80, "record")
     assert (set(together["codes"]), together["answers"]) == ({"-1", "-5"}, 16)
     assert together["outcome"] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "description", "said"),
+    [
+        ("0", "words of an earlier version", "姓名与身份证号一致"),
+        ("0", None, "姓名与身份证号一致"),
+        ("-99", "words of a later version", ""),
+        ("-99", "a code this version does not know", "本版本未收录的结果码"),
+    ],
+)
+def test_a_code_is_said_in_chinese_if_this_version_knows_it(code, description, said):
+    row = {"code": code, "outcome": "match", "description": description, "answers": 80}
+    (line,) = codes_of("IdCardVerification", [row | {"charged": 80, "may_be_charged": 0}], SMALLEST)
+    assert line["description_zh"] == said
