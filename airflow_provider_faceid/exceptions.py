@@ -28,7 +28,8 @@
      |   |- InFlightError         a row is asked about at this moment: it cannot be erased now
      |   `- OutageError           a run got no answer for longer than the outage timeout
      |- DeferError            not now: the same call may be made from a known time on
-     |   `- IdentityLimitError    a limit per identity is reached; nothing was sent
+     |   |- IdentityLimitError    a limit per identity is reached; nothing was sent
+     |   `- PausedError           an Action is paused for all workers; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
@@ -200,6 +201,20 @@ class DeferError(FaceIdError):
 
 class IdentityLimitError(DeferError):
     """A limit per identity is reached: the service allows no further call. Nothing was sent."""
+
+
+class PausedError(DeferError):
+    """
+    Somebody has paused the Action for all workers; a later call or run continues. Nothing was sent.
+
+    :param message: who, when, why, and how to resume.
+    :param not_before: when to look again, in Unix seconds.
+    :param paused_at: since when, in Unix seconds of the state store.
+    """
+
+    def __init__(self, message: str, *, not_before: float = 0.0, paused_at: float = 0.0) -> None:
+        super().__init__(message, not_before=not_before)
+        self.paused_at = paused_at
 
 
 class QuarantineError(FaceIdError):

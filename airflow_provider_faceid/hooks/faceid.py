@@ -15,7 +15,7 @@ from ..api.action import Action
 from ..api.actions import listed
 from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
-from ..client.call import Attempt
+from ..client.call import Attempt, RateLimiter
 from ..client.connection_schema import form_fields, refuse_no_object
 from ..client.credentials.refresh import (
     SigningCredentials,
@@ -116,6 +116,7 @@ class FaceIdHook(Checks, HttpHook):
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Check some values by the input rules of an Action, and ask it about them.
@@ -125,6 +126,7 @@ class FaceIdHook(Checks, HttpHook):
             normalised here. A photo is a picture as bytes, or its Base64 text.
         :param idempotency: as for :meth:`call`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`call`.
         :return: the answer, judged by the Action's result codes.
         :raises ConfigurationError: there is no such Action, or it has no field of such a name.
         :raises InvalidInputError: a value breaks a rule, or is missing; nothing was sent.
@@ -135,7 +137,7 @@ class FaceIdHook(Checks, HttpHook):
             raise ConfigurationError(f"{action} has no field {words}")
         needed = {field.name: None for field in known.fields if field.required}
         params = self._request_fields(known, Fields({**needed, **values}), skip_rules)
-        return self.call(action, params, idempotency)
+        return self.call(action, params, idempotency, priority=priority)
 
     @without_frames
     def call(
@@ -143,6 +145,8 @@ class FaceIdHook(Checks, HttpHook):
         action: str,
         params: Mapping[str, object],
         idempotency: Idempotency | None = PER_DAG_RUN,
+        *,
+        priority: bool = False,
     ) -> Verdict:
         """
         Call any Action of the service.
@@ -161,11 +165,15 @@ class FaceIdHook(Checks, HttpHook):
         :param idempotency: the work within which the question is asked once. In a task it is the DAG run
             if not given: a retry does not pay again, the next run asks anew. ``Idempotency(campaign=...)``
             names a campaign, None asks anyway. Outside of tasks each call is made.
+        :param priority: whether somebody waits for this call, which then leaves before those of tables
+            that are being verified. All such calls together have at most the connection's priority
+            share of the pace.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
-        pace, keys = self.rate_limiter(action), self._keys
+        keys = self._keys
+        pace = self.rate_limiter(action).priority() if priority else self.rate_limiter(action)
 
         def call(attempt: Attempt) -> Verdict:
             once = partial(
@@ -288,7 +296,7 @@ class FaceIdHook(Checks, HttpHook):
         params: Mapping[str, object],
         settings: Settings,
         *,
-        pace: SlotRateLimiter,
+        pace: RateLimiter,
         keys: SigningCredentials,
         attempt: Attempt | None = None,
     ) -> Verdict:
@@ -365,7 +373,7 @@ class UploadRateLimiter(NamedTuple):
     """The pace of a call with a photo: first it waits for its turn on the uplink."""
 
     turn: UploadTurn
-    pace: SlotRateLimiter
+    pace: RateLimiter
 
     def wait(self) -> None:
         """Block until the next request may leave."""

@@ -368,6 +368,7 @@ READERS: Mapping[str, Reader] = {
     "price_list": partial(optional, reader=price_list),
     "prices": partial(optional, reader=prices),
     "priority": partial(optional, reader=partial(by_reason, reader=_from_one)),
+    "priority": flag,
     "quarantine_table": text,
     "read_photos": flag,
     "reasons": partial(optional, reader=reasons),

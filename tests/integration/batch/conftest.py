@@ -22,7 +22,7 @@ from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import MYSQL, SQLITE
 from airflow_provider_faceid.warehouse.prerequisites import Prerequisite, Prerequisites
