@@ -207,14 +207,12 @@ class PausedError(DeferError):
     """
     Somebody has paused the Action for all workers; a later call or run continues. Nothing was sent.
 
-    :param message: who, when, why, and how to resume.
-    :param not_before: when to look again, in Unix seconds.
-    :param paused_at: since when, in Unix seconds of the state store.
+    ``not_before`` is when to look again, in Unix seconds.
+
+    :ivar paused_at: since when, in Unix seconds of the state store.
     """
 
-    def __init__(self, message: str, *, not_before: float = 0.0, paused_at: float = 0.0) -> None:
-        super().__init__(message, not_before=not_before)
-        self.paused_at = paused_at
+    paused_at: float = 0.0
 
 
 class QuarantineError(FaceIdError):

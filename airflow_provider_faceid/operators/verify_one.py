@@ -38,7 +38,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
         "reuse_within",
         "valid_for",
         "skip_rules",
-        "priority",
+        "is_priority",
         "faceid_conn_id",
         "state_conn_id",
     )
@@ -79,7 +79,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
         self.reuse_within = reuse_within
         self.valid_for = valid_for
         self.skip_rules = skip_rules
-        self.priority = priority
+        self.is_priority = priority  # a parameter of that name means another thing elsewhere
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -106,7 +106,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
                 self._photo_read(hook, self._asked()),
                 idempotency=idempotency,
                 skip_rules=self.skip_rules,
-                priority=self.priority,
+                priority=self.is_priority,
             )
         self.log.info(
             "%s: %s (code %s, RequestId %s)",

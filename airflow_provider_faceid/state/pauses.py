@@ -66,11 +66,12 @@ class Pause(NamedTuple):
         :param now: Unix seconds.
         """
         named = "all" if self.action == EVERY_ACTION else self.action
-        return PausedError(
+        error = PausedError(
             f"{self.line()}. Nothing was sent; 'airflow faceid resume {named}' ends the pause",
             not_before=now + LOOK_AGAIN_SECONDS,
-            paused_at=self.paused_at,
         )
+        error.paused_at = self.paused_at
+        return error
 
 
 class Pauses:

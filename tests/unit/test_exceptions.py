@@ -29,6 +29,7 @@ TREE = {
     "OutageError": "RetryError",
     "DeferError": "FaceIdError",
     "IdentityLimitError": "DeferError",
+    "PausedError": "DeferError",
     "QuarantineError": "FaceIdError",
     "InvalidInputError": "QuarantineError",
     "DataQualityError": "QuarantineError",
