@@ -169,6 +169,7 @@ class FaceIdHook(Checks, HttpHook):
             that are being verified. All such calls together have at most the connection's priority
             share of the pace.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
+        :raises PausedError: somebody has paused the Action for all workers; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
@@ -383,6 +384,10 @@ class UploadRateLimiter(NamedTuple):
     async def wait_async(self) -> None:
         """Wait until the next call may leave."""
         await self.pace.wait_async()
+
+    def check(self) -> None:
+        """Ask whether calls may leave at all."""
+        self.pace.check()
 
     def slow_down(self) -> None:
         """Take note of a throttled answer."""

@@ -224,7 +224,7 @@ class SlotRateLimiter:
     def _keep(self, taken: Block) -> _Slot:
         """Store the slots of a block, and return the first."""
         reading, lane = taken.reading, taken.reading.lane
-        self._note(reading)
+        self._keep_reading(reading)
         start = taken.start - reading.ahead
         self._slots.extend(
             _Slot(
@@ -279,9 +279,9 @@ class SlotRateLimiter:
         took = self._clock.monotonic() - reading.read_at
         self._lead = min(MAX_LEAD_SECONDS, max(MIN_LEAD_SECONDS, 2 * took))
         with self._slots_lock:
-            self._note(reading)
+            self._keep_reading(reading)
 
-    def _note(self, reading: Reading) -> None:
+    def _keep_reading(self, reading: Reading) -> None:
         """Keep the latest reading, and move the slots in hand by it: each reading goes on from the last."""
         if reading.read_at >= self._reading.read_at:
             self._reading = reading
