@@ -32,13 +32,20 @@ from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
+from ..state.pauses import Pauses
 from ..state.rate_limiter import SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
 from .checks import Checks
 from .connection_form import warn_of, widgets
 from .free_call import prove_key
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
-from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
+from .state_store import (
+    shared_counts,
+    shared_ledger,
+    shared_pauses,
+    shared_rate_limiter,
+    shared_uplink,
+)
 from .stats import counted_call
 
 if TYPE_CHECKING:
@@ -205,6 +212,15 @@ class FaceIdHook(Checks, HttpHook):
         :raises FaceIdError: the state store cannot be used.
         """
         return shared_counts(self.settings, self.state_conn_id)
+
+    @without_frames
+    def pauses(self) -> Pauses:
+        """
+        Return the pauses of this account, by which a person stops an Action for all workers.
+
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return shared_pauses(self.settings, self.state_conn_id)
 
     @without_frames
     def uplink(self) -> StoredUplink:

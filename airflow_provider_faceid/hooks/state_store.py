@@ -25,6 +25,7 @@ from ..exceptions import ConfigurationError, unknown
 from ..get_provider_info import get_provider_info
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
+from ..state.pauses import Pauses
 from ..state.rate_limiter import SlotRateLimiter
 from ..state.rate_rows import StoredRow
 from ..state.store import StateStore, Survives
@@ -128,6 +129,15 @@ def shared_rate_limiter(
             row = StoredRow(_store(url), key[1])
             _paces[key] = SlotRateLimiter(row, key[2], priority_share=share)
         return _paces[key]
+
+
+def shared_pauses(settings: Settings, state_conn_id: str | None = None) -> Pauses:
+    """
+    Return the pauses of an account, which all its workers obey.
+
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
+    """
+    return Pauses(_store(_url(settings, state_conn_id)), pace_name(settings, "").rstrip())
 
 
 def shared_uplink(settings: Settings, state_conn_id: str | None = None) -> StoredUplink:
