@@ -1,4 +1,4 @@
-"""The commands of ``airflow faceid`` as ``python -m airflow_provider_faceid``, for Airflow before 3.3."""
+"""The commands of ``airflow faceid`` as ``python -m airflow_provider_faceid``, for Airflow before 3.2."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@
      |   |- InFlightError         a row is asked about at this moment: it cannot be erased now
      |   `- OutageError           a run got no answer for longer than the outage timeout
      |- DeferError            not now: the same call may be made from a known time on
-     |   `- IdentityLimitError    a limit per identity is reached; nothing was sent
+     |   |- IdentityLimitError    a limit per identity is reached; nothing was sent
+     |   `- PausedError           an Action is paused for all workers; nothing was sent
      |- QuarantineError       this input can never be answered: set it aside
      |   |- InvalidInputError     one value breaks a documented rule; nothing was sent
      |   `- DataQualityError      too many rows of a table are bad; nothing was sent
@@ -205,6 +206,18 @@ class DeferError(FaceIdError):
 
 class IdentityLimitError(DeferError):
     """A limit per identity is reached: the service allows no further call. Nothing was sent."""
+
+
+class PausedError(DeferError):
+    """
+    Somebody has paused the Action for all workers; a later call or run continues. Nothing was sent.
+
+    ``not_before`` is when to look again, in Unix seconds.
+
+    :ivar paused_at: since when, in Unix seconds of the state store.
+    """
+
+    paused_at: float = 0.0
 
 
 class QuarantineError(FaceIdError):

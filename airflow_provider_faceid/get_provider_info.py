@@ -227,6 +227,12 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "From 0.01 to 1. Empty: 0.97.",
                         "schema": {"type": ["number", "null"], "minimum": 0.01, "maximum": 1},
                     },
+                    "priority_share": {
+                        "label": "Priority share",
+                        "description": "Share of the pace that single calls with priority may have "
+                        "while a table is verified, from 0 to 0.8; the table has the rest. Empty: 0.2.",
+                        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 0.8},
+                    },
                     "state_conn_id": {
                         "label": "State store connection id",
                         "description": "Connection of the database in which all workers keep the "

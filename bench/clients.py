@@ -62,6 +62,9 @@ class NoPace:
     async def wait_async(self) -> None:
         """Do not wait."""
 
+    def check(self) -> None:
+        """It is never paused."""
+
     def slow_down(self) -> None:
         """Never asked for: the simulator has no quota here."""
 

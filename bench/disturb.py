@@ -33,7 +33,8 @@ Target = Callable[..., None]
 
 def take_slots(folder: Path, number: int, end: float) -> None:
     """Take slots as fast as they come; write down when."""
-    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+    from airflow_provider_faceid.state.rate_rows import StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     store = StateStore(f"sqlite:///{folder / 'state.sqlite'}")
@@ -48,7 +49,8 @@ def call(folder: Path, number: int, end: float, url: str, person: dict[str, obje
     """Call the simulator about one person as fast as the pace allows."""
     from airflow_provider_faceid.client.settings import Credentials, Settings
     from airflow_provider_faceid.client.transport_async import AsyncClient
-    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+    from airflow_provider_faceid.state.rate_rows import StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     del number

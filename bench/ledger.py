@@ -34,7 +34,8 @@ from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.state.call_table import Claim, Record, Ruling, State, call_key
 from airflow_provider_faceid.state.identity_limits import uses_of
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import RunContext

@@ -36,7 +36,8 @@ Window = tuple[float, float]
 def ours(url: str, quota: int) -> Callable[[], None]:
     """Return how to wait for one of our slots."""
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
-    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+    from airflow_provider_faceid.state.rate_rows import MemoryRow, StoredRow
     from airflow_provider_faceid.state.store import StateStore
 
     if url == "memory":
@@ -48,7 +49,8 @@ def ours(url: str, quota: int) -> Callable[[], None]:
 
 def pyrate(path: str, quota: int) -> Callable[[], None]:
     """Return how to wait for a permit of pyrate-limiter over a SQLite file."""
-    from pyrate_limiter import Duration, Limiter, Rate, SQLiteBucket
+    from pyrate import Rate
+    from pyrate_limiter import Duration, Limiter, SQLiteBucket
 
     rate = Rate(round(quota * SHARE), Duration.SECOND)
     limiter = Limiter(SQLiteBucket.init_from_file([rate], db_path=path, use_file_lock=True))

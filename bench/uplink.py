@@ -80,7 +80,8 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
     from airflow_provider_faceid.client.settings import Credentials, Settings
     from airflow_provider_faceid.clock import SYSTEM_CLOCK
     from airflow_provider_faceid.state.ledger import Ledger
-    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter, StoredRow
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+    from airflow_provider_faceid.state.rate_rows import StoredRow
     from airflow_provider_faceid.state.store import StateStore
     from airflow_provider_faceid.state.uplink import StoredUplink
     from airflow_provider_faceid.warehouse.database import SQLITE, Database

@@ -42,6 +42,7 @@ def method(of: Listed) -> str:
     told += [
         ":param idempotency: as for :meth:`verify`.",
         ":param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.",
+        ":param priority: as for :meth:`verify`.",
         returned,
         ":raises InvalidInputError: a value breaks a rule; nothing was sent.",
         ":raises FaceIdError: there is no answer; the type says what to do next.",
@@ -49,6 +50,7 @@ def method(of: Listed) -> str:
     values = [f"{f.name}={f.column}" for f in of.fields]
     values += [f"{note.name}={note.name.lower()}" for note in of.notes]
     passed = [f'"{action.name}"', "values", "idempotency=idempotency", "skip_rules=skip_rules"]
+    passed.append("priority=priority")
     signature = [
         "self",
         *(f"{f.column}: {annotation(f)}" for f in of.fields),
@@ -56,6 +58,7 @@ def method(of: Listed) -> str:
         "*",
         "idempotency: Idempotency | None = PER_DAG_RUN",
         "skip_rules: Collection[str] = ()",
+        "priority: bool = False",
     ]
     body = [
         docstring(f"Ask {action.title}.", [], told).rstrip(),
@@ -100,6 +103,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """Check some values by the input rules of an Action, and ask it about them."""
 

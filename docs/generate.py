@@ -20,6 +20,8 @@ import reference_tables
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import COMMON, PROVEN, CodeRow
 from airflow_provider_faceid.api.fields import FIELD_OF_RULE
+from airflow_provider_faceid.cli.commands import COMMANDS
+from airflow_provider_faceid.cli.definition import Argument
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.hooks import doctor
@@ -331,9 +333,40 @@ def _blanks(template: str) -> str:
     return BLANK.sub("…", template).replace("{{", "{").replace("}}", "}").replace("|", "\\|")
 
 
+def commands() -> str:
+    """Return a table of the commands."""
+    return table(
+        ("command", "what it does"), ((f"[`{c.name}`](#{c.name})", c.help) for c in COMMANDS)
+    )
+
+
+def command_sections() -> str:
+    """Return a section for each command: what it does, its arguments."""
+    return "\n".join(
+        f"### `{command.name}`\n\n{command.description or command.help}\n\n"
+        + table(
+            ("argument", "what it says"),
+            ((argument_name(a), str(a.options["help"])) for a in command.arguments),
+        )
+        for command in COMMANDS
+    )
+
+
+def argument_name(argument: Argument) -> str:
+    """Return how an argument is typed."""
+    options = argument.options
+    choices = "\\|".join(options.get("choices", ()))
+    value = "" if options.get("action") == "store_true" else options.get("metavar", choices)
+    typed = ", ".join(f"`{flag}`" for flag in argument.flags)
+    needed = " (required)" if options.get("required") else ""
+    return f"{typed} {value and f'`{value}`'}".rstrip() + needed
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "doctor-checks": doctor_checks,
     "doctor-problems": doctor_problems,
+    "commands": commands,
+    "command-sections": command_sections,
     "report-numbers": report_numbers,
     "report-watched": report_watched,
     "export-replace": export_sql.replace_rows,

@@ -283,6 +283,7 @@ class Admission:
         :param slot: for its photo; taken again where an upload has ended before.
 
         :raises OutageError: the run gives up.
+        :raises PausedError: the Action is paused for all workers.
         :raises asyncio.CancelledError: the run is stopping, and nothing of this attempt was sent.
         """
         if slot is not None:
@@ -311,6 +312,10 @@ class _AttemptRateLimiter(NamedTuple):
     async def wait_async(self) -> None:
         """Wait until the next request may leave, see :meth:`Admission.wait`."""
         await self.admission.wait(self.attempt, self.slot)
+
+    def check(self) -> None:
+        """Ask whether calls may leave at all."""
+        self.admission.pace.check()
 
     def slow_down(self) -> None:
         """Slow down after a throttled answer."""

@@ -40,6 +40,7 @@ from .admission import Admission, CircuitBreaker, DelayQueue, InFlightWindow, St
 from .inputs import Columns, Inputs, Planner, Row
 from .ledger_client import LedgerClient
 from .manifest import Log, Manifest, Progress
+from .pause import PauseGate
 from .photos import PhotoReader, Uploads
 from .plan import MAX_CHANGED, RUNS_COMPARED, CampaignHistory
 from .row_outcomes import ResultsWriter, RowOutcomes
@@ -133,6 +134,13 @@ class Batch:
             pace, self._circuit_breaker, is_stopping, self._ledger_client.check_fence
         )
         self._delay_queue, self._outcomes = DelayQueue(clock), RowOutcomes(store, self.manifest)
+        self._pauses = PauseGate(
+            pace.check,
+            patience=settings.outage_patience,
+            stop_signal=self._stop_signal,
+            clock=clock,
+            log=log,
+        )
         self._planner = Planner(
             self._inputs,
             store,
@@ -181,6 +189,8 @@ class Batch:
         asyncio.get_running_loop().set_exception_handler(self._log_unhandled)
         started = self._clock.now()
         try:
+            if not self._dry_run:
+                await self._pauses.open()
             await self._in_store(self._store.open)
             self.manifest.rows_in = await self._inputs.inspect(self._min_rows)
             await self._plan()
@@ -352,7 +362,7 @@ class Batch:
             await asyncio.wait({recording})  # a record that has begun ends before the last one
 
     def _tick(self) -> None:
-        note = "" if self._uploads is None else self._uploads.line()
+        note = self._pauses.line() or ("" if self._uploads is None else self._uploads.line())
         self._progress.tick(self.manifest, note, has_ended=self._stop_signal.is_set())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -391,6 +401,7 @@ class Batch:
             circuit_breaker=self._circuit_breaker,
             stop_signal=self._stop_signal,
             delay_queue=self._delay_queue,
+            pauses=self._pauses,
             outcomes=self._outcomes,
             manifest=self.manifest,
             clock=self._clock,

@@ -19,6 +19,7 @@ from ..exceptions import (
     InvalidInputError,
     NotSentError,
     OutageError,
+    PausedError,
     PhotoStoreError,
     SlowUploadError,
     SupersededError,
@@ -32,6 +33,7 @@ from .admission import Admission, CircuitBreaker, DelayQueue, StopSignal
 from .inputs import Inputs, Row
 from .ledger_client import LedgerClient
 from .manifest import Manifest
+from .pause import PauseGate
 from .photos import PhotoReader, Uploads, UploadSlot
 from .row_outcomes import RowOutcomes
 
@@ -60,6 +62,7 @@ class Verification:
 
     :param client: makes the calls.
     :param delay_queue: rows that wait within the run.
+    :param pauses: holds rows back while their Action is paused.
     :param uploads: upload slots of photos; None for an Action without any.
     :param photos: reads photos by path; None if there are none.
     """
@@ -75,6 +78,7 @@ class Verification:
         circuit_breaker: CircuitBreaker,
         stop_signal: StopSignal,
         delay_queue: DelayQueue,
+        pauses: PauseGate,
         outcomes: RowOutcomes,
         manifest: Manifest,
         clock: Clock,
@@ -85,6 +89,7 @@ class Verification:
         self._ledger_client, self._admission = ledger_client, admission
         self._circuit_breaker, self._stop_signal = circuit_breaker, stop_signal
         self._delay_queue, self._outcomes, self._manifest = delay_queue, outcomes, manifest
+        self._pauses = pauses
         self._clock, self._uploads, self._photos = clock, uploads, photos
         self._unread, self._last_unread = 0, ""
         self._calling = self._ended = 0
@@ -92,8 +97,24 @@ class Verification:
 
     async def verify(self, row: Row) -> None:
         """Verify a row; it ends in one of four places, or the stop signal is set."""
-        if self._stop_signal.is_set():
-            return
+        while not self._stop_signal.is_set():
+            try:
+                await self._pauses.wait()
+                if not self._stop_signal.is_set():
+                    await self._verify(row)
+            except PausedError as pause:
+                self._pauses.begin(pause)
+            except Exception as error:  # noqa: BLE001 - raised once the other answers are in
+                self._stop_signal.fail(error)
+            else:
+                return
+
+    async def _verify(self, row: Row) -> None:
+        """
+        Verify a row, unless calls are paused.
+
+        :raises PausedError: they are; nothing of the row is left.
+        """
         slot = None if self._uploads is None else self._uploads.slot()
         try:
             params = await self._request(row, slot)
@@ -111,8 +132,6 @@ class Verification:
             self._outcomes.quarantine(row, error.rule, Stage.INPUT)
         except PhotoStoreError as error:
             self._settle_unread(row, error)
-        except Exception as error:  # noqa: BLE001 - raised once the other answers are in
-            self._stop_signal.fail(error)
         finally:
             if slot is not None:
                 slot.give_back()
@@ -154,7 +173,8 @@ class Verification:
         try:
             settled = await self._drive(paid_once(claim, attempt), params, slot)
         except BaseException as error:
-            if not attempt.ended:  # the claim was not granted
+            # Either the claim was not granted, or it was given back.
+            if not attempt.ended or isinstance(error, PausedError):
                 raise
             self._settle_without_answer(row, attempt, error)
             if isinstance(error, asyncio.CancelledError):

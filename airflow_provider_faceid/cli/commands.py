@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import doctor, estimate, forget, release, report, status
+from . import doctor, estimate, forget, pause, release, report, status
 from .definition import Argument, Command
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ COMMANDS: tuple[Command, ...] = (
     doctor.COMMAND,
     estimate.COMMAND,
     forget.COMMAND,
+    pause.PAUSE,
     release.COMMAND,
     report.COMMAND,
+    pause.RESUME,
     status.COMMAND,
 )  # fmt: skip
 

@@ -40,10 +40,25 @@ class RateLimiter(Protocol):
     """A rate limiter: assigns time slots to requests."""
 
     def wait(self) -> None:
-        """Block until the next request may be sent."""
+        """
+        Block until the next request may be sent.
+
+        :raises PausedError: the Action is paused for all workers.
+        """
 
     async def wait_async(self) -> None:
-        """Wait until the next request may be sent, without blocking the event loop."""
+        """
+        Wait until the next request may be sent, without blocking the event loop.
+
+        :raises PausedError: the Action is paused for all workers.
+        """
+
+    def check(self) -> None:
+        """
+        Ask whether requests may be sent at all; may block.
+
+        :raises PausedError: the Action is paused for all workers.
+        """
 
     def slow_down(self) -> None:
         """Lower the rate after a throttled answer."""

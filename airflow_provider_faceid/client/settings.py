@@ -115,6 +115,7 @@ class Settings:
     :param region: value of the header ``X-TC-Region``; not sent if empty.
     :param language: language of descriptions, ``en-US`` or ``zh-CN``.
     :param pace_share: target utilisation of the quota, 0.01-1.
+    :param priority_share: share of the pace that single calls with priority may have, 0-0.8.
     :param timeout: seconds for one request, from DNS to the last byte of the answer. For a photo the
         timeout restarts with each progress of the upload, and with its last byte.
     :param connect_timeout: seconds for DNS, TCP and TLS; at most half of a request's timeout.
@@ -146,6 +147,7 @@ class Settings:
     quotas: Mapping[str, int] = field(default_factory=dict)
     identity_limits: Mapping[str, IdentityLimits] = field(default_factory=dict)
     pace_share: float = 0.97
+    priority_share: float = 0.2
     timeout: float = 30.0
     connect_timeout: float = 5.0
     deadline: float = 120.0

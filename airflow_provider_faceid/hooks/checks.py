@@ -28,6 +28,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """Check some values by the input rules of an Action, and ask it about them."""
 
@@ -39,6 +40,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name and bank card belong to the same person.
@@ -47,6 +49,7 @@ class Checks:
         :param bank_card: bank card number of 12 to 19 digits; blanks and hyphens are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``review`` or ``limit``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
@@ -60,6 +63,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -72,6 +76,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name, ID number, phone number and bank card belong to the same
@@ -83,6 +88,7 @@ class Checks:
         :param id_card: ID number of 18 characters; full-width digits and a lower-case x are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``review``, ``limit`` or
             ``not_found``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -99,6 +105,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -110,6 +117,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name, ID number and bank card belong to the same person.
@@ -119,6 +127,7 @@ class Checks:
         :param bank_card: bank card number of 12 to 19 digits; blanks and hyphens are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``review``, ``limit`` or
             ``not_found``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -134,6 +143,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -143,6 +153,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask which bank has issued a card, and of which kind it is.
@@ -150,6 +161,7 @@ class Checks:
         :param bank_card: bank card number of 12 to 19 digits; blanks and hyphens are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``found``, ``not_found``, ``limit`` or ``review``; ``outputs`` has
             ``account_bank``, ``account_type``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -163,6 +175,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -175,6 +188,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name, ID number and validity are those of the person's ID card.
@@ -186,6 +200,7 @@ class Checks:
             there is none.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``review``, ``not_found`` or
             ``limit``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -202,6 +217,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -212,6 +228,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name and ID number belong to the same person.
@@ -220,6 +237,7 @@ class Checks:
         :param name: the person's name.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``not_found`` or ``limit``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
@@ -233,6 +251,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -245,6 +264,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether a photo shows the person registered under an ID number.
@@ -255,6 +275,7 @@ class Checks:
         :param extra: a note of at most 10 characters, which is no part of the question.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``not_found``, ``invalid_input``, ``unusable_photo``,
             ``review`` or ``limit``, with a similarity of 0-100 where photos were compared.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -271,6 +292,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -280,6 +302,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask for how many months a phone number has been on its network.
@@ -287,6 +310,7 @@ class Checks:
         :param mobile: number of a mobile phone in mainland China; blanks, hyphens and +86 are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``found``, ``invalid_input``, ``not_found`` or ``limit``; ``outputs`` has
             ``network_months``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -300,6 +324,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -309,6 +334,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask in which state a phone number is on its network.
@@ -316,6 +342,7 @@ class Checks:
         :param mobile: number of a mobile phone in mainland China; blanks, hyphens and +86 are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``found``, ``not_found``, ``invalid_input`` or ``limit``; ``outputs`` has
             ``status_code``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -329,6 +356,7 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )
 
     @without_frames
@@ -340,6 +368,7 @@ class Checks:
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Ask whether name, ID number and phone number belong to the same person.
@@ -349,6 +378,7 @@ class Checks:
         :param phone: number of a mobile phone in mainland China; blanks, hyphens and +86 are fine.
         :param idempotency: as for :meth:`verify`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`verify`.
         :return: ``match``, ``mismatch``, ``invalid_input``, ``not_found`` or ``limit``;
             ``outputs`` has ``isp``.
         :raises InvalidInputError: a value breaks a rule; nothing was sent.
@@ -364,4 +394,5 @@ class Checks:
             values,
             idempotency=idempotency,
             skip_rules=skip_rules,
+            priority=priority,
         )

@@ -15,7 +15,7 @@ from ..api.action import Action
 from ..api.actions import listed
 from ..api.fields import InputRules, skipped_rules
 from ..api.messages import Fields
-from ..client.call import Attempt
+from ..client.call import Attempt, RateLimiter
 from ..client.connection_schema import form_fields, refuse_no_object
 from ..client.credentials.refresh import (
     SigningCredentials,
@@ -32,13 +32,20 @@ from ..get_provider_info import get_provider_info
 from ..process import without_frames
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
+from ..state.pauses import Pauses
 from ..state.rate_limiter import SlotRateLimiter
 from ..state.uplink import StoredUplink, UploadTurn
 from .checks import Checks
 from .connection_form import warn_of, widgets
 from .free_call import prove_key
 from .single_call import PER_DAG_RUN, Idempotency, call_once, call_paced, within_task
-from .state_store import shared_counts, shared_ledger, shared_rate_limiter, shared_uplink
+from .state_store import (
+    shared_counts,
+    shared_ledger,
+    shared_pauses,
+    shared_rate_limiter,
+    shared_uplink,
+)
 from .stats import counted_call
 
 if TYPE_CHECKING:
@@ -116,6 +123,7 @@ class FaceIdHook(Checks, HttpHook):
         *,
         idempotency: Idempotency | None = PER_DAG_RUN,
         skip_rules: Collection[str] = (),
+        priority: bool = False,
     ) -> Verdict:
         """
         Check some values by the input rules of an Action, and ask it about them.
@@ -125,6 +133,7 @@ class FaceIdHook(Checks, HttpHook):
             normalised here. A photo is a picture as bytes, or its Base64 text.
         :param idempotency: as for :meth:`call`.
         :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``.
+        :param priority: as for :meth:`call`.
         :return: the answer, judged by the Action's result codes.
         :raises ConfigurationError: there is no such Action, or it has no field of such a name.
         :raises InvalidInputError: a value breaks a rule, or is missing; nothing was sent.
@@ -135,7 +144,7 @@ class FaceIdHook(Checks, HttpHook):
             raise ConfigurationError(f"{action} has no field {words}")
         needed = {field.name: None for field in known.fields if field.required}
         params = self._request_fields(known, Fields({**needed, **values}), skip_rules)
-        return self.call(action, params, idempotency)
+        return self.call(action, params, idempotency, priority=priority)
 
     @without_frames
     def call(
@@ -143,6 +152,8 @@ class FaceIdHook(Checks, HttpHook):
         action: str,
         params: Mapping[str, object],
         idempotency: Idempotency | None = PER_DAG_RUN,
+        *,
+        priority: bool = False,
     ) -> Verdict:
         """
         Call any Action of the service.
@@ -161,11 +172,16 @@ class FaceIdHook(Checks, HttpHook):
         :param idempotency: the work within which the question is asked once. In a task it is the DAG run
             if not given: a retry does not pay again, the next run asks anew. ``Idempotency(campaign=...)``
             names a campaign, None asks anyway. Outside of tasks each call is made.
+        :param priority: whether somebody waits for this call, which then leaves before those of tables
+            that are being verified. All such calls together have at most the connection's priority
+            share of the pace.
         :raises IdentityLimitError: the person was asked about as often as the service allows.
+        :raises PausedError: somebody has paused the Action for all workers; nothing was sent.
         :raises FaceIdError: there is no answer; the type says what to do next.
         """
         settings = self.settings
-        pace, keys = self.rate_limiter(action), self._keys
+        keys = self._keys
+        pace = self.rate_limiter(action).priority() if priority else self.rate_limiter(action)
 
         def call(attempt: Attempt) -> Verdict:
             once = partial(
@@ -196,6 +212,15 @@ class FaceIdHook(Checks, HttpHook):
         :raises FaceIdError: the state store cannot be used.
         """
         return shared_counts(self.settings, self.state_conn_id)
+
+    @without_frames
+    def pauses(self) -> Pauses:
+        """
+        Return the pauses of this account, by which a person stops an Action for all workers.
+
+        :raises FaceIdError: the state store cannot be used.
+        """
+        return shared_pauses(self.settings, self.state_conn_id)
 
     @without_frames
     def uplink(self) -> StoredUplink:
@@ -288,7 +313,7 @@ class FaceIdHook(Checks, HttpHook):
         params: Mapping[str, object],
         settings: Settings,
         *,
-        pace: SlotRateLimiter,
+        pace: RateLimiter,
         keys: SigningCredentials,
         attempt: Attempt | None = None,
     ) -> Verdict:
@@ -365,7 +390,7 @@ class UploadRateLimiter(NamedTuple):
     """The pace of a call with a photo: first it waits for its turn on the uplink."""
 
     turn: UploadTurn
-    pace: SlotRateLimiter
+    pace: RateLimiter
 
     def wait(self) -> None:
         """Block until the next request may leave."""
@@ -375,6 +400,10 @@ class UploadRateLimiter(NamedTuple):
     async def wait_async(self) -> None:
         """Wait until the next call may leave."""
         await self.pace.wait_async()
+
+    def check(self) -> None:
+        """Ask whether calls may leave at all."""
+        self.pace.check()
 
     def slow_down(self) -> None:
         """Take note of a throttled answer."""

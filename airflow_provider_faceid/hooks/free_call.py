@@ -15,7 +15,8 @@ from ..client.credentials.refresh import StaticCredentials, new_signing_credenti
 from ..client.settings import Settings, encrypt_of
 from ..client.transport_sync import call
 from ..clock import SYSTEM_CLOCK, OffsetClock
-from ..state.rate_limiter import MemoryRow, SlotRateLimiter
+from ..state.rate_limiter import SlotRateLimiter
+from ..state.rate_rows import MemoryRow
 
 if TYPE_CHECKING:
     from requests import Session

@@ -25,7 +25,9 @@ from ..exceptions import ConfigurationError, unknown
 from ..get_provider_info import get_provider_info
 from ..state.identity_limits import IdentityCounts
 from ..state.ledger import Ledger
-from ..state.rate_limiter import SlotRateLimiter, StoredRow
+from ..state.pauses import Pauses
+from ..state.rate_limiter import SlotRateLimiter
+from ..state.rate_rows import StoredRow
 from ..state.store import StateStore, Survives
 from ..state.uplink import StoredUplink
 from .warehouses import require_extra
@@ -92,7 +94,7 @@ _OF_POSTGRES_HOOK = frozenset(
 """What Airflow's own hook reads in the Extra of a PostgreSQL connection."""
 
 log = logging.getLogger(__name__)
-_paces: dict[tuple[str, str, float], SlotRateLimiter] = {}
+_paces: dict[tuple[str, str, float, float], SlotRateLimiter] = {}
 
 
 class _Making:
@@ -120,11 +122,22 @@ def shared_rate_limiter(
     :param state_conn_id: goes before the connection's and the configuration's.
     """
     url = _url(settings, state_conn_id)
-    key = (url, pace_name(settings, action), settings.rate(action))
+    share = settings.priority_share
+    key = (url, pace_name(settings, action), settings.rate(action), share)
     with _MAKING.lock:  # threads that ask at once must not make one each
         if key not in _paces:
-            _paces[key] = SlotRateLimiter(StoredRow(_store(url), key[1]), key[2])
+            row = StoredRow(_store(url), key[1])
+            _paces[key] = SlotRateLimiter(row, key[2], priority_share=share)
         return _paces[key]
+
+
+def shared_pauses(settings: Settings, state_conn_id: str | None = None) -> Pauses:
+    """
+    Return the pauses of an account, which all its workers obey.
+
+    :param state_conn_id: as for :func:`shared_rate_limiter`.
+    """
+    return Pauses(_store(_url(settings, state_conn_id)), pace_name(settings, "").rstrip())
 
 
 def shared_uplink(settings: Settings, state_conn_id: str | None = None) -> StoredUplink:

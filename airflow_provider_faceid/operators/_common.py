@@ -355,6 +355,7 @@ READERS: Mapping[str, Reader] = {
     "iceberg_table": _optional_text,
     "id_card_check": partial(optional, reader=partial(choice, of=("strict", "format"))),
     "is_dry_run": flag,
+    "is_priority": flag,
     "key": as_it_is,
     "key_column": key_columns,
     "manifest": partial(optional, reader=manifests),

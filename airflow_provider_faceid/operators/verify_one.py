@@ -38,6 +38,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
         "reuse_within",
         "valid_for",
         "skip_rules",
+        "is_priority",
         "faceid_conn_id",
         "state_conn_id",
     )
@@ -63,6 +64,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
         reuse_within: timedelta | None = None,
         valid_for: timedelta | None = None,
         skip_rules: Sequence[str] = (),
+        priority: bool = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -77,6 +79,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
         self.reuse_within = reuse_within
         self.valid_for = valid_for
         self.skip_rules = skip_rules
+        self.is_priority = priority  # a parameter of that name means another thing elsewhere
         self.faceid_conn_id = faceid_conn_id
         self.state_conn_id = state_conn_id
         self._values = values
@@ -103,6 +106,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
                 self._photo_read(hook, self._asked()),
                 idempotency=idempotency,
                 skip_rules=self.skip_rules,
+                priority=self.is_priority,
             )
         self.log.info(
             "%s: %s (code %s, RequestId %s)",
@@ -220,6 +224,9 @@ class FaceIdVerifyOperator(VerifyOnePerson):
     :param values: values by API field, for trying out; not templated.
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``
         (templated).
+    :param priority: whether somebody waits for the answer: the call leaves before those of tables that
+        are being verified, see the connection's priority share (templated). Leave it for mapped tasks
+        over many people, who would only wait for each other.
     :param faceid_conn_id: connection of type ``faceid`` (templated).
     :param state_conn_id: connection of the database in which all workers keep the pace
         (templated).
@@ -250,6 +257,7 @@ class FaceIdVerifyOperator(VerifyOnePerson):
         valid_for: timedelta | None = None,
         values: dict[str, Any] | None = None,
         skip_rules: Sequence[str] = (),
+        priority: bool = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -265,6 +273,7 @@ class FaceIdVerifyOperator(VerifyOnePerson):
             reuse_within=reuse_within,
             valid_for=valid_for,
             skip_rules=skip_rules,
+            priority=priority,
             faceid_conn_id=faceid_conn_id,
             state_conn_id=state_conn_id,
             **kwargs,

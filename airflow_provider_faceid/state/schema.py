@@ -82,6 +82,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ),
     ),
     ("ALTER TABLE faceid_tries ADD COLUMN attempt_id VARCHAR(100)",),
+    # The priority lane is a column of the rate's row: a statement that waits for the row's lock finds
+    # the newest version of that row, and of no other. NULL until the lane is used. Running workers of
+    # an earlier version keep the pace, and neither see the lane nor obey a pause.
+    (
+        "ALTER TABLE faceid_pace ADD COLUMN lane TEXT",
+        """CREATE TABLE faceid_pauses (
+            name VARCHAR(200) NOT NULL,
+            paused_at DOUBLE PRECISION NOT NULL,
+            paused_by VARCHAR(200) NOT NULL,
+            reason VARCHAR(500) NOT NULL,
+            resumed_at DOUBLE PRECISION,
+            resumed_by VARCHAR(200)
+        )""",
+        # At most one pause at a time, whoever pauses at the same moment.
+        "CREATE UNIQUE INDEX faceid_pauses_in_force ON faceid_pauses (name) WHERE resumed_at IS NULL",
+    ),
 )
 """Statements of each migration. Append only: never change one that was released."""
 

@@ -210,6 +210,32 @@ class StateStore:
         """
         return self._run_with_retries(self._engine(), work, durable=durable)
 
+    def read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """
+        Run one reading statement, in no transaction of ours: one round trip, and no lock.
+
+        :param statement: a ``SELECT``.
+        :param values: its parameters.
+        :return: its rows.
+        :raises StateStoreError: the database cannot be used.
+        """
+
+        def read(cursor: DBAPICursor) -> list[tuple[Any, ...]]:
+            cursor.execute(statement, values)
+            return [tuple(row) for row in cursor.fetchall()]
+
+        engine = self._engine()
+        connection: PoolProxiedConnection | None = None
+        try:
+            connection = engine.raw_connection()
+            found = read(connection.cursor())
+            connection.close()
+        except self._driver_errors:
+            if connection is not None:
+                connection.invalidate()
+            return self.run(read)  # which waits for a database that is away
+        return found
+
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[DBAPICursor]:
         """

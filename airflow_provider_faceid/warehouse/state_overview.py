@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..clock import Clock
 from ..state.call_table import State
 from ..state.ledger import LEASE_SECONDS
-from ..state.rate_limiter import RECOVERY_PER_SECOND, Rate, factor_now
+from ..state.rate import RECOVERY_PER_SECOND, Rate, factor_now
 from .database import SQLITE, Database
 from .overview import READ_SECONDS, Run, columns_of
 

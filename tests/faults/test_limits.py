@@ -15,7 +15,8 @@ from airflow_provider_faceid.simulator.account.account import QuotaWindows
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from tests.support.patience import once
 
 from . import virtual_time

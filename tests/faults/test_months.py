@@ -305,7 +305,8 @@ def answer_of(trial, settings, params):
     import asyncio  # noqa: PLC0415
 
     from airflow_provider_faceid.client.transport_async import AsyncClient  # noqa: PLC0415
-    from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter  # noqa: PLC0415
+    from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter  # noqa: PLC0415
+    from airflow_provider_faceid.state.rate_rows import MemoryRow  # noqa: PLC0415
 
     async def ask():
         pace = SlotRateLimiter(MemoryRow(trial.clock), 1000)

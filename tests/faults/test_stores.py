@@ -22,7 +22,8 @@ from sqlalchemy import make_url
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import FaceIdError, StateStoreError
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from tests.support.patience import SOON, once
 
 from .plant import Plant

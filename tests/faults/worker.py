@@ -17,7 +17,7 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, OffsetClock
 from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import StoredRow
+from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import RunContext

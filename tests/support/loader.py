@@ -19,7 +19,8 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import (
     MYSQL,

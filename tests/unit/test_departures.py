@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS, MemoryRow
+from airflow_provider_faceid.state.rate_limiter import LATE_SECONDS
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from tests.integration.state.conftest import START, SleepClock
 from tests.support.departures import NotedRateLimiter, busiest_second, longest_way, too_fast
 

@@ -30,6 +30,7 @@ TREE = {
     "OutageError": "RetryError",
     "DeferError": "FaceIdError",
     "IdentityLimitError": "DeferError",
+    "PausedError": "DeferError",
     "QuarantineError": "FaceIdError",
     "InvalidInputError": "QuarantineError",
     "DataQualityError": "QuarantineError",

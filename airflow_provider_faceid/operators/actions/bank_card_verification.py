@@ -49,6 +49,9 @@ class BankCardVerificationOperator(VerifyOnePerson):
     :param bank_card: bank card number, for trying out; not templated.
     :param skip_rules: names of input rules that are not asked, such as ``name_missing_text``
         (templated).
+    :param priority: whether somebody waits for the answer: the call leaves before those of tables that
+        are being verified, see the connection's priority share (templated). Leave it for mapped tasks
+        over many people, who would only wait for each other.
     :param faceid_conn_id: connection of type ``faceid`` (templated).
     :param state_conn_id: connection of the database in which all workers keep the pace
         (templated).
@@ -86,6 +89,7 @@ class BankCardVerificationOperator(VerifyOnePerson):
         name: str | None = None,
         bank_card: str | int | None = None,
         skip_rules: Sequence[str] = (),
+        priority: bool = False,
         faceid_conn_id: str = "faceid_default",
         state_conn_id: str | None = None,
         **kwargs: Any,
@@ -105,6 +109,7 @@ class BankCardVerificationOperator(VerifyOnePerson):
             reuse_within=reuse_within,
             valid_for=valid_for,
             skip_rules=skip_rules,
+            priority=priority,
             faceid_conn_id=faceid_conn_id,
             state_conn_id=state_conn_id,
             **kwargs,

@@ -22,7 +22,7 @@ from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow
+from airflow_provider_faceid.state.rate_rows import MemoryRow, RateRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import MYSQL, SQLITE
 from airflow_provider_faceid.warehouse.prerequisites import Prerequisite, Prerequisites
@@ -138,6 +138,7 @@ class Bench:
         valid_for: float | None = None,
         reuse_within: float = 0.0,
         after: str = "",
+        row: RateRow | None = None,
         **more: Any,
     ) -> Batch:
         """Return a run that has not started, of the rows with a match by another Action if named."""
@@ -154,7 +155,7 @@ class Bench:
             store=self.store(campaign, action, valid_for),
             settings=account,
             pace=NotedRateLimiter(
-                MemoryRow(self.clock),
+                row or MemoryRow(self.clock),
                 account.rate(action),
                 note=self.left.append,
                 now=self.clock.now,

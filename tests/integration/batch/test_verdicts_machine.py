@@ -42,7 +42,8 @@ from airflow_provider_faceid.state import call_table as calls
 from airflow_provider_faceid.state import idempotency
 from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Stage, Status

@@ -14,7 +14,8 @@ from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.client.transport_async import AsyncClient
 from airflow_provider_faceid.clock import OffsetClock
 from airflow_provider_faceid.exceptions import FaceIdError
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow
 
 PARAMS = {"IdCard": "11010519491231002X", "Name": "Li Lei"}
 

@@ -16,7 +16,7 @@ from airflow_provider_faceid.exceptions import (
     UnavailableError,
     UncertainError,
 )
-from airflow_provider_faceid.state.rate_limiter import THROTTLE_PAUSE_SECONDS
+from airflow_provider_faceid.state.rate import THROTTLE_PAUSE_SECONDS
 from tests.support.patience import SOON
 
 ID_CARD = "IdCardVerification"

@@ -12,12 +12,8 @@ import pytest
 from sqlalchemy import make_url
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_faceid.state.rate_limiter import (
-    MemoryRow,
-    RateRow,
-    SlotRateLimiter,
-    StoredRow,
-)
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow, RateRow, StoredRow
 from airflow_provider_faceid.state.store import Moment, StateStore
 
 SCHEMAS = count()

@@ -19,7 +19,8 @@ from airflow_provider_faceid.exceptions import SupersededError
 from airflow_provider_faceid.hooks import state_store as state
 from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter, StoredRow
+from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
+from airflow_provider_faceid.state.rate_rows import MemoryRow, StoredRow
 from airflow_provider_faceid.state.uplink import MemoryUplink, Report
 from tests.support.patience import SOON
 

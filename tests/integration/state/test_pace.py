@@ -10,14 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_faceid.state.rate_limiter import (
-    BLOCK_SLOTS,
-    DECREASE_FACTOR,
-    LATE_SECONDS,
-    THROTTLE_PAUSE_SECONDS,
-    SlotRateLimiter,
-    Slots,
-)
+from airflow_provider_faceid.state.rate import DECREASE_FACTOR, THROTTLE_PAUSE_SECONDS, Slots
+from airflow_provider_faceid.state.rate_limiter import BLOCK_SLOTS, LATE_SECONDS, SlotRateLimiter
 from tests.support.patience import PATIENCE, SOON
 
 from .conftest import START, Place, SleepClock

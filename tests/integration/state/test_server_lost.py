@@ -17,7 +17,7 @@ from airflow_provider_faceid.exceptions import StateStoreError
 from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import Ledger
-from airflow_provider_faceid.state.rate_limiter import StoredRow
+from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.store import ConnectionLostError, StateStore
 from tests.support.patience import PATIENCE
 

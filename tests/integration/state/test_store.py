@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreError
-from airflow_provider_faceid.state.rate_limiter import StoredRow
+from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.store import LOCK_SECONDS, StateStore, Survives
 from tests.support.patience import PATIENCE

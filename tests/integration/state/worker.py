@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from airflow_provider_faceid.state.rate_limiter import StoredRow
+from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
 
 sys.path.insert(0, str(Path(__file__).parents[3]))

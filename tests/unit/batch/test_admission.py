@@ -37,6 +37,9 @@ class EveryMoment:
         await asyncio.sleep(0)
         self.waited += 1
 
+    def check(self):
+        """It is never paused."""
+
     def slow_down(self):
         self.slowed += 1
 

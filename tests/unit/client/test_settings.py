@@ -156,6 +156,8 @@ GOOD = [
     ("pace_share", 0.01, 0.01),
     ("pace_share", 1, 1),
     ("pace_share", "0.5", 0.5),
+    ("priority_share", 0, 0),
+    ("priority_share", 0.8, 0.8),
     ("timeout", 1, 1),
     ("timeout", 300, 300),
     ("timeout", "12.5", 12.5),
@@ -219,6 +221,7 @@ def test_the_form_stores_every_untouched_field_and_that_changes_nothing():
 
 
 WHOLE, SHARE = "a valid integer from 1 to 10000", "a valid number from 0.01 to 1"
+LANE = "a valid number from 0 to 0.8"
 LIMITS = (
     'an object such as {"ImageRecognitionV2": {"id_card_per_day": 30}} with whole numbers from 0, '
     "where 0 is no limit; ImageRecognitionV2 has the limits id_card_per_day, id_card_per_minute, "
@@ -263,6 +266,8 @@ BAD = [
     ("pace_share", "97%", SHARE),
     ("pace_share", "NaN", SHARE),
     ("pace_share", False, SHARE),
+    ("priority_share", 0.81, LANE),
+    ("priority_share", -0.1, LANE),
     ("timeout", 0.99, "a valid number from 1 to 300"),
     ("timeout", 301, "a valid number from 1 to 300"),
     ("timeout", "Infinity", "a valid number from 1 to 300"),
@@ -550,7 +555,7 @@ def test_a_quota_that_cannot_be_is_refused(quotas, words):
 
 def test_descriptions_tell_the_defaults():
     limits = ("timeout", "connect_timeout", "deadline", "max_attempts", "outage_patience")
-    for name in ("pace_share", *limits, "language"):
+    for name in ("pace_share", "priority_share", *limits, "language"):
         told = (
             form_fields()[name]["description"]
             .rpartition("Empty: ")[2]

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_faceid.state.rate_limiter import (
+from airflow_provider_faceid.state.rate import (
     DECREASE_FACTOR,
     DECREASE_INTERVAL_SECONDS,
     MAX_SLOTS_AHEAD,
