@@ -21,6 +21,7 @@ from ..compat import is_reschedule
 from ..exceptions import NAME_SHOWN, ConfigurationError, nearest
 from ..process import safe_message
 from ._columns import column, column_list, columns_by_field, key_columns
+from ._partitions import add_partitions, check_partitions
 from ._review_values import band, by_reason, hitl_answer, number, percent, reasons, reasons_or_flag
 from ._values import NOTHING, names, parsed, text
 
@@ -48,7 +49,9 @@ def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[st
     """Attach counts to the asset events of a task's outlets, and to its lineage; nothing per row."""
     keep_facts(context, facts)
     for outlet in outlets:
-        context["outlet_events"][outlet].extra = dict(facts)
+        event = context["outlet_events"][outlet]
+        event.extra = dict(facts)
+        add_partitions(context, outlet, event, facts)
 
 
 def keep_facts(context: Context, facts: Mapping[str, Any]) -> None:
@@ -103,6 +106,7 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
     :param needed: names of those that must not render to nothing.
     :raises ConfigurationError: some are not what they should be; all of them are named.
     """
+    check_partitions(operator.outlets)
     wrong = []
     for name in operator.template_fields:
         value = getattr(operator, name)
@@ -115,6 +119,8 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
             wrong.append(f"{name.removeprefix('is_')}={shown}: {error}")
     if wrong:
         raise ConfigurationError(f"Task '{operator.task_id}': {'; '.join(wrong)}")
+    if (name_tables := getattr(operator, "name_tables", None)) is not None:
+        name_tables()  # for its lineage
 
 
 def whole_number(value: Any, *, least: int) -> int:

@@ -1,0 +1,1 @@
+"""Notifiers: what a run has done in a few sentences, for whatever Airflow notifies."""
