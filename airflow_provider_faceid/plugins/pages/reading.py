@@ -25,11 +25,14 @@ from ...warehouse.overview import (
     Overview,
     Row,
     Run,
+    check_readers,
     read_keys,
     read_outcomes,
     read_runs,
     read_views,
 )
+from ...warehouse.review_decisions import Case
+from ...warehouse.review_overview import read_cases, read_dags, read_queue
 from ...warehouse.state_overview import Pace, read_paces
 
 T = TypeVar("T")
@@ -118,6 +121,69 @@ class Reader:
             ("keys", campaign, dags),
             lambda database: read_keys(database, warehouse.names, campaign, sorted(dags)),
         )
+
+    def review_queue(self, warehouse: Warehouse) -> tuple[list[Row], dict[str, set[str]]]:
+        """
+        Return counts of the review queue, and by campaign the DAGs that entered its cases.
+
+        :raises FaceIdError: they cannot be read.
+        """
+        return self._ask(
+            warehouse,
+            RUNS_SECONDS,
+            "review queue",
+            lambda database: (
+                read_queue(database, warehouse.names),
+                read_dags(database, warehouse.names),
+            ),
+        )
+
+    def review_cases(self, warehouse: Warehouse, campaign: str, dags: frozenset[str]) -> list[Case]:
+        """
+        Return the unresolved cases of a campaign that some DAGs entered.
+
+        :raises FaceIdError: they cannot be read.
+        """
+        return self._ask(
+            warehouse,
+            RUNS_SECONDS,
+            ("cases", campaign, dags),
+            lambda database: read_cases(database, warehouse.names, campaign, dags),
+        )
+
+    def write(self, warehouse: Warehouse, work: Callable[[Database], T]) -> T:
+        """
+        Return what some work on a warehouse returns; pages read it anew afterwards.
+
+        :raises FaceIdError: it fails, or takes so long that nobody knows whether it was done.
+        """
+
+        def run() -> T:
+            base = self._database(warehouse.conn_id)
+            refuse_missing_file(base)
+            check_readers(base)
+            try:
+                return work(base)
+            finally:
+                base.close()
+
+        done = self._threads.submit(run)
+        try:
+            return done.result(WAIT_SECONDS)
+        except TimeoutError:
+            raise FaceIdError(
+                f"Connection '{warehouse.conn_id}' has not answered within {WAIT_SECONDS:g} s. Load the page "
+                "of the case again to see whether it has changed"
+            ) from None
+        except FaceIdError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a missing connection, a broken driver
+            raise FaceIdError(
+                f"Connection '{warehouse.conn_id}' cannot be used: {safe_message(error)}"
+            ) from None
+        finally:
+            with self._lock:
+                self._kept = {key: kept for key, kept in self._kept.items() if key[0] != warehouse}
 
     def paces(self) -> list[Pace]:
         """

@@ -1,0 +1,195 @@
+"""The example DAG of reviews under a real scheduler: answers through Airflow's API, four eyes, overturn rate."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.standard.version_compat import AIRFLOW_V_3_3_PLUS
+
+from airflow_provider_faceid.clock import utc_text
+from airflow_provider_faceid.warehouse.database import SQLITE, Database
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, insert
+from tests.support.airflow_home import RUN_SECONDS, ApiServer, Home, Run
+from tests.support.patience import PATIENCE
+
+pytestmark = pytest.mark.long
+
+PASSWORD = "reviewed"
+USERS = {"root": "admin", "alice": "user", "bob": "user", "eve": "user"}
+NOW = 1_790_000_000.0
+FAKE = "FailedOperation.LifePhotoDetectFake"
+PLANTED = {
+    "a": {"similarity": 75.0, "outcome": "match", "code": "Success"},
+    "b": {"similarity": 65.0, "outcome": "review", "code": "Success"},
+    "c": {"similarity": 64.0, "outcome": "review", "code": "Success"},
+    "d": {"similarity": 78.0, "outcome": "match", "code": "Success"},
+    "e": {"outcome": "review", "code": FAKE},
+    "f": {"outcome": "review", "code": FAKE},
+    "clear": {"similarity": 99.0, "outcome": "match", "code": "Success"},
+}
+DECISIONS = {"a": "reject", "b": "approve", "c": "reject", "d": "approve", "e": "reject"}
+"""Of the first people: two of the four that have a similarity are against the threshold."""
+
+
+class Server(ApiServer):
+    """An api-server whose users have passwords."""
+
+    def log_in(self) -> bool:
+        """Take the administrator's token, if it answers by now."""
+        try:
+            self.token = self.token_of("root")
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def token_of(self, user: str) -> str:
+        """Return a token of a user."""
+        body = json.dumps({"username": user, "password": PASSWORD}).encode()
+        kind = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/auth/token", data=body, headers=kind)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return str(json.load(response)["access_token"])
+
+
+@dataclass
+class Story:
+    """An Airflow with the DAG, and a warehouse with planted answers."""
+
+    home: Home
+    warehouse: Path
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.warehouse)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def asked(self, run: Run, task: str, count: int) -> dict[str, dict[str, Any]]:
+        """Return the questions of a task that wait for an answer, by the key they are about."""
+
+        def waiting() -> list[dict[str, Any]]:
+            found = self.home.api.ask(f"{run.path}/hitlDetails?limit=100")["hitl_details"]
+            open_ = [one for one in found if not one["response_received"]]
+            return [one for one in open_ if one["task_instance"]["task_id"] == task]
+
+        self.home.parts.wait_for(f"{count} questions", lambda: len(waiting()) == count, RUN_SECONDS)
+        return {one["body"].split("- Key: `")[1].split("`")[0]: one for one in waiting()}
+
+    def answer(self, question: dict[str, Any], user: str, choice: str) -> int:
+        """Answer a question as somebody, and return the status."""
+        of = question["task_instance"]
+        path = f"/api/v2/dags/{of['dag_id']}/dagRuns/{of['dag_run_id']}/taskInstances/"
+        path += f"{of['task_id']}/{of['map_index']}/hitlDetails"
+        api = self.home.api
+        token = api.token_of(user)
+        request = urllib.request.Request(
+            api.url + path,
+            data=json.dumps({"chosen_options": [choice], "params_input": {}}).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            method="PATCH",
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+def plant(path: Path) -> None:
+    """Write answers of the service, as a verification would have."""
+    database = Database(lambda: sqlite3.connect(path), SQLITE, "warehouse")
+    prepare(database, Names())
+    rows = []
+    for key, facts in PLANTED.items():
+        about = {"campaign": "verify_faces", "action": "ImageRecognitionV2", "source_key": key}
+        moments = {"answered_at": utc_text(NOW), "updated_at": utc_text(NOW)}
+        row = {**about, **moments, **facts, "status": "answered", "attempts": 1, "charged": 1}
+        rows.append(row | {"request_id": f"request {key}", "answer_id": f"request {key}"})
+    with database.transaction("planting answers") as cursor:
+        insert(cursor, database, RESULTS, "faceid_results", rows)
+        insert(cursor, database, HISTORY, "faceid_history", rows)
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("review")
+    warehouse, passwords = folder / "warehouse.sqlite", folder / "passwords.json"
+    plant(warehouse)
+    passwords.write_text(json.dumps(dict.fromkeys(USERS, PASSWORD)))
+    home = Home(
+        folder,
+        {"faceid_warehouse": {"conn_type": "sqlite", "host": str(warehouse)}},
+        bundles={"examples": Path(__file__).parents[3] / "example_dags"},
+        settings={
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in USERS.items()
+            ),
+            "FACEID_REVIEWERS": "alice,bob",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+        },
+    )
+    home.api = Server(home.api.url)
+    with ExitStack() as stack:
+        stack.callback(home.parts.stop)
+        home.start()
+        if not AIRFLOW_V_3_3_PLUS:  # a task that waits for an answer waits in the triggerer there
+            home._begin("triggerer", "--skip-serve-logs")
+        yield Story(home, warehouse)
+
+
+def test_people_decide_through_the_api_and_two_of_them_where_four_eyes_are_asked(story):
+    run = story.home.trigger("review")
+    first = story.asked(run, "first.ask", 6)
+    assert set(first) == set(PLANTED) - {"clear"}
+    assert "The threshold says: `reject`" in first["b"]["body"]
+    assert story.answer(first["a"], "eve", "approve") == 403
+    for key, decision in DECISIONS.items():
+        assert story.answer(first[key], "alice", decision) == 200
+    assert story.answer(first["f"], "bob", "approve") == 200
+    second = story.asked(run, "second.ask", 2)
+    assert set(second) == {"e", "f"}
+    assert story.query(
+        "SELECT source_key, status, decided_by, second_by FROM faceid_reviews "
+        "WHERE four_eyes = 1 ORDER BY source_key"
+    ) == [("e", "in_progress", "alice", None), ("f", "in_progress", "bob", None)]
+    assert story.answer(second["e"], "bob", "reject") == 200
+    # Airflow lets bob answer again, who is a reviewer; the case does not.
+    assert story.answer(second["f"], "bob", "approve") == 200
+    assert run.until_ended() == "failed"
+    assert "takes a second person: 'bob' has decided already" in story.home.errors()
+    assert run.states()["second.decide"] == {"success", "failed"}
+    again = story.home.trigger("review")
+    third = story.asked(again, "second.ask", 1)
+    assert story.answer(third["f"], "alice", "approve") == 200
+    assert again.until_ended() == "success", story.home.errors()
+    assert story.query(
+        "SELECT source_key, outcome, review_decision FROM faceid_latest ORDER BY source_key"
+    ) == [
+        ("a", "match", "reject"),
+        ("b", "review", "approve"),
+        ("c", "review", "reject"),
+        ("clear", "match", None),
+        ("d", "match", "approve"),
+        ("e", "review", "reject"),
+        ("f", "review", "approve"),
+    ]
+    assert story.query(
+        "SELECT source_key, decided_by, second_by FROM faceid_reviews WHERE four_eyes = 1 ORDER BY 1"
+    ) == [("e", "alice", "bob"), ("f", "bob", "alice")]
+    assert story.query(
+        "SELECT reason, cases, unresolved, approved + rejected, overturned, overturn_rate "
+        "FROM faceid_review_queue ORDER BY reason"
+    ) == [("low_similarity", 4, 0, 4, 2, 0.5), ("suspected_fake", 2, 0, 2, 0, 0.0)]
