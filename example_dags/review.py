@@ -39,8 +39,8 @@ from airflow_provider_faceid.operators.review_queue import (
 CAMPAIGN = {
     "warehouse_conn_id": "{{ params.warehouse_conn_id }}",
     "campaign": "{{ params.campaign }}",
-    "action": "{{ params.action }}",
 }
+ACTIONS = ["{{ params.action }}"]
 REVIEWERS = [
     name.strip() for name in os.environ.get("FACEID_REVIEWERS", "").split(",") if name.strip()
 ]
@@ -100,15 +100,17 @@ with DAG(
     queue = FaceIdQueueReviewsOperator(
         task_id="queue",
         **CAMPAIGN,
+        action="{{ params.action }}",
         similarity_band="{{ params.similarity_band | tojson }}",
         threshold="{{ params.threshold }}",
         four_eyes="{{ params.four_eyes | tojson }}",
     )
-    cases = FaceIdOpenReviewsOperator(task_id="cases", **CAMPAIGN)
+    cases = FaceIdOpenReviewsOperator(task_id="cases", **CAMPAIGN, actions=ACTIONS)
     first = review.override(group_id="first").expand_kwargs(cases.output)
     waiting = FaceIdOpenReviewsOperator(
         task_id="waiting",
         **CAMPAIGN,
+        actions=ACTIONS,
         awaits_second=True,
         trigger_rule="none_failed",  # also if nothing was open
     )
