@@ -190,7 +190,7 @@ class ReviewsRepository:
         if origin:
             cursor.execute(
                 f"SELECT number FROM {dialect.quote_table(self.names.review_log)} "
-                f"WHERE review_id = {marker} AND origin = {marker}",
+                f"WHERE review_id = {marker} AND origin = {marker} AND number > 1",
                 (id_, origin),
             )
             if cursor.fetchall():

@@ -93,7 +93,7 @@ def test_a_recheck_asks_the_service_once_and_keeps_the_verdict_until_then(turned
     assert decide(context, case["review_id"], "recheck")["decision"] == "recheck"
     latest = "SELECT outcome, review_decision FROM faceid_latest WHERE source_key = '1'"
     assert turned.query(latest) == [("mismatch", "recheck")]
-    assert verify(context, dry_run=True)["plan"]["due_released"] == 1
+    assert verify(context, dry_run=True)["due_released"] == 1
     after = verify(context)
     assert (after["calls"], after["charged"], after["answered"]) == (1, 1, 6)
     assert turned.calls == 8
