@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 
@@ -379,3 +381,23 @@ def test_output_is_json(say):
     code, text = say("-o", "json")
     assert code == 0
     assert json.loads(text)["healthy"] is True
+
+
+def test_a_duckdb_file_that_is_open_elsewhere(set_up, doctor):
+    path = set_up.home / "w.duckdb"
+    set_up.connect("wh", conn_type="duckdb", host=str(path))
+    assert doctor().code == 0
+    assert not path.exists()
+    hold = f"import duckdb, sys; c = duckdb.connect({str(path)!r}); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        holder.stdout.readline()
+        assert doctor().only("warehouse_busy")
+        holder.stdin.close()
+    assert doctor().code == 0
+
+
+def test_a_postgresql_warehouse_that_is_healthy(doctor, postgres_warehouse):
+    postgres_warehouse("wh", "GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    assert doctor().code == 0
