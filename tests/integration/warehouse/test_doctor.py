@@ -94,6 +94,19 @@ def test_hash_keys_and_prices(ours, ask):
     assert set(ask()) == {"hash_keys_alternate", "price_currency", "price_expired"}
 
 
+def test_calls_that_were_refused_as_too_fast(ours, ask):
+    quiet, busy = run(1, calls=5000, throttled=100), run(2, calls=5000, throttled=900)
+    write(ours, RUNS, NAMES.runs, quiet)
+    assert ask() == {}
+    write(ours, RUNS, NAMES.runs, busy)
+    assert "refused 10 % of the calls" in ask()["quota_exceeded"]
+
+
+def test_a_provider_that_is_older_than_the_tables(home, ours, ask):
+    home.change("faceid_versions", "table_name = 'faceid_runs'", provider_version="'99.1.0'")
+    assert "by version 99.1.0 of this provider" in ask()["provider_older"]
+
+
 def test_views_that_are_missing(home, ours, ask):
     base = home.open()
     with base.transaction("preparing a test") as cursor:
