@@ -33,7 +33,7 @@ from ...warehouse.overview import (
 )
 from ...warehouse.review_decisions import Case
 from ...warehouse.review_overview import read_cases, read_dags, read_queue
-from ...warehouse.state_overview import Pace, read_paces
+from ...warehouse.state_overview import Pace, PauseInForce, read_paces, read_pauses
 
 T = TypeVar("T")
 
@@ -194,6 +194,15 @@ class Reader:
         conn_id = option("state_conn_id")
         store = Warehouse(conn_id, Names())
         return self._ask(store, RUNS_SECONDS, "paces", partial(read_paces, clock=self._clock))
+
+    def pauses(self) -> list[PauseInForce]:
+        """
+        Return the pauses in force, of the same state store.
+
+        :raises FaceIdError: it cannot be read.
+        """
+        store = Warehouse(option("state_conn_id"), Names())
+        return self._ask(store, RUNS_SECONDS, "pauses", read_pauses)
 
     def _ask(
         self, warehouse: Warehouse, seconds: float, what: Any, read: Callable[[Database], T]
