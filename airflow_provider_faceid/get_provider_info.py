@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     f"{package}.operators.check_results",
                     f"{package}.operators.export",
+                    f"{package}.operators.forget",
                     f"{package}.operators.funnel",
                     f"{package}.operators.reconcile",
                     f"{package}.operators.release",

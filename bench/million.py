@@ -180,7 +180,9 @@ def memory_mb(pid: int | None, what: str) -> float:
     raise SystemExit(f"The process {pid} has ended")
 
 
-def connections(folder: Path, url: str, warehouse: dict[str, str] | None = None) -> None:
+def connections(
+    folder: Path, url: str, warehouse: dict[str, str] | None = None, quota: int = MAX_QUOTA
+) -> None:
     """Set the connections of processes to come."""
     fields_of = {
         "warehouse": warehouse or {"conn_type": "sqlite", "host": str(folder / "warehouse.sqlite")},
@@ -188,7 +190,7 @@ def connections(folder: Path, url: str, warehouse: dict[str, str] | None = None)
             "conn_type": "faceid",
             "host": url,
             **KEY,
-            "extra": {"id_card_verification_quota": MAX_QUOTA},
+            "extra": {"id_card_verification_quota": quota},
         },
     }
     os.environ["AIRFLOW_HOME"] = str(folder)

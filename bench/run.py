@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 SECTIONS = {
     "pace": "The pace: held, shared, and what a permit costs",
     "disturb": "The pace disturbed: workers killed and stopped, a quota halved",
+    "priority": "A customer beside a table of 100,000 rows",
     "client": "What a signed call costs",
     "encryption": "What encrypted fields add to a call",
     "ledger": "What the ledger adds to a row",

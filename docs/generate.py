@@ -381,6 +381,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metric-counts": counts,
     "metric-rates": rates,
     "table-prices": lambda: columns(tables.PRICES),
+    "table-erasures": lambda: columns(tables.ERASURES),
     "table-checks": lambda: columns(tables.CHECKS),
     "table-reviews": lambda: columns(tables.REVIEWS),
     "table-review-log": lambda: columns(tables.REVIEW_LOG),

@@ -82,6 +82,7 @@ class Forgotten:
     :ivar sources: where the rows were read from: a row that is still there is verified again.
     :ivar request_ids: under which the service has its own log.
     :ivar other_hash_keys: ids of hash keys under which rows were written and nobody was looked for.
+    :ivar unknown_keys: keys that neither tables nor ledger know.
     :ivar finished: receipts of earlier erasures that had been interrupted and are finished now.
     :ivar problems: files that could not be rewritten, with the statement that does it.
     :ivar databases: names of the dialects of warehouse and state store.
@@ -93,6 +94,7 @@ class Forgotten:
     sources: list[str] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)
     other_hash_keys: list[str] = field(default_factory=list)
+    unknown_keys: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     databases: tuple[str, str] = ("", "")
@@ -160,6 +162,8 @@ class Forgetting:
         self._refuse_nothing(found, calls)
         refuse_in_flight(calls)
         told = self._told(found, calls)
+        if not (found or calls):
+            return told
         lost = self._lost(found, calls)
         before(told)
         receipt = self._begin(found)
@@ -268,10 +272,11 @@ class Forgetting:
         :raises ConfigurationError: there is nothing.
         """
         request = self._request
-        known = {row.source_key for row in found.rows} | {call.row for call in calls}
-        missing = sorted(set(request.keys) - known)
+        missing = self._unknown(found, calls)
+        if request.skips_unknown and request.keys:
+            return
         if found or calls:
-            if missing and not request.skips_unknown:
+            if missing:
                 raise ConfigurationError(
                     f"{counted(len(missing), 'key is', 'keys are')} not known, such as "
                     f"'{missing[0]}': nothing was erased. Leave them out, or skip unknown keys"
@@ -291,6 +296,10 @@ class Forgetting:
             f"Neither the tables beside '{self._names.results}' behind connection "
             f"'{self._warehouse.label}' nor the ledger know {who}{scope}: nothing was erased{hint}"
         )
+
+    def _unknown(self, found: Found, calls: Sequence[FoundCall]) -> list[str]:
+        known = {row.source_key for row in found.rows} | {call.row for call in calls}
+        return sorted(set(self._request.keys) - known)
 
     def _other_hash_keys(self) -> list[str]:
         known = {hash_key_id(secret) for secret in self._secrets}
@@ -332,6 +341,7 @@ class Forgetting:
             rows=len(found.rows) + len(found.answers),
             calls=len(calls),
             sources=sorted(found.sources),
+            unknown_keys=self._unknown(found, calls),
             request_ids=sorted(found.request_ids),
             other_hash_keys=self._other_hash_keys() if self._request.person else [],
             databases=self._databases,
@@ -388,7 +398,11 @@ class Forgetting:
         """Finish what is left of erasures that were interrupted after their rows were erased."""
         if not self._erasure.unfinished():
             return None
-        told = Forgotten(databases=self._databases, problems=self._rewrite())
+        told = Forgotten(
+            unknown_keys=sorted(self._request.keys),
+            databases=self._databases,
+            problems=self._rewrite(),
+        )
         told.finished = self._finish_others(told)
         return told
 

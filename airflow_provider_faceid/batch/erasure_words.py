@@ -29,6 +29,8 @@ def lines_of(told: Forgotten) -> list[str]:
     lines = []
     if told.receipt:
         lines += _erased(told.receipt)
+    elif not (told.rows or told.calls or told.finished):
+        return ["Neither tables nor ledger know anything of it: nothing was erased"]
     elif not told.finished:
         lines.append(
             f"Found {counted(told.rows, 'row')} of tables and "

@@ -111,11 +111,13 @@ def run(arguments: Namespace) -> Answer:
         "calls": told.calls,
         "sources": told.sources,
         "request_ids": len(told.request_ids),
+        "unknown_keys": len(told.unknown_keys),
         "finished": told.finished,
         "warnings": warnings_of(told),
         "remains": remains_of(told),
     }
-    return Answer(data, "\n".join(words(told)), FOUND if warnings_of(told) else DONE)
+    is_whole = bool(told.rows or told.calls or told.finished) and not warnings_of(told)
+    return Answer(data, "\n".join(words(told)), DONE if is_whole else FOUND)
 
 
 def _request(arguments: Namespace) -> Request:

@@ -22,6 +22,7 @@ from ..exceptions import NAME_SHOWN, ConfigurationError, nearest
 from ..process import safe_message
 from ..report.thresholds import read_thresholds
 from ._columns import column, column_list, columns_by_field, key_columns
+from ._partitions import add_partitions, check_partitions
 from ._review_values import band, by_reason, hitl_answer, number, percent, reasons, reasons_or_flag
 from ._values import NOTHING, names, parsed, text
 
@@ -49,7 +50,9 @@ def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[st
     """Attach counts to the asset events of a task's outlets, and to its lineage; nothing per row."""
     keep_facts(context, facts)
     for outlet in outlets:
-        context["outlet_events"][outlet].extra = dict(facts)
+        event = context["outlet_events"][outlet]
+        event.extra = dict(facts)
+        add_partitions(context, outlet, event, facts)
 
 
 def keep_facts(context: Context, facts: Mapping[str, Any]) -> None:
@@ -104,6 +107,7 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
     :param needed: names of those that must not render to nothing.
     :raises ConfigurationError: some are not what they should be; all of them are named.
     """
+    check_partitions(operator.outlets)
     wrong = []
     for name in operator.template_fields:
         value = getattr(operator, name)
@@ -116,6 +120,8 @@ def read_parameters(operator: BaseOperator, *needed: str) -> None:
             wrong.append(f"{name.removeprefix('is_')}={shown}: {error}")
     if wrong:
         raise ConfigurationError(f"Task '{operator.task_id}': {'; '.join(wrong)}")
+    if (name_tables := getattr(operator, "name_tables", None)) is not None:
+        name_tables()  # for its lineage
 
 
 def whole_number(value: Any, *, least: int) -> int:
@@ -366,10 +372,12 @@ READERS: Mapping[str, Reader] = {
     "min_rows": _from_zero,
     "most_cases": _from_one,
     "note": _optional_text,
+    "of_action": partial(optional, reader=action),
     "on_difference": partial(choice, of=("ignore", "warn", "fail")),
     "on_in_doubt": partial(choice, of=("hold", "retry")),
     "on_incomplete": partial(choice, of=("ignore", "warn", "fail")),
     "on_nothing_released": partial(choice, of=("ignore", "warn", "fail")),
+    "on_unknown_keys": partial(choice, of=("ignore", "warn", "fail")),
     "on_postponed": partial(choice, of=("leave", "reschedule")),
     "other_columns": column_list,
     "page_size": _from_one,
@@ -381,10 +389,13 @@ READERS: Mapping[str, Reader] = {
     "quarantine_table": text,
     "read_photos": flag,
     "reasons": partial(optional, reader=reasons),
+    "reference": _optional_text,
+    "requested_by": _optional_text,
     "result_path": _optional_text,
     "result_table": text,
     "reuse_within": _optional_duration,
     "review_id": text,
+    "rewrite": flag,
     "reviewers": partial(optional, reader=names),
     "run_id": _optional_text,
     "run_table": text,
@@ -404,6 +415,7 @@ READERS: Mapping[str, Reader] = {
     "valid_for": _optional_duration,
     "version_column": partial(optional, reader=column),
     "warehouse_conn_id": _optional_text,
+    "whole_person": flag,
 }
 """How each parameter is read, by its name: it is read alike by all operators."""
 

@@ -45,7 +45,8 @@ class Warehouse:
     """
 
     def __init__(self, operator: Any) -> None:
-        self.tables = Tables(operator.warehouse_conn_id or operator.source_conn_id)
+        conn_id = operator.warehouse_conn_id or operator.source_conn_id
+        self.tables: Tables = operator.lineage_tables[conn_id]
         self.dialect = DIALECTS[self.tables.conn_type]
         self.names = Names(
             operator.result_table,
@@ -270,17 +271,18 @@ def export(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     other = dict.fromkeys(operator.other_columns, ("", ""))
     columns = {**{name: ("", said) for name, (_, said) in source.columns.items()}, **other}
     feeds = {column: [Feed(source.name, column)] for column in columns}
-    target = Dataset(_target(operator), columns, feeds, facts.get("rows"))
-    return Lineage([source], [target])
+    target = _target(operator)
+    if target is None:
+        return Lineage([source])
+    return Lineage([source], [Dataset(target, columns, feeds, facts.get("rows"))])
 
 
-def _target(operator: Any) -> DatasetName:
+def _target(operator: Any) -> DatasetName | None:
+    """Return the name of the target; of an Iceberg table it is known once its catalog was opened."""
     if operator.format != "iceberg":
         return file_name(operator.path)
-    from ..hooks.lakes import catalog_properties  # noqa: PLC0415 - as above
-
-    properties = catalog_properties(operator.catalog or {}, operator.catalog_conn_id, None)
-    return catalog_name(properties, operator.iceberg_table)
+    properties = operator.lineage_catalog
+    return None if properties is None else catalog_name(properties, operator.iceberg_table)
 
 
 def _files(operator: Any, *parameters: str) -> list[Dataset]:

@@ -50,7 +50,7 @@ class Origins:
     ) -> None:
         key = operator.key_column
         self._key = [key] if isinstance(key, str) else [*key]
-        self._tables = Tables(operator.source_conn_id)
+        self._tables: Tables = operator.lineage_tables[operator.source_conn_id]
         read = [*dict.fromkeys((*self._key, *columns))]
         self._by_column = self._parsed(str(operator.source), read)
         of_dataset: dict[DatasetName, dict[str, tuple[str, str]]] = {

@@ -86,6 +86,7 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#e8eaed"
     lineage_kind = "export"
+    lineage_catalog: Mapping[str, str] | None = None
 
     def __init__(
         self,
@@ -202,6 +203,7 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
             properties = lakes.catalog_properties(
                 self.catalog or {}, self.catalog_conn_id, self.storage_conn_id
             )
+            self.lineage_catalog = properties
             name = properties.pop("name", "default")
             return write_iceberg(reader, name, str(self.iceberg_table), properties)
         if self.format == "delta":

@@ -151,7 +151,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
     :param warehouse_conn_id: connection of the result table (templated).
     :param result_table: the result table (templated).
     :param campaign: campaign of the cases (templated); the DAG id if not given.
-    :param action: the API Action; all if not given (templated).
+    :param actions: API Actions whose cases are listed; all if not given (templated).
     :param awaits_second: True for cases that wait for the second of four eyes, False for those nobody has
         decided (templated).
     :param most_cases: at most so many, the most urgent first (templated). Airflow maps 1,024 at most.
@@ -162,7 +162,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
         "warehouse_conn_id",
         "result_table",
         "campaign",
-        "action",
+        "actions",
         "awaits_second",
         "most_cases",
     )
@@ -175,7 +175,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
         warehouse_conn_id: str,
         result_table: str = "faceid_results",
         campaign: str | None = None,
-        action: str | None = None,
+        actions: Sequence[str] | None = None,
         awaits_second: bool = False,
         most_cases: int = 50,
         **kwargs: Any,
@@ -184,7 +184,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
         self.warehouse_conn_id = warehouse_conn_id
         self.result_table = result_table
         self.campaign = campaign
-        self.action = action
+        self.actions = actions
         self.awaits_second = awaits_second
         self.most_cases = most_cases
 
@@ -205,7 +205,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
                 repository = ReviewsRepository(warehouse, SYSTEM_CLOCK, names=tables)
                 repository.open()
                 cases = repository.unresolved(
-                    campaign, self.action, second=self.awaits_second, limit=self.most_cases
+                    campaign, self.actions or (), second=self.awaits_second, limit=self.most_cases
                 )
             finally:
                 warehouse.close()

@@ -154,4 +154,4 @@ class ResultsCheck:
 def _sum(manifests: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
     """Return the rows of all manifests by place; None if there is no manifest."""
     places = (*map(str, Status), QUARANTINED)
-    return {p: sum(one[p] for one in manifests) for p in places} if manifests else None
+    return {p: sum(one.get(p, 0) for one in manifests) for p in places} if manifests else None

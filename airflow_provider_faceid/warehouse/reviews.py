@@ -79,11 +79,17 @@ class ReviewsRepository:
         return found[0]
 
     def unresolved(
-        self, campaign: str, action: str | None = None, *, second: bool | None = None, limit: int
+        self,
+        campaign: str,
+        actions: Sequence[str] = (),
+        *,
+        second: bool | None = None,
+        limit: int,
     ) -> list[Case]:
         """
         Return cases that are not resolved: by priority, then by due time.
 
+        :param actions: names of the Actions; none for all.
         :param second: True for those that wait for a second person only, False for the others, None for
             all.
         :param limit: at most so many.
@@ -91,9 +97,9 @@ class ReviewsRepository:
         marker = self.database.dialect.marker
         condition = f"campaign = {marker} AND status <> {marker}"
         values = [campaign, ReviewStatus.RESOLVED.value]
-        if action is not None:
-            condition += f" AND action = {marker}"
-            values.append(action)
+        if actions:
+            condition += f" AND action IN ({', '.join([marker] * len(actions))})"
+            values += actions
         awaits = (
             "four_eyes = 1 AND status = 'in_progress' AND decision IS NOT NULL "
             "AND decision <> 'escalate'"
@@ -184,7 +190,7 @@ class ReviewsRepository:
         if origin:
             cursor.execute(
                 f"SELECT number FROM {dialect.quote_table(self.names.review_log)} "
-                f"WHERE review_id = {marker} AND origin = {marker}",
+                f"WHERE review_id = {marker} AND origin = {marker} AND number > 1",
                 (id_, origin),
             )
             if cursor.fetchall():

@@ -6,12 +6,13 @@ migrated or written, unlike with :class:`~..state.store.StateStore`, which worke
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import Clock
 from ..state.call_table import State
 from ..state.ledger import LEASE_SECONDS
+from ..state.pauses import EVERY_ACTION
 from ..state.rate import RECOVERY_PER_SECOND, Rate, factor_now
 from .database import SQLITE, Database
 from .overview import READ_SECONDS, Run, columns_of
@@ -130,11 +131,14 @@ def read_pauses(database: Database) -> list[PauseInForce]:
     return [PauseInForce(*_parts(name), *rest) for name, *rest in rows]
 
 
-def quota_in_use(paces: Iterable[Pace], runs: Iterable[Run]) -> list[Row]:
+def quota_in_use(
+    paces: Iterable[Pace], runs: Iterable[Run], pauses: Sequence[PauseInForce] = ()
+) -> list[Row]:
     """
-    Return what is used of each Action's quota.
+    Return what is used of each Action's quota, and who has paused it.
 
     :param runs: those whose calls per second are summed up.
+    :param pauses: those in force; one of an Action that was never called has a line of its own.
     """
     used: dict[str, Row] = {}
     for run in runs:
@@ -143,7 +147,27 @@ def quota_in_use(paces: Iterable[Pace], runs: Iterable[Run]) -> list[Row]:
         if run.is_live:
             row["rate"] += run["calls_per_second"] or 0.0
             row["runs"] += 1
-    return [_line(pace, used.get(pace.action, {})) for pace in paces]
+    listed = list(paces)
+    for pause in pauses:
+        if not any(_is_paused(pace, pause) for pace in listed):
+            listed.append(Pace(*pause[:3], Rate(), pause.paused_at))
+    lines = []
+    for pace in listed:
+        found = next((pause for pause in pauses if _is_paused(pace, pause)), None)
+        lines.append(_line(pace, used.get(pace.action, {})) | _pause_columns(found))
+    return lines
+
+
+def _is_paused(pace: Pace, pause: PauseInForce) -> bool:
+    return pace[:2] == pause[:2] and pause.action in {pace.action, EVERY_ACTION}
+
+
+def _pause_columns(pause: PauseInForce | None) -> Row:
+    return {
+        "paused_by": "" if pause is None else pause.paused_by,
+        "paused_at": 0.0 if pause is None else pause.paused_at,
+        "pause_reason": "" if pause is None else pause.reason,
+    }
 
 
 def _parts(name: Any) -> tuple[str, str, str]:
@@ -155,7 +179,7 @@ def _parts(name: Any) -> tuple[str, str, str]:
 def _line(pace: Pace, used: Row) -> Row:
     factor = factor_now(pace.rate, pace.now)
     return {
-        "action": pace.action,
+        "action": "all Actions" if pace.action == EVERY_ACTION else pace.action,
         "host": pace.host,
         "account": pace.account[:6],
         "rate": used.get("rate", 0.0),

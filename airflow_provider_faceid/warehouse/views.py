@@ -190,7 +190,7 @@ class ViewMaker:
         if recorded is None:
             return False
         version, provider = recorded
-        return version == self._checksum(view) or _is_newer(provider)
+        return version == self._checksum(view) or is_newer(provider)
 
     def _checksum(self, view: View) -> int:
         return crc32(view.select(self._database.dialect, self._tables, self._own).encode())
@@ -246,7 +246,7 @@ def _by_name(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[int, str]]:
     return {name: (int(version), provider or "") for name, version, provider in rows}
 
 
-def _is_newer(version: str) -> bool:
+def is_newer(version: str) -> bool:
     """Say whether a version of this provider is newer than this one."""
     return _numbers(version) > _numbers(__version__)
 

@@ -20,6 +20,7 @@ WHOLE = (
     "operators.validate",
     "operators.shards",
     "operators.release",
+    "operators.forget",
     "operators.review_decide",
     "operators.review_queue",
     "operators.funnel",

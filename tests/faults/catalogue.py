@@ -170,5 +170,14 @@ FAULTS: dict[int, Fault] = {
         "uploads stall in the middle",
         "not sent, connection reset, repeated; never billed afterwards",
     ),
+    63: Fault(
+        "somebody pauses the Action while workers call, and resumes it",
+        "each sends nothing more within 2 s, no row is lost or in doubt, not even if a worker dies "
+        "meanwhile; all go on within 2 s",
+    ),
+    64: Fault(
+        "single calls with priority come while a table is verified on several workers",
+        "no second holds more calls than the quota; each row is called once",
+    ),
 }
 """The faults by number."""

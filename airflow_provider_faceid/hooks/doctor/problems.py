@@ -169,6 +169,10 @@ endpoint_unreachable service error
 The endpoint cannot be reached: {message}
 Check the Endpoint of connection '{conn_id}', and DNS, proxy and firewall between this host and it
 
+encryption_wrong service error
+The service cannot decrypt: {message}
+Correct Encryption and its key in connection '{conn_id}': they are those of the account; docs/connection.md#encrypted-fields
+
 endpoint_wrong service error
 The endpoint does not answer as Face ID does: {message}
 Empty the Endpoint of connection '{conn_id}' for the service's own, or correct it; see docs/connection.md
@@ -268,6 +272,14 @@ Back them up, upgrade all workers, and let one run bring them up to date; its us
 tables_newer warehouse error
 Tables are of a newer version: {message}
 Install the version of airflow-provider-faceid that wrote them on all workers
+
+provider_older warehouse warning
+Tables behind connection '{conn_id}' were written by version {version} of this provider, and {own} is installed here
+Install one version on all workers
+
+quota_exceeded warehouse warning
+The service refused {share} % of the calls of the latest runs behind connection '{conn_id}' as too fast: {actions}
+Enter the account's true quota in the connection, or find the other programs, consoles or state stores that use it
 
 tables_foreign warehouse error
 Table '{table}' behind connection '{conn_id}' is not one of ours, or lacks columns: {columns}

@@ -25,6 +25,9 @@ REFUSED_SKEW_SECONDS = 300.0
 """Clock skew from which the service refuses a signature (face-id-service section 1)."""
 _EXPIRED = "AuthFailure.SignatureExpire"
 
+_ENCRYPTION = frozenset(
+    {"FailedOperation.DecryptSystemError", "InvalidParameter.UnsupportEncryptField"}
+)
 _PROBLEMS: tuple[tuple[type[FaceIdError], str], ...] = (
     (CredentialsError, "key_refused"),
     (AccountError, "account_refused"),
@@ -90,7 +93,8 @@ def check_service(subject: Subject) -> Iterator[Finding]:
     error = asked.error
     if error is None or error.code == _EXPIRED:  # the check of the clock has it
         return
-    name = next(name for kind, name in _PROBLEMS if isinstance(error, kind))
+    kinds = (name for kind, name in _PROBLEMS if isinstance(error, kind))
+    name = "encryption_wrong" if error.code in _ENCRYPTION else next(kinds)
     yield found(name, message=error, conn_id=conn_id)
 
 

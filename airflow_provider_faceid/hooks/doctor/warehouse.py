@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from ... import __version__
 from ...api.pseudonyms import hash_key_id
 from ...clock import SYSTEM_CLOCK, beijing_date
 from ...exceptions import ConfigurationError, FaceIdError, WarehouseError
@@ -16,6 +17,7 @@ from ...warehouse.database import DUCKDB, SQLITE, Database
 from ...warehouse.identifiers import beside
 from ...warehouse.names import Names
 from ...warehouse.table_states import TableState, missing_views, table_states
+from ...warehouse.views import VERSIONS, is_newer
 from ..readers import Warehouse, sqlite_path
 from ..state_store import spread_executors
 from ..warehouses import database
@@ -23,6 +25,8 @@ from .problems import Finding, found, found_wrong
 from .subject import NotExaminedError, Subject
 
 RUNS_LOOKED_AT = 500
+LATEST_RUNS, LEAST_CALLS, MOST_REFUSED = 20, 100, 0.05
+"""Runs whose refusals count, calls they need together, and the share of refusals that is no accident."""
 CAMPAIGNS_SHOWN = 3
 _OURS = (TableState.CURRENT, TableState.OLD)
 _CHINESE = "测试"
@@ -111,6 +115,8 @@ def _tables(subject: Subject, base: Database, names: Names) -> Iterator[Finding]
     if of(TableState.CURRENT) == list(states):
         if views := missing_views(base, names):
             yield found("views_missing", conn_id=conn_id, views=", ".join(views))
+        yield from _provider(base, names)
+        yield from _too_fast(base, names)
         yield from _hash_keys(subject, base, names)
         yield from _prices(base, names)
 
@@ -163,6 +169,34 @@ def _make_nothing(base: Database, results: str) -> None:
     with suppress(_UndoError), base.transaction("testing the right to create tables") as cursor:
         cursor.execute(f"CREATE TABLE {table} (n INTEGER)", ())
         raise _UndoError("nothing is to stay")
+
+
+def _provider(base: Database, names: Names) -> Iterator[Finding]:
+    """Compare the version of this provider with those that made the tables and views."""
+    table = base.dialect.quote_table(beside(names.results, VERSIONS.name))
+    versions = [
+        version
+        for (version,) in base.rows(f"SELECT DISTINCT provider_version FROM {table}")  # noqa: S608 - quoted
+        if version and is_newer(version)
+    ]
+    if versions:
+        version = max(versions)
+        yield found("provider_older", conn_id=base.label, version=version, own=__version__)
+
+
+def _too_fast(base: Database, names: Names) -> Iterator[Finding]:
+    """Look how many calls of the latest runs were refused as too fast."""
+    table = base.dialect.current.format(base.dialect.quote_table(names.runs))
+    rows = base.rows(
+        f"SELECT action, calls, throttled FROM {table} WHERE calls > 0 "  # noqa: S608 - quoted
+        f"ORDER BY started_at DESC LIMIT {LATEST_RUNS}"
+    )
+    calls, refused = (sum(int(row[at] or 0) for row in rows) for at in (1, 2))
+    if calls >= LEAST_CALLS and refused > MOST_REFUSED * calls:
+        actions = sorted({action for action, _, throttled in rows if throttled})
+        share = f"{100 * refused / calls:.0f}"
+        facts = {"conn_id": base.label, "actions": ", ".join(actions)}
+        yield found("quota_exceeded", share=share, **facts)
 
 
 def _hash_keys(subject: Subject, base: Database, names: Names) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from ...exceptions import FaceIdError
 from ...process import safe_message
+from . import review_routes
 from .reading import Reader
 from .routes import NOT_FOUND, UNAVAILABLE, router
 from .view import HERE, SECURITY, message, to
@@ -41,6 +42,7 @@ def make_app(reader: Reader | None = None) -> FastAPI:
     )
     app.state.reader = reader or Reader()
     app.include_router(router)
+    app.include_router(review_routes.router)
     app.get("/{name}")(static)
     return app
 

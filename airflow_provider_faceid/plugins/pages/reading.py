@@ -25,12 +25,15 @@ from ...warehouse.overview import (
     Overview,
     Row,
     Run,
+    check_readers,
     read_keys,
     read_outcomes,
     read_runs,
     read_views,
 )
-from ...warehouse.state_overview import Pace, read_paces
+from ...warehouse.review_decisions import Case
+from ...warehouse.review_overview import read_cases, read_dags, read_queue
+from ...warehouse.state_overview import Pace, PauseInForce, read_paces, read_pauses
 
 T = TypeVar("T")
 
@@ -119,6 +122,69 @@ class Reader:
             lambda database: read_keys(database, warehouse.names, campaign, sorted(dags)),
         )
 
+    def review_queue(self, warehouse: Warehouse) -> tuple[list[Row], dict[str, set[str]]]:
+        """
+        Return counts of the review queue, and by campaign the DAGs that entered its cases.
+
+        :raises FaceIdError: they cannot be read.
+        """
+        return self._ask(
+            warehouse,
+            RUNS_SECONDS,
+            "review queue",
+            lambda database: (
+                read_queue(database, warehouse.names),
+                read_dags(database, warehouse.names),
+            ),
+        )
+
+    def review_cases(self, warehouse: Warehouse, campaign: str, dags: frozenset[str]) -> list[Case]:
+        """
+        Return the unresolved cases of a campaign that some DAGs entered.
+
+        :raises FaceIdError: they cannot be read.
+        """
+        return self._ask(
+            warehouse,
+            RUNS_SECONDS,
+            ("cases", campaign, dags),
+            lambda database: read_cases(database, warehouse.names, campaign, dags),
+        )
+
+    def write(self, warehouse: Warehouse, work: Callable[[Database], T]) -> T:
+        """
+        Return what some work on a warehouse returns; pages read it anew afterwards.
+
+        :raises FaceIdError: it fails, or takes so long that nobody knows whether it was done.
+        """
+
+        def run() -> T:
+            base = self._database(warehouse.conn_id)
+            refuse_missing_file(base)
+            check_readers(base)
+            try:
+                return work(base)
+            finally:
+                base.close()
+
+        done = self._threads.submit(run)
+        try:
+            return done.result(WAIT_SECONDS)
+        except TimeoutError:
+            raise FaceIdError(
+                f"Connection '{warehouse.conn_id}' has not answered within {WAIT_SECONDS:g} s. Load the page "
+                "of the case again to see whether it has changed"
+            ) from None
+        except FaceIdError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a missing connection, a broken driver
+            raise FaceIdError(
+                f"Connection '{warehouse.conn_id}' cannot be used: {safe_message(error)}"
+            ) from None
+        finally:
+            with self._lock:
+                self._kept = {key: kept for key, kept in self._kept.items() if key[0] != warehouse}
+
     def paces(self) -> list[Pace]:
         """
         Return the rate limiters of the state store of ``[faceid] state_conn_id``.
@@ -128,6 +194,15 @@ class Reader:
         conn_id = option("state_conn_id")
         store = Warehouse(conn_id, Names())
         return self._ask(store, RUNS_SECONDS, "paces", partial(read_paces, clock=self._clock))
+
+    def pauses(self) -> list[PauseInForce]:
+        """
+        Return the pauses in force, of the same state store.
+
+        :raises FaceIdError: it cannot be read.
+        """
+        store = Warehouse(option("state_conn_id"), Names())
+        return self._ask(store, RUNS_SECONDS, "pauses", read_pauses)
 
     def _ask(
         self, warehouse: Warehouse, seconds: float, what: Any, read: Callable[[Database], T]

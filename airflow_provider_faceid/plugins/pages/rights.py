@@ -17,7 +17,7 @@ from airflow.api_fastapi.core_api.security import get_user, requires_access_view
 from fastapi import Depends
 
 if TYPE_CHECKING:
-    from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
+    from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager, ResourceMethod
 
 LOGGED_IN = Depends(requires_access_view(AccessView.PLUGINS))
 """Dependency of all pages: a user who is logged in and may see plugins; 401 or 403 otherwise."""
@@ -34,7 +34,7 @@ class Rights:
 
     def __init__(self, user: Any, manager: BaseAuthManager[Any] | None = None) -> None:
         self._user, self._manager = user, manager or get_auth_manager()
-        self._dags: dict[tuple[str, DagAccessEntity], bool] = {}
+        self._dags: dict[tuple[str, DagAccessEntity, str], bool] = {}
         self._known: set[str] | None = None
 
     def may_read(self, dag_id: str) -> bool:
@@ -45,11 +45,20 @@ class Rights:
         """Return whether the user may read what tasks of a DAG hand on, and so the keys of its rows."""
         return self.may_read(dag_id) and self._may(dag_id, DagAccessEntity.XCOM)
 
-    def _may(self, dag_id: str, entity: DagAccessEntity) -> bool:
-        asked = dag_id, entity
+    def may_edit(self, dag_id: str) -> bool:
+        """Return whether the user may edit runs of a DAG, and so decide cases that it has entered."""
+        return self.may_read(dag_id) and self._may(dag_id, DagAccessEntity.RUN, "PUT")
+
+    @property
+    def user_id(self) -> str:
+        """Return the id of the user, as human-in-the-loop tasks know them."""
+        return str(self._user.get_id())
+
+    def _may(self, dag_id: str, entity: DagAccessEntity, method: ResourceMethod = "GET") -> bool:
+        asked = dag_id, entity, method
         if asked not in self._dags:
             self._dags[asked] = self._is_known(dag_id) and self._manager.is_authorized_dag(
-                method="GET",
+                method=method,
                 access_entity=entity,
                 details=DagDetails(id=dag_id) if dag_id else None,
                 user=self._user,

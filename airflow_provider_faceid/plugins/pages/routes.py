@@ -63,8 +63,8 @@ def overview(of: Of, reader: Reading) -> Response:
 def run(of: Of, reader: Reading, task: TaskOf, conn: str, action: str = "") -> Response:
     """Show the tries of a task that verifies a table, with the progress of the one that runs."""
     if not of.may_read(task.dag_id):
-        return _unknown()
-    warehouse = _named(conn)
+        return unknown_page()
+    warehouse = named(conn)
     if warehouse is None:
         return message(
             "This warehouse is not shown",
@@ -88,14 +88,14 @@ def run(of: Of, reader: Reading, task: TaskOf, conn: str, action: str = "") -> R
 @router.get("/campaign")
 def campaign(of: Of, reader: Reading, conn: str, name: str) -> Response:
     """Show a campaign: funnel, what waits and why, keys as far as the reader may read them."""
-    warehouse = _named(conn)
+    warehouse = named(conn)
     if warehouse is None:
-        return _unknown()
+        return unknown_page()
     seen = reader.seen(warehouse)
     if seen.problem:
         return message("The warehouse cannot be read", seen.problem, UNAVAILABLE)
     if name not in campaigns_of(seen, of.may_read):
-        return _unknown()
+        return unknown_page()
     dags = seen.overview.dags[name]
     readable = frozenset(dag_id for dag_id in dags if of.may_read_keys(dag_id))
     shown = show(reader, seen, of.may_read, only=name)
@@ -122,7 +122,7 @@ def report(of: Of, task: TaskOf, task_id: str, *, bare: bool = False) -> Respons
     :param bare: whether to return the report alone, for that frame.
     """
     if not of.may_read_keys(task.dag_id):
-        return _unknown()
+        return unknown_page()
     wanted = reports.Report(task.dag_id, task.run_id, task_id, task.map_index, 0.0)
     path = reports.path_of(wanted)
     if path.startswith(("http://", "https://")):
@@ -149,11 +149,12 @@ def _read(path: str) -> tuple[bytes, str]:
         return b"", f"{path}: {error}"
 
 
-def _named(conn: str) -> Warehouse | None:
+def named(conn: str) -> Warehouse | None:
+    """Return the warehouse of the configuration behind a connection; None if it is not among them."""
     return next((one for one in configured() if one.conn_id == conn), None)
 
 
-def _unknown() -> Response:
+def unknown_page() -> Response:
     """Return the same for what is not there and for what the reader may not see."""
     text = "There is nothing of that name, or Airflow does not let you read its DAG"
     return message("Nothing to see here", text, NOT_FOUND)

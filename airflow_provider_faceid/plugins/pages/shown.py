@@ -71,6 +71,6 @@ def quota(reader: Reader, runs: Iterable[Run]) -> tuple[list[Row], str]:
     :param runs: those the reader may see, whose calls per second are summed up.
     """
     try:
-        return quota_in_use(reader.paces(), runs), ""
+        return quota_in_use(reader.paces(), runs, reader.pauses()), ""
     except FaceIdError as error:
         return [], str(error)

@@ -1,7 +1,7 @@
 """Rendering of the pages: Jinja templates that escape everything, words for moments, durations and shares.
 
 Each answer forbids what the pages do not need (Content-Security-Policy): nothing is loaded from elsewhere,
-no script or style stands in a page, no form is sent.
+no script or style stands in a page, and only the page of cases sends a form.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...warehouse.metrics import ANSWER_PLACES, COUNTS, PARTS, RATES, ROW_COUNTS
+from ...warehouse.metrics import (
+    ANSWER_PLACES,
+    COUNTS,
+    PARTS,
+    RATES,
+    REVIEW_COUNTS,
+    REVIEW_RATES,
+    REVIEW_TIMES,
+    ROW_COUNTS,
+)
 
 HERE = Path(__file__).parent
 SECURITY = {
@@ -26,6 +35,12 @@ SECURITY = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+FORM_SECURITY = SECURITY | {
+    "Content-Security-Policy": SECURITY["Content-Security-Policy"].replace(
+        "form-action 'none'", "form-action 'self'"
+    )
+}
+"""Of a page with forms, which are sent to ourselves only."""
 REPORT_SECURITY = SECURITY | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
@@ -135,18 +150,29 @@ def environment() -> Environment:
         "parts": parts,
         "PARTS": PARTS,
         "RATES": RATES,
+        "REVIEW_WORDS": {
+            **{name: count.meaning for name, count in REVIEW_COUNTS.items()},
+            **{name: rate.meaning for name, rate in REVIEW_RATES.items()},
+            **REVIEW_TIMES,
+        },
         "PLACES": {**{name: COUNTS[name].meaning for name in ANSWER_PLACES}, **ROW_COUNTS},
     }
     return made
 
 
-def page(template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    """Return a rendered page."""
+def page(
+    template: str, status: int = 200, *, security: Mapping[str, str] = SECURITY, **facts: Any
+) -> HTMLResponse:
+    """
+    Return a rendered page.
+
+    :param security: headers that forbid what it does not need.
+    """
     text = environment().get_template(template).render(**facts)
-    return HTMLResponse(text, status, SECURITY)
+    return HTMLResponse(text, status, dict(security))
 
 
 def message(title: str, text: str, status: int, **facts: Any) -> HTMLResponse:
     """Return a page that says why there is nothing else."""
-    facts = {"login": "", "home": True} | facts
-    return page("message.html", status, title=title, text=text, **facts)
+    shown: dict[str, Any] = {"login": "", "home": True} | facts
+    return page("message.html", status, title=title, text=text, **shown)

@@ -28,6 +28,7 @@ ACTIONS = {
     "verify_faces": FACE,
     "verify_in_shards": ID_CARD,
     "verify_files": ID_CARD,
+    "verify_by_eight": ID_CARD,
     "full_pipeline": ID_CARD,
 }
 """Action by DAG that asks one, in the order they are run."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 
+import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airflow_provider_faceid.api.pseudonyms import hash_key_id
 from airflow_provider_faceid.clock import utc_text
 from airflow_provider_faceid.hooks import doctor as doctor_module
 from airflow_provider_faceid.hooks.doctor import CHECKS
+from airflow_provider_faceid.simulator.faults import FaultRule
+from airflow_provider_faceid.simulator.faults.effects import AccountState
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.uplink import Uplink
 from airflow_provider_faceid.warehouse.tables import PRICES, RUNS, insert
@@ -102,6 +109,36 @@ def test_calls_without_tls(set_up, doctor):
 def test_an_expired_token(set_up, doctor):
     set_up.extra["session_token"] = "other-secret-token"
     assert "token is wrong or has expired" in doctor().only("key_refused")["cause"]
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "code"),
+    [
+        ("arrears", "account_refused", "UnauthorizedOperation.Arrears"),
+        ("not_activated", "account_refused", "UnauthorizedOperation.Nonactivated"),
+        ("no_permission", "account_refused", "UnauthorizedOperation"),
+        ("key_deleted", "key_refused", "AuthFailure.SecretIdNotFound"),
+    ],
+)
+def test_an_account_that_may_not_call(doctor, simulator, state, problem, code):
+    simulator.faults.add(FaultRule(AccountState(state)))
+    assert code in doctor().only(problem)["cause"]
+
+
+def test_an_encryption_key_of_another_account(set_up, doctor):
+    key = rsa.generate_private_key(65537, 1024).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.PKCS1)
+    set_up.extra |= {"encryption": "AES-256-CBC", "encryption_public_key": pem.decode()}
+    assert "DecryptSystemError" in doctor().only("encryption_wrong")["cause"]
+
+
+def test_a_role_with_few_connections(set_up, doctor, postgres_warehouse, postgres):
+    role = postgres_warehouse("state", "GRANT CREATE ON SCHEMA public TO {role}", with_tables=False)
+    with psycopg.connect(postgres, autocommit=True) as owner:
+        owner.execute(f"ALTER ROLE {role} CONNECTION LIMIT 4")
+    set_up.set("faceid__state_conn_id", "state")
+    cause = doctor().only("state_connections")["cause"]
+    assert cause.startswith("The role allows 4 connections")
 
 
 # ------------------------------------------------------------------ the configuration
@@ -379,3 +416,23 @@ def test_output_is_json(say):
     code, text = say("-o", "json")
     assert code == 0
     assert json.loads(text)["healthy"] is True
+
+
+def test_a_duckdb_file_that_is_open_elsewhere(set_up, doctor):
+    path = set_up.home / "w.duckdb"
+    set_up.connect("wh", conn_type="duckdb", host=str(path))
+    assert doctor().code == 0
+    assert not path.exists()
+    hold = f"import duckdb, sys; c = duckdb.connect({str(path)!r}); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        holder.stdout.readline()
+        assert doctor().only("warehouse_busy")
+        holder.stdin.close()
+    assert doctor().code == 0
+
+
+def test_a_postgresql_warehouse_that_is_healthy(doctor, postgres_warehouse):
+    postgres_warehouse("wh", "GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    assert doctor().code == 0

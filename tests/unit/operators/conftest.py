@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_faceid.operators import verify, verify_batch
 from airflow_provider_faceid.operators.check_results import FaceIdCheckResultsOperator
 from airflow_provider_faceid.operators.export import FaceIdExportOperator
+from airflow_provider_faceid.operators.forget import FaceIdForgetOperator
 from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.reconcile import FaceIdReconcileOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
@@ -21,6 +22,7 @@ from airflow_provider_faceid.operators.views import FaceIdViewsOperator
 OPERATORS = (
     FaceIdCheckResultsOperator,
     FaceIdExportOperator,
+    FaceIdForgetOperator,
     FaceIdFunnelOperator,
     FaceIdReconcileOperator,
     FaceIdReleaseOperator,

@@ -108,6 +108,6 @@ def visit(monkeypatch) -> Iterator[Any]:
             app.dependency_overrides[security.get_user] = lambda: user
         return client.get(path, follow_redirects=False)
 
-    visit.app = app
+    visit.app, visit.client = app, client
     yield visit
     client.close()

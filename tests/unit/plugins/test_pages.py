@@ -190,7 +190,7 @@ def test_the_quota_in_use_is_that_of_the_state_store(warehouse, visit, tmp_path)
     now = reading.SYSTEM_CLOCK.now()
     # As of an hour from now: nothing changes with the time the test takes.
     row = (f"faceid.example 0123456789abcdef {ONE}", now + 3600, 0.5, now + 3600)
-    store.execute("INSERT INTO faceid_pace VALUES (?, ?, ?, ?)", row)
+    store.execute("INSERT INTO faceid_pace VALUES (?, ?, ?, ?, NULL)", row)
     store.close()
     warehouse.run()
     text = visit("/").text
@@ -198,6 +198,22 @@ def test_the_quota_in_use_is_that_of_the_state_store(warehouse, visit, tmp_path)
     assert "in use</span> by 1 run" in text
     assert "50.0 % of the pace is in use" in text  # 5 of the 10 calls a second of the plan
     assert "50.0 % of the pace</span> since" in text
+
+
+def test_a_pause_is_shown_with_who_and_why(warehouse, visit, tmp_path):
+    store = sqlite3.connect(tmp_path / "faceid_state.sqlite", isolation_level=None)
+    migrate(store.cursor(), is_sqlite=True)
+    account = "faceid.example 0123456789abcdef"
+    store.execute("INSERT INTO faceid_pace VALUES (?, 0, 1, 0, NULL)", (f"{account} {ONE}",))
+    pause = "INSERT INTO faceid_pauses VALUES (?, ?, 'ann@host', ?, NULL, NULL)"
+    store.execute(pause, (f"{account} {ONE}", 1_700_000_000, "the <bill> is wrong"))
+    store.execute(pause, ("elsewhere 99 *", 1_700_000_000, "maintenance"))
+    store.close()
+    warehouse.run()
+    text = visit("/").text
+    assert text.count("paused</span> by ann@host since") == 2
+    assert "the &lt;bill&gt; is wrong" in text
+    assert "all Actions" in text
 
 
 def test_no_more_keys_than_a_page_holds(warehouse, visit):
