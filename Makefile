@@ -16,8 +16,9 @@ PYTEST := -m pytest -q -p no:cacheprovider
 # Those of a file run in one process, which so starts what they share once.
 WORKERS ?= 4
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Tests that start an Airflow of their own: they have a target of their own.
-AIRFLOWS := tests/integration/airflow tests/faults/test_airflow.py tests/pii_scan
+# Tests of whole DAGs, most of them in an Airflow of their own: they have a target of their own.
+TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs tests/package/test_wheel.py
+AIRFLOWS := tests/integration/airflow tests/integration/dags tests/faults/test_airflow.py tests/pii_scan
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := api batch client pii_scan quality simulator state warehouse
@@ -53,13 +54,13 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/test ## real databases, real DAG runs, faults (about eight minutes)
+test: .venv/test ## units, databases, operators, faults, docs (about eight minutes)
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== tests"
-	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS))
+	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS)) $(TESTS)
 
-test-airflow: .venv/test ## under a real scheduler: schedules, retries, kills, the form, the PII scan (about five minutes)
-	@echo "== tests under a real scheduler"
+test-airflow: .venv/test ## whole DAGs, under a real scheduler: schedules, retries, kills, the PII scan (about eight minutes)
+	@echo "== tests of whole DAGs"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(AIRFLOWS)
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors

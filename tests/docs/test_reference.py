@@ -25,6 +25,7 @@ WHOLE = (
     "operators.reconcile",
     "operators.export",
     "operators.report",
+    "notifications.faceid",
     "hooks.faceid",
     "exceptions",
 )
