@@ -16,8 +16,9 @@ PYTEST := -m pytest -q -p no:cacheprovider
 # Those of a file run in one process, which so starts what they share once.
 WORKERS ?= 4
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Tests that start an Airflow of their own: they have a target of their own.
-AIRFLOWS := tests/integration/airflow tests/faults/test_airflow.py tests/pii_scan
+# Tests of whole DAGs, most of them in an Airflow of their own: they have a target of their own.
+TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs tests/package/test_wheel.py
+AIRFLOWS := tests/integration/airflow tests/integration/dags tests/faults/test_airflow.py tests/pii_scan
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
 BELOW := api batch client pii_scan quality simulator state warehouse
@@ -38,7 +39,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-airflow test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
-	test-oldest test-databases test-dbt test-distributed test-browser conformance fuzz lint format simulator docs environments programs clean \
+	test-oldest test-databases test-dbt test-distributed test-browser test-browser-oldest conformance fuzz lint format simulator docs environments programs clean \
 	redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
@@ -53,13 +54,13 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/test ## real databases, real DAG runs, faults (about eight minutes)
+test: .venv/test ## units, databases, operators, faults, docs (about eight minutes)
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== tests"
-	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS))
+	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS)) $(TESTS)
 
-test-airflow: .venv/test ## under a real scheduler: schedules, retries, kills, the form, the PII scan (about five minutes)
-	@echo "== tests under a real scheduler"
+test-airflow: .venv/test ## whole DAGs, under a real scheduler: schedules, retries, kills, the PII scan (about eight minutes)
+	@echo "== tests of whole DAGs"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(AIRFLOWS)
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
@@ -121,11 +122,17 @@ fuzz: .venv/test ## 5,000 malformed requests to the simulator (about a minute)
 	@echo "== 5,000 malformed requests"
 	@FUZZ_EXAMPLES=5000 $(BIN)/python $(PYTEST) tests/integration/simulator/test_fuzz.py
 
-test-browser: .venv/browser .browser/made ## the simulator's page, the demo's Airflow and the report in Chromium (five minutes)
+test-browser: .venv/browser .browser/made ## simulator's page, demo, report and Airflow pages in Chromium, valid HTML (five minutes)
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
 	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
 	@echo "== tests in a browser"
 	@$(BIN)/python $(PYTEST) tests/browser
+
+test-browser-oldest: .venv-oldest/browser .browser/made ## the pages under Browse > Face ID in Chromium, on the oldest supported Airflow
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
+	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
+	@echo "== tests in a browser on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
+	@$(OLDEST)/python $(PYTEST) tests/browser/test_faceid_pages.py
 
 bench: .venv/bench ## how fast it is, beside its peers
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
@@ -201,7 +208,7 @@ clean: ## remove what make made
 
 .browser/made: tests/browser/package.json
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory npm
-	@echo "== installing axe-core into .browser"
+	@echo "== installing axe-core and html-validate into .browser"
 	@mkdir -p .browser && cp $< .browser
 	@cd .browser && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -224,6 +231,10 @@ clean: ## remove what make made
 	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
 	@$(PYTHON) -m venv .venv-oldest && $(OLDEST)/python $(PIP) --upgrade 'pip>=25.1'
 	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED_OLDEST) && touch $@
+
+.venv-oldest/browser: .venv-oldest/test
+	@echo "== installing Selenium into .venv-oldest"
+	@$(OLDEST)/python $(PIP) -c constraints-oldest.txt $(TESTED_OLDEST) --group browser && touch $@
 
 # dbt has versions of its own of what Airflow depends on.
 .venv-dbt/made: pyproject.toml constraints-dbt.txt

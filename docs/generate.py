@@ -408,6 +408,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reference-public": reference_tables.surface,
     "reference-answers": lambda: reference_tables.sections("api.verdict", "api.codes"),
     "reference-errors": reference_tables.errors,
+    "reference-notifications": lambda: reference_tables.sections("notifications.faceid"),
     "reference-policy": lambda: reference_tables.sections("operators.error_mapping"),
     "reference-testing": reference_tables.fixtures,
     "reference-simulator": lambda: reference_tables.sections(

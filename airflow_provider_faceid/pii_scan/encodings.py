@@ -133,6 +133,7 @@ TEXT_FORMS: Mapping[str, Write] = {
     "Python bytes": lambda text: [repr(text.encode())[2:-1].encode()],
     "Python ascii": lambda text: [ascii(text)[1:-1].encode()],
     "XML": lambda text: [text.encode("ascii", "xmlcharrefreplace")],
+    "HTML": lambda text: [re.sub(r"(?<=[._:/-])(?=.)", "<wbr>", text).encode()],
     "GB 18030": lambda text: [text.encode("gb18030")],
     "UTF-16": lambda text: [text.encode("utf-16-le"), text.encode("utf-16-be")],
 }

@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from airflow_provider_faceid.simulator import KEY, SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
+from tests.browser.page_checks import axe_findings, invalid
 from tests.support import auth_manager
 from tests.support.airflow_home import PROJECT, ApiServer, Home, Run
 from tests.support.patience import PATIENCE
@@ -28,6 +29,8 @@ HOSTILE = "kyc <script>alert('x')</script><img src=x onerror=alert(1)> & \"co\""
 ROWS, QUOTA = 700, 8
 SECONDS = 60
 PASSWORD = "viewed"
+SERVED = "const done = arguments[0]; fetch(location.href).then((a) => a.text()).then(done);"
+"""Returns the page as it was served, before a script has touched it."""
 HAS_STORAGE = not version("apache-airflow").startswith(("3.1.", "3.2."))
 
 
@@ -157,6 +160,17 @@ class Reader:
         shown = self.browser.find_element(By.CSS_SELECTOR, ".card.live .count strong").text
         return int(shown.replace(",", ""))
 
+    def judged(self, folder: Path, scheme: str = "light", name: str = "page") -> list[Any]:
+        """Return what axe-core and html-validate find on the page that is shown."""
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        try:
+            found = axe_findings(self.browser)
+        finally:
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        served = self.browser.execute_async_script(SERVED)
+        return found + invalid({name: served}, folder)
+
     def complaints(self) -> list[str]:
         """Return what the browser complains about, but not pages we asked for in vain."""
         return [
@@ -180,7 +194,7 @@ def running(watched) -> Run:
     return watched.run
 
 
-def test_progress_moves_while_a_batch_runs(running, watched, read_as, screenshot):
+def test_progress_moves_while_a_batch_runs(running, watched, read_as, screenshot, tmp_path):
     viewer = read_as("viewer")
     viewer.open(watched.link("verify", "Face ID run"))
     viewer.wait(lambda: viewer.done() > 0, PATIENCE)
@@ -188,12 +202,14 @@ def test_progress_moves_while_a_batch_runs(running, watched, read_as, screenshot
     viewer.wait(lambda: viewer.done() > first)
     assert running.state() == "running"
     screenshot("pages-run", "main")
+    assert viewer.judged(tmp_path) == []
     viewer.open("")
     second = viewer.done()
     viewer.wait(lambda: viewer.done() > second)
     assert "in use by 1 run" in viewer.text()
     viewer.wait(lambda: "match" in viewer.text())
     screenshot("pages-overview")
+    assert viewer.judged(tmp_path) == []
     assert viewer.complaints() == []
 
 
@@ -274,3 +290,27 @@ def test_hostile_names_and_keys_are_text(running, watched, read_as):
         viewer.browser.switch_to.alert.dismiss()
     assert viewer.browser.find_elements(By.CSS_SELECTOR, "main img, main script, main b b") == []
     assert viewer.complaints() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("viewer", ""),
+        ("viewer", "run"),
+        ("viewer", "report"),
+        ("viewer", "campaign?conn=warehouse&name=kyc"),
+        ("viewer", f"campaign?conn=warehouse&name={quote(HOSTILE)}"),
+        ("viewer", "campaign?conn=warehouse&name=of-nobody"),
+        ("viewer", "run?conn=warehouse"),
+        ("", ""),
+    ],
+    ids=["overview", "run", "report", "campaign", "hostile", "unknown", "incomplete", "logged-out"],
+)
+def test_axe_and_the_validator_find_nothing(running, read_as, tmp_path, asked, scheme):
+    user, page = asked
+    reader = read_as(user)
+    assert running.until_ended() == "success", reader.watched.home.errors()
+    links = {"run": ("verify", "Face ID run"), "report": ("report", "Face ID report")}
+    reader.open(reader.watched.link(*links[page]) if page in links else page)
+    assert reader.judged(tmp_path, scheme) == []

@@ -1,10 +1,13 @@
-"""The report in Chromium without a network: it asks for nothing, everybody can read it, names are text."""
+"""The report in Chromium without a network: it asks for nothing, everybody can read it, names are text.
+
+And its HTML is valid, in each language and form.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from pathlib import Path
+from itertools import product
 
 import pytest
 
@@ -12,22 +15,13 @@ from airflow_provider_faceid.report.numbers import Scope, read_numbers
 from airflow_provider_faceid.report.page import render
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.names import Names
+from tests.browser.page_checks import axe_findings, invalid
 from tests.support.report_rows import ACTIONS, NOW, fill
-
-AXE = Path(__file__).parents[2] / ".browser" / "node_modules" / "axe-core" / "axe.min.js"
-"""Where ``make test-browser`` installs it."""
 
 POISON = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'&"
 WIDTHS = {"wide": 1280, "middle": 820, "narrow": 390}
 KINDS = ("run", "days")
 MOST_BYTES = 300_000
-
-RUN_AXE = """
-const done = arguments[0];
-axe.run(document, {runOnly: {type: "tag", values: [
-  "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}})
-  .then((found) => done(found.violations.map((one) => [one.id, one.nodes.map((node) => node.html)])));
-"""
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +86,7 @@ def open_page(chromium, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing(open_page, numbers, kind, width, scheme):
     page = open_page(render(numbers[kind, False], "en"), width=width, scheme=scheme)
-    page.execute_script(AXE.read_text(encoding="utf-8"))
-    assert page.execute_async_script(RUN_AXE) == []
+    assert axe_findings(page) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,8 +95,7 @@ def test_axe_finds_nothing_in_the_chinese_page_or_without_charts(
     open_page, numbers, kind, with_charts
 ):
     page = open_page(render(numbers[kind, False], "zh", with_charts=with_charts))
-    page.execute_script(AXE.read_text(encoding="utf-8"))
-    assert page.execute_async_script(RUN_AXE) == []
+    assert axe_findings(page) == []
     assert page.execute_script("return document.documentElement.lang") == "zh-CN"
     drawn = page.execute_script("return document.querySelectorAll('figure svg').length")
     assert bool(drawn) is with_charts
@@ -116,6 +108,26 @@ def test_hostile_names_are_text(open_page, numbers, kind):
     count = "return document.querySelectorAll('script, img, iframe, object, link').length"
     assert page.execute_script(count) == 0
     assert POISON in page.execute_script("return document.body.textContent")
+
+
+def test_every_form_of_it_is_valid_html(numbers, tmp_path):
+    pages = {
+        f"{kind}-{language}-{'charts' if charts else 'bars'}-{'hostile' if mark else 'usual'}": render(
+            numbers[kind, mark], language, with_charts=charts
+        )
+        for kind, language, charts, mark in product(
+            KINDS, ("en", "zh"), (True, False), (True, False)
+        )
+    }
+    assert len(set(pages.values())) == 16
+    assert invalid(pages, tmp_path) == []
+
+
+def test_a_page_that_is_not_valid_is_found(tmp_path):
+    page = "<!doctype html><html lang=en><title>x</title><p id=a><ul></ul><b id=a>"
+    assert {"no-dup-id", "close-order"} <= {
+        one.split(": ")[1] for one in invalid({"broken": page}, tmp_path)
+    }
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -28,6 +28,7 @@ WHOLE = (
     "operators.reconcile",
     "operators.export",
     "operators.report",
+    "notifications.faceid",
     "hooks.faceid",
     "exceptions",
 )

@@ -20,7 +20,7 @@ from tests.integration.hook.test_tls import certificate, tls
 from tests.integration.state.conftest import postgres_url
 from tests.integration.warehouse.conftest import Home, home
 
-from .findings import FAILED, MEASURED, Findings
+from .findings import FAILED, MEASURED, TRIALS, Findings
 from .plant import ACTION, Plant, Zygote
 from .trial import ServiceTime, Trial
 
@@ -106,6 +106,7 @@ def trials(request, tmp_path, told) -> Iterator[Trials]:
             store = StateStore(f"sqlite:///{tmp_path / 'state.sqlite'}", ServiceTime(server.clock))
             stack.callback(store.close)
             made.append(Trial(server, home, store, tmp_path, told))
+            request.node.stash[TRIALS] = made
             return made[-1]
 
         yield make

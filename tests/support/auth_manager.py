@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+with warnings.catch_warnings(action="ignore"):  # Airflow 3.1 imports what is deprecated in 3.1
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
 HIDDEN_DAGS, HIDDEN_KEYS = "TEST_HIDDEN_DAGS", "TEST_HIDDEN_KEYS"
 """Variables that name DAGs: those of which others see nothing, and those whose XCom others do not see."""

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from airflow_provider_faceid.pii_scan import PiiScan
+from airflow_provider_faceid.pii_scan.matcher import Matcher
 from tests.unit.pii_scan.conftest import MARKERS, NAME, NUMBER, PHOTO, found
 
 
@@ -40,6 +41,14 @@ WRITTEN = {
 @pytest.mark.parametrize(("text", "form"), WRITTEN.values(), ids=WRITTEN)
 def test_a_name_is_found_in_every_form(text, form):
     assert found(text) == {("name", form)}
+
+
+def test_a_value_that_may_be_broken_into_lines_is_found():
+    """The report puts a place for a break behind marks of a long name."""
+    matcher = Matcher({"mail": "li.ming@example.com"})
+    assert [find.form for find in matcher.find(b"<td>li.<wbr>ming@example.<wbr>com</td>")] == [
+        "HTML"
+    ]
 
 
 @pytest.mark.parametrize("before", range(4))
