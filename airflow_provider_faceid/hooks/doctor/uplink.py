@@ -59,6 +59,7 @@ def check_uplink(subject: Subject) -> Iterator[Finding]:
     rate = settings.rate(FACE) if named.photo_rate is None else named.photo_rate
     if not rate:
         return
+    latency = _latency(subject)
     uplink, hours = _stored(subject.state_conn_id)
     size = named.photo_bytes * BASE64 if named.photo_bytes else 0
     wanted = Wanted(rate, size or uplink.mean_bytes or PHOTO_BYTES * BASE64)
@@ -66,7 +67,7 @@ def check_uplink(subject: Subject) -> Iterator[Finding]:
     if carried and hours <= RECENT_HOURS:
         when = f" (measured {hours:.0f} h ago, while photos were uploaded)"
     else:
-        carried, when = _measured(subject, wanted), ""
+        carried, when = _measured(subject, wanted, latency), ""
     if carried and carried < TOLERANCE * wanted.throughput:
         yield found(
             "uplink_slow",
@@ -105,16 +106,20 @@ def _stored(conn_id: str) -> tuple[Uplink, float]:
     return read_uplink(state), max(0.0, SYSTEM_CLOCK.now() / SECONDS_PER_HOUR - (hour or 0))
 
 
-def _measured(subject: Subject, wanted: Wanted) -> float:
+def _latency(subject: Subject) -> float:
     """
-    Return the bytes a second that the line carries at most; 0 if latency is the limit, or it is enough.
+    Return the seconds that a short free call took.
 
     :raises NotExaminedError: the service does not answer.
     """
     proof = ask(subject).proof
     if proof is None or not proof.is_free:
         raise NotExaminedError("the service does not answer")
-    latency = proof.verdict.latency_ms / 1000
+    return proof.verdict.latency_ms / 1000
+
+
+def _measured(subject: Subject, wanted: Wanted, latency: float) -> float:
+    """Return the bytes a second that the line carries; 0 if that is enough, or latency is the limit."""
     threads = DaemonThreads(max(ROUNDS), "faceid-doctor-uplink")
     return throughput(lambda count: _round(subject, threads, count), latency, wanted.throughput)
 
