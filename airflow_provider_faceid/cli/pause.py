@@ -89,8 +89,8 @@ PAUSE = Command(
 RESUME = Command(
     name="resume",
     help="End the pause of an Action",
-    description="End the pause of an Action, as it was paused: one Action, or all. Who paused, when and why "
-    "stays in the state store.",
+    description="End the pause of an Action, as it was paused: one Action, or all. The state store keeps by "
+    "whom it was paused, when and why.",
     run=resume,
     arguments=(WHAT, *_ARGUMENTS),
 )

@@ -28,8 +28,9 @@ from ..warehouse.tables import (
 from ..warehouse.view_definitions import VIEWS
 from ..warehouse.views import View
 from ._columns import source_columns
+from ._datasets import Check, Dataset, Feed, Lineage
 from ._origins import Origins, view_feeds
-from .lineage import Check, Dataset, Feed, Lineage
+from .files import NUMBERS, PAGE
 
 _VERDICT = "answer of the Face ID service"
 _HASH = "keyed hash"
@@ -248,8 +249,6 @@ def reconcile(operator: Any, facts: Mapping[str, Any]) -> Lineage:
 
 def report(operator: Any, _: Mapping[str, Any]) -> Lineage:
     """Return the tables and views of a report, and its two files."""
-    from .report import NUMBERS, PAGE  # noqa: PLC0415 - it imports this module's user
-
     here = Warehouse(operator)
     tables = [here.results(), here.history(), here.quarantine(), here.runs(), here.beside(PRICES)]
     outputs = _files(operator, "path")

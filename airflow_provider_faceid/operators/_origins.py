@@ -14,7 +14,7 @@ from ..warehouse.identifiers import parts_of
 from ..warehouse.names import Names
 from ..warehouse.query import is_query, statement
 from ..warehouse.views import View
-from .lineage import Check, Dataset, Feed
+from ._datasets import Check, Dataset, Feed
 
 _DIALECTS = {"postgres": "postgres", "mysql": "mysql", "sqlite": "sqlite", "duckdb": "duckdb"}
 """What OpenLineage's parser calls the SQL of a connection type."""

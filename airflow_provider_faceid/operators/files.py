@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..warehouse.records import RunContext
 
 
+PAGE, NUMBERS = ".html", ".json"
+"""Endings of a report's two files."""
+
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "oss"})
 """Protocols of stores without folders: to make one there would make a bucket, such as a misspelt one."""
 

@@ -17,7 +17,7 @@ from ..report.sentences import broken_alerts
 from ..report.thresholds import Severity, read_thresholds
 from ._common import describe_outlets, manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
-from .files import write_file
+from .files import NUMBERS, PAGE, write_file
 from .lineage import ReportsLineage
 from .links import FaceIdReportLink
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from ..report.numbers import Scope
     from ..warehouse.names import Names
-
-PAGE, NUMBERS = ".html", ".json"
-"""Endings of the two files."""
 
 
 class FaceIdReportOperator(ReportsLineage, BaseOperator):
