@@ -362,7 +362,16 @@ def argument_name(argument: Argument) -> str:
     return f"{typed} {value and f'`{value}`'}".rstrip() + needed
 
 
+def review_metrics() -> str:
+    """Return a table of the numbers of the review queue."""
+    said = {name: count.meaning for name, count in metrics.REVIEW_COUNTS.items()}
+    said |= {name: rate.meaning for name, rate in metrics.REVIEW_RATES.items()}
+    said |= metrics.REVIEW_TIMES
+    return table(("column", "what it says"), ((f"`{name}`", what) for name, what in said.items()))
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "review-metrics": review_metrics,
     "doctor-checks": doctor_checks,
     "doctor-problems": doctor_problems,
     "commands": commands,

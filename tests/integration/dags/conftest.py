@@ -34,6 +34,8 @@ ACTIONS = {
 """Action by DAG that asks one, in the order they are run."""
 IN_A_ROW, ROLLING = "onboarding", "rolling_report"
 DAG_IDS = (*ACTIONS, IN_A_ROW, ROLLING)
+ANSWERED_BY_PEOPLE = {"review"}
+"""DAGs that wait for people, and so run under a scheduler only: in tests/integration/airflow."""
 APPLICANTS, PHOTOS = 60, 20
 
 DRIVER = """
