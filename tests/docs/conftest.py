@@ -18,7 +18,11 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
-from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
+from airflow_provider_faceid.warehouse.migrations import (
+    prepare,
+    prepare_checks,
+    prepare_review_log,
+)
 from airflow_provider_faceid.warehouse.names import Names
 from tests.support.patience import PATIENCE, UNHURRIED
 
@@ -118,6 +122,7 @@ def _fill(world: World) -> None:
     warehouse = Database(lambda: sqlite3.connect(world.warehouse), SQLITE, "docs")
     prepare(warehouse, Names())
     prepare_checks(warehouse, Names())
+    prepare_review_log(warehouse, Names())
     warehouse.close()
     account = world.simulator.account
     ordinary = [person for person in account.people.listed if not person.persona][:PEOPLE]

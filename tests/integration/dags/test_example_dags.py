@@ -14,8 +14,8 @@ from airflow_provider_faceid.api.codes import Step
 from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
 from tests.integration.dags.conftest import (
-    ANSWERED_BY_PEOPLE,
     ACTIONS,
+    ANSWERED_BY_PEOPLE,
     APPLICANTS,
     DAG_IDS,
     DAGS,
