@@ -22,6 +22,8 @@ from ..warehouse.tables import (
     RECONCILIATION,
     RECONCILIATION_CALLS,
     RESULTS,
+    REVIEW_LOG,
+    REVIEWS,
     RUNS,
     Table,
 )
@@ -201,6 +203,36 @@ def release(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     return Lineage([results], [here.results(operator.action, rows=facts.get("released"))])
 
 
+_OF_ANSWER = ("campaign", "action", "source_key", "outcome", "code", "similarity", "answered_at")
+
+
+def queue_reviews(operator: Any, facts: Mapping[str, Any]) -> Lineage:
+    """Return the results and the history that cases are made of, and the queue."""
+    here = Warehouse(operator)
+    results = here.results(operator.action)
+    feeds = {column: [Feed(results.name, column)] for column in _OF_ANSWER}
+    entered = facts.get("entered")
+    outputs = [
+        here.beside(REVIEWS, feeds=feeds, rows=entered),
+        here.beside(REVIEW_LOG, rows=entered),
+    ]
+    return Lineage([results, here.history(operator.action)], outputs)
+
+
+def list_reviews(operator: Any, _: Mapping[str, Any]) -> Lineage:
+    """Return the queue, whose cases go to XCom only."""
+    return Lineage([Warehouse(operator).beside(REVIEWS)])
+
+
+def decide_review(operator: Any, facts: Mapping[str, Any]) -> Lineage:
+    """Return the queue, its log, and the results of which one may be released."""
+    here = Warehouse(operator)
+    rows = {"rows": 1} if facts else {}
+    is_recheck = facts.get("decision") == "recheck" and facts.get("status") == "resolved"
+    outputs = [here.beside(REVIEWS, **rows), here.beside(REVIEW_LOG, **rows)]
+    return Lineage([here.beside(REVIEWS)], [*outputs, *([here.results()] if is_recheck else [])])
+
+
 def views(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     """Return the tables behind the views, the views, and the prices if they are written."""
     here = Warehouse(operator)
@@ -208,7 +240,7 @@ def views(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     if operator.price_list is not None:
         outputs.append(here.beside(PRICES, rows=facts.get("prices")))
     inputs = [here.results(), here.history(), here.quarantine(), here.runs()]
-    return Lineage([*inputs, here.beside(PRICES)], outputs)
+    return Lineage([*inputs, here.beside(PRICES), here.beside(REVIEWS)], outputs)
 
 
 def _of_view(here: Warehouse, view: View) -> Iterator[tuple[str, list[Feed]]]:

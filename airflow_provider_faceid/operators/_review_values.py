@@ -76,6 +76,8 @@ def hitl_answer(value: Any) -> dict[str, Any]:
     """
     found = parsed(value) if isinstance(value, str) else value
     wrong = "it is what HITLOperator returns, with one chosen option"
+    if isinstance(found, Mapping) and found.keys() == {"chosen", "by"}:
+        return dict(found)  # it was read before
     if not isinstance(found, Mapping):
         raise ValueError(wrong)  # noqa: TRY004 - one kind to catch
     chosen, user = found.get("chosen_options"), found.get("responded_by_user")

@@ -13,6 +13,7 @@ from ..exceptions import ConfigurationError
 from ..process import without_frames
 from ._common import read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 from .review_queue import check_results
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..warehouse.review_decisions import Case
 
 
-class FaceIdDecideReviewOperator(BaseOperator):
+class FaceIdDecideReviewOperator(ReportsLineage, BaseOperator):
     """
     Record a decision on a case of the review queue.
 
@@ -61,6 +62,7 @@ class FaceIdDecideReviewOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
+    lineage_kind = "decide_review"
 
     def __init__(
         self,
@@ -97,12 +99,14 @@ class FaceIdDecideReviewOperator(BaseOperator):
                 decision, by = self.answer["chosen"].lower(), self.answer["by"]
             case = self._decide(decision, by, task_instance(context))
         self.log.info("Case %s: %s, %s", case.review_id, case.decision, case.status)
-        return {
+        stands = {
             "review_id": case.review_id,
             "status": case.status,
             "decision": case.decision,
             "awaits_second": case.awaits_second,
         }
+        self.lineage_facts = stands
+        return stands
 
     def _decide(self, decision: str, by: str, origin: str) -> Case:
         from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap

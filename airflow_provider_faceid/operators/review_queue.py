@@ -14,6 +14,7 @@ from ..process import without_frames
 from ._common import describe_outlets, read_parameters, work_of
 from ._values import names
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..warehouse.review_decisions import Case
 
 
-class FaceIdQueueReviewsOperator(BaseOperator):
+class FaceIdQueueReviewsOperator(ReportsLineage, BaseOperator):
     """
     Enter the results of a campaign that a person has to look at into the review queue.
 
@@ -67,6 +68,7 @@ class FaceIdQueueReviewsOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
+    lineage_kind = "queue_reviews"
 
     def __init__(
         self,
@@ -129,6 +131,7 @@ class FaceIdQueueReviewsOperator(BaseOperator):
             finally:
                 warehouse.close()
         counts = {"entered": entered.total(), **entered, **queue}
+        self.lineage_facts = counts
         describe_outlets(context, self.outlets, counts)
         self.log.info(
             "Entered %s of campaign '%s' into the review queue; %d unresolved, %d of them overdue",
@@ -140,7 +143,7 @@ class FaceIdQueueReviewsOperator(BaseOperator):
         return counts
 
 
-class FaceIdOpenReviewsOperator(BaseOperator):
+class FaceIdOpenReviewsOperator(ReportsLineage, BaseOperator):
     """
     List cases of the review queue, one for each mapped human-in-the-loop task.
 
@@ -168,6 +171,7 @@ class FaceIdOpenReviewsOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fef7e0"
+    lineage_kind = "list_reviews"
 
     def __init__(
         self,
