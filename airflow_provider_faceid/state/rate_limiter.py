@@ -52,9 +52,9 @@ costs. A killed worker wastes at most this many slots.
 PRIORITY_SHARE = 0.2
 """Share of the rate that calls with priority may have at most, unless a connection says otherwise."""
 
-MIN_LEAD_SECONDS, MAX_LEAD_SECONDS = 0.01, 0.03
-"""Seconds before a slot at which the row is read once more: twice what the last reading took, within
-these bounds."""
+READ_AHEAD = 0.75
+"""How long before a slot the row is read once more, as a share of the time for which a reading holds: at
+once after the last slot, unless slots are far apart, so that nobody wakes for it."""
 PAUSE_LOOK_SECONDS = 0.5
 """Seconds for which a pause that was read counts without another reading."""
 
@@ -109,7 +109,7 @@ class SlotRateLimiter:
         self._row, self._rate, self._clock = row, rate, clock
         self._most = max(1, min(BLOCK_SLOTS, round(rate * BLOCK_SECONDS)))
         self._priority_share = priority_share
-        self._throttled, self._lead = 0, MIN_LEAD_SECONDS
+        self._throttled = 0
         self.after_fork(is_child=True)
         forks.register_fork_hook(self)
 
@@ -120,7 +120,7 @@ class SlotRateLimiter:
         self._block = 1
         self._block_ends = -math.inf
         self._slots: deque[_Slot] = deque()
-        self._reading = Reading(Lane(), -math.inf, -math.inf, 0.0)
+        self._reading = Reading(Lane(), -math.inf, 0.0, 0.0)
         self._pause: PausedError | None = None
         self._pause_until = -math.inf
         self._slots_lock = threading.Lock()  # never held during a step of the row, which may block
@@ -144,12 +144,15 @@ class SlotRateLimiter:
                 slot, has_slept = self._next_slot(), False
                 while not self._is_lost(slot):
                     seconds, reads = self._sleep_before(slot)
-                    if has_slept and not reads and seconds <= EARLY_SECONDS:
-                        return
-                    self._clock.sleep(seconds)
-                    has_slept = has_slept or not reads
                     if reads:
+                        if seconds > 0:
+                            self._clock.sleep(seconds)
                         self._read()
+                    elif has_slept and seconds <= EARLY_SECONDS:
+                        return
+                    else:
+                        self._clock.sleep(seconds)
+                        has_slept = True
 
     async def wait_async(self) -> None:
         """
@@ -166,12 +169,15 @@ class SlotRateLimiter:
                 has_slept = False
                 while not self._is_lost(slot):
                     seconds, reads = self._sleep_before(slot)
-                    if has_slept and not reads and seconds <= EARLY_SECONDS:
-                        return
-                    await self._clock.asleep(seconds)
-                    has_slept = has_slept or not reads
                     if reads:
+                        if seconds > 0:
+                            await self._clock.asleep(seconds)
                         await self.off_loop(self._read)
+                    elif has_slept and seconds <= EARLY_SECONDS:
+                        return
+                    else:
+                        await self._clock.asleep(seconds)
+                        has_slept = True
 
     def check(self) -> None:
         """
@@ -250,8 +256,9 @@ class SlotRateLimiter:
         """
         self._refuse_paused()
         now = self._clock.monotonic()
-        if slot.time > self._reading.fresh_until + EARLY_SECONDS:
-            return slot.time - self._lead - now, True
+        reading = self._reading
+        if slot.time > reading.fresh_until + EARLY_SECONDS:
+            return slot.time - READ_AHEAD * reading.fresh_seconds - now, True
         return slot.time - now, False
 
     def _is_lost(self, slot: _Slot) -> bool:
@@ -276,8 +283,6 @@ class SlotRateLimiter:
         """
         with self._noting_pause():
             reading = self._row.read()
-        took = self._clock.monotonic() - reading.read_at
-        self._lead = min(MAX_LEAD_SECONDS, max(MIN_LEAD_SECONDS, 2 * took))
         with self._slots_lock:
             self._keep_reading(reading)
 

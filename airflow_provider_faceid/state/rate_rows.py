@@ -34,14 +34,19 @@ class Reading:
 
     :param lane: the priority lane.
     :param read_at: when it began, on the monotonic clock: everything committed before is in it.
-    :param fresh_until: until when slots may be used after it, on the monotonic clock.
+    :param fresh_seconds: for how long slots may be used after it.
     :param ahead: seconds by which the monotonic clock is ahead of the holder's.
     """
 
     lane: Lane
     read_at: float
-    fresh_until: float
+    fresh_seconds: float
     ahead: float
+
+    @property
+    def fresh_until(self) -> float:
+        """Return until when slots may be used after it, on the monotonic clock."""
+        return self.read_at + self.fresh_seconds
 
     @classmethod
     def of(cls, lane: Lane, began: float, moment: Moment) -> Reading:
@@ -51,8 +56,7 @@ class Reading:
         :param began: when it began, on the monotonic clock.
         :param moment: a moment in it.
         """
-        fresh = lane.fresh_seconds(moment.now)
-        return cls(lane, began, began + fresh, moment.here - moment.now)
+        return cls(lane, began, lane.fresh_seconds(moment.now), moment.here - moment.now)
 
 
 @dataclass(frozen=True)
