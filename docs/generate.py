@@ -25,7 +25,9 @@ from airflow_provider_faceid.cli.definition import Argument
 from airflow_provider_faceid.client.connection_schema import form_fields
 from airflow_provider_faceid.client.retry import RULES
 from airflow_provider_faceid.hooks import doctor
+from airflow_provider_faceid.hooks.datasets import NAMINGS, Naming
 from airflow_provider_faceid.hooks.doctor.problems import PROBLEMS
+from airflow_provider_faceid.hooks.stats import METRICS
 from airflow_provider_faceid.operators import verify
 from airflow_provider_faceid.quality.result_rules import RESULT_RULES
 from airflow_provider_faceid.report import definitions as report_definitions
@@ -304,6 +306,40 @@ def report_watched() -> str:
     )
 
 
+def metrics_of_airflow() -> str:
+    """Return a table of the counters that go to Airflow's metrics."""
+    return table(
+        ("counter", "labels", "counts"),
+        (
+            (f"`{name}`", ", ".join(f"`{label}`" for label in one.labels), one.meaning)
+            for name, one in METRICS.items()
+        ),
+    )
+
+
+def dataset_names() -> str:
+    """Return a table of what OpenLineage calls the tables of each type of connection."""
+
+    def namespace(one: Naming) -> str:
+        return (
+            f"{one.scheme}://{{host}}:{{port, {one.port}}}"
+            if one.port
+            else f"{one.scheme}://{{path}}"
+        )
+
+    return table(
+        ("connection", "namespace", "name"),
+        (
+            (
+                f"`{kind}`",
+                f"`{namespace(one)}`",
+                f"`{'.'.join((*(part.format('{database}') for part in one.schemas), '{table}'))}`",
+            )
+            for kind, one in NAMINGS.items()
+        ),
+    )
+
+
 BLANK = re.compile(r"\{\w+\}")
 """What a template of the doctor's texts asks for."""
 
@@ -411,6 +447,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "ways-common": lambda: ways(reach.common_codes()),
     "ways-actions": lambda: by_action("###", lambda name: ways(reach.own_codes(name))),
     "codes-common": lambda: codes(COMMON | PROVEN),
+    "metrics": metrics_of_airflow,
+    "dataset-names": dataset_names,
     "reference-operators": reference_tables.operator_sections,
     "reference-hook": reference_tables.hook_sections,
     "reference-config": reference_tables.options,

@@ -44,6 +44,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.report": ("FaceIdReportOperator",),
     "notifications.faceid": ("FaceIdNotifier",),
     "operators.error_mapping": ("retry_policy",),
+    "notifications.deadline": ("tell_missed_deadline",),
     "hooks.faceid": ("FaceIdHook",),
     "hooks.single_call": ("Idempotency",),
     "quality.expectations": (

@@ -136,6 +136,7 @@ class Batch:
         self._delay_queue, self._outcomes = DelayQueue(clock), RowOutcomes(store, self.manifest)
         self._pauses = PauseGate(
             pace.check,
+            self.manifest,
             patience=settings.outage_patience,
             stop_signal=self._stop_signal,
             clock=clock,
@@ -173,9 +174,8 @@ class Batch:
             self._store_thread.shutdown()
             self._progress_thread.shutdown(wait=False)
 
-    def _log_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _log_unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error that no task awaits; asyncio itself would log its frames and bytes."""
-        del loop
         error = context.get("exception")
         self._log.error(
             "%s: %s", self._action.name, safe_message(error) if error else "an unseen event"

@@ -123,6 +123,7 @@ class Manifest:
     :param seconds: from the first request to the last answer.
     :param retries: requests after the first one of the same call.
     :param waited_ms: milliseconds that answered calls waited for the pace, and for their retries.
+    :param paused_ms: milliseconds that the run waited because its Action was paused for all workers.
     :param settled: rows of this run alone, by outcome or place: ``quarantined``, ``postponed``, ``held``.
     """
 
@@ -143,6 +144,7 @@ class Manifest:
     seconds: float = 0.0
     retries: int = 0
     waited_ms: int = 0
+    paused_ms: int = 0
     settled: Counter[str] = field(default_factory=Counter)
 
     def add_verdict(self, verdict: Verdict) -> None:

@@ -13,7 +13,7 @@ from ..clock import Clock, utc_text
 from ..exceptions import PausedError, UnavailableError
 from ..state.pauses import LOOK_AGAIN_SECONDS
 from .admission import StopSignal
-from .manifest import Log
+from .manifest import Log, Manifest
 
 LOOK_SECONDS = 0.5
 """Seconds between two looks whether the pause is over; one row of a run looks for all."""
@@ -24,6 +24,7 @@ class PauseGate:
     Whether rows may be called for.
 
     :param check: raises :class:`PausedError` while the Action is paused; may block.
+    :param manifest: counts for how long the run has waited.
     :param patience: seconds from the beginning of a pause for which a run keeps its worker slot.
     :param stop_signal: set when it gives it back.
     """
@@ -31,6 +32,7 @@ class PauseGate:
     def __init__(
         self,
         check: Callable[[], None],
+        manifest: Manifest,
         *,
         patience: float,
         stop_signal: StopSignal,
@@ -38,6 +40,7 @@ class PauseGate:
         log: Log,
     ) -> None:
         self._check, self._patience, self._stop_signal = check, patience, stop_signal
+        self._manifest = manifest
         self._clock, self._log = clock, log
         self._pause: PausedError | None = None
         self._looking = asyncio.Lock()
@@ -86,7 +89,9 @@ class PauseGate:
                 if self._waited(self._pause) > self._patience:
                     self._give_up(self._pause)
                     return
+                began = self._clock.monotonic()
                 await self._clock.asleep(LOOK_SECONDS)
+                self._manifest.paused_ms += round((self._clock.monotonic() - began) * 1000)
                 try:
                     await asyncio.to_thread(self._check)
                 except PausedError as pause:

@@ -50,6 +50,9 @@ METRICS: Mapping[str, Metric] = {
         ACTION,
         "milliseconds that answered calls waited for the pace of the account, and for retries",
     ),
+    "faceid.paused_ms": Metric(
+        ACTION, "milliseconds that runs waited because the Action was paused for all workers"
+    ),
     "faceid.in_doubt": Metric(ACTION, "rows or single calls sent without an answer: they are held"),
     "faceid.reused": Metric(
         ACTION, "rows answered without a call: their question was answered before"
@@ -105,6 +108,7 @@ def counts_of(manifest: Manifest) -> Counts:
         "faceid.throttled": manifest.throttled,
         "faceid.retries": manifest.retries,
         "faceid.waited_ms": manifest.waited_ms,
+        "faceid.paused_ms": manifest.paused_ms,
         "faceid.in_doubt": manifest.settled["held"],
         "faceid.reused": manifest.reused,
     }

@@ -75,9 +75,8 @@ async def tell_missed_deadline(
     log.warning("%s", text)
     if notifier is not None:
         send = _made(notifier, notifier_kwargs or {})
-        sent = await sync_to_async(send)({**about, "faceid": {"title": title, "text": text}})
-        if inspect.isawaitable(sent):
-            await sent
+        handed = {**about, "faceid": {"title": title, "text": text}}
+        await (send if inspect.iscoroutinefunction(send) else sync_to_async(send))(handed)
     return text
 
 
@@ -113,6 +112,8 @@ def _read(conn_id: str, table: str, dag_id: str, run_id: str) -> list[dict[str, 
         f"WHERE dag_id = {dialect.marker} AND run_id = {dialect.marker} AND state <> 'planned'"
     )
     try:
+        if not warehouse.columns(table):
+            return []
         with warehouse.reading(READ_SECONDS) as read:
             return [dict(zip(COLUMNS, row, strict=True)) for row in read(sql, [dag_id, run_id])]
     finally:

@@ -92,6 +92,7 @@ def test_a_run_waits_and_goes_on_where_it_was(  # noqa: PLR0917 - fixtures
     assert set(sqlite_bench.called().values()) == {1}
     sqlite_bench.check(run.batch.manifest.as_dict())
     assert run.batch.manifest.answered == ROWS
+    assert run.batch.manifest.paused_ms > 1000 * SILENCE / 2
     assert "was paused by ann" in caplog.text
     assert "the service is being repaired" in caplog.text
     assert "paused since" in caplog.text
