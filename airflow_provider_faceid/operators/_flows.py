@@ -16,6 +16,7 @@ from ..hooks.warehouses import DIALECTS
 from ..warehouse.names import Names
 from ..warehouse.tables import (
     CHECKS,
+    ERASURES,
     HISTORY,
     PRICES,
     QUARANTINE,
@@ -201,6 +202,14 @@ def release(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     here = Warehouse(operator)
     results = here.results(operator.action)
     return Lineage([results], [here.results(operator.action, rows=facts.get("released"))])
+
+
+def forget(operator: Any, _: Mapping[str, Any]) -> Lineage:
+    """Return the tables whose rows are erased, and that of receipts."""
+    here = Warehouse(operator)
+    tables = [here.results(), here.history(), here.quarantine()]
+    tables += [here.beside(REVIEWS), here.beside(REVIEW_LOG)]
+    return Lineage(tables, [*tables, here.beside(ERASURES)])
 
 
 _OF_ANSWER = ("campaign", "action", "source_key", "outcome", "code", "similarity", "answered_at")

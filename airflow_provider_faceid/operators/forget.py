@@ -13,6 +13,7 @@ from ..process import without_frames
 from ._columns import key_text
 from ._common import manifest_on_failure, read_parameters
 from .error_mapping import airflow_errors
+from .lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..batch.erasure import Forgotten
 
 
-class FaceIdForgetOperator(BaseOperator):
+class FaceIdForgetOperator(ReportsLineage, BaseOperator):
     """
     Erase rows from results, history, quarantine, reviews and ledger, with a receipt.
 
@@ -71,6 +72,7 @@ class FaceIdForgetOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#fce8e6"
+    lineage_kind = "forget"
 
     def __init__(
         self,

@@ -14,12 +14,18 @@ from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_new_uuid
 
+from airflow_provider_faceid.operators import _flows
 from airflow_provider_faceid.operators.check_results import FaceIdCheckResultsOperator
 from airflow_provider_faceid.operators.export import FaceIdExportOperator
+from airflow_provider_faceid.operators.forget import FaceIdForgetOperator
 from airflow_provider_faceid.operators.funnel import FaceIdFunnelOperator
 from airflow_provider_faceid.operators.reconcile import FaceIdReconcileOperator
 from airflow_provider_faceid.operators.release import FaceIdReleaseOperator
 from airflow_provider_faceid.operators.report import FaceIdReportOperator
+from airflow_provider_faceid.operators.review_queue import (
+    FaceIdOpenReviewsOperator,
+    FaceIdQueueReviewsOperator,
+)
 from airflow_provider_faceid.operators.shards import FaceIdShardsOperator
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify import IdCardVerificationOperator
@@ -35,6 +41,7 @@ from airflow_provider_faceid.warehouse.tables import RESULTS
 from airflow_provider_faceid.warehouse.view_definitions import VIEWS
 from tests.integration.operators.conftest import make_context
 from tests.support.openlineage_schemas import faults
+from tests.unit.operators.conftest import OPERATORS
 
 PEOPLE = 12
 SOURCE = {"source_conn_id": "warehouse", "source": "people"}
@@ -307,6 +314,23 @@ def test_reports_bills_and_releases_have_their_datasets(bench, people, tmp_path)
         f"main.faceid_{name}" for name in ("results", "quarantine", "runs")
     ]
     assert told.names("outputs") == []
+
+
+def test_reviews_and_erasures_have_their_datasets(people):
+    verify().execute(make_context())
+    told = Told(FaceIdQueueReviewsOperator(task_id="queue", action=ID_CARD, campaign="dag", **HERE))
+    assert told.names("outputs") == ["main.faceid_reviews", "main.faceid_review_log"]
+    assert told.rows("main.faceid_reviews") == 0
+    told = Told(FaceIdOpenReviewsOperator(task_id="open", campaign="dag", **HERE))
+    assert told.names("inputs") == ["main.faceid_reviews"]
+    told = Told(FaceIdForgetOperator(task_id="forget", source_keys=["1"], **HERE))
+    assert told.names("outputs")[-1] == "main.faceid_erasures"
+    assert '"1"' not in json.dumps(told.events)
+
+
+def test_every_operator_has_its_lineage():
+    for operator in OPERATORS:
+        assert callable(getattr(_flows, operator.lineage_kind)), operator
 
 
 def test_single_calls_and_plans_read_the_source(people):
