@@ -20,7 +20,7 @@ from airflow_provider_faceid.warehouse.tables import (
     REVIEWS,
     RUNS,
 )
-from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST_COLUMNS, VIEWS
+from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST, VIEWS
 from airflow_provider_faceid.warehouse.views import View, ViewColumn, ViewMaker, name_of
 from tests.support.homes import homes
 
@@ -213,7 +213,7 @@ def test_the_view_an_earlier_version_made_becomes_ours(home, warehouse):
     home.run("DROP VIEW faceid_latest")
     home.run("CREATE VIEW faceid_latest AS SELECT campaign, action FROM faceid_results")
     prepare(warehouse, Names())
-    assert warehouse.columns("faceid_latest") == {*LATEST_COLUMNS}
+    assert warehouse.columns("faceid_latest") == {*LATEST.columns}
 
 
 def test_columns_of_single_actions_are_in_the_views_of_rows(warehouse):
