@@ -228,6 +228,23 @@ def read_answer(answer: str | None, *, own: bool) -> Verdict:
         ) from None
 
 
+def answers_to(questions: int) -> str:
+    """
+    Return the query for the answers to questions in all campaigns, the oldest first.
+
+    Its parameters, marked by ``?``, are the questions, and the Unix second since when answers count.
+    """
+    # Of many questions SQLite would make an index of all answered calls by their state for each query,
+    # which takes minutes in a large ledger: an expression keeps it to the primary key.
+    return (
+        f"WITH asked (question) AS (VALUES {', '.join(['(?)'] * questions)}) "
+        "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
+        "ON call_key > CAST(question AS CHAR(40)) "
+        "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # g sorts after all hex digits
+        "WHERE state || '' = 'done' AND changed_at >= ? ORDER BY changed_at"
+    )
+
+
 _COLUMNS = "call_key, source_key, owner, try_number, state, changed_at, answer, claimed_hour"
 
 

@@ -26,6 +26,7 @@ from .call_table import (
     Record,
     Ruling,
     State,
+    answers_to,
     question_of,
     read_answer,
 )
@@ -323,13 +324,7 @@ class Ledger:
         if not asked:
             return {}
         cursor.execute(
-            self._sql(
-                f"WITH asked (question) AS (VALUES {', '.join(['(?)'] * len(asked))}) "
-                "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
-                "ON call_key > CAST(question AS CHAR(40)) "
-                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # g sorts after all hex digits
-                "WHERE state = 'done' AND changed_at >= ? ORDER BY changed_at"
-            ),
+            self._sql(answers_to(len(asked))),
             [*asked, now - self._reuse_within],
         )
         rulings = {}

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ..api.codes import Outcome, Step
 from ..api.pseudonyms import VERSION
-from ..state.call_table import Claim, State, question_of, read_answer
+from ..state.call_table import Claim, State, answers_to, question_of, read_answer
 from .database import Database
 from .tables import chunks
 
@@ -87,11 +87,7 @@ class KnownAnswers:
         marker, found = self._database.dialect.marker, {}
         for some in chunks(sorted(asked)):
             for question, answer, changed_at in self._database.rows(
-                f"WITH asked (question) AS (VALUES {', '.join([f'({marker})'] * len(set(some)))}) "
-                "SELECT question, answer, changed_at FROM asked JOIN faceid_calls "
-                "ON call_key > CAST(question AS CHAR(40)) "
-                "AND call_key < CAST(question || 'g' AS CHAR(40)) "  # g sorts after all hex digits
-                f"WHERE state = 'done' AND changed_at >= {marker}",
+                answers_to(len(set(some))).replace("?", marker),
                 [*dict.fromkeys(some), self._reuse_since],
             ):
                 claim, verdict = asked[question], read_answer(answer, own=False)

@@ -10,7 +10,14 @@ import pytest
 from airflow_provider_faceid.api.messages import Reply
 from airflow_provider_faceid.api.verdict import judge
 from airflow_provider_faceid.exceptions import StateStoreError, SupersededError
-from airflow_provider_faceid.state.call_table import Claim, Decision, Record, State, call_key
+from airflow_provider_faceid.state.call_table import (
+    Claim,
+    Decision,
+    Record,
+    State,
+    answers_to,
+    call_key,
+)
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 
@@ -18,6 +25,23 @@ from .conftest import SleepClock, StoreOnClock
 
 KEY, OTHER = "a" * 40, "b" * 40
 VERDICT = judge(Reply("IdCardVerification", "0", "Zhang San matches", "r-1"))
+
+
+@pytest.mark.parametrize("questions", [1, 200, 500])
+def test_answers_are_found_by_the_primary_key_however_many_questions_there_are(
+    sqlite_url, clock, questions
+):
+    """SQLite would else make an index of the whole ledger: minutes for each step of a large one."""
+    workers = Workers(sqlite_url, clock)
+    workers.start("a")
+    with workers.store.transaction() as cursor:
+        cursor.execute(
+            f"EXPLAIN QUERY PLAN {answers_to(questions)}", [*["v2"] * questions, clock.now()]
+        )
+        plan = [row[3] for row in cursor.fetchall()]
+    workers.store.close()
+    assert [step for step in plan if "AUTOMATIC" in step] == []
+    assert any("SEARCH faceid_calls USING INDEX" in step for step in plan)
 
 
 class Workers:
