@@ -172,3 +172,17 @@ def test_what_is_wrong_is_named_in_a_sentence(held, run, tmp_path, more, said):
     assert "Traceback" not in done.err
     assert "\x1b" not in done.err + done.out
     assert not (tmp_path / "not-made.sqlite").exists()
+
+
+def test_a_pause_shows_with_who_and_why(held, run):
+    assert run("pause", ID_CARD, "--reason", "the vendor\x1b[2J asks").code == 0
+    data = run("status", "--faceid-conn-id", "faceid_default", "--output", "json").data
+    assert data["actions"][0]["paused"] is True
+    (pause,) = data["pauses"]
+    assert (pause["action"], pause["paused_by"] != "") == (ID_CARD, True)
+    text = run("status").out
+    assert f"{ID_CARD} of account {pause['account']} was paused by {pause['paused_by']}" in text
+    assert "\x1b" not in text
+    assert run("resume", ID_CARD).code == 0
+    data = run("status", "--output", "json").data
+    assert (data["actions"][0]["paused"], data["pauses"]) == (False, [])
