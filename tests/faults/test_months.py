@@ -115,6 +115,7 @@ def test_thirty_days_are_billed_as_a_count_of_its_own_says(trials, thorough, mea
     trial = trials(rows + 10 * days + 100)
     month, bills, extra = Month(trial, rows), [], VALID_DAYS * DAY
     for month.day in range(days):
+        trial.run_id = f"day {month.day}"
         if month.day:
             month.morning()
         before, expected = bill(trial), month.due()
@@ -232,16 +233,25 @@ def test_a_warehouse_that_can_be_read_and_not_written_stops_the_run_before_a_cal
     measured("0 calls")
 
 
-@pytest.mark.fault(50)
-@pytest.mark.parametrize("writes", ["nothing", "the run table"])
-def test_a_role_that_may_not_write_verdicts_stops_the_run_before_a_call(
-    trials, postgres, measured, writes
-):
-    address = psycopg.conninfo.make_conninfo(postgres, options="-c search_path=only_select")
+@pytest.fixture
+def only_select(postgres):
+    """A schema, and a role of its name that may do nothing in it so far."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA only_select")
         connection.execute("CREATE ROLE only_select")
-    trial = trials(home=Home(POSTGRESQL, address, psycopg.connect))
+    yield psycopg.conninfo.make_conninfo(postgres, options="-c search_path=only_select")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA only_select CASCADE")
+        connection.execute("DROP OWNED BY only_select")
+        connection.execute("DROP ROLE only_select")
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("writes", ["nothing", "the run table"])
+def test_a_role_that_may_not_write_verdicts_stops_the_run_before_a_call(
+    trials, postgres, only_select, measured, writes
+):
+    trial = trials(home=Home(POSTGRESQL, only_select, psycopg.connect))
     trial.fill_with(trial.ordinary[:20])
     trial.store().open()
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -262,10 +272,6 @@ def test_a_role_that_may_not_write_verdicts_stops_the_run_before_a_call(
     assert trial.run()["answered"] == 20
     trial.hold()
     measured("0 calls")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA only_select CASCADE")
-        connection.execute("DROP OWNED BY only_select")
-        connection.execute("DROP ROLE only_select")
 
 
 @pytest.mark.fault(53)

@@ -67,18 +67,23 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "BACKOFF_SECONDS", (0.05,) * 50)
 
 
+@pytest.fixture
+def pooler(postgres):
+    """A pgbouncer with two sessions, until the test's funnels have been checked."""
+    with pgbouncer(postgres, pool=2) as bouncer:
+        yield bouncer
+
+
 @pytest.mark.fault(51)
 def test_state_and_warehouse_behind_a_pooler_in_transaction_mode(
-    trial_on, postgres, database_name, measured
+    trial_on, pooler, database_name, measured
 ):
     rows = 400
-    with pgbouncer(postgres, pool=2) as bouncer:
-        address = bouncer.url(database_name, "postgresql")
-        trial = trial_on(address, bouncer.url(database_name))
-        trial.fill_with(trial.ordinary[:rows])
-        assert trial.run()["answered"] == rows
-        assert len(trial.calls()) == rows
-        trial.hold()
+    trial = trial_on(pooler.url(database_name, "postgresql"), pooler.url(database_name))
+    trial.fill_with(trial.ordinary[:rows])
+    assert trial.run()["answered"] == rows
+    assert len(trial.calls()) == rows
+    trial.hold()
     measured(f"pgbouncer, 2 sessions: {rows} of {rows} answered, {rows} calls")
 
 

@@ -46,6 +46,7 @@ class Trial(Bench):
     :ivar held: whether :meth:`hold` was called.
     :ivar table: name of the table of people.
     :ivar ours: names of the tables we write: results, quarantine, runs.
+    :ivar run_id: the DAG run to which the next run belongs.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Trial(Bench):
         self.held = False
         self.table = "people"
         self.ours = ("faceid_results", "faceid_quarantine", "faceid_runs")
+        self.run_id = "run"
         self.manifests: list[dict[str, Any]] = []
         self._errors: list[str] = []
 
@@ -77,7 +79,7 @@ class Trial(Bench):
         self, campaign: str = "c", action: str = ID_CARD, valid_for: float | None = None
     ) -> ResultsRepository:
         """Return the tables of a campaign."""
-        work = RunContext(campaign, action, "run", dag_id="dag", source="here:people")
+        work = RunContext(campaign, action, self.run_id, dag_id="dag", source="here:people")
         names = Names(*self.ours)
         return ResultsRepository(
             self.home.open(), work, self.clock, names=names, valid_for=valid_for
