@@ -37,6 +37,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.release": ("FaceIdReleaseOperator",),
     "operators.review_queue": ("FaceIdQueueReviewsOperator", "FaceIdOpenReviewsOperator"),
     "operators.review_decide": ("FaceIdDecideReviewOperator",),
+    "operators.forget": ("FaceIdForgetOperator",),
     "operators.funnel": ("FaceIdFunnelOperator",),
     "operators.views": ("FaceIdViewsOperator",),
     "operators.reconcile": ("FaceIdReconcileOperator",),
