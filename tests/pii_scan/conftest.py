@@ -167,11 +167,22 @@ def _at_last(story: Story, home: Home, server: SimulatorServer) -> None:
     story.runs["in a row"] = home.trigger("onboarding")
     story.runs["pipeline"] = home.trigger("full_pipeline")
     story.runs["files"] = home.trigger("verify_files")
+    story.runs["by eight"] = home.trigger("verify_by_eight")
     tomorrow = story.source.key_of(server, ID_CARD, "-7")
     one = story.runs["one person"] = home.trigger(
         "one_person", campaign=campaign, key=5, tomorrow=tomorrow
     )
-    for name in ("retries", "faces", "careless", "family", "in a row", "pipeline", "files"):
+    started = (
+        "retries",
+        "faces",
+        "careless",
+        "family",
+        "in a row",
+        "pipeline",
+        "files",
+        "by eight",
+    )
+    for name in started:
         story.runs[name].until_ended()
     story.runs["report"] = home.trigger("rolling_report")
     story.runs["report"].until_ended()

@@ -14,6 +14,7 @@ from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from tests.pii_scan.conftest import ASKED, HELD, IN_FLIGHT
 from tests.support.airflow_home import DAGS, LINEAGE
 from tests.support.marked_people import APPLICANTS, BAD, BAD_OTHERWISE
+from tests.support.openlineage_schemas import faults
 
 pytestmark = pytest.mark.long
 
@@ -52,6 +53,7 @@ TASKS = {
     ),
     "report": dict.fromkeys(("views", "report"), SUCCESS),
     "files": dict.fromkeys(("validate", "verify", "check_results"), SUCCESS),
+    "by eight": dict.fromkeys(("validate", "verify"), SUCCESS),
 }
 """States of all task instances, by run and task."""
 
@@ -163,7 +165,9 @@ def test_nobody_is_anywhere_but_in_the_source(story):
 
 def test_lineage_tells_of_every_task_that_ran(story):
     lines = (story.folder / LINEAGE).read_text().splitlines()
-    jobs = {json.loads(line)["job"]["name"] for line in lines}
+    events = [json.loads(line) for line in lines]
+    assert {event["job"]["name"]: [*faults(event)] for event in events if [*faults(event)]} == {}
+    jobs = {event["job"]["name"] for event in events}
     for name, run in story.runs.items():
         ran = {task for task, states in story.tasks[name].items() if states != NOT_REACHED}
         assert jobs >= {f"{run.dag_id}.{task}" for task in ran}
