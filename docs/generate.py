@@ -455,7 +455,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "reference-public": reference_tables.surface,
     "reference-answers": lambda: reference_tables.sections("api.verdict", "api.codes"),
     "reference-errors": reference_tables.errors,
-    "reference-notifications": lambda: reference_tables.sections("notifications.faceid"),
+    "reference-notifications": lambda: reference_tables.sections(
+        "notifications.faceid", "notifications.deadline"
+    ),
     "reference-policy": lambda: reference_tables.sections("operators.error_mapping"),
     "reference-testing": reference_tables.fixtures,
     "reference-simulator": lambda: reference_tables.sections(

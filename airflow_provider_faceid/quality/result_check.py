@@ -12,7 +12,7 @@ from ..exceptions import ConfigurationError, counted
 from ..warehouse.checks import write_checks
 from ..warehouse.database import Database
 from ..warehouse.names import Names
-from ..warehouse.records import RunContext, Status
+from ..warehouse.records import COUNTED, RunContext
 from ..warehouse.result_rows import result_counts, result_pages
 from ..warehouse.tables import RESULTS
 from .result_rules import OF_RUN, QUARANTINED, count_suite, result_suite
@@ -153,5 +153,5 @@ class ResultsCheck:
 
 def _sum(manifests: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
     """Return the rows of all manifests by place; None if there is no manifest."""
-    places = (*map(str, Status), QUARANTINED)
+    places = (*map(str, COUNTED), QUARANTINED)
     return {p: sum(one.get(p, 0) for one in manifests) for p in places} if manifests else None

@@ -284,6 +284,7 @@ WORDS: Mapping[str, Text] = {
     "fatal": Text("stop the run", "停止运行"),
     "postponed": Text("postponed", "已推迟"),
     "held": Text("held", "已搁置"),
+    "erased": Text("erased", "已删除"),
     "critical": Text("critical", "严重"),
     "warning": Text("warning", "警告"),
     "info": Text("info", "提示"),

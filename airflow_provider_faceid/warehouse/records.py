@@ -103,6 +103,10 @@ class Status(StrEnum):
     """Its person was erased; it was in doubt, and its call may be on the bill."""
 
 
+COUNTED = (Status.ANSWERED, Status.POSTPONED, Status.HELD)
+"""Statuses of the rows that a run counts; an erased one is a row of no source."""
+
+
 class Stage(StrEnum):
     """Stage that put a row into quarantine."""
 

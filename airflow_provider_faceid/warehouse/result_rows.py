@@ -7,7 +7,7 @@ from typing import Any
 
 from .database import Database
 from .names import Names
-from .records import RunContext, Status
+from .records import COUNTED, RunContext, Status
 
 
 def result_pages(
@@ -59,8 +59,8 @@ def result_counts(
     columns = [
         "COUNT(*)",
         "COUNT(DISTINCT source_key)",
-        *(f"COUNT(CASE WHEN status = '{status}' THEN 1 END)" for status in Status),
-        *(f"COUNT(CASE WHEN status = '{status}' AND {ours} THEN 1 END)" for status in Status),
+        *(f"COUNT(CASE WHEN status = '{status}' THEN 1 END)" for status in COUNTED),
+        *(f"COUNT(CASE WHEN status = '{status}' AND {ours} THEN 1 END)" for status in COUNTED),
     ]
     where = f"WHERE campaign = {marker} AND action = {marker}"
     (found,) = database.rows(
@@ -71,5 +71,5 @@ def result_counts(
         f"SELECT COUNT(DISTINCT source_key) FROM {dialect.quote_table(names.quarantine)} {where}",
         scope,
     )
-    titles = ("rows", "keys", *map(str, Status), *(f"{status}{of_run}" for status in Status))
+    titles = ("rows", "keys", *map(str, COUNTED), *(f"{status}{of_run}" for status in COUNTED))
     return {**dict(zip(titles, map(int, found), strict=True)), "quarantined": int(quarantined)}

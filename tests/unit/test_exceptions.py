@@ -31,6 +31,7 @@ TREE = {
     "ExportError": "RetryError",
     "ThrottledError": "RetryError",
     "UnavailableError": "RetryError",
+    "InFlightError": "RetryError",
     "OutageError": "RetryError",
     "DeferError": "FaceIdError",
     "IdentityLimitError": "DeferError",

@@ -123,8 +123,8 @@ def test_every_method_of_the_hook_passes_its_values_on():
     asked = []
 
     class Noted(Checks):
-        def verify(self, action, values, *, idempotency, skip_rules):
-            asked.append((action, dict(values), idempotency, skip_rules))
+        def verify(self, action, values, *, idempotency, skip_rules, priority):
+            asked.append((action, dict(values), idempotency, skip_rules, priority))
 
     for name, method in inspect.getmembers(Checks, inspect.isfunction):
         if name != "verify":
@@ -135,12 +135,12 @@ def test_every_method_of_the_hook_passes_its_values_on():
             }
             method(Noted(), **given)
     assert {action for action, *_ in asked} == set(ACTIONS)
-    for action, values, idempotency, skip_rules in asked:
+    for action, values, *named in asked:
         columns = {f.name: f"the {f.column}" for f in ACTIONS[action].fields if f.column}
         notes = values.keys() - columns.keys()
         assert values == {**columns, **{name: f"the {name.lower()}" for name in notes}}
         assert not [name for name in notes if ACTIONS[action].field(name).required]
-        assert (idempotency, skip_rules) == ("the idempotency", "the skip_rules")
+        assert named == ["the idempotency", "the skip_rules", "the priority"]
 
 
 def test_an_action_that_does_not_exist_yet_gets_them_too(generator):
