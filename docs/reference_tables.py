@@ -39,7 +39,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "operators.review_decide": ("FaceIdDecideReviewOperator",),
     "operators.forget": ("FaceIdForgetOperator",),
     "operators.funnel": ("FaceIdFunnelOperator",),
-    "operators.forget": ("FaceIdForgetOperator",),
     "operators.views": ("FaceIdViewsOperator",),
     "operators.reconcile": ("FaceIdReconcileOperator",),
     "operators.export": ("FaceIdExportOperator",),
