@@ -7,23 +7,22 @@ from typing import Any
 
 from ..warehouse.charge_views import CHARGES, COSTS
 from .runs import RunNumbers
-from .selection import SelectedRows
+from .selection import WRITTEN, SelectedRows
 
 MONEY = ("amount", "amount_at_most")
 
 Row = dict[str, Any]
 
 
-def read_money(rows: SelectedRows, written: str, runs: RunNumbers) -> Row:
+def read_money(rows: SelectedRows, runs: RunNumbers) -> Row:
     """
     Return charges by day, costs by campaign, what was avoided by what, and sums by currency.
 
     :param rows: the selected rows.
-    :param written: stands for the rows whose calls in doubt count, see :meth:`~.SelectedRows.view`.
     :param runs: the runs of the selection.
     """
     days: dict[tuple[Any, ...], Row] = {}
-    for row in rows.view(CHARGES, results=written):
+    for row in rows.view(CHARGES, results=WRITTEN):
         key = (row["verified_date"], row["action"], row["currency"])
         line = days.setdefault(
             key,

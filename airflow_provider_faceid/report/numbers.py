@@ -33,7 +33,7 @@ from .definitions import DEFINITIONS
 from .groups import SMALLEST, coarse_table, is_shown, merged, pooled
 from .money import read_money
 from .runs import RunNumbers, read_runs
-from .selection import ANSWERS_OF_RUN, WRITTEN_BY_RUN, SelectedRows, Selection
+from .selection import ANSWERS_OF_RUN, SelectedRows, Selection
 from .similarity import similarity_of
 from .stand_out import AT_LEAST, stand_out
 from .thresholds import Threshold, hours_since, judge
@@ -102,7 +102,6 @@ class _Reader:
             Selection(scope.campaign, scope.actions, scope.run_id, self._days),
         )
         self._answers = ANSWERS_OF_RUN if scope.run_id is not None else "results"
-        self._written = WRITTEN_BY_RUN if scope.run_id is not None else "results"
 
     def read(self) -> Row:
         smallest = self._scope.smallest
@@ -110,7 +109,7 @@ class _Reader:
         days, by_day = self._read_days()
         rows = self._rows_of_run(runs) if self._scope.run_id is not None else self._rows_of_days()
         codes = self._read_codes()
-        money = read_money(self._rows, self._written, runs)
+        money = read_money(self._rows, runs)
         latency = self._read_latency()
         waiting, stands_out = self._read_waiting(), self._stands_out(runs)
         numbers = {

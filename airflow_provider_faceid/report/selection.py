@@ -32,8 +32,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 ANSWERS_OF_RUN = "answers_of_run"
 """Stands for a result table that has the answers of the selected run, whatever came after them."""
 
-WRITTEN_BY_RUN = "written_by_run"
-"""Stands for the rows of the result table that the selected run has written last."""
+WRITTEN = "written"
+"""Stands for the rows of the result table that the selected run, or a run on the selected days, has written."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SelectedRows:
         Return the rows of a view over the selection, by column.
 
         :param results: what stands for the result table: ``results`` for the rows as they are now, or
-            :data:`ANSWERS_OF_RUN` or :data:`WRITTEN_BY_RUN`, of a selection of one run.
+            :data:`ANSWERS_OF_RUN`, of a selection of one run, or :data:`WRITTEN`.
         """
         words = [word for word in self._names.all if f"{{{word}}}" in view.relation]
         taken = {word: results if word == "results" else word for word in words}
@@ -142,7 +142,7 @@ class SelectedRows:
     def _rows_of(self, source: str, condition: str, only: Iterable[str]) -> str:
         """Return the query for selected rows of a table, with some of its columns."""
         if source != ANSWERS_OF_RUN:
-            source = "results" if source == WRITTEN_BY_RUN else source
+            source = "results" if source == WRITTEN else source
             columns = ", ".join(only)
             return f"SELECT {columns} FROM {self._table(source)} AS faceid_row WHERE {condition}"  # noqa: S608
         # A row that was asked twice in a run counts with its last answer.
@@ -172,13 +172,17 @@ class SelectedRows:
         conditions, values = self._scope()
         dialect, chosen = self._database.dialect, self.selection
         marker = dialect.marker
-        of_run = {"history", "runs", ANSWERS_OF_RUN, WRITTEN_BY_RUN}
-        if chosen.run_id is not None and source in of_run:
+        days = {
+            "history": "verified_date",
+            ANSWERS_OF_RUN: "verified_date",
+            "runs": dialect.service_day.format("started_at"),
+            WRITTEN: dialect.service_day.format("updated_at"),
+        }
+        if chosen.run_id is not None and source in days:
             conditions.append(f"run_id = {marker}")
             values.append(chosen.run_id)
-        if chosen.days is not None and source in {"history", "runs", ANSWERS_OF_RUN}:
-            day = dialect.service_day.format("started_at") if source == "runs" else "verified_date"
-            conditions.append(f"{day} BETWEEN {marker} AND {marker}")
+        if chosen.days is not None and source in days:
+            conditions.append(f"{days[source]} BETWEEN {marker} AND {marker}")
             values += [one.isoformat() for one in chosen.days]
         return " AND ".join(conditions), values
 

@@ -405,16 +405,18 @@ class ResultsRepository:
         """
         Return under which condition a row without an answer replaces the one that is there.
 
-        An answer stays until there is another one, unless it is about another question. An expired
-        one, or one a reviewer wants checked again, gives way to a held row: a person decides about that.
+        A row that is held already keeps day and run of its call. An answer stays until there is
+        another one, unless it is about another question. An expired one, or one a reviewer wants
+        checked again, gives way to a held row: a person decides about that.
         """
         expired = "old.not_before IS NOT NULL"
         if self.valid_for is not None:
             since = utc_text(self._clock.now() - self.valid_for)
             literal = self.database.dialect.moment.format(f"'{since}'")
             expired += f" OR old.answered_at < {literal}"
+        both = f"old.status = '{Status.HELD}' AND excluded.status = '{Status.HELD}'"
         return (
-            f"old.status <> '{Status.ANSWERED}' "
+            f"(old.status <> '{Status.ANSWERED}' AND NOT ({both} AND excluded.attempts = 0)) "
             f"OR COALESCE(old.row_hash, '') <> COALESCE(excluded.row_hash, '') "
             f"OR (excluded.status = '{Status.HELD}' AND ({expired}))"
         )

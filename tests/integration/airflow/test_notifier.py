@@ -8,12 +8,13 @@ import sqlite3
 from contextlib import ExitStack
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
-from tests.support.airflow_home import RUN_SECONDS, Home
+from tests.support.airflow_home import RUN_SECONDS, Home, Run
 from tests.support.mail import mail_server
 
 pytestmark = pytest.mark.long
@@ -79,6 +80,26 @@ def home(tmp_path_factory, service, mails):
         yield home
 
 
+class Ended(NamedTuple):
+    """A run that has ended; what it was charged."""
+
+    run: Run
+    state: str
+    charged: int
+
+
+@pytest.fixture(scope="module")
+def runs(home, service) -> dict[str, Ended]:
+    """One run of each DAG, one after the other."""
+    ended: dict[str, Ended] = {}
+    for dag_id in ("told", "told_of_failure"):
+        before = service.account.ledger.bill[ID_CARD]
+        run = home.trigger(dag_id)
+        state = run.until_ended()
+        ended[dag_id] = Ended(run, state, service.account.ledger.bill[ID_CARD] - before)
+    return ended
+
+
 def told(home: Home, name: str) -> dict:
     """Return a message, once it is there: callbacks of a DAG come after its end."""
     file = home.folder / "told" / name
@@ -90,10 +111,9 @@ def told(home: Home, name: str) -> dict:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def test_a_run_is_told_by_mail_in_chinese_and_by_its_dag(home, service, mails):
-    run = home.trigger("told")
-    assert run.until_ended() == "success", home.errors()
-    billed = service.account.ledger.bill[ID_CARD]
+def test_a_run_is_told_by_mail_in_chinese_and_by_its_dag(home, runs, mails):
+    run, state, billed = runs["told"]
+    assert state == "success", home.errors()
     assert billed == ROWS
     (raw,) = mails.received
     mail = message_from_bytes(raw, policy=policy.default)
@@ -121,15 +141,16 @@ def test_a_run_is_told_by_mail_in_chinese_and_by_its_dag(home, service, mails):
     assert of_dag["alerts"] == ["Match rate is 66.7\xa0%, below 90.0\xa0%."]
 
 
-def test_a_notifier_that_fails_is_logged_and_fails_nothing(home):
+def test_a_notifier_that_fails_is_logged_and_fails_nothing(home, runs):
+    assert runs["told"].state == "success", home.errors()
     told(home, "dag.json")
     logs = (home.folder / "airflow" / "logs").rglob("*task_id=report*/*.log")
     assert any("the chat is away" in log.read_text(encoding="utf-8") for log in logs)
 
 
-def test_failures_are_told_with_their_reason_and_nobodys_data(home):
-    run = home.trigger("told_of_failure")
-    assert run.until_ended() == "failed"
+def test_failures_are_told_with_their_reason_and_nobodys_data(home, runs):
+    run, state, _ = runs["told_of_failure"]
+    assert state == "failed"
     failed = told(home, "failed.json")
     assert failed["title"] == "Face ID, budget: failed"
     lines = failed["text"].splitlines()
