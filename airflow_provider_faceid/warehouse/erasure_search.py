@@ -114,7 +114,7 @@ class Search:
             condition, values = self._of_person(word, person, campaign, action)
             more = ("answer_id",) if word == "history" else ()
             theirs[word] = set(self._select(word, condition, values, more) if condition else ())
-        found.rows = {Row(*row) for row in theirs["results"]}
+        found.rows = self._still_theirs(theirs["results"], person, campaign, action)
         answers = {Answer(*row) for row in theirs["history"]}
         current = self.find_keys(sorted({answer.source_key for answer in answers}))
         known = current.rows & self._with_result(current.rows)
@@ -177,11 +177,25 @@ class Search:
             [*values, *given.values()],
         )
 
+    def _still_theirs(
+        self, rows: Iterable[tuple[Any, ...]], person: PersonHashes, campaign: str, action: str
+    ) -> set[Row]:
+        """Leave out rows of which an older version alone is the person's; the newest one counts."""
+        stored = {Row(*row) for row in rows}
+        if not stored or not self._sql.stored:
+            return stored
+        condition, values = self._of_person("results", person, campaign, action)
+        newest = {
+            Row(*row) for row in self._read("results", Row._fields, condition, values, end="")
+        }
+        return newest | (stored - self._with_result(stored))
+
     def _with_result(self, rows: Collection[Row]) -> set[Row]:
+        """Return those of some rows that have a result now."""
         return {
             Row(*row)
             for condition, values in conditions_of(rows)
-            for row in self._select("results", condition, values)
+            for row in self._read("results", Row._fields, condition, values, end="")
         }
 
     def _complete(self, found: Found) -> None:
@@ -215,14 +229,25 @@ class Search:
         return self._read(word, (*Row._fields, *more), condition, values)
 
     def _read(
-        self, word: str, columns: Sequence[str], condition: str, values: Sequence[Any]
+        self,
+        word: str,
+        columns: Sequence[str],
+        condition: str,
+        values: Sequence[Any],
+        *,
+        end: str | None = None,
     ) -> list[tuple[Any, ...]]:
-        """Return columns of rows, also of those that are only marked as deleted."""
+        """
+        Return columns of rows, also of older versions and of those that are only marked as deleted.
+
+        :param end: of the query; empty for the newest versions alone.
+        """
         dialect = self._database.dialect
         where = condition.replace("?", dialect.marker)
+        end = self._sql.stored if end is None else end
         return self._database.rows(
             f"SELECT {', '.join(map(dialect.quote, columns))} "
-            f"FROM {dialect.quote_table(self.tables[word])} WHERE {where}{self._sql.stored}",
+            f"FROM {dialect.quote_table(self.tables[word])} WHERE {where}{end}",
             values,
         )
 

@@ -81,6 +81,7 @@ ERASURE_SQL: Mapping[str, ErasureSql] = {
         empty="defaultValueOfArgumentType({0})",
         stored=" SETTINGS final = 0",
         delete="ALTER TABLE {0} DELETE WHERE {1} SETTINGS mutations_sync = 2",
+        rewrite=("OPTIMIZE TABLE {0} FINAL",),  # older versions of rows that stay
         remains="parts that were replaced, which the server removes old_parts_lifetime (8 minutes) "
         "later, its query_log, and backups",
     ),
