@@ -6,7 +6,7 @@ doubt is returned, so that it remains countable on the bill.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,12 +28,12 @@ TABLES = ("faceid_calls", "faceid_identity_uses")
 LOCK_SECONDS = 5
 """Seconds for which rewriting a table waits for the workers that use it."""
 
-_REWRITE: dict[bool, tuple[str, ...]] = {
-    True: ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"),
-    False: tuple(f"VACUUM (FULL) {table}" for table in TABLES),
+_REWRITE: dict[bool, Mapping[str, str]] = {
+    True: {"VACUUM": "", "PRAGMA wal_checkpoint(TRUNCATE)": ""},
+    False: {f"VACUUM (FULL) {table}": table for table in TABLES},
 }
-"""Statements that rewrite the files of the tables, by whether it is SQLite. The first column of their
-rows, if they have any, is 0 if they could."""
+"""Statements that rewrite the files of the tables, by whether it is SQLite, and the table whose file is
+another one afterwards. The first column of their rows, if they have any, is 0 if they could."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,33 @@ def rewrite(store: StateStore) -> list[str]:
     try:
         if not store.is_sqlite:
             _wait_for_locks(store)
-        for statement in _REWRITE[store.is_sqlite]:
+        for statement, table in _REWRITE[store.is_sqlite].items():
+            file = _file_of(store, table)
             found = store.maintain(statement)
             if found and found[0][0]:
                 problems.append(f"Another process uses the state store. Later: {statement}")
+            elif table and file == _file_of(store, table):  # PostgreSQL only warns, and skips it
+                problems.append(
+                    f"Table '{table}' of the state store was not rewritten, which only its owner may "
+                    f"do: {statement}"
+                )
     except StateStoreError as error:
         later = "; ".join(_REWRITE[store.is_sqlite])
         problems.append(f"The state store was not rewritten: {error}. Later: {later}")
     return problems
+
+
+def _file_of(store: StateStore, table: str) -> str:
+    """Return the file of a table of PostgreSQL."""
+    if not table:
+        return ""
+    query = f"SELECT pg_relation_filepath(CAST({store.marker} AS REGCLASS))"
+    return str(store.run(lambda cursor: _first(cursor, query, table)))
+
+
+def _first(cursor: DBAPICursor, query: str, value: str) -> Any:
+    cursor.execute(query, (value,))
+    return cursor.fetchall()[0][0]
 
 
 def _wait_for_locks(store: StateStore) -> None:

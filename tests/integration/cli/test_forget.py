@@ -64,6 +64,26 @@ def test_a_person_is_asked_for_on_the_terminal(forget, held, monkeypatch):
     assert found.data["receipt"]["results"] == 1
 
 
+def test_earlier_hash_keys_come_from_a_file(forget, held, tmp_path):
+    person = held.ordinary[5]
+    text = json.dumps({"id_card": person.id_card, "name": person.name})
+    held.faceid(extra={"hash_secret": "hash-key-of-this-year"})
+    by_person = ("--person-file", "-", "--yes")
+    refused = forget(*by_person, stdin=text)
+    assert (refused.code, refused.out) == (1, "")
+    assert "under other hash keys" in refused.err
+    path = tmp_path / "earlier.txt"
+    path.write_text("simulator-key\n")
+    found = forget(
+        *by_person, "--earlier-hash-keys-file", str(path), "--output", "json", stdin=text
+    )
+    assert found.code == 0, found.err
+    assert found.data["warnings"] == []
+    assert found.data["receipt"]["results"] == found.data["receipt"]["calls"] == 1
+    assert held.query("SELECT COUNT(*) FROM faceid_results WHERE source_key = '5'") == [(0,)]
+    assert "simulator-key" not in refused.err + found.out + found.err
+
+
 def test_request_ids_are_written_before_they_are_erased(forget, held, tmp_path):
     ((request_id,),) = held.query("SELECT request_id FROM faceid_results WHERE source_key = '0'")
     path = tmp_path / "ids.txt"
