@@ -58,7 +58,7 @@ class Housekeeping:
 
     :param store: the state store.
     :param owner: name of the task instance that takes the turn, for diagnosis.
-    :param keep: retention of answers and attempts, in seconds.
+    :param keep: retention of answers, attempts and ended pauses, in seconds.
     """
 
     def __init__(self, store: StateStore, owner: str, keep: float) -> None:
@@ -84,6 +84,7 @@ class Housekeeping:
         return (
             self._delete_counters,
             self._delete_uplinks,
+            self._delete_pauses,
             lambda cursor: self._delete_expired(cursor, CALLS),
             lambda cursor: self._delete_expired(cursor, TRIES),
             lambda cursor: self._backfill_hours(cursor, CALLS),
@@ -120,6 +121,18 @@ class Housekeeping:
                 f"WHERE seen_hour < ? LIMIT {ROWS_AT_ONCE}{self._skip_locked})"
             ),
             (hour_of(self._now(cursor) - SECONDS_PER_DAY),),
+        )
+        return int(cursor.rowcount)
+
+    def _delete_pauses(self, cursor: DBAPICursor) -> int:
+        """Delete pauses whose retention has passed since they ended; one in force stays."""
+        cursor.execute(
+            self._sql(
+                "DELETE FROM faceid_pauses WHERE resumed_at <= (SELECT MAX(resumed_at) FROM "
+                "(SELECT resumed_at FROM faceid_pauses WHERE resumed_at < ? "
+                f"ORDER BY resumed_at LIMIT {ROWS_AT_ONCE}) AS oldest)"
+            ),
+            (self._now(cursor) - self._keep,),
         )
         return int(cursor.rowcount)
 

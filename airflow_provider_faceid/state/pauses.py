@@ -1,7 +1,7 @@
 """Pauses: the switch by which a person stops an Action for all workers of an account, and resumes it.
 
-A pause is a row of the state store, with who, when and why; it stays there when it is over. Each worker
-reads of it with the rate limiter's row, see :mod:`.rate_limiter`, before its next call leaves.
+A pause is a row of the state store, with who, when and why. When it is over it stays there until
+:mod:`.housekeeping` deletes it. Each worker reads of it with the rate limiter's row, see :mod:`.rate_limiter`, before its next call leaves.
 """
 
 from __future__ import annotations

@@ -97,6 +97,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         # At most one pause at a time, whoever pauses at the same moment.
         "CREATE UNIQUE INDEX faceid_pauses_in_force ON faceid_pauses (name) WHERE resumed_at IS NULL",
+        # Housekeeping finds those that ended long ago.
+        (
+            "CREATE INDEX faceid_pauses_by_end ON faceid_pauses (resumed_at) "
+            "WHERE resumed_at IS NOT NULL"
+        ),
     ),
 )
 """Statements of each migration. Append only: never change one that was released."""

@@ -17,6 +17,7 @@ from airflow_provider_faceid.state.call_table import Claim, Decision, Record, St
 from airflow_provider_faceid.state.housekeeping import ROWS_AT_ONCE, Housekeeping, hour_of
 from airflow_provider_faceid.state.identity_limits import IdentityCounts, Use
 from airflow_provider_faceid.state.ledger import Ledger
+from airflow_provider_faceid.state.pauses import Pauses
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.uplink import Report, StoredUplink
 
@@ -136,6 +137,26 @@ def test_counters_go_an_hour_after_their_window(store, clock):
     clock.seconds += SECONDS_PER_HOUR + 61
     keep_house(store)
     assert ask(store, "SELECT counter FROM faceid_identity_uses") == [(2,)]
+
+
+def test_pauses_go_when_they_ended_long_ago_and_one_in_force_stays(store, clock, monkeypatch):
+    monkeypatch.setattr(housekeeping, "ROWS_AT_ONCE", 2)
+    pauses = Pauses(store, "service account")
+    for number in range(5):
+        pauses.pause("DetectAuth", by="ann", reason=f"ended long ago: {number}")
+        clock.seconds += 60
+        pauses.resume("DetectAuth", by="bob")
+    pauses.pause("IdCardVerification", by="ann", reason="in force for long")
+    clock.seconds += KEEP + SECONDS_PER_HOUR
+    pauses.pause("DetectAuth", by="ann", reason="ended now")
+    pauses.resume("DetectAuth", by="bob")
+    keep_house(store)
+    left = [(one.reason, one.resumed_by) for one in pauses.history()]
+    assert sorted(left) == [("ended now", "bob"), ("in force for long", None)]
+    assert [one.action for one in pauses.in_force()] == ["IdCardVerification"]
+    clock.seconds += KEEP + SECONDS_PER_HOUR
+    keep_house(store)
+    assert [one.reason for one in pauses.history()] == ["in force for long"]
 
 
 def test_one_worker_an_hour_has_the_turn_and_the_store_says_which(store, clock):
