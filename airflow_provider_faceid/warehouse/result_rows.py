@@ -7,7 +7,7 @@ from typing import Any
 
 from .database import Database
 from .names import Names
-from .records import COUNTED, RunContext, Status
+from .records import COUNTED, RunContext
 
 
 def result_pages(
@@ -65,7 +65,7 @@ def result_counts(
     where = f"WHERE campaign = {marker} AND action = {marker}"
     (found,) = database.rows(
         f"SELECT {', '.join(columns)} FROM {dialect.quote_table(names.results)} {where}",
-        [*run * len(Status), *scope],
+        [*run * len(COUNTED), *scope],
     )
     ((quarantined,),) = database.rows(
         f"SELECT COUNT(DISTINCT source_key) FROM {dialect.quote_table(names.quarantine)} {where}",

@@ -27,7 +27,7 @@ def run(title: str, text: str) -> None:
     scope: dict[str, Any] = {}
     exec(compile(text, title, "exec"), scope)
     for task in [value for value in scope.values() if isinstance(value, BaseOperator)]:
-        if task.task_id == "verify_one":
+        if "{{" in str(getattr(task, "key", "")):
             task.key = 1  # what its template would render to
         if task.task_id == "release":
             task.on_nothing_released = "ignore"  # as the table of an example is

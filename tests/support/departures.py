@@ -29,9 +29,13 @@ class NotedRateLimiter(SlotRateLimiter):
     """
 
     def __init__(
-        self, *pace: Any, note: Callable[[float], object], now: Callable[[], float] = time.time
+        self,
+        *pace: Any,
+        note: Callable[[float], object],
+        now: Callable[[], float] = time.time,
+        **settings: Any,
     ) -> None:
-        super().__init__(*pace)
+        super().__init__(*pace, **settings)
         self._note, self._now = note, now
         self._here = threading.local()  # whoever waits, in a thread or in an event loop
 

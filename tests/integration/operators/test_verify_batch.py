@@ -138,6 +138,7 @@ def test_tables_may_be_in_another_database_and_have_other_names(table, context, 
         ("r",),
         ("r_history",),
         ("r_prices",),
+        ("r_reviews",),
         ("the runs",),
     ]
     assert table.query("SELECT COUNT(*) FROM r_latest") == [(9,)]
