@@ -64,8 +64,9 @@ def test_tasks_end_as_they_should(story, run, tasks):
 
 
 def test_every_example_dag_is_run(story):
+    """That of reviews waits for people: integration/airflow/test_review.py gives their answers."""
     run = {run.dag_id for run in story.runs.values()}
-    assert run >= {file.stem for file in DAGS["examples"].glob("*.py")}
+    assert run >= {file.stem for file in DAGS["examples"].glob("*.py")} - {"review"}
 
 
 def test_a_killed_task_had_calls_in_flight_and_its_retry_did_the_rest(story):
