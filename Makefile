@@ -132,7 +132,7 @@ test-browser-oldest: .venv-oldest/browser .browser/made ## the pages under Brows
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory chromium
 	@command -v chromedriver >/dev/null || $(MAKE) --no-print-directory chromium-driver
 	@echo "== tests in a browser on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
-	@$(OLDEST)/python $(PYTEST) tests/browser/test_faceid_pages.py
+	@$(OLDEST)/python $(PYTEST) tests/browser/test_faceid_pages.py tests/browser/test_review_pages.py
 
 bench: .venv/bench ## how fast it is, beside its peers
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server

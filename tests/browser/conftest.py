@@ -12,6 +12,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from airflow_provider_faceid.simulator import SimulatorServer
+from tests.browser.watched_airflow import read_as, running, watched
+
+__all__ = ["read_as", "running", "watched"]
 
 OPTIONS = (
     "--headless",

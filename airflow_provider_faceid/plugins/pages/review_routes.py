@@ -106,9 +106,14 @@ def _token(request: Request, case: Case) -> str:
 
 @dataclass(frozen=True)
 class Form:
-    """What the form of a case says."""
+    """
+    What the form of a case says.
+
+    :param name: the campaign whose cases were shown: where to go back to, and nothing else.
+    """
 
     conn: str
+    name: str
     review_id: str
     version: str
     do: str
@@ -124,7 +129,7 @@ async def form_of(request: Request) -> Form | None:
         if len(body) > MOST_BYTES:
             return None
     fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
-    names = ("conn", "review_id", "version", "do", "note", FIELD)
+    names = ("conn", "name", "review_id", "version", "do", "note", FIELD)
     return Form(*(fields.get(name, [""])[0] for name in names))
 
 
@@ -135,11 +140,13 @@ async def review(
     """Decide or assign a case as the user who is logged in, who must have the right to edit its DAG runs."""
     if form is None:
         return message("Too long", "This is more than the form of a case holds", TOO_LARGE)
+    back = to("reviews", conn=form.conn, name=form.name) if form.name else ""
     if not is_own_form(request, form.token, form.review_id, form.version):
         return message(
             "Nothing was changed",
             "This form is not of your present session: load the page of the case again",
             FORBIDDEN,
+            back=back,
         )
     warehouse = named(form.conn)
     if warehouse is None:
@@ -152,7 +159,7 @@ async def review(
         status = next(
             (code for kind, code in STATUS.items() if isinstance(error, kind)), UNAVAILABLE
         )
-        return message("Nothing was changed", str(error), status)
+        return message("Nothing was changed", str(error), status, back=back)
     if case is None:
         return unknown_page()
     where = to("reviews", conn=form.conn, name=case.campaign)

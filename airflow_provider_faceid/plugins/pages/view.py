@@ -174,5 +174,5 @@ def page(
 
 def message(title: str, text: str, status: int, **facts: Any) -> HTMLResponse:
     """Return a page that says why there is nothing else."""
-    shown: dict[str, Any] = {"login": "", "home": True} | facts
+    shown: dict[str, Any] = {"login": "", "back": ""} | facts
     return page("message.html", status, title=title, text=text, **shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -76,14 +77,14 @@ def test_the_queue_lists_open_cases_with_their_numbers(queue, visit):
     queue("soon")
     queue("done", status="resolved", decision="approve", decided_by="ann", seconds_open=120)
     text = visit("/reviews").text
-    assert '<td class="n">2</td><td class="n">1</td>' in text
+    assert '<td class="n">2</td><td class="n late">1</td>' in text
     assert "100.0 %" in text
     assert "2 min 0 s" in text
     text = visit(CASES).text
     assert text.index("late") < text.index("soon")
     assert text.count("overdue</span>") == 1
     assert "case-done" not in text
-    assert "65.5" in text
+    assert "65.50" in text
     assert "form-action 'self'" in visit(CASES).headers["content-security-policy"]
     assert "form-action 'none'" in visit("/reviews").headers["content-security-policy"]
 
@@ -109,6 +110,19 @@ def test_a_case_is_taken_and_given_back(queue, visit, send):
     assert queue.case(case_id).assigned_to == "admin"
     assert send(form_of(visit, "a") | {"do": "give_back"}).status_code == 303
     assert queue.case(case_id).status == "open"
+
+
+def test_a_page_offers_what_its_reader_may_do(queue, visit):
+    queue("theirs", assigned_to="ann", status="in_progress")
+    queue("first", four_eyes=1, decision="approve", decided_by="admin", status="in_progress")
+    text = visit(CASES).text
+    offered = {
+        key: re.findall(r'name="do" value="(\w+)"', part.partition("</form>")[0])
+        for key, part in (
+            (key, text.partition(f'id="case-{key}"')[2]) for key in ("theirs", "first")
+        )
+    }
+    assert offered == {"theirs": ["take"], "first": ["escalate"]}
 
 
 def test_a_case_that_has_changed_since_the_page_was_loaded_is_refused(queue, visit, send):

@@ -1,4 +1,4 @@
-// Keeps a page fresh while something runs, and takes on the colours of the Airflow around it.
+// Keeps a page fresh while something runs, sends a form once, and takes on the colours of the Airflow around it.
 "use strict";
 
 const root = document.documentElement;
@@ -53,6 +53,16 @@ async function keepFresh() {
   }
 }
 
+// A second press of its button would be told that somebody has decided already.
+function sendOnce(event) {
+  if (event.target.dataset.sent) {
+    event.preventDefault();
+  }
+  event.target.dataset.sent = "yes";
+}
+
 takeColours();
 document.addEventListener("click", leaveFrame);
+document.addEventListener("submit", sendOnce);
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 keepFresh();
