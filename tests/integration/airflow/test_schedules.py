@@ -1,9 +1,12 @@
-"""A real scheduler, and everything that starts a DAG over people who do not change: paid for once."""
+"""A real scheduler: whatever starts a DAG over people who do not change, or pauses it: paid for once."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack
+import subprocess
+import time
+from collections import Counter
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,24 +14,28 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
-from tests.support.airflow_home import RUN_SECONDS, Home, Run
+from tests.support.airflow_home import AIRFLOW, ENDED, RUN_SECONDS, Home, Run
+from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
 PEOPLE, MISSED_DAYS, BACKFILLED = 30, 5, 3
 DAGS = {"tests": Path(__file__).with_name("dags")}
 RUNS = "/api/v2/dags/applicants/dagRuns"
+PHONE, SLOW, OUTAGE_SECONDS, ASKED_BEFORE = "PhoneVerification", 4, 3, 5
+"""Another Action than that of the days; four calls a second leave the time for a pause among them."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service():
     with SimulatorServer(people=100) as server:
         yield server
 
 
-@pytest.fixture
-def home(tmp_path, service):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, service):
     """An Airflow whose scheduler keeps the days."""
+    tmp_path = tmp_path_factory.mktemp("schedules")
     warehouse = tmp_path / "warehouse.sqlite"
     people = [person for person in service.account.people.listed if not person.persona][:PEOPLE]
     with sqlite3.connect(warehouse) as connection:
@@ -37,6 +44,9 @@ def home(tmp_path, service):
         )
         rows = [(key, p.name, p.id_card) for key, p in enumerate(people)]
         connection.executemany("INSERT INTO applicants VALUES (?, ?, ?)", rows)
+        connection.execute("CREATE TABLE owners (id INTEGER, name TEXT, id_card TEXT, phone TEXT)")
+        owners = [(key, p.name, p.id_card, p.columns()["phone"]) for key, p in enumerate(people)]
+        connection.executemany("INSERT INTO owners VALUES (?, ?, ?, ?)", owners)
     connection.close()
     faceid = {"conn_type": "faceid", "host": service.url}
     key = {"login": "simulator-id", "password": "simulator-key"}
@@ -45,6 +55,11 @@ def home(tmp_path, service):
         tmp_path,
         {
             "faceid_default": {**faceid, **key},
+            "faceid_slow": {
+                **faceid,
+                **key,
+                "extra": {"quotas": {PHONE: SLOW}, "outage_patience": OUTAGE_SECONDS},
+            },
             "faceid_warehouse": {"conn_type": "sqlite", "host": str(warehouse)},
         },
         bundles=DAGS,
@@ -76,6 +91,55 @@ def wait_for_runs(home: Home, kind: str, count: int) -> None:
     )
 
 
+def asked(service: SimulatorServer, action: str) -> Counter[str]:
+    """Return the calls of an Action by ID number."""
+    calls = list(service.account.ledger.rows())
+    return Counter(str(call["id_card"]) for call in calls if call["action"] == action)
+
+
+def command(home: Home, *arguments: str) -> str:
+    """Run a command as a person on a worker does; return what it printed."""
+    done = subprocess.run(
+        [*AIRFLOW, "faceid", *arguments],
+        env=home._environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_task_paused_for_long_is_rescheduled_without_a_try_and_ends_after_resume(home, service):
+    run = home.trigger("owners")
+    wait = home.parts.wait_for
+    wait("first calls", lambda: asked(service, PHONE).total() >= ASKED_BEFORE, RUN_SECONDS)
+    account = ("--faceid-conn-id", "faceid_slow")
+    command(home, "pause", PHONE, "--reason", "the bill is being looked into", *account)
+    wait(
+        "task that gave its slot back",
+        lambda: run.states()["verify"] & {"up_for_reschedule", *ENDED} != set(),
+        RUN_SECONDS,
+    )
+    quiet = asked(service, PHONE).total()
+    assert ASKED_BEFORE <= quiet < PEOPLE
+    time.sleep(2 * OUTAGE_SECONDS)  # it comes back meanwhile, and finds the pause
+    assert run.state() not in ENDED
+    assert asked(service, PHONE).total() == quiet
+    command(home, "resume", PHONE, *account)
+    assert run.until_ended() == "success", home.errors()
+    (ti,) = run.tasks("verify")
+    assert (ti["try_number"], ti["max_tries"]) == (1, 0)
+    assert set(asked(service, PHONE).values()) == {1}
+    assert service.account.ledger.bill[PHONE] == asked(service, PHONE).total() == PEOPLE
+    with closing(sqlite3.connect(home.folder / "warehouse.sqlite")) as connection:
+        found = connection.execute(
+            "SELECT status, COUNT(*) FROM faceid_results WHERE action = ? GROUP BY 1", (PHONE,)
+        ).fetchall()
+    assert found == [("answered", PEOPLE)]
+
+
 def test_whatever_starts_the_dag_thirty_people_are_thirty_calls(home, service):
     home.parts.wait_for("DAG", lambda: home.api.has("/api/v2/dags/applicants"), RUN_SECONDS)
     wait_for_runs(home, "scheduled", MISSED_DAYS)
@@ -99,13 +163,16 @@ def test_whatever_starts_the_dag_thirty_people_are_thirty_calls(home, service):
     home.restart(AIRFLOW__CORE__DEFAULT_TIMEZONE="Asia/Shanghai")
     home.api.ask(RUNS, {"logical_date": None})
     wait_for_runs(home, "manual", 3)
-    assert service.account.ledger.bill[ID_CARD] == len(service.account.ledger) == PEOPLE
+    assert service.account.ledger.bill[ID_CARD] == sum(asked(service, ID_CARD).values()) == PEOPLE
     with sqlite3.connect(home.folder / "warehouse.sqlite") as connection:
         campaigns = connection.execute(
-            "SELECT campaign, COUNT(*) FROM faceid_results WHERE status = 'answered' GROUP BY 1"
+            "SELECT campaign, COUNT(*) FROM faceid_results WHERE status = 'answered' "
+            "AND action = ? GROUP BY 1",
+            (ID_CARD,),
         ).fetchall()
         planned = connection.execute(
-            "SELECT COUNT(*), SUM(charged) FROM faceid_runs WHERE state = 'success'"
+            "SELECT COUNT(*), SUM(charged) FROM faceid_runs WHERE state = 'success' AND action = ?",
+            (ID_CARD,),
         ).fetchone()
     connection.close()
     assert campaigns == [("applicants", PEOPLE)]
