@@ -83,8 +83,11 @@ def serve(folder: Path, *options: str) -> Iterator[MariaDB]:
     """
     usual = ["--no-defaults", f"--datadir={folder / 'data'}"]
     usual += ["--user=root"] if os.getuid() == 0 else []
+    # A server that starts, as one that makes the tables, deletes the temporary tables of all others in the
+    # same folder.
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     if not (folder / "data").exists():
-        _fill(usual)
+        _fill(usual, folder / "tmp")
     with (folder / "server.log").open("ab") as log:
         for _ in range(TRIES):  # somebody may take the port before the server does
             server = _start(folder, [*usual, *options], log)
@@ -100,7 +103,7 @@ def serve(folder: Path, *options: str) -> Iterator[MariaDB]:
             _stop(server.process)
 
 
-def _fill(usual: list[str]) -> None:
+def _fill(usual: list[str], temporary: Path) -> None:
     """Make the tables of a new server."""
     more = ["--auth-root-authentication-method=normal", "--skip-test-db"]
     made = subprocess.run(
@@ -109,6 +112,7 @@ def _fill(usual: list[str]) -> None:
         capture_output=True,
         text=True,
         timeout=PATIENCE,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )
     assert made.returncode == 0, f"{made.stdout[-2000:]}{made.stderr[-2000:]}"
 
@@ -125,8 +129,6 @@ def _start(folder: Path, options: list[str], log: Any) -> MariaDB:
         "--bind-address=127.0.0.1",
         f"--port={port}",
     ]
-    # A server that starts deletes the temporary tables of all others in the same folder.
-    (folder / "tmp").mkdir(exist_ok=True)
     places += [f"--tmpdir={folder / 'tmp'}"]
     command = [program(PROGRAMS[1]), *options, *places, *QUICK]
     return MariaDB(port, path, subprocess.Popen(command, stdout=log, stderr=log))

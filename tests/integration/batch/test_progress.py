@@ -39,7 +39,7 @@ def test_the_row_of_a_run_grows_with_it_and_ends_with_its_last_counts(bench):
     manifest = batch.run().as_dict()
     going = [calls for state, calls, _ in seen if state is RunState.RUNNING]
     assert going == sorted(going)
-    assert len(set(going)) > 2
+    assert len(set(going)) > 1
     assert 0 < going[-1] <= ROWS
     assert seen[-1] == (RunState.SUCCESS, ROWS, ROWS)
     ((state, calls, answered),) = bench.runs("state, calls, answered")
