@@ -16,7 +16,7 @@
      |   |- ReviewError           a case of the review queue is unknown, or its row has changed
      |   |   |- ClosedReviewError     it is resolved
      |   |   |- NotAReviewerError     this person may not decide it
-     |   |   `- ReviewConflictError   somebody else has changed it meanwhile
+     |   |   `- ReviewConflictError   another change came first
      |   `- RequestRefusedError   the service refuses the shape of our requests
      |- RetryError            nothing was charged: the same call may be made again later
      |   |- NotSentError          the request never left (DNS, connect)

@@ -1,4 +1,4 @@
-"""Hashes of one person: everything by which tables and ledger may know somebody whose values are given.
+"""Hashes of one person: the pseudonyms by which tables and ledger know a person whose values are given.
 
 Who asks for erasure gives values (ID number, name, phone, card); tables and ledger hold keyed hashes.
 """

@@ -81,7 +81,7 @@ class Forgotten:
     :ivar calls: calls of the ledger.
     :ivar sources: where the rows were read from: a row that is still there is verified again.
     :ivar request_ids: under which the service has its own log.
-    :ivar other_hash_keys: ids of hash keys under which rows were written and nobody was looked for.
+    :ivar other_hash_keys: ids of hash keys under which rows were written and the person was not searched for.
     :ivar unknown_keys: keys that neither tables nor ledger know.
     :ivar finished: receipts of earlier erasures that had been interrupted and are finished now.
     :ivar problems: files that could not be rewritten, with the statement that does it.

@@ -1,4 +1,4 @@
-"""Pause gate: rows of a run wait here while somebody has paused their Action for all workers.
+"""Pause gate: rows of a run wait here while their Action is paused for all workers.
 
 Rows that wait hold no claim in the ledger, so a worker that dies meanwhile leaves nothing in doubt. Calls
 in flight go on and are recorded.

@@ -153,7 +153,7 @@ def _of_answered(known: StoredResult, policy: Policy) -> RowDecision:
 
 
 def _recheck_of(known: StoredResult) -> float:
-    """Return when a reviewer wanted an answer checked again, in Unix seconds; 0 if nobody does."""
+    """Return when a reviewer wanted an answer checked again, in Unix seconds; 0 without such a wish."""
     return known.not_before if known.not_before > known.answered_at > 0 else 0.0
 
 

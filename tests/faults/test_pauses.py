@@ -111,7 +111,7 @@ def customers(plant: Plant, people: list, waits: list[float], done: threading.Ev
                 left.write(f"{time.time()}\n")
 
         async def wait_async(self) -> None:
-            raise NotImplementedError
+            raise AssertionError("a single check waits in its thread")
 
         def check(self) -> None:
             limiter.check()

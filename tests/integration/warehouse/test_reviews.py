@@ -219,7 +219,7 @@ def test_bad_decisions_are_refused_by_name_and_change_nothing(queue):
 
 def test_of_two_decisions_at_once_one_holds(queue):
     if queue.home.dialect.name == "duckdb":
-        pytest.skip("one process opens the file")
+        pytest.skip("two decisions at once need two connections; DuckDB's file is opened by one")
     for number in range(5):
         queue.answer(str(number), similarity=65.0, outcome="review")
     queue.enter()
