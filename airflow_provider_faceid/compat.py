@@ -99,18 +99,28 @@ def conn_id_of(path: Any) -> str:
     return str(found or "")
 
 
+SOONEST_RESCHEDULE = timedelta(seconds=30)
+"""
+A task that runs again before its scheduler has seen its last process end is failed by it: the report
+of that end has the same try number, and counts as one of the new process (Airflow 3.3,
+``process_executor_events``; seen on a busy machine after 3 seconds).
+"""
+
+
 def reschedule_at(moment: datetime) -> Exception:
     """
     Return the exception that reschedules a task: it frees its slot and starts again later.
 
     A reschedule does not count as a retry.
 
-    :param moment: when to start again, with a time zone.
+    :param moment: when to start again, with a time zone; no sooner than in
+        :data:`SOONEST_RESCHEDULE`.
     """
     try:
         from airflow.sdk.exceptions import AirflowRescheduleException  # noqa: PLC0415
     except ImportError:  # Airflow 3.1
         from airflow.exceptions import AirflowRescheduleException  # noqa: PLC0415
+    moment = max(moment, datetime.now(UTC) + SOONEST_RESCHEDULE)
     error: Exception = AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
     return error
 

@@ -148,7 +148,7 @@ class VerifyTable(ReportsLineage, BaseOperator):
             ):
                 moment = datetime.fromtimestamp(counts.not_before, UTC)
                 self.log.info("%s", "\n".join(self._summary(counts, campaign)))
-                self.log.info("This task comes back at %s", moment.isoformat(timespec="seconds"))
+                self.log.info("This task comes back after %s", moment.isoformat(timespec="seconds"))
                 raise reschedule_at(moment)
             facts = {"campaign": campaign, **counts.as_dict()}
             describe_outlets(context, self.outlets, facts)

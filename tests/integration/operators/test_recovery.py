@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_faceid import exceptions
-from airflow_provider_faceid.compat import reschedule_at
+from airflow_provider_faceid.compat import SOONEST_RESCHEDULE, reschedule_at
 from airflow_provider_faceid.exceptions import (
     AccountError,
     FaceIdError,
@@ -59,10 +59,17 @@ def test_what_may_pass_is_left_to_airflows_retries(error):
 
 
 def test_a_person_asked_about_too_often_lets_the_task_come_back_then():
-    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    moment = datetime.now(UTC) + timedelta(hours=9)
     with pytest.raises(type(reschedule_at(moment))) as caught, airflow_errors():
         raise IdentityLimitError("too often", not_before=moment.timestamp())
     assert caught.value.reschedule_date == moment
+
+
+def test_a_task_does_not_come_back_before_its_scheduler_has_seen_it_go():
+    now = datetime.now(UTC)
+    with pytest.raises(type(reschedule_at(now))) as caught, airflow_errors():
+        raise IdentityLimitError("too often", not_before=now.timestamp() + 2)
+    assert caught.value.reschedule_date - now >= SOONEST_RESCHEDULE >= timedelta(seconds=30)
 
 
 if RetryAction is None:
