@@ -27,6 +27,13 @@ from airflow_provider_faceid.warehouse.names import Names
 from tests.support.patience import PATIENCE, UNHURRIED
 
 PEOPLE, PHOTOS = 60, 4
+FIRST_RUN = """
+from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
+verify = IdCardVerificationBatchOperator(
+    task_id="verify", source_conn_id="faceid_warehouse", source="applicants", key_column="applicant_id"
+)
+"""
+"""The run that examples of reports are about."""
 
 
 @dataclass
@@ -113,6 +120,7 @@ def run_example(world: World) -> Iterator[Callable[[str, str], str]]:
             assert code == "0\n", printed[-4000:]
             return printed
 
+        run("first run", FIRST_RUN)
         yield run
         process.stdin.close()
 

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from tests.support.processes import Part, Parts, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 AIRFLOW = (sys.executable, "-m", "airflow")
+TAKES_COMMANDS = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 2)
+"""Whether Airflow takes commands of providers."""
+FACEID = (
+    (*AIRFLOW, "faceid") if TAKES_COMMANDS else (sys.executable, "-m", "airflow_provider_faceid")
+)
+"""How a command of ours is typed."""
 DAGS = {"examples": PROJECT / "example_dags", "tests": PROJECT / "tests" / "pii_scan" / "dags"}
 """DAG files by the name of their bundle."""
 PARALLEL = 4

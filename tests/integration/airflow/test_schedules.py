@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
-from tests.support.airflow_home import AIRFLOW, ENDED, RUN_SECONDS, Home, Run
+from tests.support.airflow_home import ENDED, FACEID, RUN_SECONDS, Home, Run
 from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.long
@@ -99,7 +99,7 @@ def asked(service: SimulatorServer, action: str) -> Counter[str]:
 def command(home: Home, *arguments: str) -> str:
     """Run a command as a person on a worker does; return what it printed."""
     done = subprocess.run(
-        [*AIRFLOW, "faceid", *arguments],
+        [*FACEID, *arguments],
         env=home._environment(),
         capture_output=True,
         text=True,

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from importlib.metadata import version
 
 import pytest
 
 from airflow_provider_faceid.simulator.people import ID_CARD
+from tests.support.airflow_home import FACEID, TAKES_COMMANDS
 from tests.support.patience import PATIENCE
 
-MAJOR, MINOR = map(int, version("apache-airflow").split(".")[:2])
-TYPED = ("airflow", "faceid") if (MAJOR, MINOR) >= (3, 2) else ("airflow_provider_faceid",)
 CAMPAIGN = ("--action", ID_CARD, "--campaign", "dag")
 
 
@@ -23,7 +20,7 @@ def type_(held, monkeypatch):
 
     def type_(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", *TYPED, *arguments],
+            [*FACEID, *arguments],
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -68,7 +65,7 @@ def test_an_error_is_a_line_and_an_exit_code(type_):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(len(TYPED) == 1, reason="Airflow 3.1 takes no commands of providers")
+@pytest.mark.skipif(not TAKES_COMMANDS, reason="Airflow 3.1 takes no commands of providers")
 def test_airflow_lists_them(type_):
     done = type_("--help")
     assert done.returncode == 0, done.stderr

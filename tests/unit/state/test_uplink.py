@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_faceid.state.store import StateStore
 from airflow_provider_faceid.state.uplink import (
+    IDLE_WINDOW,
     INITIAL_WINDOW,
     STALE_SECONDS,
     TARGET_UPLOAD_SECONDS,
@@ -73,6 +76,25 @@ def test_a_slow_link_carries_two_at_once():
     assert used > 0.95
 
 
+@pytest.mark.parametrize(
+    ("demand", "busy", "window"), [(100, 99, IDLE_WINDOW), (3, 3, INITIAL_WINDOW)]
+)
+def test_an_idle_uplink_does_not_hold_a_run_back(demand, busy, window):
+    """Small photos are no uploads: their slots are taken for the claim and the pace."""
+    uplink = after_step(Uplink(), 0.0, "run", Member(1, 1e9), Report())
+    for now in range(20):
+        member = Member(demand, 1e9, min(busy, uplink.window))
+        uplink = after_step(uplink, now, "run", member, Report())
+    assert uplink.window == window
+
+
+def test_a_window_that_grew_while_the_uplink_was_idle_shrinks_to_what_a_slow_link_carries():
+    uplink = replace(Uplink(), window=IDLE_WINDOW)
+    uplink, used = run(250_000, 400, uplink=uplink)
+    assert uplink.window * PHOTO / 250_000 <= TARGET_UPLOAD_SECONDS * 1.5
+    assert used > 0.95
+
+
 def test_a_long_fat_line_is_filled_by_more_at_once():
     """128 KB under way for 200 ms are 5 Mbit/s a connection: 100 Mbit/s take twenty."""
     uplink, used = run(12_500_000, 60, each=640_000)
@@ -130,7 +152,7 @@ def test_more_members_than_places_take_turns():
 
 
 def test_a_share_is_taken_up_as_others_end_theirs():
-    uplink = after_step(Uplink(seen_at=1), 1, "a", Member(9, 100, busy=4), Report())
+    uplink = after_step(Uplink(since=1, seen_at=1), 1, "a", Member(9, 100, busy=4), Report())
     uplink = after_step(uplink, 1, "b", Member(9, 100), Report())
     assert (share_of(uplink, "a", 1), share_of(uplink, "b", 1)) == (2, 0)
     uplink = after_step(uplink, 1, "a", Member(9, 100, busy=3), Report())
