@@ -27,6 +27,12 @@ from .store import StateStore
 
 INITIAL_WINDOW = 4
 """Window before the first measurement, in concurrent uploads."""
+IDLE_WINDOW, IDLE_SHARE = 32, 0.3
+"""
+Largest window of an idle uplink, and the share of the window in use up to which it counts as idle. Photos
+that are small, or a link that is fast, leave a slot to its other work, the claim and the pace: with few
+slots these, and not the uplink, would limit a run.
+"""
 MIN_WINDOW, MAX_WINDOW = 2, 256
 TARGET_UPLOAD_SECONDS = 30.0
 """Longest duration aimed at for one upload, in seconds; the service accepts a signature for 300 s."""
@@ -148,7 +154,12 @@ def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Re
     uplink = replace(uplink, sample=uplink.sample + report)
     seconds = now - uplink.since
     enough = uplink.sample.moved >= uplink.window * SAMPLE_BYTES
-    if seconds < MIN_SAMPLE_SECONDS or (seconds < MAX_SAMPLE_SECONDS and not enough):
+    if seconds < MIN_SAMPLE_SECONDS:
+        return uplink
+    if uplink.window < IDLE_WINDOW and _is_idle_but_wanted(uplink, seconds):
+        window = min(IDLE_WINDOW, math.ceil(uplink.window * START_GROWTH))
+        return replace(uplink, window=window, sample=Report(), since=now, rate=0.0, calm=0)
+    if seconds < MAX_SAMPLE_SECONDS and not enough:
         return uplink
     return _decide(uplink, now, seconds)
 
@@ -183,6 +194,15 @@ def _mean(uplink: Uplink, report: Report) -> float:
     mean = report.begun_bytes / report.begun
     weight = min(0.5, report.begun / 10) if uplink.mean_bytes else 1.0
     return uplink.mean_bytes + weight * (mean - uplink.mean_bytes)
+
+
+def _is_idle_but_wanted(uplink: Uplink, seconds: float) -> bool:
+    """Return whether all slots are taken and others waited for, while the link carries next to nothing."""
+    members = uplink.members.values()
+    is_taken = sum(member.busy for member in members) >= uplink.window
+    is_wanted = sum(member.demand for member in members) > uplink.window
+    is_idle = uplink.sample.upload_seconds <= IDLE_SHARE * uplink.window * seconds
+    return is_taken and is_wanted and is_idle
 
 
 def _decide(uplink: Uplink, now: float, seconds: float) -> Uplink:
