@@ -8,13 +8,13 @@ DBT := .venv-dbt/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary
 # What the tests run on: the provider with its extras, and the tools of the dependency groups.
 TESTED := -e '.[simulator,postgres,duckdb,export,report,openlineage]' --group test
-TESTED_DATABASES := -e '.[simulator,postgres,duckdb,openlineage,mysql,clickhouse]' --group test --group databases
+TESTED_HERE := -e '.[simulator,postgres,duckdb,export,report,openlineage,mysql,clickhouse]'
 # The oldest constraints pin no OpenLineage.
 TESTED_OLDEST := -e '.[simulator,postgres,duckdb,export,report]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 # Those of a file run in one process, which so starts what they share once.
-WORKERS ?= 4
+WORKERS ?= 6
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests of whole DAGs, most of them in an Airflow of their own: they have a target of their own.
 TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs tests/package/test_wheel.py
@@ -39,7 +39,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui bench test test-airflow test-unit test-integration faults test-faults test-pii-scan test-docs test-package \
-	test-oldest test-databases test-dbt test-distributed test-browser test-browser-oldest conformance fuzz lint format simulator docs environments programs clean \
+	test-oldest test-databases test-dbt test-distributed test-browser test-browser-oldest conformance fuzz lint format simulator docs programs clean \
 	redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver apt-get
 
 help: ## show this list
@@ -59,7 +59,7 @@ test: .venv/test ## units, databases, operators, faults, docs (about eight minut
 	@echo "== tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS)) $(TESTS)
 
-test-airflow: .venv/test ## whole DAGs, under a real scheduler: schedules, retries, kills, the PII scan (about eight minutes)
+test-airflow: .venv/test ## whole DAGs, under a real scheduler: schedules, retries, kills, the PII scan (about seven minutes)
 	@echo "== tests of whole DAGs"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(AIRFLOWS)
 
@@ -98,7 +98,7 @@ test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supp
 	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
 	@$(OLDEST)/python $(PYTEST) $(TOGETHER) $(ABOVE)
 
-test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and ClickHouse too (about ten minutes)
+test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and ClickHouse too (about four minutes)
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
 	@echo "== tests of databases that have to be installed"
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \
@@ -184,7 +184,7 @@ clean: ## remove what make made
 .venv/databases: .venv/test
 	@{ $(FIND_BUILD); } || $(MAKE) --no-print-directory APT="gcc libc6-dev libmariadb-dev pkg-config" apt-get
 	@echo "== installing the clients of MySQL and ClickHouse into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_HERE) --group test --group databases && touch $@
 
 .venv/distributed: .venv/test
 	@echo "== installing the Celery executor into .venv"
@@ -215,17 +215,18 @@ clean: ## remove what make made
 
 .venv/bench: .venv/databases
 	@echo "== installing what we are measured against into .venv"
-	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_DATABASES) --group bench && touch $@
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_HERE) $(addprefix --group ,test databases bench) && touch $@
 
 .venv/lint: .venv/test
 	@echo "== installing the linters into .venv"
 	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) --group lint && touch $@
 
-# The same as all of the above, resolved and installed once.
-.venv/all: .venv/pip pyproject.toml constraints.txt
-	@echo "== installing what all tests and linters need into .venv (about two minutes, only this once)"
-	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED) $(addprefix --group ,distributed conformance browser lint)
-	@touch $(addprefix .venv/,demo docs test distributed conformance browser lint all)
+# What .ci/run needs of the above, resolved and installed once.
+.venv/ci: .venv/pip pyproject.toml constraints.txt
+	@{ $(FIND_BUILD); } || $(MAKE) --no-print-directory programs
+	@echo "== installing what tests, linters and docs need into .venv (about two minutes, only this once)"
+	@$(BIN)/python $(PIP) -c constraints.txt $(TESTED_HERE) $(addprefix --group ,test databases lint)
+	@touch $(addprefix .venv/,demo docs test databases lint ci)
 
 .venv-oldest/test: pyproject.toml constraints-oldest.txt
 	@echo "== installing the oldest supported Airflow into .venv-oldest (about two minutes)"
@@ -242,11 +243,7 @@ clean: ## remove what make made
 	@$(PYTHON) -m venv .venv-dbt && $(DBT)/python $(PIP) --upgrade 'pip>=25.1'
 	@$(DBT)/python $(PIP) -c constraints-dbt.txt --group dbt && touch $@
 
-environments: ## everything .ci/run needs, installed side by side
-	@$(MAKE) --no-print-directory --jobs=3 .venv/all .venv-oldest/test .venv-dbt/made programs
-	@$(MAKE) --no-print-directory .conformance/made .browser/made
-
-# The tests start a Redis and a pgbouncer of their own; the two variables keep Debian from starting them
+# The tests start a pgbouncer and a Redis of their own; the two variables keep Debian from starting them
 # as services.
 APT_GET := DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 apt-get -qq
 
@@ -254,8 +251,6 @@ programs: ## the programs .ci/run needs beside Python, with one call of apt-get
 	@missing=""; $(FIND_PGBOUNCER) || missing="pgbouncer"; \
 	$(FIND_MARIADB) || missing="$$missing mariadb-server"; \
 	{ $(FIND_BUILD); } || missing="$$missing gcc libc6-dev libmariadb-dev pkg-config"; \
-	for pair in redis-server:redis-server node:nodejs npm:npm chromium:chromium chromedriver:chromium-driver; do \
-		command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
 	test -z "$$missing" || $(MAKE) --no-print-directory APT="$$missing" apt-get
 
 redis-server pgbouncer mariadb-server nodejs npm chromium chromium-driver:
