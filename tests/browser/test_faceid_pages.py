@@ -15,6 +15,7 @@ from tests.support.patience import PATIENCE
 HAS_STORAGE = not version("apache-airflow").startswith(("3.1.", "3.2."))
 
 
+@pytest.mark.long  # before the others, while the run it watches goes on
 def test_progress_moves_while_a_batch_runs(running, watched, read_as, screenshot, tmp_path):
     viewer = read_as("viewer")
     viewer.open(watched.link("verify", "Face ID run"))
