@@ -30,6 +30,7 @@ VERSIONS = Table(
     },
 )
 
+_OURS = {"provider_version": __version__}
 _EVER_OURS = "latest"
 """The view that earlier versions made without a record."""
 
@@ -174,16 +175,30 @@ class ViewMaker:
         :return: why a view could not be made, by its name; empty if all are as they should be.
         """
         recorded = self._recorded()
+        named = {name_of(view, self._tables["results"]): view for view in views}
+        due = {
+            name: view
+            for name, view in named.items()
+            if look or not self._is_done(view, recorded.get(bare(name)))
+        }
+        at_once = len(due) > 1 and self._database.dialect.has_transactional_ddl
+        if at_once and self._are_made(due):
+            return {}
         problems = {}
-        for view in views:
-            name = name_of(view, self._tables["results"])
-            if self._is_done(view, recorded.get(bare(name))) and not look:
-                continue
+        for name, view in due.items():
             try:
                 self._refresh(view, name)
             except FaceIdError as error:
                 problems[name] = str(error)
         return problems
+
+    def _are_made(self, due: Mapping[str, View]) -> bool:
+        """Make views in one transaction; return whether all could be made."""
+        try:
+            self._make(due, self._database.dialect.replace_view)
+        except FaceIdError:  # which of them it was is found one by one
+            return False
+        return True
 
     def _is_done(self, view: View, recorded: tuple[int, str] | None) -> bool:
         """Say whether a view that was recorded is today's, or that of a newer provider."""
@@ -209,37 +224,56 @@ class ViewMaker:
         :raises FaceIdError: it cannot be replaced, because others depend on columns it has no more, or
             it is none of ours.
         """
-        dialect = self._database.dialect
         try:
-            self._make(view, name, dialect.replace_view)
+            self._make({name: view}, self._database.dialect.replace_view)
         except WarehouseError:  # columns have gone, or have another type
-            self._make(view, name, ("DROP VIEW {0}", "CREATE VIEW {0} AS {1}"))
+            self._make({name: view}, ("DROP VIEW {0}", "CREATE VIEW {0} AS {1}"))
 
-    def _make(self, view: View, name: str, statements: Iterable[str]) -> None:
-        """Make a view in one transaction with its record, unless another process has done so."""
-        dialect = self._database.dialect
+    def _make(self, due: Mapping[str, View], statements: Iterable[str]) -> None:
+        """Make views in one transaction with their records, unless another process has done so."""
+        what = f"view '{next(iter(due))}'" if len(due) == 1 else f"{len(due)} views"
         with (
-            self._database.transaction(f"making view '{name}'") as cursor,
+            self._database.transaction(f"making {what}") as cursor,
             self._database.changing_tables(cursor),
         ):
             cursor.execute(self._select_recorded())
-            recorded = _by_name(cursor.fetchall()).get(bare(name))
-            there = self._database.types_in(cursor, name)
-            if there and self._is_done(view, recorded):
-                return
-            if there and recorded is None and view.name != _EVER_OURS:
-                raise ConfigurationError(
-                    "there is a table or view of that name that is none of ours; rename it"
-                )
-            query = view.select(dialect, self._tables, self._own, there)
-            row = {"table_name": bare(name), "version": 0, "provider_version": __version__}
-            if not dialect.has_transactional_ddl:
-                # Without a checksum yet: should this process be killed, the next one makes it again.
-                insert(cursor, self._database, VERSIONS, self._versions, [row])
-            for statement in statements:
-                cursor.execute(statement.format(dialect.quote_table(name), query), ())
-            row["version"] = self._checksum(view)
+            recorded = _by_name(cursor.fetchall())
+            made = [
+                {"table_name": bare(name), "version": self._checksum(view), **_OURS}
+                for name, view in due.items()
+                if self._has_made(cursor, view, name, recorded.get(bare(name)), statements)
+            ]
+            insert(cursor, self._database, VERSIONS, self._versions, made)
+
+    def _has_made(
+        self,
+        cursor: Any,
+        view: View,
+        name: str,
+        recorded: tuple[int, str] | None,
+        statements: Iterable[str],
+    ) -> bool:
+        """
+        Make a view; return whether it was not there as it should be.
+
+        :raises ConfigurationError: there is something of its name that is none of ours.
+        """
+        dialect = self._database.dialect
+        there = self._database.types_in(cursor, name)
+        if there and self._is_done(view, recorded):
+            return False
+        if there and recorded is None and view.name != _EVER_OURS:
+            raise ConfigurationError(
+                "there is a table or view of that name that is none of ours; rename it"
+            )
+        if not dialect.has_transactional_ddl:
+            # Without a checksum yet: should this process be killed, the next one makes it again.
+            row = {"table_name": bare(name), "version": 0, **_OURS}
             insert(cursor, self._database, VERSIONS, self._versions, [row])
+        query = view.select(dialect, self._tables, self._own, there)
+        for statement in statements:
+            cursor.execute(statement.format(dialect.quote_table(name), query), ())
+        return True
 
 
 def _by_name(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[int, str]]:
