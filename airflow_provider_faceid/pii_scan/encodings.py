@@ -7,6 +7,7 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, quote_from_bytes, quote_plus
 
@@ -41,16 +42,17 @@ class Encoding(NamedTuple):
     check: Check | None = None
 
 
-def encodings_of(value: str | bytes) -> list[Encoding]:
+@lru_cache(maxsize=4096)
+def encodings_of(value: str | bytes) -> tuple[Encoding, ...]:
     """
-    Return the bytes to look for, each once.
+    Return the bytes to look for, each once; they are kept for the next scan for the same people.
 
     :param value: a name, number or date as text, or a photo as bytes.
     """
     found: dict[bytes, Encoding] = {}
     for encoding in _of_bytes(value) if isinstance(value, bytes) else _of_text(value):
         found.setdefault(encoding.text, encoding)  # in ASCII text many forms are the clear one
-    return [*found.values()]
+    return tuple(found.values())
 
 
 def _of_text(value: str) -> Iterator[Encoding]:
