@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import cached_property
@@ -19,6 +19,8 @@ from .. import process as forks
 from ..clock import SYSTEM_CLOCK, Clock
 from ..exceptions import ConfigurationError, StateStoreError
 from ..sqlstate import advice_on, cause, ends_session, is_transient, refused_parameter
+from . import engines
+from .process_state import ProcessState
 from .schema import migrate
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ T = TypeVar("T")
 
 LOCK_SECONDS = 30
 """Seconds for which a transaction waits for a database that is locked or unreachable."""
-CACHED_STATEMENTS = 16
-"""SQLite's statement cache per connection: statements for many rows take hundreds of kilobytes each."""
 RECONNECT_SECONDS = 0.5
 """Seconds between two attempts to connect to an unreachable server."""
 BACKOFF_BASE, BACKOFF_CAP = 0.02, 1.0
@@ -75,48 +75,6 @@ class Moment(NamedTuple):
 
     now: float
     here: float
-
-
-class ProcessState:
-    """
-    State that the ledgers of one process share.
-
-    :ivar attempts: attempts begun, by owner: fencing token, and whether there are keys of earlier
-        versions. A forked child continues those of its parent.
-    :ivar is_shared: whether other processes may continue them, too.
-    :ivar calling: number of threads that claim or call, by key.
-    :ivar unwritten: keys of calls that have ended in this process and are not recorded.
-    :ivar lock: guards ``calling`` and ``unwritten``.
-    :ivar joining: lock, held while an attempt is begun.
-    """
-
-    def __init__(self) -> None:
-        self.attempts: dict[str, tuple[int, bool]] = {}
-        self.is_shared = False
-        self.after_fork(is_child=True)
-        forks.register_fork_hook(self)
-
-    def after_fork(self, *, is_child: bool) -> None:
-        """Share the attempts with a child, which begins without calls of its own."""
-        self.is_shared = self.is_shared or bool(self.attempts)
-        if is_child:
-            self.calling: dict[str, int] = {}
-            self.unwritten: set[str] = set()
-            self.lock, self.joining = threading.Lock(), threading.Lock()
-
-    def begin(self, keys: Iterable[str]) -> None:
-        """Register keys that are about to be claimed."""
-        with self.lock:
-            for key in keys:
-                self.calling[key] = self.calling.get(key, 0) + 1
-
-    def end(self, keys: Iterable[str]) -> None:
-        """Unregister keys that are not, or no longer, called for."""
-        with self.lock:
-            for key in keys:
-                left = self.calling.pop(key, 0) - 1
-                if left > 0:
-                    self.calling[key] = left
 
 
 class _Transaction(NamedTuple):
@@ -291,7 +249,11 @@ class StateStore:
         with self._lock:
             engine = self._engines.get(os.getpid())
             if engine is None:
-                engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
+                engine = (
+                    engines.sqlite(self._url, LOCK_SECONDS)
+                    if self.is_sqlite
+                    else engines.postgresql(self._url)
+                )
                 try:
                     self._run_with_retries(engine, self._migrate, durable=True)
                 except BaseException:
@@ -413,43 +375,6 @@ class StateStore:
         import psycopg  # noqa: PLC0415 - comes with the extra postgres
 
         return psycopg.Error, DBAPIError
-
-
-def _sqlite(url: URL) -> Engine:
-    from sqlalchemy import create_engine, event  # noqa: PLC0415 - as above
-
-    options = {
-        "timeout": LOCK_SECONDS,
-        "check_same_thread": False,
-        "cached_statements": CACHED_STATEMENTS,
-    }
-    engine = create_engine(url, connect_args=options)
-    _make_private(url.database)
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # BEGIN is explicit, see _BEGIN
-        # Fails while another process uses the file, which may be changing the journal mode itself.
-        with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode = WAL").close()
-
-    return engine
-
-
-def _make_private(path: str | None) -> None:
-    """Create a new file with mode 0600, which its journal inherits; leave an existing file as it is."""
-    with suppress(OSError):  # opening it later reports the error
-        os.close(os.open(path or "", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _postgresql(url: URL) -> Engine:
-    from sqlalchemy import create_engine  # noqa: PLC0415 - as above
-
-    # AUTOCOMMIT, as BEGIN is explicit: the driver's own would cost a round trip. No prepared statements:
-    # they live in a server session, and pgbouncer gives the next transaction another session.
-    return create_engine(
-        url, isolation_level="AUTOCOMMIT", connect_args={"prepare_threshold": None}
-    )
 
 
 def _advice(error: BaseException) -> str:
