@@ -106,7 +106,8 @@ class Action:
     :param identity_limits: calls per value before the service refuses.
     :param outputs: values of its answers that go to the result table.
     :param row_rules: input rules about several values of a row.
-    :param compares_faces: whether a match carries a similarity (``Sim``).
+    :param comparison_codes: codes of answers for which two faces were compared, so that their similarity
+        (``Sim``) says something; none for an Action without photos.
     """
 
     name: str
@@ -118,7 +119,7 @@ class Action:
     identity_limits: IdentityLimits = field(default_factory=IdentityLimits)
     outputs: tuple[Output, ...] = ()
     row_rules: tuple[RowRule, ...] = ()
-    compares_faces: bool = False
+    comparison_codes: frozenset[str] = frozenset()
     version: str = VERSION
 
     @property
@@ -151,6 +152,11 @@ class Action:
             for column, meaning in field.type.pseudonym_columns.items()
         ]
         return (*hashed, *(ResultColumn(o.column, o.type, o.meaning) for o in self.outputs))
+
+    @property
+    def compares_faces(self) -> bool:
+        """Return whether a match carries a similarity."""
+        return bool(self.comparison_codes)
 
     @property
     def success_code(self) -> str:

@@ -81,6 +81,10 @@ def judge(reply: Reply, threshold: float = DEFAULT_THRESHOLD) -> Verdict:
     similarity = None
     if action is not None and action.compares_faces:
         similarity = _similarity(reply)
+        if not similarity and code not in action.comparison_codes:
+            similarity = (
+                None  # the field is never null: 0 also where nothing was compared (inferred)
+            )
         row = _face_row(row, similarity, threshold)
     return Verdict(
         action=reply.action,

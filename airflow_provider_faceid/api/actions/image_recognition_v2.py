@@ -38,7 +38,13 @@ ACTION = Action(
         Field("Extra", TEXT, required=False, max_length=10, identifies=False),
     ),
     identity_limits=IdentityLimits(id_card_per_day=30, name_per_day=500, id_card_per_minute=15),
-    compares_faces=True,
+    comparison_codes=frozenset(
+        {
+            "Success",
+            "FailedOperation.CompareLowSimilarity",
+            "InternalError.CompareLowSimilarity",
+        }
+    ),
     # code, outcome, charged, next step, meaning | the same in Chinese
     results=code_table("""
 Success                                      match          yes     record     the photo shows the registered person | 照片为登记者本人

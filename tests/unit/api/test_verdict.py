@@ -148,3 +148,21 @@ def test_a_printed_verdict_does_not_show_the_fields():
     printed = repr(judge(face(Sim=89.88, Name="Wei Xiaobao")))
     assert "fields" not in printed
     assert "Wei Xiaobao" not in printed
+
+
+@pytest.mark.parametrize(
+    ("code", "similarity", "kept"),
+    [
+        (LOW, 26.04, 26.04),
+        (LOW, 0.0, 0.0),
+        ("InternalError.CompareLowSimilarity", 0.0, 0.0),
+        ("FailedOperation.IdNameMisMatch", 0.0, None),
+        ("FailedOperation.LifePhotoDetectFake", 0, None),
+        ("FailedOperation.Unheard", 0.0, None),
+        ("FailedOperation.Unheard", 61.5, 61.5),
+        ("Success", 0.0, 0.0),
+    ],
+)
+def test_a_similarity_of_nothing_that_was_compared_is_none(code, similarity, kept):
+    """The service's field is a number in every answer."""
+    assert judge(face(code, Sim=similarity)).similarity == kept
