@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from airflow_provider_faceid.warehouse.review_decisions import Case
 from airflow_provider_faceid.warehouse.reviews import ReviewsRepository
 from airflow_provider_faceid.warehouse.tables import REVIEWS, insert
 from tests.browser.watched_airflow import HOSTILE
-from tests.support.airflow_home import AIRFLOW
 from tests.support.patience import PATIENCE
 
 QUEUE, CASES = "reviews", "reviews?conn=warehouse&name=faces"
@@ -122,18 +120,7 @@ def resized(chromium, read_as) -> Iterator[Callable[[str], None]]:
 @pytest.fixture(scope="session")
 def paused(watched) -> str:
     """An Action that a person has paused from the command line, and why."""
-    command = (*AIRFLOW, "faceid", "pause", PAUSED, "--reason", WHY)
-    home = watched.home
-    done = subprocess.run(
-        command,
-        env=home._environment(),
-        cwd=home.folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    watched.home.type_("pause", PAUSED, "--reason", WHY)
     return PAUSED
 
 
@@ -264,13 +251,14 @@ def test_hostile_keys_are_text(queue, read_as):
     assert admin.complaints() == []
 
 
-def test_the_pause_of_an_action_is_in_the_quota_table(paused, read_as):
+def test_the_pause_of_an_action_is_in_the_quota_table(paused, read_as, screenshot):
     viewer = read_as("viewer")
     viewer.open("")
     rows = viewer.browser.find_elements(By.CSS_SELECTOR, "section[aria-labelledby=quota] tbody tr")
     (text,) = [row.text for row in rows if paused in row.text]
     assert "paused by" in text
     assert WHY in text
+    screenshot("pages-quota", "section[aria-labelledby=quota]")
     assert viewer.complaints() == []
 
 

@@ -212,6 +212,20 @@ class Home:
         made = self.api.ask(f"{path}/dagRuns", body)
         return Run(self.api, self.parts, dag_id, made["dag_run_id"])
 
+    def type_(self, *arguments: str) -> str:
+        """Run a command of ours as a person on a worker does; return what it printed."""
+        done = subprocess.run(
+            [*FACEID, *arguments],
+            env=self._environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
     def kill(self, run: Run, task_id: str) -> int:
         """Kill the process of a running task with signal 9, and return its id."""
         (ti,) = run.tasks(task_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 from collections import Counter
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -13,8 +12,7 @@ import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import ID_CARD
-from tests.support.airflow_home import ENDED, FACEID, RUN_SECONDS, Home, Run
-from tests.support.patience import PATIENCE
+from tests.support.airflow_home import ENDED, RUN_SECONDS, Home, Run
 
 pytestmark = pytest.mark.long
 
@@ -96,20 +94,6 @@ def asked(service: SimulatorServer, action: str) -> Counter[str]:
     return Counter(str(call["id_card"]) for call in calls if call["action"] == action)
 
 
-def command(home: Home, *arguments: str) -> str:
-    """Run a command as a person on a worker does; return what it printed."""
-    done = subprocess.run(
-        [*FACEID, *arguments],
-        env=home._environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
 def given_back(home: Home) -> int:
     """Return how often a task gave its slot back, by its log."""
     logs = (home.folder / "airflow" / "logs").glob("dag_id=owners/**/*.log")
@@ -121,14 +105,14 @@ def test_a_task_paused_for_long_is_rescheduled_without_a_try_and_ends_after_resu
     wait = home.parts.wait_for
     wait("first calls", lambda: asked(service, PHONE).total() >= ASKED_BEFORE, RUN_SECONDS)
     account = ("--faceid-conn-id", "faceid_slow")
-    command(home, "pause", PHONE, "--reason", "the bill is being looked into", *account)
+    home.type_("pause", PHONE, "--reason", "the bill is being looked into", *account)
     wait("task that gave its slot back", lambda: given_back(home) > 0, RUN_SECONDS)
     quiet = asked(service, PHONE).total()
     assert ASKED_BEFORE <= quiet < PEOPLE
     wait("second process that finds the pause", lambda: given_back(home) > 1, RUN_SECONDS)
     assert run.state() not in ENDED
     assert asked(service, PHONE).total() == quiet
-    command(home, "resume", PHONE, *account)
+    home.type_("resume", PHONE, *account)
     assert run.until_ended() == "success", home.errors()
     (ti,) = run.tasks("verify")
     assert (ti["try_number"], ti["max_tries"]) == (1, 0)
