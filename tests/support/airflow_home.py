@@ -70,7 +70,8 @@ class ApiServer:
         """
         Send a request and return the JSON answer.
 
-        Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then.
+        Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then, but for a
+        backfill, which is there by then.
         """
         for _ in range(BUSY_TIMES):
             try:
