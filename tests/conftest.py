@@ -1,11 +1,13 @@
-"""The order of all tests: by chance, but what takes longest begins first; what they all share."""
+"""When all tests begin: by chance, what takes longest first, none shortly before midnight; what they share."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from airflow_provider_faceid.clock import next_beijing_midnight
 from tests.support.clickhouse import clickhouse
 from tests.support.homes import HOMES, USUAL, is_about_homes
 from tests.support.mariadb import mariadb
@@ -15,6 +17,9 @@ __all__ = ["clickhouse", "mariadb", "postgres"]
 
 DATABASES = "tests/databases/"
 """Folder of the tests that ``make test-databases`` runs, beside those of other folders on its databases."""
+
+DAY_SECONDS, LAST_SECONDS = 86_400, 120.0
+"""Of a day, in Beijing or of UTC, the last two minutes."""
 
 ONE_STORY = "tests/pii_scan/"
 """Folder whose files all look at what one Airflow has left."""
@@ -28,6 +33,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """
+    Wait for a new day that is near: limits, counts and partitions are of one, and would be of two.
+
+    A run waits for a new day of limits that is up to 90 s away.
+    """
+    now = time.time()
+    left = min(next_beijing_midnight(now) - now, DAY_SECONDS - now % DAY_SECONDS)
+    if left < LAST_SECONDS:
+        time.sleep(left + 1)
 
 
 @pytest.hookimpl(optionalhook=True)

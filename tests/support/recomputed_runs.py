@@ -297,7 +297,7 @@ class Books:
             similarity = None
             if task.action == FACE:
                 compared = said in {"Success", "FailedOperation.CompareLowSimilarity"}
-                similarity = one.similarity if compared else 0.0
+                similarity = one.similarity if compared else None
                 if said == "InternalError.CompareLowSimilarity":
                     similarity = None
                 if said == "Success" and similarity is not None and similarity < task.threshold:

@@ -148,7 +148,9 @@ def test_whatever_starts_the_dag_thirty_people_are_thirty_calls(home, service):
     try:
         home.api.ask("/api/v2/backfills", backfill)
     except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.CONFLICT:  # it is there since a try that was answered by an error
+        if (
+            error.code != HTTPStatus.CONFLICT
+        ):  # it is there since a try that was answered by an error
             raise
     assert home.api.ask("/api/v2/backfills?dag_id=applicants")["total_entries"] == 1
     wait_for_runs(home, "backfill", BACKFILLED)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_faceid.batch.inputs import Columns
+from airflow_provider_faceid.clock import utc_text
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.call_table import Claim, Decision, call_key, earlier_keys
@@ -25,6 +27,8 @@ where_version_1_was = homes("sqlite", "postgresql", "duckdb")
 OLD = Path(__file__).parents[2] / "data" / "e3c2574"
 POOR_PHOTO = "450102194705063088"
 """Whose photo the service refused."""
+NEXT_DAY = "2026-11-29T16:00:00.000+00:00"
+"""When rows that were postponed then were due again."""
 DATED = 3
 """Campaigns without a name, of which the files have one for each of three runs of a DAG ``dag``."""
 
@@ -58,11 +62,11 @@ def old(bench):
 
 
 def play(home) -> None:
-    """Play the statements of that version back."""
-    database = home.open()
+    """Play the statements of that version back, on the day they are of."""
+    database, tomorrow = home.open(), utc_text(time.time() + 86_400)
     with database.transaction("playing back") as cursor:
         for statement in statements(f"create.{home.dialect.name}.sql") + statements("rows.sql"):
-            cursor.execute(statement.rstrip().rstrip(";"))
+            cursor.execute(statement.rstrip().rstrip(";").replace(NEXT_DAY, tomorrow))
     database.close()
 
 
