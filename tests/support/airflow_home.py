@@ -66,27 +66,33 @@ class ApiServer:
     url: str
     token: str = ""
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(
+        self, path: str, body: dict[str, Any] | None = None, *, method: str = "", token: str = ""
+    ) -> Any:
         """
-        Send a request and return the JSON answer.
+        Send a request, as somebody else if a token is given, and return the JSON answer.
 
         Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then, but for a
         backfill, which is there by then.
         """
         for _ in range(BUSY_TIMES):
             try:
-                return self._ask(path, body)
+                return self._ask(path, body, method, token)
             except urllib.error.HTTPError as error:
                 if error.code not in BUSY:
                     raise
             time.sleep(BUSY_SECONDS)
-        return self._ask(path, body)
+        return self._ask(path, body, method, token)
 
-    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
+    def _ask(self, path: str, body: dict[str, Any] | None, method: str, token: str) -> Any:
         request = urllib.request.Request(
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {token or self.token}",
+                "Content-Type": "application/json",
+            },
+            method=method or None,
         )
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return json.load(response)
