@@ -61,7 +61,7 @@ test: .venv/test ## units, databases, operators, faults, docs (about eight minut
 
 test-airflow: .venv/test ## whole DAGs, under a real scheduler: schedules, retries, kills, the PII scan (about seven minutes)
 	@echo "== tests of whole DAGs"
-	@$(BIN)/python $(PYTEST) $(TOGETHER) --numprocesses 4 $(AIRFLOWS)
+	@$(BIN)/python $(PYTEST) $(TOGETHER) --numprocesses 3 $(AIRFLOWS)
 
 test-unit: .venv/test ## fast tests: pure functions, tables, vectors
 	@echo "== unit and contract tests"
