@@ -54,7 +54,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/test ## units, databases, operators, faults, docs (about eight minutes)
+test: .venv/test ## units, databases, operators, faults, docs (about ten minutes on two cores)
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS)) $(TESTS)
