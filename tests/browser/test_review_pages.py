@@ -258,7 +258,7 @@ def test_the_pause_of_an_action_is_in_the_quota_table(paused, read_as, screensho
     (text,) = [row.text for row in rows if paused in row.text]
     assert "paused by" in text
     assert WHY in text
-    screenshot("pages-quota", "section[aria-labelledby=quota]")
+    screenshot("pages-quota")
     assert viewer.complaints() == []
 
 
