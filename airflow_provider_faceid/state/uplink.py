@@ -27,11 +27,11 @@ from .store import StateStore
 
 INITIAL_WINDOW = 4
 """Window before the first measurement, in concurrent uploads."""
-IDLE_WINDOW, IDLE_SHARE = 32, 0.3
+IDLE_WINDOW, IDLE_BYTES, IDLE_SHARE = 32, 2**24, 0.3
 """
-Largest window of an idle uplink, and the share of the window in use up to which it counts as idle. Photos
-that are small, or a link that is fast, leave a slot to its other work, the claim and the pace: with few
-slots these, and not the uplink, would limit a run.
+Largest window of an idle uplink, most bytes of photos in it, and the share of the window in use up to which
+it counts as idle. Photos that are small, or a link that is fast, leave a slot to its other work, the claim
+and the pace: with few slots these, and not the uplink, would limit a run. Each slot holds a photo in memory.
 """
 MIN_WINDOW, MAX_WINDOW = 2, 256
 TARGET_UPLOAD_SECONDS = 30.0
@@ -156,8 +156,9 @@ def after_step(uplink: Uplink, now: float, name: str, member: Member, report: Re
     enough = uplink.sample.moved >= uplink.window * SAMPLE_BYTES
     if seconds < MIN_SAMPLE_SECONDS:
         return uplink
-    if uplink.window < IDLE_WINDOW and _is_idle_but_wanted(uplink, seconds):
-        window = min(IDLE_WINDOW, math.ceil(uplink.window * START_GROWTH))
+    most = min(IDLE_WINDOW, int(IDLE_BYTES / max(1.0, uplink.mean_bytes)))
+    if uplink.window < most and _is_idle_but_wanted(uplink, seconds):
+        window = min(most, math.ceil(uplink.window * START_GROWTH))
         return replace(uplink, window=window, sample=Report(), since=now, rate=0.0, calm=0)
     if seconds < MAX_SAMPLE_SECONDS and not enough:
         return uplink

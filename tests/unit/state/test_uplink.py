@@ -77,14 +77,21 @@ def test_a_slow_link_carries_two_at_once():
 
 
 @pytest.mark.parametrize(
-    ("demand", "busy", "window"), [(100, 99, IDLE_WINDOW), (3, 3, INITIAL_WINDOW)]
+    ("demand", "busy", "photo", "window"),
+    [
+        (100, 99, 0, IDLE_WINDOW),
+        (100, 99, 200_000, IDLE_WINDOW),
+        (100, 99, 4_000_000, INITIAL_WINDOW),  # each slot holds one in memory
+        (3, 3, 0, INITIAL_WINDOW),
+    ],
 )
-def test_an_idle_uplink_does_not_hold_a_run_back(demand, busy, window):
+def test_an_idle_uplink_does_not_hold_a_run_back(demand, busy, photo, window):
     """Small photos are no uploads: their slots are taken for the claim and the pace."""
     uplink = after_step(Uplink(), 0.0, "run", Member(1, 1e9), Report())
+    report = Report(begun=10, begun_bytes=10 * photo) if photo else Report()
     for now in range(20):
         member = Member(demand, 1e9, min(busy, uplink.window))
-        uplink = after_step(uplink, now, "run", member, Report())
+        uplink = after_step(uplink, now, "run", member, report)
     assert uplink.window == window
 
 
