@@ -79,7 +79,7 @@ class Queue:
 
 @pytest.fixture(scope="session")
 def queue(watched) -> Queue:
-    """A queue with cases of each kind that nobody decides, of three DAGs."""
+    """A queue with undecided cases of each kind, of three DAGs."""
     found = Queue(watched.warehouse)
     fake = {"similarity": None, "suggested": None, "code": "FailedOperation.LifePhotoDetectFake"}
     four = {"four_eyes": 1, "status": "in_progress", "decision": "reject", "decided_by": "ann"}

@@ -133,7 +133,7 @@ def fill(file: Path, service: SimulatorServer) -> None:
 
 
 class Reader:
-    """The browser, as somebody."""
+    """The browser, logged in as a user, or logged out."""
 
     def __init__(self, browser: Any, watched: Watched, user: str = "") -> None:
         self.browser, self.watched, self.url = browser, watched, watched.home.api.url

@@ -70,7 +70,7 @@ class ApiServer:
         self, path: str, body: dict[str, Any] | None = None, *, method: str = "", token: str = ""
     ) -> Any:
         """
-        Send a request, as somebody else if a token is given, and return the JSON answer.
+        Send a request, with another user's token if one is given, and return the JSON answer.
 
         Airflow answers 500 or 503 when others hold its SQLite file, and has done nothing then, but for a
         backfill, which is there by then.
@@ -221,17 +221,7 @@ class Home:
 
     def type_(self, *arguments: str) -> str:
         """Run a command of ours as a person on a worker does; return what it printed."""
-        done = subprocess.run(
-            [*FACEID, *arguments],
-            env=self._environment(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+        return self._run(*FACEID, *arguments).stdout
 
     def kill(self, run: Run, task_id: str) -> int:
         """Kill the process of a running task with signal 9, and return its id."""
@@ -253,17 +243,22 @@ class Home:
         self.parts.append(Part(command[0], (*AIRFLOW, *command), self.folder, environment))
 
     def _migrate(self) -> None:
-        with (self.folder / "migration.log").open("wb") as log:
-            done = subprocess.run(
-                [*AIRFLOW, "db", "migrate"],
-                env=self._environment(),
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                timeout=START_SECONDS,
-                check=False,
-            )
-        assert done.returncode == 0, (self.folder / "migration.log").read_text()[-3000:]
+        done = self._run(*AIRFLOW, "db", "migrate")
+        (self.folder / "migration.log").write_text(done.stdout + done.stderr)
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in this Airflow's environment until it ends; one that fails is an error."""
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        return done
 
     def _database(self, lock_seconds: float) -> str:
         """Return the address of the metadata database, with a limit for waiting for its lock."""

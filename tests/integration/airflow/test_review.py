@@ -122,7 +122,7 @@ class Story:
         return any(words in log.read_text(errors="replace") for log in logs)
 
     def answer(self, question: dict[str, Any], user: str, choice: str) -> int:
-        """Answer a question as somebody, and return the status, 200 if it was taken."""
+        """Answer a question as a user, and return the HTTP status, 200 if it was accepted."""
         of = question["task_instance"]
         path = f"/api/v2/dags/{of['dag_id']}/dagRuns/{of['dag_run_id']}/taskInstances/"
         path += f"{of['task_id']}/{of['map_index']}/hitlDetails"
