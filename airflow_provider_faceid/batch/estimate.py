@@ -20,8 +20,7 @@ from ..clock import Clock
 from ..exceptions import InvalidInputError, PlanRefusedError
 from ..state.call_table import Claim
 from ..state.idempotency import claim_of
-from ..warehouse.known_answers import Known, KnownAnswers
-from ..warehouse.known_rows import KnownRows
+from ..warehouse.known import Known, KnownAnswers, KnownRows
 from ..warehouse.source import Source
 from .inputs import Columns, Inputs, PlannedRow, Planner
 from .plan import RUNS_COMPARED, CampaignHistory, Disposition, Plan, Reason

@@ -151,10 +151,9 @@ def _estimator(given: Namespace, settings: Any, warehouse: Database) -> Estimato
     from ..api.actions import ACTIONS  # noqa: PLC0415 - keeps Airflow's start cheap
     from ..batch.estimate import Estimator  # noqa: PLC0415 - the same
     from ..clock import SYSTEM_CLOCK  # noqa: PLC0415 - the same
-    from ..operators._columns import source_columns  # noqa: PLC0415 - the same
+    from ..operators._values import source_columns  # noqa: PLC0415 - the same
     from ..operators.table_source import table_columns, table_source  # noqa: PLC0415 - the same
-    from ..warehouse.known_answers import KnownAnswers  # noqa: PLC0415 - the same
-    from ..warehouse.known_rows import KnownRows  # noqa: PLC0415 - the same
+    from ..warehouse.known import KnownAnswers, KnownRows  # noqa: PLC0415 - the same
     from ..warehouse.records import RunContext  # noqa: PLC0415 - the same
 
     action = ACTIONS[given.action]

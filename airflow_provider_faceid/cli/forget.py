@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ._common import (
     FACEID_CONNECTION,
+    KEY,
+    KEYS_FILE,
     OUTPUT,
     STATE_CONNECTION,
     TABLES,
     WAREHOUSE_CONNECTION,
     hook_of,
+    keys_of,
     known_action,
+    lines_of,
     names_of,
     warehouse_of,
 )
-from ._keys import KEY, KEYS_FILE, keys_of, lines_of
 from .definition import DONE, FOUND, Answer, Argument, Command
 
 if TYPE_CHECKING:

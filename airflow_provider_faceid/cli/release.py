@@ -7,13 +7,15 @@ from argparse import Namespace
 from ._common import (
     ACTION,
     CAMPAIGN,
+    KEY,
+    KEYS_FILE,
     OUTPUT,
     RESULT_TABLE,
     WAREHOUSE_CONNECTION,
+    keys_of,
     known_action,
     warehouse_of,
 )
-from ._keys import KEY, KEYS_FILE, keys_of
 from .definition import Answer, Argument, Command
 
 EVERY = Argument("--all", action="store_true", help="all held rows of the campaign and Action")

@@ -21,10 +21,24 @@ from ..compat import is_reschedule
 from ..exceptions import NAME_SHOWN, ConfigurationError, nearest
 from ..process import safe_message
 from ..report.thresholds import read_thresholds
-from ._columns import column, column_list, columns_by_field, key_columns
 from ._partitions import add_partitions, check_partitions
-from ._review_values import band, by_reason, hitl_answer, number, percent, reasons, reasons_or_flag
-from ._values import NOTHING, names, parsed, text
+from ._values import (
+    NOTHING,
+    band,
+    by_reason,
+    column,
+    column_list,
+    columns_by_field,
+    hitl_answer,
+    key_columns,
+    names,
+    number,
+    parsed,
+    percent,
+    reasons,
+    reasons_or_flag,
+    text,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

@@ -30,9 +30,8 @@ from ..warehouse.tables import (
 )
 from ..warehouse.view_definitions import VIEWS
 from ..warehouse.views import View
-from ._columns import source_columns
-from ._datasets import Check, Dataset, Feed, Lineage
-from ._origins import Origins, view_feeds
+from ._datasets import Check, Dataset, Feed, Lineage, Origins, view_feeds
+from ._values import source_columns
 from .files import NUMBERS, PAGE
 
 _VERDICT = "answer of the Face ID service"

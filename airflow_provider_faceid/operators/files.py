@@ -175,8 +175,11 @@ def write_validation(
     :param moment: when the validation ended, in Unix seconds.
     :raises ConfigurationError: it cannot be written there.
     """
-    from ..quality.data_docs import build_data_docs  # noqa: PLC0415 - keeps reading a DAG file cheap
-    from ..quality.validation_result import result_document, result_json  # noqa: PLC0415 - the same
+    from ..quality.validation_result import (  # noqa: PLC0415 - keeps reading a DAG file cheap
+        build_data_docs,
+        result_document,
+        result_json,
+    )
 
     if operator.result_path:
         document = result_document(validators, context.action, moment)

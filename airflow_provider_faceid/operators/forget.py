@@ -10,8 +10,8 @@ from airflow.sdk import BaseOperator
 from ..clock import SYSTEM_CLOCK
 from ..exceptions import counted
 from ..process import without_frames
-from ._columns import key_text
 from ._common import manifest_on_failure, read_parameters
+from ._values import key_text
 from .error_mapping import airflow_errors
 from .lineage import ReportsLineage
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from ..warehouse.bill import BillKey
-    from ..warehouse.reconciliation import Difference
+    from ..warehouse.reconciliation import BillKey, Difference
 
 SHOWN = 50
 """Differences in the log; all are in the table."""
@@ -148,7 +147,7 @@ class FaceIdReconcileOperator(ReportsLineage, BaseOperator):
 
     def _bill(self) -> Counter[BillKey]:
         """Return the totals of the bill."""
-        from ..warehouse.bill import bill_of, lines_of_csv  # noqa: PLC0415 - as below
+        from ..warehouse.reconciliation import bill_of, lines_of_csv  # noqa: PLC0415 - as below
 
         if (self.bill is None) == (self.bill_file is None):
             raise ConfigurationError("Give the bill either as bill or as bill_file")

@@ -11,8 +11,8 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign
 from ..exceptions import ConfigurationError, counted
 from ..process import without_frames
-from ._columns import key_text
 from ._common import keep_facts, read_parameters, work_of
+from ._values import key_text
 from .error_mapping import airflow_errors
 from .lineage import ReportsLineage
 

@@ -13,13 +13,13 @@ from ..clock import SYSTEM_CLOCK, beijing_date
 from ..compat import default_campaign
 from ..exceptions import DataQualityError, counted
 from ..process import without_frames
-from ._columns import source_columns
 from ._common import (
     describe_outlets,
     manifest_on_failure,
     read_parameters,
     work_of,
 )
+from ._values import source_columns
 from .error_mapping import airflow_errors
 from .files import suite_of, write_validation
 from .lineage import ReportsLineage

@@ -13,9 +13,8 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign, task_instance
 from ..exceptions import ConfigurationError
 from ..process import without_frames
-from ._columns import key_text, source_columns
 from ._common import read_parameters
-from ._values import names
+from ._values import key_text, names, source_columns
 from .error_mapping import airflow_errors
 from .lineage import ReportsLineage
 

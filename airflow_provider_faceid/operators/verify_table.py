@@ -13,13 +13,13 @@ from ..clock import SYSTEM_CLOCK
 from ..compat import default_campaign, progress_store, reschedule_at, task_instance
 from ..exceptions import DataQualityError, FaceIdError, IncompleteError
 from ..process import without_frames
-from ._columns import source_columns
 from ._common import (
     describe_outlets,
     manifest_on_failure,
     read_parameters,
     work_of,
 )
+from ._values import source_columns
 from .check_results import complaint, results_check, run_check
 from .error_mapping import airflow_errors
 from .files import suite_of

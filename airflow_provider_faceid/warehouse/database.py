@@ -230,7 +230,7 @@ class Database:
             return type_, kind
         if self.dialect is not MYSQL:
             return "", ""
-        from .mysql_clients import column_type  # noqa: PLC0415 - its clients come with the extra
+        from .mysql import column_type  # noqa: PLC0415 - its clients come with the extra
 
         connection = self._open()
         try:

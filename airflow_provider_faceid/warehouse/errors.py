@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import WarehouseError
 from ..sqlstate import advice_on, refused_parameter
-from . import clickhouse_errors, mysql_errors
+from . import clickhouse, mysql
 
 
 class About(Enum):
@@ -147,8 +147,8 @@ def diagnose(error: Exception, is_statement_wrong: Callable[[], bool]) -> Diagno
     classes = {kind.__name__: kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if {"psycopg", "psycopg2"} & set(classes.values()):
         return _of_postgresql(error, classes)
-    if (mysql_errors.CLIENTS | {clickhouse_errors.CLIENT}) & set(classes.values()):
-        return _by_number(error, is_mysql=clickhouse_errors.CLIENT not in classes.values())
+    if (mysql.CLIENTS | {clickhouse.CLIENT}) & set(classes.values()):
+        return _by_number(error, is_mysql=clickhouse.CLIENT not in classes.values())
     if {"duckdb", "_duckdb"} & set(classes.values()):
         known = (about for name, about in _DUCKDB_CLASSES.items() if name in classes)
         return Diagnosis(next(known, About.OTHER))
@@ -160,11 +160,11 @@ def diagnose(error: Exception, is_statement_wrong: Callable[[], bool]) -> Diagno
 def _by_number(error: Exception, *, is_mysql: bool) -> Diagnosis:
     """Return what an error of a client of MySQL or ClickHouse is about."""
     if is_mysql:
-        number, about = mysql_errors.number_of(error) or 0, mysql_errors.class_of(error)
-        advice = mysql_errors.ADVICE.get(number, "")
+        number, about = mysql.number_of(error) or 0, mysql.class_of(error)
+        advice = mysql.ADVICE.get(number, "")
     else:
-        number, about = clickhouse_errors.code_of(error), clickhouse_errors.class_of(error)
-        advice = clickhouse_errors.advice_on(error)
+        number, about = clickhouse.code_of(error), clickhouse.class_of(error)
+        advice = clickhouse.advice_on(error)
     code = f"{_MYSQL if is_mysql else _CLICKHOUSE}{number}" if number else ""
     return Diagnosis(About(about), code, advice=advice)
 
@@ -215,11 +215,11 @@ def warehouse_error(
 def _safe_message(error: Exception, about: About) -> list[str]:
     """Return the part of an error's message that is shown."""
     client = type(error).__module__.partition(".")[0]
-    if client == clickhouse_errors.CLIENT:
-        return list(filter(None, [clickhouse_errors.message_of(error)]))
-    if client in mysql_errors.CLIENTS:
+    if client == clickhouse.CLIENT:
+        return list(filter(None, [clickhouse.message_of(error)]))
+    if client in mysql.CLIENTS:
         is_shown = about in {About.STATEMENT, About.CONNECTION}
-        return [mysql_errors.message_of(error)] if is_shown else []
+        return [mysql.message_of(error)] if is_shown else []
     lines = str(error).strip().splitlines()
     if about in {About.STATEMENT, About.CONNECTION}:
         primary = getattr(getattr(error, "diag", None), "message_primary", None)

@@ -23,14 +23,14 @@ def configure_sqlite(connection: Any) -> Any:
 
 def configure_mysql(connection: Any) -> Any:
     """Return a session of ours, whichever client it is."""
-    from .mysql_clients import MySQLConnection  # noqa: PLC0415 - its clients come with the extra
+    from .mysql import MySQLConnection  # noqa: PLC0415 - its clients come with the extra
 
     return MySQLConnection(connection)
 
 
 def configure_clickhouse(client: Any) -> Any:
     """Return a client of clickhouse-connect as a DB-API connection, with a session of ours."""
-    from .clickhouse_client import ClickHouseConnection  # noqa: PLC0415 - kept out of other databases
+    from .clickhouse import ClickHouseConnection  # noqa: PLC0415 - kept out of other databases
 
     return ClickHouseConnection(client)
 

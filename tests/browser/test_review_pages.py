@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import staleness_of
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, utc_text
-from airflow_provider_faceid.plugins.pages.form_tokens import FIELD, form_token
+from airflow_provider_faceid.plugins.pages.rights import FIELD, form_token
 from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_review_log
 from airflow_provider_faceid.warehouse.names import Names

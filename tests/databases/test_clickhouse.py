@@ -14,7 +14,7 @@ from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.hooks.warehouses import database
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.warehouse.clickhouse_client import SETTINGS, ClickHouseCursor
+from airflow_provider_faceid.warehouse.clickhouse import SETTINGS, ClickHouseCursor
 from airflow_provider_faceid.warehouse.database import CLICKHOUSE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names

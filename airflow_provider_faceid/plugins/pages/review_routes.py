@@ -24,8 +24,7 @@ from ...warehouse.review_decisions import MAX_NOTE, Case
 from ...warehouse.review_overview import CASES_SHOWN
 from ...warehouse.review_rules import ReviewDecision
 from ...warehouse.reviews import ReviewsRepository
-from .form_tokens import FIELD, form_token, is_own_form
-from .rights import LOGGED_IN, Rights
+from .rights import FIELD, LOGGED_IN, Rights, form_token, is_own_form
 from .routes import UNAVAILABLE, Of, Reading, named, unknown_page
 from .view import FORM_SECURITY, message, page, to
 

@@ -13,8 +13,7 @@ from ...hooks.readers import Warehouse, configured
 from ...warehouse.overview import KEYS_SHOWN
 from . import reports
 from .reading import Reader
-from .rights import LOGGED_IN, Rights, rights
-from .shown import campaigns_of, quota, show
+from .rights import LOGGED_IN, Rights, campaigns_of, quota, rights, show
 from .view import REPORT_SECURITY, SECURITY, message, page
 
 RUNS_ON_PAGE, TRIES_ON_PAGE = 20, 5

@@ -11,7 +11,7 @@ from airflow_provider_faceid.operators.check_results import FaceIdCheckResultsOp
 from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
 from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
 from airflow_provider_faceid.pii_scan import PiiScan
-from airflow_provider_faceid.quality.data_docs import site_config
+from airflow_provider_faceid.quality.validation_result import site_config
 
 PEOPLE = {"source_conn_id": "warehouse", "source": "people"}
 OWN = {

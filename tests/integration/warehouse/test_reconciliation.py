@@ -9,11 +9,11 @@ import pytest
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.bill import BillKey
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_reconciliation
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.prices import Price, count_prices, write_prices
 from airflow_provider_faceid.warehouse.reconciliation import (
+    BillKey,
     Charges,
     InDoubt,
     differences,

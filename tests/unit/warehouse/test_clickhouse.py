@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from airflow_provider_faceid.warehouse import clickhouse_errors
-from airflow_provider_faceid.warehouse.clickhouse_client import literal
+from airflow_provider_faceid.warehouse import clickhouse
+from airflow_provider_faceid.warehouse.clickhouse import literal
 from airflow_provider_faceid.warehouse.errors import About, diagnose, warehouse_error
 
 PLANTED = "440305199505132561"
@@ -53,11 +53,11 @@ def test_what_has_no_literal_is_an_error():
 
 
 def test_no_code_is_of_two_classes():
-    codes = [code for some in clickhouse_errors._BY_CLASS.values() for code in some]
+    codes = [code for some in clickhouse._BY_CLASS.values() for code in some]
     assert len(codes) == len(set(codes))
-    assert clickhouse_errors.ADVICE.keys() <= clickhouse_errors.CLASS.keys()
-    assert clickhouse_errors.CLASS.keys() >= clickhouse_errors.SHOWN
-    assert set(clickhouse_errors.CLASS.values()) <= {about.value for about in About}
+    assert clickhouse.ADVICE.keys() <= clickhouse.CLASS.keys()
+    assert clickhouse.CLASS.keys() >= clickhouse.SHOWN
+    assert set(clickhouse.CLASS.values()) <= {about.value for about in About}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_server_that_never_spoke_is_one_that_is_away():
 )
 def test_of_a_message_only_names_are_shown(code, text, shown):
     told = DatabaseError(f"Code: {code}. DB::Exception: {text}", code)
-    assert clickhouse_errors.message_of(told) == shown
+    assert clickhouse.message_of(told) == shown
     error = warehouse_error("writing", "here", told, lambda: False)
     assert PLANTED not in str(error)
     assert error.reason == f"CLICKHOUSE_{code}"

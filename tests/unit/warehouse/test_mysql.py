@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.warehouse import mysql_errors
+from airflow_provider_faceid.warehouse import mysql
 from airflow_provider_faceid.warehouse.errors import About, diagnose, warehouse_error
 
 PLANTED = "440305199505132561"
@@ -16,11 +16,11 @@ OfClient.__module__ = "pymysql.err"
 
 
 def test_no_number_is_of_two_classes():
-    numbers = [n for some in mysql_errors._BY_CLASS.values() for n in some]
+    numbers = [n for some in mysql._BY_CLASS.values() for n in some]
     assert len(numbers) == len(set(numbers))
-    assert mysql_errors.ADVICE.keys() <= mysql_errors.CLASS.keys()
-    assert set(mysql_errors.CLASS.values()) <= {about.value for about in About}
-    assert {mysql_errors.CLASS[number] for number in mysql_errors.ENDS_SESSION} == {"connection"}
+    assert mysql.ADVICE.keys() <= mysql.CLASS.keys()
+    assert set(mysql.CLASS.values()) <= {about.value for about in About}
+    assert {mysql.CLASS[number] for number in mysql.ENDS_SESSION} == {"connection"}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_syntax_error_loses_what_it_quotes(quoted):
     text = (
         f"You have an error in your SQL syntax; check the manual to use near '{quoted}' at line 2"
     )
-    shown = mysql_errors.message_of(OfClient(1064, text))
+    shown = mysql.message_of(OfClient(1064, text))
     assert shown == "You have an error in your SQL syntax; check the manual to use at line 2"
 
 

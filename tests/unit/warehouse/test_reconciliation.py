@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.bill import BillKey, bill_of, lines_of_csv
+from airflow_provider_faceid.warehouse.reconciliation import BillKey, bill_of, lines_of_csv
 
 DAY, ACTION = date(2026, 11, 28), "IdCardVerification"
 EXPORTED = (
