@@ -27,9 +27,9 @@ from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.pseudonyms import row_hasher
 from airflow_provider_faceid.clock import utc_text
 from airflow_provider_faceid.simulator import KEY, simulator
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 
 ROWS, DUE = 1_000_000, 50_000

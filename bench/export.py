@@ -47,7 +47,7 @@ FROM numbers
 
 def warehouse(path: str) -> Any:
     """Return the database of a file."""
-    from airflow_provider_faceid.warehouse.database import SQLITE, Database
+    from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
     return Database(lambda: sqlite3.connect(path), SQLITE, "bench")
 
@@ -66,23 +66,23 @@ def fill(path: str, rows: int) -> None:
 
 def export(kind: str, path: str, folder: str) -> int:
     """Export with ours; return the rows."""
-    from airflow_provider_faceid.warehouse.export import ExportReader, Selection
+    from airflow_provider_faceid.warehouse.export.batches import ExportReader, Selection
     from airflow_provider_faceid.warehouse.tables import RESULTS
 
     with ExportReader(warehouse(path), Selection(RESULTS, RESULTS.name, "applicants")) as reader:
         if kind == "parquet":
             from fsspec.implementations.local import LocalFileSystem
 
-            from airflow_provider_faceid.warehouse.export_parquet import Place, write_parquet
+            from airflow_provider_faceid.warehouse.export.parquet import Place, write_parquet
 
             place = Place(LocalFileSystem(), folder, is_local=True, shown=folder)
             exported = write_parquet(reader, place, "bench")
         elif kind == "delta":
-            from airflow_provider_faceid.warehouse.export_delta import write_delta
+            from airflow_provider_faceid.warehouse.export.delta import write_delta
 
             exported = write_delta(reader, folder, {})
         else:
-            from airflow_provider_faceid.warehouse.export_iceberg import write_iceberg
+            from airflow_provider_faceid.warehouse.export.iceberg import write_iceberg
 
             Path(folder).mkdir(exist_ok=True)
             catalog = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db"}

@@ -37,10 +37,10 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
 from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
 ROWS, RUNS = 800, 3
 ROWS_PER_STEP = (2, 10, 50)

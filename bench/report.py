@@ -28,8 +28,8 @@ def measure(path: str, kind: str) -> None:
     from airflow_provider_faceid.api.actions import ACTIONS
     from airflow_provider_faceid.report.numbers import Scope, read_numbers
     from airflow_provider_faceid.report.page import render
-    from airflow_provider_faceid.warehouse.database import SQLITE, Database
     from airflow_provider_faceid.warehouse.names import Names
+    from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
     quotas = {name: action.quota for name, action in ACTIONS.items()}
     about = {"campaign": "spring", "run_id": "run 0"} if kind == "run" else {}

@@ -34,9 +34,9 @@ def answer(warehouse: Path) -> None:
     """Write into our tables that everybody was answered, as a run would have."""
     from airflow_provider_faceid.api.actions import ACTIONS
     from airflow_provider_faceid.api.pseudonyms import row_hasher
-    from airflow_provider_faceid.warehouse.database import SQLITE, Database
     from airflow_provider_faceid.warehouse.migrations import prepare
     from airflow_provider_faceid.warehouse.names import Names
+    from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
     database = Database(lambda: sqlite3.connect(warehouse), SQLITE, "here")
     prepare(database, Names())
@@ -58,7 +58,7 @@ def work(pipe: Connection) -> None:
         import_module(module)
     from airflow_provider_faceid.hooks.warehouses import database
     from airflow_provider_faceid.operators.verify_batch import IdCardVerificationBatchOperator
-    from airflow_provider_faceid.warehouse.source import Source
+    from airflow_provider_faceid.warehouse.sources.source import Source
 
     operator = IdCardVerificationBatchOperator(
         task_id="verify", source_conn_id="warehouse", source="applicants", campaign=CAMPAIGN

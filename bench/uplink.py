@@ -84,10 +84,10 @@ def run(shard: int, shards: int, folder: Path, url: str, buffer: int) -> None:
     from airflow_provider_faceid.state.rate_rows import StoredRow
     from airflow_provider_faceid.state.store import StateStore
     from airflow_provider_faceid.state.uplink import StoredUplink
-    from airflow_provider_faceid.warehouse.database import SQLITE, Database
     from airflow_provider_faceid.warehouse.records import RunContext
     from airflow_provider_faceid.warehouse.results import ResultsRepository
-    from airflow_provider_faceid.warehouse.source import Source
+    from airflow_provider_faceid.warehouse.sources.source import Source
+    from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
     if buffer:
         usual = upload.socket_options

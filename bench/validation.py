@@ -24,9 +24,9 @@ from typing import Any
 from million import PATIENCE, ROWS, connections, fill
 from table import show
 
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
 TARGET_SECONDS, TARGET_MB = 15, 450
 SLOWEST = 10_000
@@ -90,7 +90,7 @@ def read_people() -> None:
     """Read the source in the pages of the validation."""
     from airflow_provider_faceid.hooks.warehouses import database
     from airflow_provider_faceid.operators.validate import FaceIdValidateOperator
-    from airflow_provider_faceid.warehouse.source import Source
+    from airflow_provider_faceid.warehouse.sources.source import Source
 
     size = FaceIdValidateOperator(task_id="v", source_conn_id="w", source="s").page_size
     source = Source(database("warehouse"), "applicants", "id")

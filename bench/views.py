@@ -22,9 +22,9 @@ from typing import Any
 from table import show
 from warehouses import WAREHOUSES, filled, write_csv
 
-from airflow_provider_faceid.warehouse.database import Database
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
-from airflow_provider_faceid.warehouse.views import View
+from airflow_provider_faceid.warehouse.sql.database import Database
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.views import View
 
 ROWS = 1_000_000
 TARGETS = {"sqlite": 5.0, "duckdb": 1.0, "clickhouse": 1.0}

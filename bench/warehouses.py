@@ -17,17 +17,17 @@ from typing import Any
 import duckdb
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
-from airflow_provider_faceid.warehouse.database import Database
-from airflow_provider_faceid.warehouse.dialects import (
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.prices import Price, write_prices
+from airflow_provider_faceid.warehouse.sql.database import Database
+from airflow_provider_faceid.warehouse.sql.dialects import (
     CLICKHOUSE,
     DUCKDB,
     MYSQL,
     POSTGRESQL,
     SQLITE,
 )
-from airflow_provider_faceid.warehouse.migrations import prepare
-from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.prices import Price, write_prices
 from airflow_provider_faceid.warehouse.tables import HISTORY, QUARANTINE, RESULTS, RUNS
 
 TABLES = {table.name: table for table in (RESULTS, HISTORY, QUARANTINE, RUNS)}

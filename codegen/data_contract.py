@@ -24,7 +24,7 @@ from warehouse_facts import (
 
 from airflow_provider_faceid import __version__
 from airflow_provider_faceid.warehouse.tables import Column, Table
-from airflow_provider_faceid.warehouse.views import View
+from airflow_provider_faceid.warehouse.views.views import View
 
 STANDARD = "v3.1.0"
 LOGICAL_TYPES = {

@@ -34,10 +34,10 @@ from warehouse_facts import (
 )
 
 from airflow_provider_faceid import __version__
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, Dialect
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, Dialect
 from airflow_provider_faceid.warehouse.tables import Table
-from airflow_provider_faceid.warehouse.views import View
+from airflow_provider_faceid.warehouse.views.views import View
 
 PROJECT = "faceid"
 ADAPTERS: Mapping[str, Dialect] = {"duckdb": DUCKDB, "postgres": POSTGRESQL}

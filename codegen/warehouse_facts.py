@@ -14,18 +14,18 @@ from airflow_provider_faceid.api.action import ResultColumn
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.api.codes import Outcome
 from airflow_provider_faceid.warehouse import tables
-from airflow_provider_faceid.warehouse.metrics import RATES, REVIEW_RATES
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunState, Stage, Status
-from airflow_provider_faceid.warehouse.review_rules import (
+from airflow_provider_faceid.warehouse.review.rules import (
     Reason,
     ReviewDecision,
     ReviewEvent,
     ReviewStatus,
 )
 from airflow_provider_faceid.warehouse.tables import Table
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
-from airflow_provider_faceid.warehouse.views import View
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.metrics import RATES, REVIEW_RATES
+from airflow_provider_faceid.warehouse.views.views import View
 
 PREFIX = "faceid_"
 LOADED_AT = "updated_at"

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_faceid.warehouse.export import PARTITION
+from airflow_provider_faceid.warehouse.export.batches import PARTITION
 from airflow_provider_faceid.warehouse.tables import RESULTS
 
 TYPES = {

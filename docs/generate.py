@@ -33,9 +33,10 @@ from airflow_provider_faceid.quality.result_rules import RESULT_RULES
 from airflow_provider_faceid.report import definitions as report_definitions
 from airflow_provider_faceid.report import stand_out, texts
 from airflow_provider_faceid.simulator.account import Assumptions
-from airflow_provider_faceid.warehouse import metrics, tables
+from airflow_provider_faceid.warehouse import tables
 from airflow_provider_faceid.warehouse.records import ROW_RULES
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
+from airflow_provider_faceid.warehouse.views import metrics
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
 
 DOCS = Path(__file__).resolve().parent
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

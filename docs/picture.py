@@ -22,7 +22,11 @@ class Room(NamedTuple):
 
 
 WAY = (
-    Room("warehouse/source.py", "read a page", "keyset pagination over the key, 500 rows a page"),
+    Room(
+        "warehouse/sources/source.py",
+        "read a page",
+        "keyset pagination over the key, 500 rows a page",
+    ),
     Room(
         "batch/inputs.py",
         "build the request",
@@ -52,7 +56,7 @@ WAY = (
 """The modules a row passes, in this order."""
 
 JOINTS = (
-    ("warehouse/source.py", "batch/inputs.py"),
+    ("warehouse/sources/source.py", "batch/inputs.py"),
     ("batch/inputs.py", "batch/verification.py"),
     ("batch/verification.py", "client/transport_async.py"),
     ("batch/verification.py", "batch/row_outcomes.py"),
@@ -81,7 +85,7 @@ WIDTH, HEIGHT = 2 * LEFT + 5 * WIDE + 4 * GAP, ROWS[3] + 64
 INK, LINE, PAPER, ROOM, GUARD = "#1f2328", "#57606a", "#ffffff", "#ddf4ff", "#fff8c5"
 PLACED = {
     "client/transport_async.py": (2, 0),
-    "warehouse/source.py": (0, 1),
+    "warehouse/sources/source.py": (0, 1),
     "batch/inputs.py": (1, 1),
     "batch/verification.py": (2, 1),
     "batch/row_outcomes.py": (3, 1),

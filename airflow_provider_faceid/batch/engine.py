@@ -35,7 +35,7 @@ from ..state.ledger import Ledger
 from ..state.uplink import MemoryUplink, UplinkRow
 from ..warehouse.records import RunState
 from ..warehouse.results import ResultsRepository
-from ..warehouse.source import Source
+from ..warehouse.sources.source import Source
 from .admission import Admission, CircuitBreaker, DelayQueue, InFlightWindow, StopSignal
 from .inputs import Columns, Inputs, Planner, Row
 from .ledger_client import LedgerClient

@@ -32,13 +32,13 @@ from ..state.erasure import (
 from ..state.erasure import rewrite as rewrite_store
 from ..state.identity_limits import uses_of
 from ..state.store import StateStore
-from ..warehouse.database import POSTGRESQL, SQLITE, Database
-from ..warehouse.erasure import Erasure, LostCall
-from ..warehouse.erasure_search import Found, Row, Search
-from ..warehouse.erasure_sql import rewrite
+from ..warehouse.erasure.erasure import Erasure, LostCall
+from ..warehouse.erasure.search import Found, Row, Search
+from ..warehouse.erasure.sql import rewrite
 from ..warehouse.migrations import prepare, prepare_beside
 from ..warehouse.names import Names
 from ..warehouse.results import unix_seconds
+from ..warehouse.sql.database import POSTGRESQL, SQLITE, Database
 from ..warehouse.tables import ERASURES
 
 KEY, PERSON = "key", "person"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..exceptions import counted
-from ..warehouse.erasure_sql import ERASURE_SQL
+from ..warehouse.erasure.sql import ERASURE_SQL
 from .erasure import Forgotten
 
 COUNTS = (

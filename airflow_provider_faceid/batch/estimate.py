@@ -21,7 +21,7 @@ from ..exceptions import InvalidInputError, PlanRefusedError
 from ..state.call_table import Claim
 from ..state.idempotency import claim_of
 from ..warehouse.known import Known, KnownAnswers, KnownRows
-from ..warehouse.source import Source
+from ..warehouse.sources.source import Source
 from .inputs import Columns, Inputs, PlannedRow, Planner
 from .plan import RUNS_COMPARED, CampaignHistory, Disposition, Plan, Reason
 

@@ -38,7 +38,7 @@ from ..warehouse.records import (
     UnusableKey,
 )
 from ..warehouse.results import ResultsRepository
-from ..warehouse.source import Source
+from ..warehouse.sources.source import Source
 from .photos import PhotoReader
 from .plan import Disposition, Plan, Policy, Reason, RowDecision, decide_row
 from .threads import END_SECONDS, DaemonThreads, in_thread

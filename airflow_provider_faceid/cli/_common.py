@@ -12,8 +12,8 @@ from .definition import Argument
 
 if TYPE_CHECKING:
     from ..hooks.faceid import FaceIdHook
-    from ..warehouse.database import Database
     from ..warehouse.names import Names
+    from ..warehouse.sql.database import Database
 
 
 KEY = Argument(

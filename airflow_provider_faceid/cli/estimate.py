@@ -24,8 +24,8 @@ from .definition import DONE, FOUND, Answer, Argument, Command
 
 if TYPE_CHECKING:
     from ..batch.estimate import Estimate, Estimator
-    from ..warehouse.database import Database
     from ..warehouse.prices import Price
+    from ..warehouse.sql.database import Database
 
 WAREHOUSE = Argument(
     "--warehouse-conn-id",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
 
-from ..warehouse.identifiers import parts_of
+from ..warehouse.sql.identifiers import parts_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

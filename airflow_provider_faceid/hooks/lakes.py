@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook, ObjectStoragePath
 
 from ..compat import conn_id_of
 from ..exceptions import ConfigurationError
-from ..warehouse.export_parquet import Place
+from ..warehouse.export.parquet import Place
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..exceptions import ConfigurationError, unknown
-from ..warehouse.database import SQLITE, Database
 from ..warehouse.names import Names
+from ..warehouse.sql.database import SQLITE, Database
 from .state_store import DEFAULT_FILE, option, state_url
 from .warehouses import database
 

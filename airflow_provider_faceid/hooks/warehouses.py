@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseHook
 
 from ..exceptions import ConfigurationError, unknown
-from ..warehouse.database import CLICKHOUSE, DUCKDB, MYSQL, POSTGRESQL, SQLITE, Database
+from ..warehouse.sql.database import CLICKHOUSE, DUCKDB, MYSQL, POSTGRESQL, SQLITE, Database
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -211,7 +211,7 @@ def prerequisites(value: Any) -> list[dict[str, Any]]:
     :return: one dict for each Action: ``action`` and ``outcomes``; none for an empty list.
     """
     from ..api.codes import Outcome  # noqa: PLC0415 - keeps reading a DAG file cheap
-    from ..warehouse.prerequisites import PASSING  # noqa: PLC0415 - the same
+    from ..warehouse.sources.prerequisites import PASSING  # noqa: PLC0415 - the same
 
     found = parsed(value) if isinstance(value, str) else value
     if found is None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import ConfigurationError
 from ..hooks.datasets import DatasetName, Tables, file_name
-from ..warehouse import files
-from ..warehouse.database import POSTGRESQL
-from ..warehouse.identifiers import parts_of
 from ..warehouse.names import Names
-from ..warehouse.relation import is_query, statement
-from ..warehouse.views import View
+from ..warehouse.sources import files
+from ..warehouse.sources.relation import is_query, statement
+from ..warehouse.sql.database import POSTGRESQL
+from ..warehouse.sql.identifiers import parts_of
+from ..warehouse.views.views import View
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -28,8 +28,8 @@ from ..warehouse.tables import (
     RUNS,
     Table,
 )
-from ..warehouse.view_definitions import VIEWS
-from ..warehouse.views import View
+from ..warehouse.views.definitions import VIEWS
+from ..warehouse.views.views import View
 from ._datasets import Check, Dataset, Feed, Lineage, Origins, view_feeds
 from ._values import source_columns
 from .files import NUMBERS, PAGE
@@ -298,7 +298,7 @@ def report(operator: Any, _: Mapping[str, Any]) -> Lineage:
 
 def export(operator: Any, facts: Mapping[str, Any]) -> Lineage:
     """Return the exported table and the target."""
-    from ..warehouse.export import TABLES  # noqa: PLC0415 - it imports much
+    from ..warehouse.export.batches import TABLES  # noqa: PLC0415 - it imports much
 
     here = Warehouse(operator)
     table, name_in = TABLES[operator.table]

@@ -55,7 +55,7 @@ def columns_by_field(value: Any) -> dict[str, str]:
 
 def column(value: Any) -> str:
     """Read the name of a column, which may be in quotes."""
-    from ..warehouse.identifiers import column_of  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.sql.identifiers import column_of  # noqa: PLC0415 - keeps reading a DAG file cheap
 
     try:
         return column_of(text(value))
@@ -78,7 +78,7 @@ def key_columns(value: Any) -> str | list[str]:
 
 def key_text(key: Any) -> str:
     """Return a key as our tables have it; one of several columns is a list of their values."""
-    from ..warehouse import composite  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.sources import composite  # noqa: PLC0415 - keeps reading a DAG file cheap
 
     return composite.encode(map(str, key)) if isinstance(key, list | tuple) else str(key)
 
@@ -136,7 +136,7 @@ def band(value: Any) -> tuple[float, float]:
 
 def reasons(value: Any) -> list[str]:
     """Read names of reasons."""
-    from ..warehouse.review_rules import Reason  # noqa: PLC0415 - keeps reading a DAG file cheap
+    from ..warehouse.review.rules import Reason  # noqa: PLC0415 - keeps reading a DAG file cheap
 
     found = [str(name) for name in names(value)]
     if not set(found) <= set(Reason):
@@ -146,7 +146,7 @@ def reasons(value: Any) -> list[str]:
 
 def reasons_or_flag(value: Any) -> list[str]:
     """Read names of reasons, or whether all of them are meant."""
-    from ..warehouse.review_rules import Reason  # noqa: PLC0415 - the same
+    from ..warehouse.review.rules import Reason  # noqa: PLC0415 - the same
 
     flag = _FLAGS.get(str(value).strip().lower())
     if flag is not None:
@@ -160,7 +160,7 @@ def by_reason(value: Any, *, reader: Callable[[Any], Any]) -> dict[str, Any]:
 
     :param reader: reads one of them.
     """
-    from ..warehouse.review_rules import Reason  # noqa: PLC0415 - the same
+    from ..warehouse.review.rules import Reason  # noqa: PLC0415 - the same
 
     found = parsed(value) if isinstance(value, str) else value
     if not isinstance(found, Mapping):

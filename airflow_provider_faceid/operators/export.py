@@ -18,7 +18,7 @@ from .lineage import ReportsLineage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..warehouse.export import Exported, ExportReader, Selection
+    from ..warehouse.export.batches import Exported, ExportReader, Selection
 
 EVERY_SECONDS = 5.0
 """Seconds between two lines about the progress in the log."""
@@ -164,7 +164,7 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
         require_export(self.format)
 
     def _selection(self, campaign: str) -> Selection:
-        from ..warehouse.export import TABLES, Selection  # noqa: PLC0415 - keeps a DAG file cheap
+        from ..warehouse.export.batches import TABLES, Selection  # noqa: PLC0415 - keeps a DAG file cheap
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
 
         definition, name_in = TABLES[self.table]
@@ -179,7 +179,7 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
 
     def _export(self, selection: Selection, owner: str) -> Exported:
         from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..warehouse.export import ExportReader  # noqa: PLC0415 - the same
+        from ..warehouse.export.batches import ExportReader  # noqa: PLC0415 - the same
 
         last = SYSTEM_CLOCK.monotonic()
 
@@ -198,7 +198,7 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
         from ..hooks import lakes  # noqa: PLC0415 - keeps reading a DAG file cheap
 
         if self.format == "iceberg":
-            from ..warehouse.export_iceberg import write_iceberg  # noqa: PLC0415 - the same
+            from ..warehouse.export.iceberg import write_iceberg  # noqa: PLC0415 - the same
 
             properties = lakes.catalog_properties(
                 self.catalog or {}, self.catalog_conn_id, self.storage_conn_id
@@ -207,10 +207,10 @@ class FaceIdExportOperator(ReportsLineage, BaseOperator):
             name = properties.pop("name", "default")
             return write_iceberg(reader, name, str(self.iceberg_table), properties)
         if self.format == "delta":
-            from ..warehouse.export_delta import write_delta  # noqa: PLC0415 - the same
+            from ..warehouse.export.delta import write_delta  # noqa: PLC0415 - the same
 
             return write_delta(reader, *lakes.delta_table(str(self.path), self.storage_conn_id))
-        from ..warehouse.export_parquet import write_parquet  # noqa: PLC0415 - the same
+        from ..warehouse.export.parquet import write_parquet  # noqa: PLC0415 - the same
 
         return write_parquet(reader, lakes.place(str(self.path), self.storage_conn_id), owner)
 

@@ -112,7 +112,7 @@ class FaceIdFunnelOperator(ReportsLineage, BaseOperator):
         from ..warehouse.funnel import Funnel  # noqa: PLC0415 - the same
         from ..warehouse.migrations import prepare  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
-        from ..warehouse.prerequisites import Prerequisite  # noqa: PLC0415 - the same
+        from ..warehouse.sources.prerequisites import Prerequisite  # noqa: PLC0415 - the same
 
         given: Any = self.steps
         steps = [Prerequisite(one["action"], tuple(one["outcomes"])) for one in given]

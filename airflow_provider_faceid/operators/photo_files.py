@@ -23,7 +23,7 @@ from ..api.photo import MAX_PHOTO_BASE64, RULES, path_of
 from ..batch.photos import THREADS
 from ..exceptions import ConfigurationError, InvalidInputError, PhotoStoreError
 from ..hooks.state_store import option
-from ..warehouse.errors import PhotoFault, Problem, fault_of, problem_of
+from ..warehouse.sql.errors import PhotoFault, Problem, fault_of, problem_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

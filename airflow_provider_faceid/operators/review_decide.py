@@ -19,7 +19,7 @@ from .review_queue import check_results
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..warehouse.review_decisions import Case
+    from ..warehouse.review.decisions import Case
 
 
 class FaceIdDecideReviewOperator(ReportsLineage, BaseOperator):
@@ -111,7 +111,7 @@ class FaceIdDecideReviewOperator(ReportsLineage, BaseOperator):
     def _decide(self, decision: str, by: str, origin: str) -> Case:
         from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
-        from ..warehouse.reviews import ReviewsRepository  # noqa: PLC0415 - the same
+        from ..warehouse.review.repository import ReviewsRepository  # noqa: PLC0415 - the same
 
         warehouse = database(self.warehouse_conn_id)
         try:

@@ -19,8 +19,8 @@ from .lineage import ReportsLineage
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ..warehouse.database import Database
-    from ..warehouse.review_decisions import Case
+    from ..warehouse.review.decisions import Case
+    from ..warehouse.sql.database import Database
 
 
 class FaceIdQueueReviewsOperator(ReportsLineage, BaseOperator):
@@ -102,9 +102,9 @@ class FaceIdQueueReviewsOperator(ReportsLineage, BaseOperator):
         """Enter the results, and return the counts."""
         from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
-        from ..warehouse.review_entry import ReviewEntry  # noqa: PLC0415 - the same
-        from ..warehouse.review_rules import Reason, ReviewRules  # noqa: PLC0415 - the same
-        from ..warehouse.reviews import ReviewsRepository  # noqa: PLC0415 - the same
+        from ..warehouse.review.entry import ReviewEntry  # noqa: PLC0415 - the same
+        from ..warehouse.review.repository import ReviewsRepository  # noqa: PLC0415 - the same
+        from ..warehouse.review.rules import Reason, ReviewRules  # noqa: PLC0415 - the same
 
         with airflow_errors():
             read_parameters(self, "warehouse_conn_id")
@@ -197,7 +197,7 @@ class FaceIdOpenReviewsOperator(ReportsLineage, BaseOperator):
         """Return the cases."""
         from ..hooks.warehouses import database  # noqa: PLC0415 - keeps reading a DAG file cheap
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
-        from ..warehouse.reviews import ReviewsRepository  # noqa: PLC0415 - the same
+        from ..warehouse.review.repository import ReviewsRepository  # noqa: PLC0415 - the same
 
         with airflow_errors():
             read_parameters(self, "warehouse_conn_id")

@@ -9,8 +9,8 @@ from ..exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from ..batch.inputs import Columns
-    from ..warehouse.keyset import Shard
-    from ..warehouse.source import Source
+    from ..warehouse.sources.keyset import Shard
+    from ..warehouse.sources.source import Source
 
 
 class HasSource(Protocol):
@@ -36,9 +36,9 @@ def table_source(
     :raises ConfigurationError: the Action is to be asked after itself.
     """
     from ..hooks.warehouses import database, source_database  # noqa: PLC0415 - keeps reading a DAG file cheap
-    from ..warehouse.keyset import Shard  # noqa: PLC0415 - the same
-    from ..warehouse.prerequisites import Prerequisite, Prerequisites  # noqa: PLC0415 - the same
-    from ..warehouse.source import Source  # noqa: PLC0415 - the same
+    from ..warehouse.sources.keyset import Shard  # noqa: PLC0415 - the same
+    from ..warehouse.sources.prerequisites import Prerequisite, Prerequisites  # noqa: PLC0415 - the same
+    from ..warehouse.sources.source import Source  # noqa: PLC0415 - the same
 
     where, needed = source_database(operator.source_conn_id), None
     if operator.after:

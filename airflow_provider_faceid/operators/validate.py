@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..quality.validator import Validator
     from ..warehouse.records import RunContext
     from ..warehouse.results import ResultsRepository
-    from ..warehouse.source import Source
+    from ..warehouse.sources.source import Source
 
 
 class FaceIdValidateOperator(ReportsLineage, BaseOperator):

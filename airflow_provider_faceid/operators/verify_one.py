@@ -168,7 +168,7 @@ class VerifyOnePerson(ReportsLineage, BaseOperator):
 
     def _row(self) -> dict[str, Any]:
         from ..hooks.warehouses import source_database  # noqa: PLC0415 - keeps reading a DAG file cheap
-        from ..warehouse.source import Source  # noqa: PLC0415 - the same
+        from ..warehouse.sources.source import Source  # noqa: PLC0415 - the same
 
         source = Source(
             source_database(str(self.source_conn_id)), str(self.source), self.key_column

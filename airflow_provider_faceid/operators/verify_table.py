@@ -236,9 +236,9 @@ class VerifyTable(ReportsLineage, BaseOperator):
         from ..hooks.faceid import FaceIdHook  # noqa: PLC0415
         from ..hooks.stats import RunCounters  # noqa: PLC0415
         from ..hooks.warehouses import database  # noqa: PLC0415
-        from ..warehouse.keyset import Shard  # noqa: PLC0415
         from ..warehouse.names import Names  # noqa: PLC0415
         from ..warehouse.results import ResultsRepository  # noqa: PLC0415
+        from ..warehouse.sources.keyset import Shard  # noqa: PLC0415
         from .table_source import table_columns, table_source  # noqa: PLC0415
 
         shard = Shard.from_json(self.shard) if self.shard is not None else None

@@ -81,7 +81,7 @@ class FaceIdViewsOperator(ReportsLineage, BaseOperator):
         from ..warehouse.migrations import prepare, refresh_views  # noqa: PLC0415 - the same
         from ..warehouse.names import Names  # noqa: PLC0415 - the same
         from ..warehouse.prices import Price, count_prices, write_prices  # noqa: PLC0415 - the same
-        from ..warehouse.view_definitions import VIEWS  # noqa: PLC0415 - the same
+        from ..warehouse.views.definitions import VIEWS  # noqa: PLC0415 - the same
 
         warehouse = database(self.warehouse_conn_id)
         names = Names(self.result_table, self.quarantine_table, self.run_table)

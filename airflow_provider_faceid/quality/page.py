@@ -12,9 +12,9 @@ from ..api import photo
 from ..api.action import Action
 from ..api.fields import PHOTO, FieldType
 from ..exceptions import ConfigurationError, InvalidInputError
-from ..warehouse.database import Dialect
 from ..warehouse.records import Unreadable, UnusableKey
-from ..warehouse.source import Source
+from ..warehouse.sources.source import Source
+from ..warehouse.sql.database import Dialect
 from . import NORMALISED, SeenPhoto
 from .validator import KEY
 

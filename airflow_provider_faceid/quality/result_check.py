@@ -10,10 +10,10 @@ from ..api.actions import ACTIONS
 from ..clock import Clock
 from ..exceptions import ConfigurationError, counted
 from ..warehouse.checks import write_checks
-from ..warehouse.database import Database
 from ..warehouse.names import Names
 from ..warehouse.records import COUNTED, RunContext
 from ..warehouse.result_rows import result_counts, result_pages
+from ..warehouse.sql.database import Database
 from ..warehouse.tables import RESULTS
 from .result_rules import OF_RUN, QUARANTINED, count_suite, result_suite
 from .suites import check_columns, named_columns

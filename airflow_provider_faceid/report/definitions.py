@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..warehouse.charge_views import CHARGES
-from ..warehouse.metrics import AMOUNTS, COUNTS, RATES, ROW_COUNTS
 from ..warehouse.tables import CHECKS, RUNS
-from ..warehouse.view_definitions import (
+from ..warehouse.views.charges import CHARGES
+from ..warehouse.views.definitions import (
     CODES,
     LATENCY,
     QUARANTINE_REASONS,
@@ -18,7 +17,8 @@ from ..warehouse.view_definitions import (
     THRESHOLDS,
     WAITING,
 )
-from ..warehouse.views import View
+from ..warehouse.views.metrics import AMOUNTS, COUNTS, RATES, ROW_COUNTS
+from ..warehouse.views.views import View
 
 OWN: Mapping[str, str] = {
     "rows_in": "rows of the source in the run; of several runs, rows known so far",

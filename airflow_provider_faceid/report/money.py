@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..warehouse.charge_views import CHARGES, COSTS
+from ..warehouse.views.charges import CHARGES, COSTS
 from .runs import RunNumbers
 from .selection import WRITTEN, SelectedRows
 

@@ -16,10 +16,9 @@ from typing import Any
 from .. import __version__
 from ..api.verdict import DEFAULT_THRESHOLD
 from ..clock import beijing_date, utc_text
-from ..warehouse.database import Database
-from ..warehouse.metrics import ANSWER_PLACES, COUNTS
 from ..warehouse.names import Names
-from ..warehouse.view_definitions import (
+from ..warehouse.sql.database import Database
+from ..warehouse.views.definitions import (
     CODES,
     FUNNEL,
     LATENCY,
@@ -29,6 +28,7 @@ from ..warehouse.view_definitions import (
     THRESHOLDS,
     WAITING,
 )
+from ..warehouse.views.metrics import ANSWER_PLACES, COUNTS
 from .definitions import DEFINITIONS
 from .groups import SMALLEST, coarse_table, is_shown, merged, pooled
 from .money import read_money

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..clock import beijing_date, utc_seconds
-from ..warehouse.metrics import ANSWER_PLACES, COUNTS
 from ..warehouse.names import Names
 from ..warehouse.records import RunState
+from ..warehouse.views.metrics import ANSWER_PLACES, COUNTS
 from .selection import SelectedRows, Selection
 from .stand_out import RUNS_BEFORE
 from .verdicts import added, groups_of, rate

@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from ..clock import utc_text
-from ..warehouse.database import Database
 from ..warehouse.names import Names
-from ..warehouse.views import View
+from ..warehouse.sql.database import Database
+from ..warehouse.views.views import View
 
 _ROW = ("campaign", "action", "source_key")
 _ANSWER = ("outcome", "code", "similarity", "charged", "attempts", "updated_at")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..api.actions import code_row
 from ..api.codes import BELOW_THRESHOLD, Outcome
-from ..warehouse.metrics import ANSWER_PLACES, RATES
+from ..warehouse.views.metrics import ANSWER_PLACES, RATES
 from .groups import is_shown, pooled
 
 PLACE_OF: Mapping[str, str] = {

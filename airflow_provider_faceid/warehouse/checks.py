@@ -7,10 +7,10 @@ from typing import Any
 
 from .. import __version__
 from ..clock import utc_text
-from .database import Database
 from .migrations import prepare_checks
 from .names import Names
 from .records import RunContext
+from .sql.database import Database
 from .tables import CHECKS, insert
 
 UNUSABLE = "faceid_row_is_usable"

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from ..api.codes import Outcome
-from .database import Database
 from .names import Names
-from .prerequisites import Prerequisite, Prerequisites
 from .records import RunState, Status
+from .sources.prerequisites import Prerequisite, Prerequisites
+from .sql.database import Database
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from ..api.codes import Outcome, Step
 from ..api.pseudonyms import VERSION
 from ..exceptions import ConfigurationError
 from ..state.call_table import Claim, State, answers_to, question_of, read_answer
-from .database import Database
 from .records import PreviousRun, QuarantineEntry, StoredResult
 from .results import ResultsRepository
+from .sql.database import Database
 from .tables import chunks
 
 

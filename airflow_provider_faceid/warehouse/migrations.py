@@ -15,10 +15,10 @@ from .. import __version__
 from ..api.action import ResultColumn
 from ..api.actions import ACTIONS
 from ..exceptions import ConfigurationError, FaceIdError
-from .database import DUCKDB, SQLITE, Database
-from .identifiers import bare, beside
 from .names import Names
 from .records import RunContext
+from .sql.database import DUCKDB, SQLITE, Database
+from .sql.identifiers import bare, beside
 from .tables import (
     CHECKS,
     ERASURES,
@@ -34,8 +34,8 @@ from .tables import (
     Table,
     insert,
 )
-from .view_definitions import VIEWS
-from .views import VERSIONS, ViewMaker
+from .views.definitions import VIEWS
+from .views.views import VERSIONS, ViewMaker
 
 VERSION = 2
 """Of all tables of ours together."""

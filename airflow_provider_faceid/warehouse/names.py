@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .identifiers import bare, beside
+from .sql.identifiers import bare, beside
 from .tables import QUARANTINE, RESULTS, RUNS
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..exceptions import ConfigurationError, FaceIdError
-from .database import Database
 from .names import Names
 from .records import RunState, Status
 from .results import unix_seconds
+from .sql.database import Database
 from .tables import RUNS
-from .view_definitions import FUNNEL, QUARANTINE_REASONS, WAITING
-from .views import View, name_of
+from .views.definitions import FUNNEL, QUARANTINE_REASONS, WAITING
+from .views.views import View, name_of
 
 READ_SECONDS = 5.0
 """Limit of a query; a page must not wait longer, and its database not work longer for it."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..clock import Clock, utc_text
 from ..exceptions import ConfigurationError
-from .database import Database
+from .sql.database import Database
 from .tables import PRICES, delete, insert
 
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9999, 12, 31)

@@ -24,8 +24,8 @@ from ..api.actions import ACTIONS
 from ..api.codes import NO_ANSWER
 from ..clock import Clock, utc_text
 from ..exceptions import ConfigurationError
-from .database import Database
 from .records import RunContext
+from .sql.database import Database
 from .tables import RECONCILIATION, RECONCILIATION_CALLS, delete, insert
 
 FIELDS = ("day", "action", "code", "charged")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ..clock import Clock
 from ..exceptions import ConfigurationError, counted
-from .database import Database
 from .names import Names
 from .records import RunContext
 from .results import ResultsRepository
+from .sql.database import Database
 
 
 def release_held(

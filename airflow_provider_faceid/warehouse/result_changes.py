@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .database import Database
+from .sql.database import Database
+from .sql.upsert import update_statement
 from .tables import RESULTS, delete
-from .upsert import update_statement
 
 
 def set_row_hashes(

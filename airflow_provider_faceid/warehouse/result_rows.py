@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .database import Database
 from .names import Names
 from .records import COUNTED, RunContext
+from .sql.database import Database
 
 
 def result_pages(

@@ -15,7 +15,6 @@ from ..api.actions import ACTIONS
 from ..api.codes import Outcome
 from ..clock import Clock, utc_seconds, utc_text
 from ..exceptions import WarehouseError
-from .database import Database
 from .migrations import check_encoding, prepare
 from .names import Names
 from .records import (
@@ -31,6 +30,8 @@ from .records import (
     WriteBuffer,
 )
 from .result_changes import rename_keys, set_row_hashes, update
+from .sql.database import Database
+from .sql.upsert import ALWAYS
 from .tables import (
     HISTORY,
     QUARANTINE,
@@ -42,7 +43,6 @@ from .tables import (
     insert,
     select_by_keys,
 )
-from .upsert import ALWAYS
 
 FEW_REFUSED = 20
 """If so many rows, or more, are written and all of them refused, no row is the cause."""

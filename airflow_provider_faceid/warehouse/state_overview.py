@@ -14,8 +14,8 @@ from ..state.call_table import State
 from ..state.ledger import LEASE_SECONDS
 from ..state.pauses import EVERY_ACTION
 from ..state.rate import RECOVERY_PER_SECOND, Rate, factor_now
-from .database import SQLITE, Database
 from .overview import READ_SECONDS, Run, columns_of
+from .sql.database import SQLITE, Database
 
 IDLE_SECONDS = 2.0
 """A pace of which no slot was taken for so long is idle."""

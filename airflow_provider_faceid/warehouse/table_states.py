@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from .database import Database
 from .migrations import COLUMNS_1, VERSION, recorded_version
 from .names import Names
+from .sql.database import Database
 from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS, Table
-from .view_definitions import VIEWS
-from .views import name_of
+from .views.definitions import VIEWS
+from .views.views import name_of
 
 
 class TableState(StrEnum):

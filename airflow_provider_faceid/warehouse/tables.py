@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..api.action import ResultColumn
-from .database import Database, Dialect
-from .upsert import (
+from .sql.database import Database, Dialect
+from .sql.upsert import (
     ALWAYS,
     delete_statement,
     page_of_json,

@@ -13,8 +13,8 @@ import pytest
 
 from airflow_provider_faceid.report.numbers import Scope, read_numbers
 from airflow_provider_faceid.report.page import render
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from tests.browser.page_checks import axe_findings, invalid
 from tests.support.report_rows import ACTIONS, NOW, fill
 

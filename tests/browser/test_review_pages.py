@@ -17,11 +17,11 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, utc_text
 from airflow_provider_faceid.plugins.pages.rights import FIELD, form_token
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_review_log
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.review_decisions import Case
-from airflow_provider_faceid.warehouse.reviews import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.decisions import Case
+from airflow_provider_faceid.warehouse.review.repository import ReviewsRepository
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import REVIEWS, insert
 from tests.browser.watched_airflow import HOSTILE
 from tests.support.patience import PATIENCE

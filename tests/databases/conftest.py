@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from airflow_provider_faceid.warehouse.database import MYSQL
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 from tests.integration.batch.conftest import Bench, running, server, state
 from tests.integration.warehouse.conftest import Home
 from tests.support.loader import forks

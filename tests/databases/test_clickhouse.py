@@ -14,12 +14,12 @@ from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
 from airflow_provider_faceid.hooks.warehouses import database
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.warehouse.clickhouse import SETTINGS, ClickHouseCursor
-from airflow_provider_faceid.warehouse.database import CLICKHOUSE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunContext, Stage
 from airflow_provider_faceid.warehouse.results import ResultsRepository
+from airflow_provider_faceid.warehouse.sql.clickhouse import SETTINGS, ClickHouseCursor
+from airflow_provider_faceid.warehouse.sql.database import CLICKHOUSE, Database
 from tests.integration.warehouse.conftest import Home
 from tests.support.patience import PATIENCE
 

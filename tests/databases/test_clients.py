@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.exceptions import ConfigurationError, WarehouseError
 from airflow_provider_faceid.hooks.warehouses import MYSQL_CLIENTS, database
 from airflow_provider_faceid.warehouse.records import Status, UnusableKey
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys
 from tests.integration.warehouse.conftest import create, upsert
 from tests.support.mariadb import PASSWORD, USER

@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
-from airflow_provider_faceid.warehouse.views import name_of
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.views import name_of
 from tests.support import loader
 from tests.support.patience import PATIENCE
 

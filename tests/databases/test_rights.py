@@ -7,10 +7,10 @@ import json
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, WarehouseError
-from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, MYSQL, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import BACKOFF_SECONDS, MYSQL, Database
 from airflow_provider_faceid.warehouse.tables import check_writable
 from tests.integration.warehouse.test_database import QuickClock
 from tests.support import loader

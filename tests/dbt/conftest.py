@@ -9,8 +9,8 @@ import duckdb
 import psycopg
 import pytest
 
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL
 from tests.integration.warehouse.conftest import Home
 
 from .warehouses import DBT, Project, Warehouse

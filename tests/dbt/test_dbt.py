@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_faceid.warehouse.tables import RESULTS
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
-from airflow_provider_faceid.warehouse.views import name_of
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.views import name_of
 from tests.integration.warehouse.conftest import remove, upsert
 from tests.integration.warehouse.recomputed_views import in_order
 

@@ -15,13 +15,13 @@ import yaml
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.warehouse.database import Database
 from airflow_provider_faceid.warehouse.migrations import (
     prepare,
     prepare_checks,
     prepare_reconciliation,
 )
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import Database
 from airflow_provider_faceid.warehouse.tables import (
     CHECKS,
     HISTORY,

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_faceid.simulator import SimulatorServer
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import (
     prepare,
     prepare_checks,
     prepare_review_log,
 )
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from tests.support.patience import PATIENCE, UNHURRIED
 
 PEOPLE, PHOTOS = 60, 4

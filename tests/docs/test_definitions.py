@@ -18,12 +18,12 @@ import yaml
 from airflow_provider_faceid.api.action import ResultColumn
 from airflow_provider_faceid.quality import validator
 from airflow_provider_faceid.warehouse import migrations
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import RESULTS, Column, Table
-from airflow_provider_faceid.warehouse.view_definitions import DAILY, VIEWS
-from airflow_provider_faceid.warehouse.views import ViewColumn
+from airflow_provider_faceid.warehouse.views.definitions import DAILY, VIEWS
+from airflow_provider_faceid.warehouse.views.views import ViewColumn
 
 PROJECT = Path(__file__).parents[2]
 MODULES = ("sql_layout", "warehouse_facts", "dbt_package", "data_contract")

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_faceid.api.action import IdentityLimits
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import SQLITE
+from airflow_provider_faceid.warehouse.sql.database import SQLITE
 from tests.integration.batch.conftest import UNLIMITED, stub
 from tests.integration.hook.test_tls import certificate, tls
 from tests.integration.state.conftest import postgres_url

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE
 
 from .funnels import check, in_files
 from .table import Finding, markdown, rewrite, rows

@@ -17,9 +17,9 @@ from typing import Any
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.report.numbers import Scope, read_numbers
 from airflow_provider_faceid.report.verdicts import PLACE_OF
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 
 HEADER = b"SQLite format 3\0"
 MARKS = {

@@ -12,7 +12,7 @@ from airflow_provider_faceid.batch.inputs import Columns
 from airflow_provider_faceid.exceptions import PhotoStoreError
 from airflow_provider_faceid.operators.photo_files import photo_reader
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
-from airflow_provider_faceid.warehouse.database import DUCKDB
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB
 from tests.support.patience import once
 
 WIDE = {48 + digit: 0xFF10 + digit for digit in range(10)}

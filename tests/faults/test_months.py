@@ -15,7 +15,7 @@ from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.call_table import Claim, Decision, call_key
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
 DAY, VALID_DAYS = 86_400, 10

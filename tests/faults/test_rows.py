@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.records import MAX_KEY
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
 ENCODINGS = count()

@@ -22,8 +22,8 @@ from airflow_provider_faceid.state.housekeeping import Housekeeping
 from airflow_provider_faceid.state.identity_limits import Use
 from airflow_provider_faceid.state.ledger import KEEP_SECONDS, Ledger
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse import database
-from airflow_provider_faceid.warehouse.database import POSTGRESQL
+from airflow_provider_faceid.warehouse.sql import database
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL
 from tests.integration.warehouse.conftest import Home
 from tests.support.pgbouncer import pgbouncer
 

@@ -19,10 +19,10 @@ from airflow_provider_faceid.state import store as state_store
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from tests.support.departures import NotedRateLimiter
 
 ACTION = "IdCardVerification"

@@ -18,9 +18,9 @@ from airflow_provider_faceid.batch import erasure
 from airflow_provider_faceid.client.settings import Credentials, Settings
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.erasure import Erasure, _Changes
+from airflow_provider_faceid.warehouse.erasure.erasure import Erasure, _Changes
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, SQLITE, Database
 
 POINTS = {
     "the receipt is begun": (Erasure, "write_receipt", 1),

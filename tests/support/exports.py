@@ -17,10 +17,10 @@ from fsspec.implementations.local import LocalFileSystem
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import NoSuchTableError
 
-from airflow_provider_faceid.warehouse import export, export_delta, export_iceberg, export_parquet
-from airflow_provider_faceid.warehouse.database import Database
-from airflow_provider_faceid.warehouse.dialects import SQLITE
-from airflow_provider_faceid.warehouse.export import Exported, ExportReader, Selection
+from airflow_provider_faceid.warehouse.export import batches, delta, iceberg, parquet
+from airflow_provider_faceid.warehouse.export.batches import Exported, ExportReader, Selection
+from airflow_provider_faceid.warehouse.sql.database import Database
+from airflow_provider_faceid.warehouse.sql.dialects import SQLITE
 from airflow_provider_faceid.warehouse.tables import RESULTS
 
 FORMATS = ("parquet", "iceberg", "delta")
@@ -37,13 +37,11 @@ def catalog(folder: Path) -> dict[str, str]:
 def write(format_: str, reader: ExportReader, folder: Path, owner: str = "task") -> Exported:
     """Export to a folder."""
     if format_ == "parquet":
-        place = export_parquet.Place(
-            LocalFileSystem(), str(folder), is_local=True, shown=str(folder)
-        )
-        return export_parquet.write_parquet(reader, place, owner)
+        place = parquet.Place(LocalFileSystem(), str(folder), is_local=True, shown=str(folder))
+        return parquet.write_parquet(reader, place, owner)
     if format_ == "delta":
-        return export_delta.write_delta(reader, str(folder), {})
-    return export_iceberg.write_iceberg(reader, "tests", TABLE, catalog(folder))
+        return delta.write_delta(reader, str(folder), {})
+    return iceberg.write_iceberg(reader, "tests", TABLE, catalog(folder))
 
 
 def read(format_: str, folder: Path) -> list[dict[str, Any]]:
@@ -112,9 +110,9 @@ def main(format_: str, source: str, folder: str, point: str) -> None:
 
     what, calls = point.split()
     owner, name = {
-        "page": (export, "arrow_batch"),
-        "write": (export_parquet, "_write"),
-        "publish": (export_parquet, "_publish"),
+        "page": (batches, "arrow_batch"),
+        "write": (parquet, "_write"),
+        "publish": (parquet, "_publish"),
         "append": (Transaction, "append"),
         "stage": (SqlCatalog, "_write_metadata"),
         "commit": (SqlCatalog, "commit_table")
@@ -123,7 +121,7 @@ def main(format_: str, source: str, folder: str, point: str) -> None:
     }[what]
     dying = _die_after(int(calls), getattr(owner, name))
     setattr(owner, name, staticmethod(dying) if what == "stage" else dying)
-    export.PAGE_ROWS, export_iceberg.FILE_ROWS = 7, 10
+    batches.PAGE_ROWS, iceberg.FILE_ROWS = 7, 10
     database = Database(lambda: sqlite3.connect(source), SQLITE, "source")
     with ExportReader(database, Selection(RESULTS, RESULTS.name, "spring")) as reader:
         write(format_, reader, Path(folder))

@@ -22,18 +22,18 @@ from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
 from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import (
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.records import RunContext
+from airflow_provider_faceid.warehouse.results import ResultsRepository
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import (
     MYSQL,
     POSTGRESQL,
     SQLITE,
     Database,
     Dialect,
 )
-from airflow_provider_faceid.warehouse.migrations import prepare
-from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.records import RunContext
-from airflow_provider_faceid.warehouse.results import ResultsRepository
-from airflow_provider_faceid.warehouse.source import Source
 from tests.support.mariadb import MariaDB
 
 

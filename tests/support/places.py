@@ -13,8 +13,8 @@ import duckdb
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.identifiers import name_of
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.sql.identifiers import name_of
 from tests.integration.warehouse.conftest import Home
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 

@@ -10,10 +10,10 @@ from typing import Any
 from airflow_provider_faceid.api.actions import ACTIONS, code_row
 from airflow_provider_faceid.api.codes import BELOW_THRESHOLD, CodeRow
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date, utc_text
-from airflow_provider_faceid.warehouse.database import Database
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.prices import Price, write_prices
+from airflow_provider_faceid.warehouse.sql.database import Database
 from airflow_provider_faceid.warehouse.tables import (
     CHECKS,
     HISTORY,

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 from ...clock import NOTEWORTHY_SKEW_SECONDS, SYSTEM_CLOCK
 from ...exceptions import ConfigurationError, WarehouseError
 from ...state.schema import MIGRATIONS
-from ...warehouse.database import Database
+from ...warehouse.sql.database import Database
 from ..readers import state_database
 from ..state_store import DEFAULT_FILE, option, spread_executors, state_url
 from .problems import Finding, found, found_wrong

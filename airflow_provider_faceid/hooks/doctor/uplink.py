@@ -12,7 +12,7 @@ from ...clock import SECONDS_PER_HOUR, SYSTEM_CLOCK, OffsetClock
 from ...exceptions import FaceIdError
 from ...state.uplink import Uplink
 from ...state.uplink import read as read_uplink
-from ...warehouse.database import Database
+from ...warehouse.sql.database import Database
 from ..free_call import prove_key
 from ..readers import state_database
 from .problems import Finding, found

@@ -13,11 +13,11 @@ from ... import __version__
 from ...api.pseudonyms import hash_key_id
 from ...clock import SYSTEM_CLOCK, beijing_date
 from ...exceptions import ConfigurationError, FaceIdError, WarehouseError
-from ...warehouse.database import DUCKDB, SQLITE, Database
-from ...warehouse.identifiers import beside
 from ...warehouse.names import Names
+from ...warehouse.sql.database import DUCKDB, SQLITE, Database
+from ...warehouse.sql.identifiers import beside
 from ...warehouse.table_states import TableState, missing_views, table_states
-from ...warehouse.views import VERSIONS, is_newer
+from ...warehouse.views.views import VERSIONS, is_newer
 from ..readers import Warehouse, sqlite_path
 from ..state_store import spread_executors
 from ..warehouses import database

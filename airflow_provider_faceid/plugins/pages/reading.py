@@ -19,7 +19,6 @@ from ...hooks.readers import Warehouse, refuse_missing_file, state_database
 from ...hooks.state_store import option
 from ...hooks.warehouses import database
 from ...process import safe_message
-from ...warehouse.database import Database
 from ...warehouse.names import Names
 from ...warehouse.overview import (
     Overview,
@@ -31,8 +30,9 @@ from ...warehouse.overview import (
     read_runs,
     read_views,
 )
-from ...warehouse.review_decisions import Case
-from ...warehouse.review_overview import read_cases, read_dags, read_queue
+from ...warehouse.review.decisions import Case
+from ...warehouse.review.overview import read_cases, read_dags, read_queue
+from ...warehouse.sql.database import Database
 from ...warehouse.state_overview import Pace, PauseInForce, read_paces, read_pauses
 
 T = TypeVar("T")

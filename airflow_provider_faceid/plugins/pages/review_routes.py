@@ -19,11 +19,11 @@ from ...exceptions import (
     ReviewError,
 )
 from ...hooks.readers import Warehouse, configured
-from ...warehouse.database import Database
-from ...warehouse.review_decisions import MAX_NOTE, Case
-from ...warehouse.review_overview import CASES_SHOWN
-from ...warehouse.review_rules import ReviewDecision
-from ...warehouse.reviews import ReviewsRepository
+from ...warehouse.review.decisions import MAX_NOTE, Case
+from ...warehouse.review.overview import CASES_SHOWN
+from ...warehouse.review.repository import ReviewsRepository
+from ...warehouse.review.rules import ReviewDecision
+from ...warehouse.sql.database import Database
 from .rights import FIELD, LOGGED_IN, Rights, form_token, is_own_form
 from .routes import UNAVAILABLE, Of, Reading, named, unknown_page
 from .view import FORM_SECURITY, message, page, to

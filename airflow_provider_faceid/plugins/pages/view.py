@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...warehouse.metrics import (
+from ...warehouse.views.metrics import (
     ANSWER_PLACES,
     COUNTS,
     PARTS,

@@ -31,8 +31,8 @@ from airflow_provider_faceid.simulator.people.personas import FACE, ID_CARD
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_limiter import MemoryRow, SlotRateLimiter
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS, create
 
 ROWS = 12

@@ -17,9 +17,9 @@ import pytest
 from airflow.providers.standard.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, insert
 from tests.support.airflow_home import ENDED, RUN_SECONDS, ApiServer, Home, Run
 from tests.support.patience import PATIENCE

@@ -24,11 +24,11 @@ from airflow_provider_faceid.simulator.people import FACE, ID_CARD, Person
 from airflow_provider_faceid.state.ledger import Ledger
 from airflow_provider_faceid.state.rate_rows import MemoryRow, RateRow
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import MYSQL, SQLITE
-from airflow_provider_faceid.warehouse.prerequisites import Prerequisite, Prerequisites
 from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.results import ResultsRepository
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.prerequisites import Prerequisite, Prerequisites
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import MYSQL, SQLITE
 from tests.integration.warehouse.conftest import Home, home
 from tests.support.departures import NotedRateLimiter
 

@@ -18,11 +18,11 @@ from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 from airflow_provider_faceid.state.call_table import Claim, call_key
 from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL
-from airflow_provider_faceid.warehouse.erasure import Erasure
+from airflow_provider_faceid.warehouse.erasure.erasure import Erasure
 from airflow_provider_faceid.warehouse.migrations import prepare_beside
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.reconciliation import BillKey, differences, read_charges
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES, HISTORY, QUARANTINE, RESULTS
 
 FIRST_KEY, STEP = 713_900_001, 23_456_789

@@ -10,9 +10,9 @@ import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import POSTGRESQL
 from airflow_provider_faceid.warehouse.migrations import prepare_beside
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES
 from tests.integration.state.conftest import postgres_url, sqlite_url
 from tests.support.erasures import POINTS

@@ -15,8 +15,8 @@ from airflow_provider_faceid.pii_scan import PiiScan
 from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD, expects
-from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.records import Stage
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 
 pytestmark = pytest.mark.long
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
 from .conftest import Bench

@@ -29,7 +29,7 @@ from airflow_provider_faceid.exceptions import (
 )
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
-from airflow_provider_faceid.warehouse.database import MYSQL
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 from tests.support.homes import HOMES, homes
 from tests.support.patience import once, soon
 

@@ -45,9 +45,9 @@ from airflow_provider_faceid.state.ledger import LEASE_SECONDS, Ledger
 from airflow_provider_faceid.state.rate_limiter import SlotRateLimiter
 from airflow_provider_faceid.state.rate_rows import MemoryRow
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import SQLITE
 from airflow_provider_faceid.warehouse.records import Stage, Status
 from airflow_provider_faceid.warehouse.results import ResultsRepository
+from airflow_provider_faceid.warehouse.sql.database import SQLITE
 from tests.faults.trial import ServiceTime
 from tests.integration.warehouse.conftest import Home
 

@@ -17,9 +17,9 @@ from airflow_provider_faceid.__main__ import main
 from airflow_provider_faceid.hooks import state_store
 from airflow_provider_faceid.simulator import KEY, SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE, Database
 from tests.unit.hooks.conftest import airflow_has_warned
 
 __all__ = ["airflow_has_warned"]

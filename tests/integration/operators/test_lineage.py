@@ -38,7 +38,7 @@ from airflow_provider_faceid.operators.views import FaceIdViewsOperator
 from airflow_provider_faceid.pii_scan.matcher import Matcher
 from airflow_provider_faceid.simulator.people import ID_CARD
 from airflow_provider_faceid.warehouse.tables import RESULTS
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
 from tests.integration.operators.conftest import make_context
 from tests.support.openlineage_schemas import faults
 from tests.unit.operators.conftest import OPERATORS

@@ -202,8 +202,8 @@ MAY_NAME_AN_ACTION = {
     "simulator/api/__init__.py": "the wording of the two API pages",
     "simulator/people/__init__.py": "people who are answered one code of each",
     "simulator/people/authority.py": "its codes for cards that nobody holds",
-    "warehouse/charge_views.py": "queries an analyst would type, for the docs",
-    "warehouse/view_definitions.py": "the same",
+    "warehouse/views/charges.py": "queries an analyst would type, for the docs",
+    "warehouse/views/definitions.py": "the same",
 }
 
 

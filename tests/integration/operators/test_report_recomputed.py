@@ -37,8 +37,8 @@ from airflow_provider_faceid.simulator.faults import FaultRule
 from airflow_provider_faceid.simulator.faults.effects import Code, DropAfter
 from airflow_provider_faceid.simulator.people import People
 from airflow_provider_faceid.simulator.people.photos import features, open_picture, similarity
-from airflow_provider_faceid.warehouse.metrics import RATES
-from airflow_provider_faceid.warehouse.view_definitions import SIMILARITY
+from airflow_provider_faceid.warehouse.views.definitions import SIMILARITY
+from airflow_provider_faceid.warehouse.views.metrics import RATES
 from tests.support.recomputed_report import About, rebuild
 from tests.support.recomputed_runs import (
     BEIJING,

@@ -21,7 +21,7 @@ from airflow_provider_faceid.operators.verify_batch import (
 )
 from airflow_provider_faceid.operators.verify_one import FaceIdVerifyOperator
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.warehouse.composite import encode
+from airflow_provider_faceid.warehouse.sources.composite import encode
 from tests.integration.operators.conftest import FAST, TaskInstance, make_context
 from tests.support.patience import PATIENCE
 from tests.support.places import place

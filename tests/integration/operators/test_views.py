@@ -12,7 +12,7 @@ from airflow_provider_faceid.operators.views import FaceIdViewsOperator
 from airflow_provider_faceid.simulator.faults import FaultRule, Nth
 from airflow_provider_faceid.simulator.faults.effects import DropAfter
 from airflow_provider_faceid.simulator.people import ID_CARD
-from airflow_provider_faceid.warehouse.view_definitions import VIEWS
+from airflow_provider_faceid.warehouse.views.definitions import VIEWS
 
 ROWS, HELD = 8, 1
 

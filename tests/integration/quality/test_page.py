@@ -15,7 +15,7 @@ from airflow_provider_faceid.clock import SYSTEM_CLOCK, beijing_date
 from airflow_provider_faceid.quality import default_suite
 from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.validator import KEY, Validator
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
 
 NUMBER, NAME = "11010519491231002X", "韦小宝"
 JPEG = b"\xff\xd8\xff\xda" + bytes(range(254)) * 2 + b"\xff\xd9"

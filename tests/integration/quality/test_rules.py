@@ -44,7 +44,7 @@ from airflow_provider_faceid.quality import (
 from airflow_provider_faceid.quality.page import Projection, pages
 from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.simulator.people import AREAS
-from airflow_provider_faceid.warehouse.database import SQLITE
+from airflow_provider_faceid.warehouse.sql.database import SQLITE
 
 TODAY = beijing_date(SYSTEM_CLOCK.now())
 NUMBER, NAME = "11010519491231002X", "韦小宝"

@@ -13,7 +13,9 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.clock import utc_text
-from airflow_provider_faceid.warehouse.database import (
+from airflow_provider_faceid.warehouse.migrations import prepare
+from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import (
     CLICKHOUSE,
     DUCKDB,
     MYSQL,
@@ -22,8 +24,7 @@ from airflow_provider_faceid.warehouse.database import (
     Database,
     Dialect,
 )
-from airflow_provider_faceid.warehouse.migrations import prepare
-from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.upsert import delete_statement, update_statement
 from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
     RESULTS,
@@ -32,7 +33,6 @@ from airflow_provider_faceid.warehouse.tables import (
     delete,
     insert,
 )
-from airflow_provider_faceid.warehouse.upsert import delete_statement, update_statement
 from tests.support.homes import HOMES
 from tests.support.loader import forks
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.composite import encode
-from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.keyset import Shard
-from airflow_provider_faceid.warehouse.prerequisites import Prerequisite, Prerequisites
 from airflow_provider_faceid.warehouse.records import MAX_KEY, UnusableKey
-from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sources.composite import encode
+from airflow_provider_faceid.warehouse.sources.keyset import Shard
+from airflow_provider_faceid.warehouse.sources.prerequisites import Prerequisite, Prerequisites
+from airflow_provider_faceid.warehouse.sources.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.tables import RESULTS
 from tests.integration.warehouse.conftest import create, upsert
 from tests.support.homes import homes

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import MYSQL
-from airflow_provider_faceid.warehouse.keyset import Shard
-from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sources.keyset import Shard
+from airflow_provider_faceid.warehouse.sources.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 from tests.support.homes import HOMES, homes
 
 pytestmark = pytest.mark.source

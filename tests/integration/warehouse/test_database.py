@@ -11,8 +11,13 @@ import pytest
 
 from airflow_provider_faceid.clock import Clock
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import BACKOFF_SECONDS, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import (
+    BACKOFF_SECONDS,
+    POSTGRESQL,
+    SQLITE,
+    Database,
+)
 from airflow_provider_faceid.warehouse.tables import RESULTS
 from tests.support.homes import WITH_TRANSACTIONS, homes
 

@@ -13,12 +13,12 @@ from airflow_provider_faceid.api.fields import ID_CARD, PHONE
 from airflow_provider_faceid.api.person import person_hashes, read_person
 from airflow_provider_faceid.api.pseudonyms import row_hasher, value_hash
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import CLICKHOUSE
-from airflow_provider_faceid.warehouse.erasure import Erasure
-from airflow_provider_faceid.warehouse.erasure_search import Answer, Row, Search
-from airflow_provider_faceid.warehouse.erasure_sql import rewrite
+from airflow_provider_faceid.warehouse.erasure.erasure import Erasure
+from airflow_provider_faceid.warehouse.erasure.search import Answer, Row, Search
+from airflow_provider_faceid.warehouse.erasure.sql import rewrite
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_beside
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import CLICKHOUSE
 from airflow_provider_faceid.warehouse.tables import (
     ERASURES,
     HISTORY,

@@ -16,8 +16,8 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.exceptions import ConfigurationError, ExportError, WarehouseError
-from airflow_provider_faceid.warehouse import export, export_iceberg
-from airflow_provider_faceid.warehouse.export import TABLES, ExportReader, Selection
+from airflow_provider_faceid.warehouse.export import batches, iceberg
+from airflow_provider_faceid.warehouse.export.batches import TABLES, ExportReader, Selection
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, Column, insert
@@ -36,8 +36,8 @@ on_sqlite = homes("sqlite")
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
-    monkeypatch.setattr(export, "PAGE_ROWS", 7)
-    monkeypatch.setattr(export_iceberg, "FILE_ROWS", 10)
+    monkeypatch.setattr(batches, "PAGE_ROWS", 7)
+    monkeypatch.setattr(iceberg, "FILE_ROWS", 10)
 
 
 @pytest.fixture

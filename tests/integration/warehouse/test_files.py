@@ -9,12 +9,12 @@ import duckdb
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, WarehouseError
-from airflow_provider_faceid.warehouse import source as sources
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.keyset import Shard
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sources import source as sources
+from airflow_provider_faceid.warehouse.sources.keyset import Shard
+from airflow_provider_faceid.warehouse.sources.source import EVERYTHING, Source
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, SQLITE, Database
 
 ROWS = 25
 NUMBER = "110101199003070{:03d}"

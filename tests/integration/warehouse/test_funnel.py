@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_faceid.warehouse.funnel import Funnel
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.prerequisites import Prerequisite
+from airflow_provider_faceid.warehouse.sources.prerequisites import Prerequisite
 from airflow_provider_faceid.warehouse.tables import HISTORY, QUARANTINE, RESULTS, RUNS
 from tests.integration.warehouse.conftest import upsert
 

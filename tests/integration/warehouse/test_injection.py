@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import MYSQL
 from airflow_provider_faceid.warehouse.result_changes import update
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys
 
 from .conftest import create, remove, upsert

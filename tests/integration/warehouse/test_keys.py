@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import MYSQL, POSTGRESQL, SQLITE, Database
-from airflow_provider_faceid.warehouse.keyset import kind_of
 from airflow_provider_faceid.warehouse.records import MAX_KEY, UnusableKey
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.keyset import kind_of
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import MYSQL, POSTGRESQL, SQLITE, Database
 from tests.support.homes import HOMES, homes
 
 pytestmark = pytest.mark.source

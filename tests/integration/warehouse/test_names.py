@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.identifiers import name_of
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.sql.identifiers import name_of
 from airflow_provider_faceid.warehouse.tables import RESULTS, select_by_keys
 from tests.integration.warehouse.conftest import upsert
 from tests.support.homes import homes

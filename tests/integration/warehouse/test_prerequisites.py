@@ -7,9 +7,13 @@ from itertools import chain
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.keyset import Shard
-from airflow_provider_faceid.warehouse.prerequisites import PASSING, Prerequisite, Prerequisites
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.keyset import Shard
+from airflow_provider_faceid.warehouse.sources.prerequisites import (
+    PASSING,
+    Prerequisite,
+    Prerequisites,
+)
+from airflow_provider_faceid.warehouse.sources.source import Source
 from airflow_provider_faceid.warehouse.tables import RESULTS
 from tests.integration.warehouse.conftest import create, upsert
 from tests.integration.warehouse.test_keys import fill, types

@@ -13,8 +13,8 @@ from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.report.numbers import Scope, read_numbers
 from airflow_provider_faceid.report.page import render
 from airflow_provider_faceid.report.verdicts import PLACE_OF
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from tests.support.report_rows import FACE, ID_CARD, NOW, fill
 
 QUOTAS = {name: action.quota for name, action in ACTIONS.items()}

@@ -18,9 +18,9 @@ from airflow_provider_faceid.exceptions import (
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.records import RunContext
-from airflow_provider_faceid.warehouse.review_entry import ReviewEntry
-from airflow_provider_faceid.warehouse.review_rules import Reason, ReviewRules
-from airflow_provider_faceid.warehouse.reviews import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.entry import ReviewEntry
+from airflow_provider_faceid.warehouse.review.repository import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.rules import Reason, ReviewRules
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS
 from tests.support.homes import WITH_TRANSACTIONS, homes
 

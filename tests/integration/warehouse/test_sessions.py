@@ -16,10 +16,10 @@ from sqlalchemy import make_url
 
 from airflow_provider_faceid.exceptions import FaceIdError
 from airflow_provider_faceid.hooks import warehouses
-from airflow_provider_faceid.warehouse import database
-from airflow_provider_faceid.warehouse.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql import database
+from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, Database
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert
 from tests.support.patience import once
 from tests.support.pgbouncer import PgBouncer, pgbouncer

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import MYSQL
-from airflow_provider_faceid.warehouse.source import Source
+from airflow_provider_faceid.warehouse.sources.source import Source
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 
 pytestmark = pytest.mark.source
 

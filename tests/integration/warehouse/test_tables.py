@@ -7,7 +7,7 @@ import time
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError, FaceIdError
-from airflow_provider_faceid.warehouse.database import MYSQL
+from airflow_provider_faceid.warehouse.sql.database import MYSQL
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS, select_by_keys
 from tests.support.homes import homes
 from tests.support.patience import PATIENCE
@@ -51,7 +51,7 @@ def test_a_table_is_created_once_and_kept(home, table):
 
 CREATOR = """
 import sys, time
-from airflow_provider_faceid.warehouse.database import MYSQL, POSTGRESQL, SQLITE, Database
+from airflow_provider_faceid.warehouse.sql.database import MYSQL, POSTGRESQL, SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import RESULTS, insert

@@ -20,8 +20,8 @@ from airflow_provider_faceid.warehouse.tables import (
     REVIEWS,
     RUNS,
 )
-from airflow_provider_faceid.warehouse.view_definitions import DAILY, LATEST, VIEWS
-from airflow_provider_faceid.warehouse.views import View, ViewColumn, ViewMaker, name_of
+from airflow_provider_faceid.warehouse.views.definitions import DAILY, LATEST, VIEWS
+from airflow_provider_faceid.warehouse.views.views import View, ViewColumn, ViewMaker, name_of
 from tests.support.homes import homes
 
 from .conftest import SCHEMAS, upsert

@@ -16,7 +16,7 @@ from airflow_provider_faceid.hooks.warehouses import (
     database,
     source_database,
 )
-from airflow_provider_faceid.warehouse.database import (
+from airflow_provider_faceid.warehouse.sql.database import (
     CLICKHOUSE,
     DUCKDB,
     MYSQL,

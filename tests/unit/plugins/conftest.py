@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, utc_text
-from airflow_provider_faceid.warehouse.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.migrations import prepare
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import SQLITE, Database
 from airflow_provider_faceid.warehouse.tables import (
     QUARANTINE,
     RESULTS,

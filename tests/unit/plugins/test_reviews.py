@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_faceid.clock import SYSTEM_CLOCK, utc_text
 from airflow_provider_faceid.warehouse.migrations import prepare_review_log
 from airflow_provider_faceid.warehouse.names import Names
-from airflow_provider_faceid.warehouse.reviews import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.repository import ReviewsRepository
 from airflow_provider_faceid.warehouse.tables import REVIEWS
 from tests.support import auth_manager
 from tests.unit.plugins.conftest import HOSTILE, ONE

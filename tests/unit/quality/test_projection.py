@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_faceid.api.actions.id_card_verification import ACTION as ID_CARD_VERIFICATION
 from airflow_provider_faceid.exceptions import ConfigurationError
 from airflow_provider_faceid.quality.page import Projection
-from airflow_provider_faceid.warehouse.database import SQLITE
+from airflow_provider_faceid.warehouse.sql.database import SQLITE
 
 
 def test_columns_of_ones_own_come_under_their_own_names():

@@ -16,7 +16,7 @@ from airflow_provider_faceid.report.groups import (
     pooled,
 )
 from airflow_provider_faceid.report.verdicts import codes_of, groups_of, groups_of_sum, rate
-from airflow_provider_faceid.warehouse.metrics import ANSWER_PLACES
+from airflow_provider_faceid.warehouse.views.metrics import ANSWER_PLACES
 
 SMALLEST = 10
 SIZES = st.integers(0, 40)

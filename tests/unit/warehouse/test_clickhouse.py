@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from airflow_provider_faceid.warehouse import clickhouse
-from airflow_provider_faceid.warehouse.clickhouse import literal
-from airflow_provider_faceid.warehouse.errors import About, diagnose, warehouse_error
+from airflow_provider_faceid.warehouse.sql import clickhouse
+from airflow_provider_faceid.warehouse.sql.clickhouse import literal
+from airflow_provider_faceid.warehouse.sql.errors import About, diagnose, warehouse_error
 
 PLANTED = "440305199505132561"
 

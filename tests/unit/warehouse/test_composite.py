@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_faceid.warehouse.composite import decode, encode
+from airflow_provider_faceid.warehouse.sources.composite import decode, encode
 
 PARTS = st.lists(
     st.text(max_size=6) | st.text('",\\[] ab', max_size=8), min_size=1, max_size=4

@@ -6,22 +6,22 @@ import pytest
 
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.warehouse import tables
-from airflow_provider_faceid.warehouse.dialects import (
+from airflow_provider_faceid.warehouse.records import MAX_KEY
+from airflow_provider_faceid.warehouse.sql.dialects import (
     CLICKHOUSE,
     DUCKDB,
     MYSQL,
     POSTGRESQL,
     SQLITE,
 )
-from airflow_provider_faceid.warehouse.records import MAX_KEY
-from airflow_provider_faceid.warehouse.tables import RESULTS, Table
-from airflow_provider_faceid.warehouse.upsert import (
+from airflow_provider_faceid.warehouse.sql.upsert import (
     delete_statement,
     page_of_json,
     update_statement,
     upsert_statement,
 )
-from airflow_provider_faceid.warehouse.views import VERSIONS
+from airflow_provider_faceid.warehouse.tables import RESULTS, Table
+from airflow_provider_faceid.warehouse.views.views import VERSIONS
 
 OURS = [one for one in vars(tables).values() if isinstance(one, Table)] + [VERSIONS]
 MOST_BYTES = 3072

@@ -11,8 +11,8 @@ import pytest
 from psycopg import errors
 
 from airflow_provider_faceid.exceptions import WarehouseError
-from airflow_provider_faceid.warehouse.database import DUCKDB, SQLITE, Database
-from airflow_provider_faceid.warehouse.errors import warehouse_error
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, SQLITE, Database
+from airflow_provider_faceid.warehouse.sql.errors import warehouse_error
 
 SECRET = "no such syntax error not found does not exist 440305199505132561"
 """A value that holds every word by which messages used to be shown."""

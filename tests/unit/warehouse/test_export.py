@@ -9,17 +9,17 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_faceid.exceptions import WarehouseError
-from airflow_provider_faceid.warehouse import export
-from airflow_provider_faceid.warehouse.arrow import arrow_batch, arrow_schema
-from airflow_provider_faceid.warehouse.dialects import DUCKDB, MYSQL, POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.export import (
+from airflow_provider_faceid.warehouse.export import batches
+from airflow_provider_faceid.warehouse.export.arrow import arrow_batch, arrow_schema
+from airflow_provider_faceid.warehouse.export.batches import (
     CONFLICT_BACKOFF_SECONDS,
     PageStatement,
     Selection,
     bounded,
     until_committed,
 )
-from airflow_provider_faceid.warehouse.export_parquet import hive_folder
+from airflow_provider_faceid.warehouse.export.parquet import hive_folder
+from airflow_provider_faceid.warehouse.sql.dialects import DUCKDB, MYSQL, POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, Column
 
 
@@ -68,7 +68,7 @@ def test_a_message_of_a_library_is_short_and_shows_no_secret():
         ["hush-hush", ""],
     )
     assert said.startswith("cannot open https://***@host/x?*** with *** xxx")
-    assert len(said) == export.MESSAGE_SHOWN
+    assert len(said) == batches.MESSAGE_SHOWN
 
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL, DUCKDB, MYSQL], ids=lambda one: one.name)
@@ -81,7 +81,7 @@ def test_a_page_is_behind_the_last_row_of_the_one_before(dialect):
         f"SELECT {q('source_key')}, {q('answer_id')} FROM {q('kyc')}.{q('faceid_history')} "
         f"WHERE {q('campaign')} = {m} AND {q('action')} = {m}"
     )
-    end = f" ORDER BY {q('source_key')}, {q('answer_id')} LIMIT {export.PAGE_ROWS}"
+    end = f" ORDER BY {q('source_key')}, {q('answer_id')} LIMIT {batches.PAGE_ROWS}"
     assert read.behind("A", []) == (start + end, ["spring", "A"])
     key, answer = q("source_key"), q("answer_id")
     assert read.behind("A", ["k", "r"]) == (

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
-from airflow_provider_faceid.warehouse.identifiers import bare, column_of, name_of, parts_of
 from airflow_provider_faceid.warehouse.names import Names
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, MYSQL, POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.sql.identifiers import bare, column_of, name_of, parts_of
 
 PARTS = st.lists(
     st.text(min_size=1, max_size=6) | st.text('a."`[] ', min_size=1, max_size=6),

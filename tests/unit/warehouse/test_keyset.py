@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.keyset import Shard
+from airflow_provider_faceid.warehouse.sources.keyset import Shard
 
 ZONES = st.none() | st.sampled_from([UTC, timezone(timedelta(hours=8))])
 KEYS = st.one_of(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.warehouse import mysql
-from airflow_provider_faceid.warehouse.errors import About, diagnose, warehouse_error
+from airflow_provider_faceid.warehouse.sql import mysql
+from airflow_provider_faceid.warehouse.sql.errors import About, diagnose, warehouse_error
 
 PLANTED = "440305199505132561"
 

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from airflow_provider_faceid.warehouse.errors import PhotoFault, fault_of, problem_of
+from airflow_provider_faceid.warehouse.sql.errors import PhotoFault, fault_of, problem_of
 
 NUMBER = "370102200305173681"
 

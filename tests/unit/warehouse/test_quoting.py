@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_faceid.warehouse.database import DUCKDB, POSTGRESQL, SQLITE
+from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL, SQLITE
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS, RUNS
 
 

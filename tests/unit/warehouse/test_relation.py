@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.relation import is_query, shape, statement
+from airflow_provider_faceid.warehouse.sources.relation import is_query, shape, statement
 
 
 @pytest.mark.parametrize(

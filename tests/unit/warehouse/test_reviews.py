@@ -7,10 +7,10 @@ import pytest
 from airflow_provider_faceid.api.actions import ACTIONS
 from airflow_provider_faceid.clock import SYSTEM_CLOCK
 from airflow_provider_faceid.exceptions import ConfigurationError
-from airflow_provider_faceid.warehouse.database import CLICKHOUSE, Database
-from airflow_provider_faceid.warehouse.review_decisions import checked_note
-from airflow_provider_faceid.warehouse.review_rules import URGENCY, review_id
-from airflow_provider_faceid.warehouse.reviews import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.decisions import checked_note
+from airflow_provider_faceid.warehouse.review.repository import ReviewsRepository
+from airflow_provider_faceid.warehouse.review.rules import URGENCY, review_id
+from airflow_provider_faceid.warehouse.sql.database import CLICKHOUSE, Database
 
 
 def test_every_code_of_a_reason_is_one_that_face_comparison_answers_with():

@@ -1,0 +1,1 @@
+"""Erasure of people and rows from our tables."""
