@@ -96,7 +96,7 @@ def prepare(
             (PRICES, names.prices),
             (REVIEWS, names.reviews),
         ]
-    is_current = all(_is_current(database, table, name) for table, name in wanted)
+    is_current = _are_current(database, wanted)
     if not is_current:
         _migrate(database, names, wanted)
     if not only_quarantine:
@@ -115,7 +115,7 @@ def prepare_beside(database: Database, names: Names, *tables: Table) -> tuple[st
     """
     found = tuple(names.beside(table.name.removeprefix("faceid_")) for table in tables)
     wanted = list(zip(tables, found, strict=True))
-    if not all(_is_current(database, table, name) for table, name in wanted):
+    if not _are_current(database, wanted):
         _migrate(database, names, wanted)
     return found
 
@@ -171,7 +171,7 @@ def _migrate(database: Database, names: Names, wanted: Sequence[tuple[Table, str
         raise ConfigurationError(f"{error} (connection '{database.label}')") from None
     except FaceIdError as error:
         # Another process may have made them at this very moment: what counts is that they are there.
-        if not all(_is_current(database, table, name) for table, name in wanted):
+        if not _are_current(database, wanted):
             raise ConfigurationError(str(error)) from None
 
 
@@ -207,28 +207,36 @@ def check_encoding(database: Database, context: RunContext, names: Names) -> Non
             )
 
 
-def _is_current(database: Database, table: Table, name: str) -> bool:
-    columns = database.columns(name)
-    recorded = recorded_version(database, name)
-    if recorded > VERSION:
-        raise ConfigurationError(
-            f"Table '{name}' is of version {recorded}, newer than this provider knows ({VERSION}). "
-            "Install the version of airflow-provider-faceid that wrote it on all workers"
-        )
-    return {*table.columns, *database.dialect.more_columns} <= columns
+def _are_current(database: Database, wanted: Sequence[tuple[Table, str]]) -> bool:
+    """
+    Say whether all of some tables are there, with today's columns.
+
+    :raises ConfigurationError: one is of a newer version.
+    """
+    for name, version in recorded_versions(database, [name for _, name in wanted]).items():
+        if version > VERSION:
+            raise ConfigurationError(
+                f"Table '{name}' is of version {version}, newer than this provider knows ({VERSION}). "
+                "Install the version of airflow-provider-faceid that wrote it on all workers"
+            )
+    more = database.dialect.more_columns
+    return all({*table.columns, *more} <= database.columns(name) for table, name in wanted)
 
 
-def recorded_version(database: Database, name: str) -> int:
-    """Return the version of a table of ours; 0 if none is recorded: of version 1, or none of ours."""
-    versions = beside(name, _VERSIONS)
+def recorded_versions(database: Database, names: Collection[str]) -> dict[str, int]:
+    """Return versions of tables of ours by name; 0 if none is recorded: of version 1, or none of ours."""
+    recorded = {
+        versions: _versions_in(database, versions)
+        for versions in {beside(name, _VERSIONS) for name in names}
+    }
+    return {name: recorded[beside(name, _VERSIONS)].get(bare(name), 0) for name in names}
+
+
+def _versions_in(database: Database, versions: str) -> dict[str, int]:
     if not database.columns(versions):
-        return 0
-    found = database.rows(
-        f"SELECT version FROM {database.dialect.quote_table(versions)} "
-        f"WHERE table_name = {database.dialect.marker}",
-        [bare(name)],
-    )
-    return max((int(version) for (version,) in found), default=0)
+        return {}
+    table = database.dialect.quote_table(versions)
+    return dict(database.rows(f"SELECT table_name, version FROM {table}"))
 
 
 class _Migration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from .migrations import COLUMNS_1, VERSION, recorded_version
+from .migrations import COLUMNS_1, VERSION, recorded_versions
 from .names import Names
 from .sql.database import Database
 from .tables import HISTORY, PRICES, QUARANTINE, RESULTS, RUNS, Table
@@ -40,7 +40,8 @@ def table_states(
         names.runs: RUNS,
         names.prices: PRICES,
     }
-    return {name: _state(database, table, name) for name, table in wanted.items()}
+    versions = recorded_versions(database, wanted)
+    return {name: _state(database, table, name, versions[name]) for name, table in wanted.items()}
 
 
 def missing_views(database: Database, names: Names) -> list[str]:
@@ -52,12 +53,13 @@ def missing_views(database: Database, names: Names) -> list[str]:
     ]
 
 
-def _state(database: Database, table: Table, name: str) -> tuple[TableState, frozenset[str]]:
+def _state(
+    database: Database, table: Table, name: str, version: int
+) -> tuple[TableState, frozenset[str]]:
     there = database.columns(name)
     lacking = frozenset({*table.columns, *database.dialect.more_columns} - there)
     if not there:
         return TableState.MISSING, lacking
-    version = recorded_version(database, name)
     if version > VERSION:
         return TableState.NEWER, lacking
     if not lacking:

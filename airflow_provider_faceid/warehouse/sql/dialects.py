@@ -297,13 +297,14 @@ DUCKDB = Dialect(
         "timestamp": "TIMESTAMPTZ",
         "date": "DATE",
     },
-    # Of two parts the first one is a schema or an attached database. Case makes no difference.
+    # Of two parts the first one is a schema or an attached database. Case makes no difference. The view
+    # information_schema.columns takes twice as long.
     columns="SELECT column_name, data_type FROM (SELECT lower($1) AS a, lower($2) AS b) AS named, "
-    "information_schema.columns WHERE lower(table_name) = lower($3) AND CASE "
-    "WHEN a IS NOT NULL THEN lower(table_catalog) = a AND lower(table_schema) = b "
-    "WHEN b IS NULL THEN table_catalog = current_catalog() AND table_schema = current_schema() "
-    "ELSE (table_catalog = current_catalog() AND lower(table_schema) = b) "
-    "OR (lower(table_catalog) = b AND table_schema = 'main') END",
+    "duckdb_columns() WHERE lower(table_name) = lower($3) AND CASE "
+    "WHEN a IS NOT NULL THEN lower(database_name) = a AND lower(schema_name) = b "
+    "WHEN b IS NULL THEN database_name = current_catalog() AND schema_name = current_schema() "
+    "ELSE (database_name = current_catalog() AND lower(schema_name) = b) "
+    "OR (lower(database_name) = b AND schema_name = 'main') END",
     name_parts=3,
     reads_files=True,
     is_lost="SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() "

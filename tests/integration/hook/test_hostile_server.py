@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
 import sys
@@ -15,13 +14,13 @@ import pytest
 
 from airflow_provider_faceid.api.messages import MAX_ANSWER
 from airflow_provider_faceid.exceptions import RequestRefusedError, UncertainError
+from tests.support.hostile import gzip_bomb
 from tests.support.patience import PATIENCE, SOON, soon
 
 ID_CARD = "IdCardVerification"
 PARAMS = {"IdCard": "11010519491231002X", "Name": "韦小宝"}
 OK = b"HTTP/1.1 200 OK\r\n"
 MB = b"x" * 2**20
-BOMB = gzip.compress(bytes(100 * 2**20))
 
 
 def flood(line, data, times=100):
@@ -53,7 +52,7 @@ def one_chunk(line):
 
 
 def bomb(line):
-    line.say(BOMB, "200 OK", "Content-Encoding: gzip")
+    line.say(gzip_bomb(), "200 OK", "Content-Encoding: gzip")
     return False
 
 

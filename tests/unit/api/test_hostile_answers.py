@@ -26,6 +26,7 @@ from airflow_provider_faceid.api.messages import (
 )
 from airflow_provider_faceid.api.verdict import Verdict, judge
 from airflow_provider_faceid.exceptions import FaceIdError, UncertainError
+from tests.support.hostile import gzip_bomb
 
 OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
 """Result codes by Action."""
@@ -33,7 +34,6 @@ OWN_CODES = {name: action.results for name, action in ACTIONS.items()}
 
 ID_CARD, FACE = "IdCardVerification", "ImageRecognitionV2"
 ANSWER = b'{"Response": {"Result": "0", "RequestId": "r-1"}}'
-BOMB = gzip.compress(bytes(100 * 2**20))
 BIDI, NUL, SURROGATE = "\u202e", "\0", "\ud800"
 HOSTILE_TEXTS = {
     "line break": "0\r\n2026-11-21 INFO - all is well",
@@ -113,7 +113,6 @@ class TestUnpacking:
     @pytest.mark.parametrize(
         ("packed", "encoding"),
         [
-            (BOMB, "gzip"),
             (gzip.compress(ANSWER)[:-9], "gzip"),
             (gzip.compress(ANSWER)[:-1], "gzip"),
             (ANSWER, "gzip"),
@@ -121,19 +120,22 @@ class TestUnpacking:
             (gzip.compress(ANSWER, mtime=0), "br"),
             (gzip.compress(gzip.compress(ANSWER)), "gzip, gzip"),
         ],
-        ids=["100 MB", "cut off", "last byte missing", "not packed", "empty", "br", "packed twice"],
+        ids=["cut off", "last byte missing", "not packed", "empty", "br", "packed twice"],
     )
     def test_what_cannot_be_unpacked_is_no_answer(self, packed, encoding):
         with pytest.raises(UncertainError, match=f"HTTP 200 with {len(packed)} bytes"):
             ask(packed, encoding=encoding)
 
     def test_a_bomb_is_not_unpacked(self):
+        bomb = gzip_bomb()
         tracemalloc.start()
         try:
-            assert unpack(BOMB, "gzip") is None
+            assert unpack(bomb, "gzip") is None
             assert tracemalloc.get_traced_memory()[1] < 3 * MAX_ANSWER
         finally:
             tracemalloc.stop()
+        with pytest.raises(UncertainError, match=f"HTTP 200 with {len(bomb)} bytes"):
+            ask(bomb, encoding="gzip")
 
 
 HUGE = {
