@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
+import hypothesis  # noqa: F401 - before anything is frozen: it looks for what refers to its objects
 import pytest
 
 from airflow_provider_faceid.clock import next_beijing_midnight
@@ -28,13 +30,19 @@ ONE_STORY = "tests/pii_scan/"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
-    """Import all tests without looking for garbage: there is none, and each process would look for long."""
+def pytest_collection() -> Generator[None, object, object]:
+    """
+    Look for no garbage among tests and what they import, which is all there until the end.
+
+    A process with all tests would look among a million objects, again and again.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
+        gc.freeze()
+        atexit.register(gc.unfreeze)
 
 
 @pytest.hookimpl(trylast=True)

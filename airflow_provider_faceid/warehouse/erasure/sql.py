@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...clock import SYSTEM_CLOCK
 from ...exceptions import FaceIdError, WarehouseError
 from ..sql.database import CLICKHOUSE, DUCKDB, MYSQL, POSTGRESQL, SQLITE, Database, Dialect
 from ..sql.identifiers import bare, beside
@@ -20,6 +19,11 @@ LOCK_SECONDS = 5
 """Seconds for which rewriting a table of PostgreSQL waits for those who use it."""
 _DUCKDB_FILLS = 8
 """How often free blocks of a DuckDB file are filled at most, until none is free."""
+_DUCKDB_METADATA_FILLS = 2
+"""How often metadata is written over: a checkpoint frees what was in use until then."""
+_FILLER = "faceid_erasure_filler"
+_DUCKDB_REUSE = "experimental_metadata_reuse"
+"""Setting by which metadata of tables that did not change stays where it is, since DuckDB 1.4."""
 
 
 @dataclass(frozen=True)
@@ -209,12 +213,22 @@ def _copy_in_duckdb(database: Database, table: str) -> None:
 
 def _fill_free_blocks(database: Database) -> None:
     """
-    Write random bytes over the free blocks of a DuckDB file, which keeps what was in them.
+    Write over what a DuckDB file keeps beside its tables: free blocks, and metadata of earlier versions.
+
+    Metadata has statistics: up to 12 characters of the smallest and of the largest value of a column, and so
+    a whole key. It is written anew for all tables, then over what it took before, by the text of a view.
 
     :raises WarehouseError: blocks are free that could not be filled.
     """
-    filler = f"faceid_filler_{SYSTEM_CLOCK.now():.0f}"
+    reuse = database.rows(f"SELECT value FROM duckdb_settings() WHERE name = '{_DUCKDB_REUSE}'")
     try:
+        _drop_fillers(database)
+        if reuse:
+            database.maintain(f"SET GLOBAL {_DUCKDB_REUSE} = false")
+        database.maintain("CHECKPOINT")
+        for number in range(_DUCKDB_METADATA_FILLS):
+            _fill_metadata(database, number)
+        _drop_fillers(database)
         database.maintain("CHECKPOINT")
         for number in range(_DUCKDB_FILLS):
             size = database.maintain("PRAGMA database_size")[0]
@@ -224,11 +238,29 @@ def _fill_free_blocks(database: Database) -> None:
             # Of 16 random bytes for each value nothing can be compressed.
             values = (free + 1) * block // 16
             database.maintain(
-                f"CREATE TABLE {filler}_{number} AS SELECT uuid() AS filler FROM range({values})"
+                f"CREATE TABLE {_FILLER}_{number} AS SELECT uuid() AS filler FROM range({values})"
             )
             database.maintain("CHECKPOINT")
         raise WarehouseError("free blocks of the file could not be filled")
     finally:
-        for number in range(_DUCKDB_FILLS):
-            database.maintain(f"DROP TABLE IF EXISTS {filler}_{number}")
+        _drop_fillers(database)
+        if reuse:
+            database.maintain(f"SET GLOBAL {_DUCKDB_REUSE} = {reuse[0][0]}")
         database.maintain("CHECKPOINT")
+
+
+def _fill_metadata(database: Database, number: int) -> None:
+    parts = database.maintain("SELECT total_blocks, free_blocks FROM pragma_metadata_info()")
+    block = int(database.maintain("PRAGMA database_size")[0][2])
+    # The text goes into the parts that are free, and into as many new ones as one block has.
+    size = sum((free + total) * block // total for total, free in parts if total)
+    database.maintain(f"CREATE VIEW {_FILLER}_view_{number} AS SELECT '{'0' * size}' AS filler")
+    database.maintain("CHECKPOINT")
+
+
+def _drop_fillers(database: Database) -> None:
+    """Drop what blocks are filled with, also that of a process that was killed."""
+    for number in range(_DUCKDB_FILLS):
+        database.maintain(f"DROP TABLE IF EXISTS {_FILLER}_{number}")
+    for number in range(_DUCKDB_METADATA_FILLS):
+        database.maintain(f"DROP VIEW IF EXISTS {_FILLER}_view_{number}")

@@ -24,6 +24,7 @@ from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.reconciliation import BillKey, differences, read_charges
 from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES, HISTORY, QUARANTINE, RESULTS
+from tests.support.homes import homes
 
 FIRST_KEY, STEP = 713_900_001, 23_456_789
 """Source keys of nine digits, of which no two share eight: finding one in a file is no accident."""
@@ -364,6 +365,25 @@ def test_an_unknown_key_is_refused_and_nothing_is_half_done(bench):
         assert snapshot(bench) == before
     forget(bench, keys=[str(FIRST_KEY), "nobody"], skips_unknown=True)
     assert len(bench.results()) == 5
+
+
+@homes("duckdb")
+@pytest.mark.usefixtures("plain_files")
+@pytest.mark.parametrize("place", ["smallest", "largest"])
+def test_statistics_in_a_duckdb_file_are_of_rows_that_are_left(bench, tmp_path, place):
+    prepare_beside(bench.home.open(), Names(), ERASURES)
+    people = verified(bench)
+    # Tables that stay as they are, and their metadata in the block where that of ours is.
+    for name in ("faceid_history", "faceid_results", "faceid_quarantine", "faceid_prices"):
+        bench.home.run(f"CREATE TABLE {name}_of_mine AS SELECT 1 AS id")
+    bench.home.close()
+    key = str(FIRST_KEY + STEP * (0 if place == "smallest" else len(people) - 1))
+    delete_from_source(bench, key)
+    assert forget(bench, keys=[key]).problems == []
+    bench.home.close()
+    assert leaks(bench, tmp_path, [key]) == []
+    made = bench.home.query("SELECT table_name FROM information_schema.tables")
+    assert [name for (name,) in made if "filler" in name] == []
 
 
 STEPS = ("erase_calls", "erase", "_refuse_what_came_back", "_rewrite", "_finish")
