@@ -30,7 +30,7 @@ LOCK_SECONDS = 5
 
 _REWRITE: dict[bool, Mapping[str, str]] = {
     True: {"VACUUM": "", "PRAGMA wal_checkpoint(TRUNCATE)": ""},
-    False: {f"VACUUM (FULL) {table}": table for table in TABLES},
+    False: {f"VACUUM (FULL, ANALYZE) {table}": table for table in TABLES},
 }
 """Statements that rewrite the files of the tables, by whether it is SQLite, and the table whose file is
 another one afterwards. The first column of their rows, if they have any, is 0 if they could."""

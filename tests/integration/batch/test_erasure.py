@@ -386,6 +386,28 @@ def test_statistics_in_a_duckdb_file_are_of_rows_that_are_left(bench, tmp_path, 
     assert [name for (name,) in made if "filler" in name] == []
 
 
+@homes("postgresql")
+def test_statistics_of_postgresql_are_of_rows_that_are_left(bench):
+    verified(bench)
+    key = str(FIRST_KEY)
+    marks = hashes_of(bench, key)
+    bench.home.run("ANALYZE")
+    assert [mark for mark in marks if mark in statistics(bench)] != []
+    delete_from_source(bench, key)
+    assert forget(bench, keys=[key]).problems == []
+    assert [mark for mark in marks if mark in statistics(bench)] == []
+
+
+def statistics(bench):
+    """Return the values that the server quotes of our tables."""
+    return repr(
+        bench.home.query(
+            "SELECT CAST(most_common_vals AS TEXT), CAST(histogram_bounds AS TEXT) FROM pg_stats "
+            "WHERE schemaname = current_schema() AND tablename LIKE 'faceid_%'"
+        )
+    )
+
+
 STEPS = ("erase_calls", "erase", "_refuse_what_came_back", "_rewrite", "_finish")
 """Where a process dies: before the first, and before and after each further step."""
 

@@ -117,7 +117,7 @@ def test_a_role_that_does_not_own_the_tables_is_told_what_their_owner_has_to_do(
     finally:
         bench.state.close()
         bench.state = owners
-    statements = [f"VACUUM (FULL) {table}" for table in state_erasure.TABLES]
+    statements = [f"VACUUM (FULL, ANALYZE) {table}" for table in state_erasure.TABLES]
     assert len(done.problems) == len(statements)
     for problem, statement in zip(done.problems, statements, strict=True):
         assert problem.endswith(f"which only its owner may do: {statement}")
@@ -142,7 +142,7 @@ def test_a_table_in_use_is_left_as_it_is_and_nobody_queues_behind_it(
         done = forget(bench, keys=[KEY])
     (problem,) = done.problems
     assert problem.startswith("The state store was not rewritten")
-    assert "Later: VACUUM (FULL) faceid_calls" in problem
+    assert "Later: VACUUM (FULL, ANALYZE) faceid_calls" in problem
     assert done.receipt["is_rewritten"] == 0
     assert in_files(postgres_url, marks)
     assert state_erasure.rewrite(bench.state) == []

@@ -249,7 +249,7 @@ def test_a_reader_of_postgresql_is_not_waited_for_and_nobody_waits_for_us(wareho
         erase(warehouse, Search(warehouse, NAMES).find_keys(["1"]))
         (problem,) = rewrite(warehouse, [NAMES.results])
         assert "55P03" in problem
-        assert 'VACUUM (FULL) "faceid_results"' in problem
+        assert 'VACUUM (FULL, ANALYZE) "faceid_results"' in problem
     assert rewrite(warehouse, [NAMES.results, NAMES.history]) == []
 
 
