@@ -35,6 +35,7 @@ def test_a_writer_that_dies_is_noticed_at_once(sqlite_bench):
     write = batch._store.write
 
     def die_once(*rows: Any) -> None:
+        assert soon(bench.calls)
         batch._store.write = write
         raise TypeError("no such type")
 
@@ -54,6 +55,7 @@ def test_a_writer_that_dies_again_at_the_end_leaves_no_row_in_doubt(sqlite_bench
     batch = bench.batch(settings=PACED)
 
     def die(*rows: Any) -> None:
+        assert soon(bench.calls)
         raise TypeError("no such type")
 
     batch._store.write = die
