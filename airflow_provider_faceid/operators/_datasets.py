@@ -19,9 +19,6 @@ from ..warehouse.views.views import View
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from ..hooks.datasets import DatasetName
-
-
 _DIALECTS = {"postgres": "postgres", "mysql": "mysql", "sqlite": "sqlite", "duckdb": "duckdb"}
 """What OpenLineage's parser calls the SQL of a connection type."""
 _FUNCTIONS = {"read_csv", "read_csv_auto", "read_parquet", "parquet_scan", "sniff_csv", "glob"}

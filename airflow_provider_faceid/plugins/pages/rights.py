@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from fastapi import Request
 
 
-LIVE_ON_PAGE, CAMPAIGNS_ON_PAGE = 10, 50
 LOGGED_IN = Depends(requires_access_view(AccessView.PLUGINS))
 """Dependency of all pages: a user who is logged in and may see plugins; 401 or 403 otherwise."""
 
@@ -120,6 +119,7 @@ def _session(request: Request) -> str:
     return request.headers.get("authorization") or request.cookies.get(COOKIE_NAME_JWT_TOKEN) or ""
 
 
+LIVE_ON_PAGE, CAMPAIGNS_ON_PAGE = 10, 50
 Row = dict[str, Any]
 
 
