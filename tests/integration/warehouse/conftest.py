@@ -64,20 +64,37 @@ class Home:
     The database of one test.
 
     :param address: what another process needs to open it: a file, or a connection string.
+    :param stays_open: whether a connection stays between statements: DuckDB takes longer to open a file
+        than a test does with it. No other process, and no other configuration, can open it meanwhile.
     """
 
-    def __init__(self, dialect: Dialect, address: str, connect: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        address: str,
+        connect: Callable[[str], Any],
+        *,
+        stays_open: bool = False,
+    ) -> None:
         self.dialect, self.address, self._connect = dialect, address, connect
+        self._stays_open = stays_open
         self._opened: list[Database] = []
+        self._kept: Any = None
 
     def open(self) -> Database:
         """Return one more connection; all of them are closed when the test ends."""
         self._opened.append(Database(lambda: self._connect(self.address), self.dialect, "here"))
         return self._opened[-1]
 
+    def _reopen(self) -> Database:
+        """Return a connection for a statement or two."""
+        if self._stays_open and self._kept is None:
+            self._kept = self._connect(self.address)
+        return self.open()
+
     def run(self, sql: str, rows: Sequence[Sequence[Any]] = ((),)) -> None:
         """Run a statement once per row of parameters, each marked by ``?``."""
-        database = self.open()
+        database = self._reopen()
         with database.transaction("preparing a test") as cursor:
             for row in rows:
                 cursor.execute(self._text(sql), tuple(row))
@@ -85,7 +102,7 @@ class Home:
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Make a table whose first column is a number and whose others are text."""
-        quote, database = self.dialect.quote, self.open()
+        quote, database = self.dialect.quote, self._reopen()
         typed = [f"{quote(c)} {'TEXT' if n else 'INTEGER'}" for n, c in enumerate(columns)]
         markers = ", ".join([self.dialect.marker] * len(columns))
         with database.transaction("preparing a test") as cursor:
@@ -95,21 +112,21 @@ class Home:
 
     def change(self, name: str, where: str, **values: str) -> None:
         """Change columns of rows of a table of ours; values are SQL."""
-        database = self.open()
+        database = self._reopen()
         with database.transaction("preparing a test") as cursor:
             cursor.execute(update_statement(self.dialect, name, values, where), ())
         database.close()
 
     def delete(self, name: str, where: str) -> None:
         """Delete rows of a table of ours."""
-        database = self.open()
+        database = self._reopen()
         with database.transaction("preparing a test") as cursor:
             cursor.execute(delete_statement(self.dialect, name, where), ())
         database.close()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query, moments and dates as SQLite has them: as text."""
-        database = self.open()
+        database = self._reopen()
         found = database.rows(self._text(sql))
         database.close()
         return [tuple(as_text(value, self.dialect) for value in row) for row in found]
@@ -118,6 +135,9 @@ class Home:
         """Close whatever is open."""
         for database in self._opened:
             database.close()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def _text(self, sql: str) -> str:
         return self.dialect.literal_percent(sql).replace("?", self.dialect.marker)
@@ -139,7 +159,8 @@ def home(request: pytest.FixtureRequest, tmp_path) -> Iterator[Home]:
         case "sqlite":
             one = Home(SQLITE, str(tmp_path / "here.sqlite"), sqlite3.connect)
         case "duckdb":
-            one = Home(DUCKDB, str(tmp_path / "here.duckdb"), duckdb.connect)
+            path = str(tmp_path / "here.duckdb")
+            one = Home(DUCKDB, path, duckdb.connect, stays_open=True)
         case "clickhouse":
             engine, name = request.getfixturevalue("clickhouse"), f"test_{next(SCHEMAS)}"
             engine.run(f"CREATE DATABASE {name}")
