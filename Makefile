@@ -54,7 +54,7 @@ ui: .venv/demo ## the Airflow UI on the demo's warehouse, on 127.0.0.1
 simulator: .venv/demo ## a local Face ID service; stop it with Ctrl-C
 	@$(BIN)/python -m airflow_provider_faceid.simulator --port 8899
 
-test: .venv/test ## units, databases, operators, faults, docs (about ten minutes on two cores)
+test: .venv/test ## units, databases, operators, faults, docs (about eight minutes on two cores)
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) $(addprefix --ignore=,$(AIRFLOWS)) $(TESTS)
@@ -98,7 +98,7 @@ test-oldest: .venv-oldest/test ## what Airflow takes part in, on the oldest supp
 	@echo "== tests on $$($(OLDEST)/python -c 'import airflow; print("Airflow", airflow.__version__)' 2>/dev/null)"
 	@$(OLDEST)/python $(PYTEST) $(TOGETHER) $(ABOVE)
 
-test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and ClickHouse too (about four minutes)
+test-databases: .venv/databases ## what holds on PostgreSQL, on MariaDB and ClickHouse too (about three minutes)
 	@$(FIND_MARIADB) || $(MAKE) --no-print-directory mariadb-server
 	@echo "== tests of databases that have to be installed"
 	@FACEID_TEST_HOMES='mariadb clickhouse' $(BIN)/python $(PYTEST) $(TOGETHER) \

@@ -68,7 +68,7 @@ ERASURE_SQL: Mapping[str, ErasureSql] = {
             f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
             "LOCK TABLE {0} IN ACCESS EXCLUSIVE MODE",
         ),
-        rewrite=("VACUUM (FULL, ANALYZE) {0}",),  # statistics quote values, such as keys
+        rewrite=("VACUUM (FULL, ANALYZE) {0}",),  # pg_statistic keeps values
         file_of="SELECT pg_relation_filepath(CAST(CAST(%s AS TEXT) AS REGCLASS))",
         remains="write-ahead log and its archive, replicas until they have replayed it, earlier rows of "
         "pg_statistic until autovacuum has been there, backups, and the server's log if it logs statements",
@@ -78,7 +78,7 @@ ERASURE_SQL: Mapping[str, ErasureSql] = {
         "CAST(UUID() AS CHAR)",
         rewrite=("OPTIMIZE TABLE {0}",),
         remains="undo, redo and binary log, replicas until they have replayed it, backups, the general "
-        "log if it is on, and histograms that somebody made (ANALYZE TABLE makes them anew)",
+        "log if it is on, and histograms until ANALYZE TABLE has replaced them",
     ),
     CLICKHOUSE.name: ErasureSql(
         "toString(generateUUIDv4())",
