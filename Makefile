@@ -17,7 +17,7 @@ PYTEST := -m pytest -q -p no:cacheprovider
 WORKERS ?= 6
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests of whole DAGs, most of them in an Airflow of their own: they have a target of their own.
-TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs tests/package/test_wheel.py
+TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs
 AIRFLOWS := tests/integration/airflow tests/integration/dags tests/faults/test_airflow.py tests/docs/test_dags.py tests/pii_scan
 # All that is below the hooks knows nothing of Airflow: its tests need no second version of it. The
 # two sets of constraints differ in Airflow, and in what comes with its servers only.
