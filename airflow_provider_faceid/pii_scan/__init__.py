@@ -47,7 +47,7 @@ class Hit(NamedTuple):
 
     :param place: ``database:table.column``, a file, or the name of a text.
     :param marker: the marker's label.
-    :param form: how it is written there, see :data:`~.encodings.TEXT_FORMS`; ``part`` of a number.
+    :param form: how it is written there, see :data:`~.matcher.TEXT_FORMS`; ``part`` of a number.
     :param times: how often.
     """
 

@@ -12,7 +12,7 @@ from .tables import QUARANTINE, RESULTS, RUNS
 @dataclass(frozen=True)
 class Names:
     """
-    What our tables are called in a warehouse, as users write names, see :mod:`.identifiers`.
+    What our tables are called in a warehouse, as users write names, see :mod:`.sql.identifiers`.
 
     :param results: history and view are named after it.
     """

@@ -53,7 +53,7 @@ class Erasure:
 
     :param database: the warehouse, whose tables are up to date.
     :param names: of the tables.
-    :param tables: those that are there, see :class:`~.erasure_search.Search`.
+    :param tables: those that are there, see :class:`~.search.Search`.
     """
 
     def __init__(self, database: Database, names: Names, tables: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def arrow_types() -> dict[str, pa.DataType]:
-    """Return the Arrow type by column type of :mod:`.tables`."""
+    """Return the Arrow type by column type of :mod:`..tables`."""
     import pyarrow as pa  # noqa: PLC0415 - comes with the extra export
 
     return {

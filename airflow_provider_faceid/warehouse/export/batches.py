@@ -1,6 +1,6 @@
 """Export: the rows of a campaign as Arrow record batches, read by keyset, for files and lake tables.
 
-The formats are in :mod:`.export_parquet`, :mod:`.export_iceberg` and :mod:`.export_delta`. Each replaces
+The formats are in :mod:`.parquet`, :mod:`.iceberg` and :mod:`.delta`. Each replaces
 what its target has of the campaign, so that an export can be repeated: after a crash, too.
 """
 

@@ -1,6 +1,6 @@
 """Review queue for its readers: counts by campaign, Action and reason, and the cases that wait.
 
-Read in read-only transactions of limited time, like :mod:`.overview`. Nothing is made or written.
+Read in read-only transactions of limited time, like :mod:`..overview`. Nothing is made or written.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class ReviewsRepository:
         origin: str = "",
     ) -> Case:
         """
-        Decide a case, see :func:`.review_decisions.decide`.
+        Decide a case, see :func:`.decisions.decide`.
 
         A recheck releases the result row in the same transaction: the next run of its campaign asks the
         service again. Its verdict stays until then.

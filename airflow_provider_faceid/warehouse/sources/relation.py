@@ -101,7 +101,7 @@ class Relation:
     A table, a query, or files.
 
     :param database: where it is.
-    :param text: as users write it: a table's name, see :mod:`.identifiers`; a ``SELECT`` statement; on
+    :param text: as users write it: a table's name, see :mod:`..sql.identifiers`; a ``SELECT`` statement; on
         DuckDB the path of a file, or a pattern of files.
     :raises ConfigurationError: it is none of these.
     """

@@ -119,12 +119,12 @@ class Source:
         """
         Read one page.
 
-        A row of which the database cannot compute a value has :class:`~.records.NotComputed` in
+        A row of which the database cannot compute a value has :class:`~..records.NotComputed` in
         place of all of them.
 
         :param last: position of the key after which to go on, or nothing for the first page.
         :return: tuples ``(key, position, *values)``: the key as text, or an
-            :class:`~.records.UnusableKey`.
+            :class:`~..records.UnusableKey`.
         :raises ConfigurationError: the page is not behind the one before.
         """
         if not self._looks_up:

@@ -148,7 +148,7 @@ class Database:
         """
         Return all rows of a query; it is asked again if the server goes away meanwhile.
 
-        Text that is no text in its encoding comes as :class:`~.records.Unreadable`.
+        Text that is no text in its encoding comes as :class:`~..records.Unreadable`.
 
         :raises WarehouseError: the query failed; parameters are not part of the message.
         """

@@ -33,7 +33,7 @@ class Dialect:
     :param begin: statement that opens a transaction; empty where the driver opens one itself.
     :param on_open: statements for a fresh connection.
     :param on_create: statements for a database we are going to write to.
-    :param types: SQL type by column type of :mod:`.tables`.
+    :param types: SQL type by column type of :mod:`..tables`.
     :param columns: query for the columns of a table and their types, by the parts of its name (NULL
         for each that is not given); no rows if there is no such table.
     :param configure: configures the session of a fresh connection of a driver, and returns the
@@ -203,7 +203,7 @@ class Dialect:
         Return the SQL type of a column.
 
         :param column: its name.
-        :param type_: column type of :mod:`.tables`.
+        :param type_: column type of :mod:`..tables`.
         """
         declared = self.types[type_]
         if not is_key:

@@ -1,6 +1,6 @@
 """Views for analysts: what a view is, its SQL on each database, and how it is made or replaced.
 
-:mod:`.view_definitions` lists them. A view is recorded in ``faceid_versions`` by a checksum of its SQL,
+:mod:`.definitions` lists them. A view is recorded in ``faceid_versions`` by a checksum of its SQL,
 so that one whose definition has changed is replaced. A view or table of the user's is never replaced.
 """
 
