@@ -17,6 +17,8 @@ from airflow_provider_faceid.warehouse.sources.source import Source
 from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL, SQLITE
 from tests.integration.warehouse.conftest import Home
 
+pytestmark = pytest.mark.long
+
 ENCODINGS = count()
 NO_UTF_8 = "D5C5C8FD"
 """A name in GBK."""

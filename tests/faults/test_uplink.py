@@ -16,6 +16,8 @@ from tests.support.patience import soon
 from tests.support.photos import grown
 from tests.support.slow_link import slow_link
 
+pytestmark = pytest.mark.long
+
 PHOTOS, PHOTO_BYTES, TIMEOUT = 12, 300_000, 3.0
 """Together they take more than twice as long as one may be without an answer."""
 FULL_PHOTOS, FULL_BYTES, FULL_TIMEOUT = 60, 1_850_000, 30.0

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_faceid.simulator.people import FACE, ID_CARD
 
-pytestmark = pytest.mark.source
+pytestmark = [pytest.mark.long, pytest.mark.source]
 
 PEOPLE = 620
 """More than a page."""

@@ -26,6 +26,8 @@ from airflow_provider_faceid.warehouse.sql.database import DUCKDB, POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES, HISTORY, QUARANTINE, RESULTS
 from tests.support.homes import homes
 
+pytestmark = pytest.mark.long
+
 FIRST_KEY, STEP = 713_900_001, 23_456_789
 """Source keys of nine digits, of which no two share eight: finding one in a file is no accident."""
 TABLES = (RESULTS, HISTORY, QUARANTINE)

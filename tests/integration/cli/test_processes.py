@@ -11,6 +11,8 @@ from airflow_provider_faceid.simulator.people import ID_CARD
 from tests.support.airflow_home import FACEID, TAKES_COMMANDS
 from tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.long
+
 CAMPAIGN = ("--action", ID_CARD, "--campaign", "dag")
 
 

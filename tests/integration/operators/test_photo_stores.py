@@ -23,6 +23,8 @@ from airflow_provider_faceid.operators.verify import ImageRecognitionV2Operator
 from airflow_provider_faceid.operators.verify_batch import ImageRecognitionV2BatchOperator
 from tests.support.object_store import BUCKET, Store, closed_port, object_store
 
+pytestmark = pytest.mark.long
+
 PEOPLE = {"source_conn_id": "warehouse", "source": "people", "photo_is_path": True}
 ROOT = f"s3://store@{BUCKET}/photos"
 ROWS = 12

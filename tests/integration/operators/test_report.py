@@ -28,6 +28,8 @@ from airflow_provider_faceid.simulator.people import ID_CARD
 
 from .conftest import TaskInstance, make_context
 
+pytestmark = pytest.mark.long
+
 MATCHES, MISMATCHES, UNKNOWN, BAD, LIMITED, HELD = 30, 14, 12, 11, 2, 1
 ROWS = MATCHES + MISMATCHES + UNKNOWN + BAD + LIMITED + HELD
 PRICE = 0.25

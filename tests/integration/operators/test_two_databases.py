@@ -26,6 +26,8 @@ from tests.integration.operators.conftest import FAST, TaskInstance, make_contex
 from tests.support.patience import PATIENCE
 from tests.support.places import place
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).parents[3]
 PAIRS = [
     ("postgresql", "sqlite"),

@@ -13,6 +13,8 @@ from airflow_provider_faceid.warehouse.records import RunContext
 from airflow_provider_faceid.warehouse.tables import QUARANTINE, RESULTS
 from tests.integration.warehouse.conftest import upsert
 
+pytestmark = pytest.mark.long
+
 RUN = RunContext("spring", "ImageRecognitionV2", "run 2", task_id="check")
 MOMENT = "2026-11-28T02:00:00.000+00:00"
 ANSWER = {

@@ -46,6 +46,8 @@ from airflow_provider_faceid.quality.validator import Validator
 from airflow_provider_faceid.simulator.people import AREAS
 from airflow_provider_faceid.warehouse.sql.database import SQLITE
 
+pytestmark = pytest.mark.long
+
 TODAY = beijing_date(SYSTEM_CLOCK.now())
 NUMBER, NAME = "11010519491231002X", "韦小宝"
 JPEG = b"\xff\xd8\xff\xda" + bytes(range(200)) + b"\xff\xd9"

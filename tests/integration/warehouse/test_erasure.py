@@ -32,6 +32,8 @@ from tests.support.homes import homes
 
 from .conftest import upsert
 
+pytestmark = pytest.mark.long
+
 SECRET, NOW = "a hash key of this test", "2026-11-29T04:00:00.000+00:00"
 ONE, OTHER = "11010119900307889X", "110101199003078873"
 SHARED, OWN = "13800138000", "13800138001"

@@ -19,7 +19,7 @@ from tests.integration.warehouse.conftest import create, upsert
 from tests.integration.warehouse.test_keys import fill, types
 from tests.support.homes import homes
 
-pytestmark = pytest.mark.source
+pytestmark = [pytest.mark.long, pytest.mark.source]
 
 TABLE = "faceid_results"
 FIRST, SECOND = "IdCardVerification", "PhoneVerification"
