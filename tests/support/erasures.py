@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -83,7 +82,7 @@ def _die_after(seconds: float) -> None:
     _die()
 
 
-def main(dialect: str, address: str, state: str, key: str, point: str) -> None:
+def forget_and_die(dialect: str, address: str, state: str, key: str, point: str) -> None:
     """Forget a key; die at a point, or after so many seconds."""
     if point in POINTS:
         owner, name, calls = POINTS[point]
@@ -104,7 +103,3 @@ def main(dialect: str, address: str, state: str, key: str, point: str) -> None:
         settings=Settings(Credentials("simulator-id", "simulator-key")),
         clock=SYSTEM_CLOCK,
     ).run()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

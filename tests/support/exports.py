@@ -1,11 +1,10 @@
-"""Exports to each format in a folder, and what readers of the formats find there; also as a process."""
+"""Exports to each format in a folder, and what readers of the formats find there."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,7 @@ def _die_after(calls: int, work: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def main(format_: str, source: str, folder: str, point: str) -> None:
+def export_and_die(format_: str, source: str, folder: str, point: str) -> None:
     """Export, and die when a function was called so many times: ``page 3``, ``commit 1``."""
     from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415
     from pyiceberg.table import Transaction  # noqa: PLC0415
@@ -125,7 +124,3 @@ def main(format_: str, source: str, folder: str, point: str) -> None:
     database = Database(lambda: sqlite3.connect(source), SQLITE, "source")
     with ExportReader(database, Selection(RESULTS, RESULTS.name, "spring")) as reader:
         write(format_, reader, Path(folder))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

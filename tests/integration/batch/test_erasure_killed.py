@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from airflow_provider_faceid.exceptions import ConfigurationError
@@ -15,9 +11,9 @@ from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES
 from tests.integration.state.conftest import postgres_url, sqlite_url
-from tests.support.erasures import POINTS
+from tests.support.erasures import POINTS, forget_and_die
+from tests.support.forked import exit_code
 from tests.support.homes import homes
-from tests.support.patience import PATIENCE
 
 from .test_erasure import (
     FIRST_KEY,
@@ -39,7 +35,6 @@ __all__ = ["plain_files", "postgres_url", "sqlite_url"]
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).parents[3]
 MOMENTS = ("0.01", "0.03", "0.1", "0.2")
 """Seconds after which a process dies, whatever it does then; it may have ended before."""
 WHOLE = "all is done"
@@ -63,17 +58,11 @@ def die(bench, state_url, key, point):
     """Run the command in a process that is killed; return its exit code."""
     bench.home.close()
     bench.state.close()
-    script = str(PROJECT / "tests" / "support" / "erasures.py")
-    where = [bench.home.dialect.name, bench.home.address, state_url]
-    done = subprocess.run(
-        [sys.executable, script, *where, key, point],
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-        cwd=PROJECT,
+    code = exit_code(
+        forget_and_die, bench.home.dialect.name, bench.home.address, state_url, key, point
     )
-    assert done.returncode == -9 or (point in MOMENTS and not done.returncode), done.stderr.decode()
-    return done.returncode
+    assert code == -9 or (point in MOMENTS and not code)
+    return code
 
 
 @homes("sqlite", "postgresql", "duckdb")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import warnings
@@ -16,6 +15,7 @@ from airflow_provider_faceid.exceptions import ConfigurationError, StateStoreErr
 from airflow_provider_faceid.state.rate_rows import StoredRow
 from airflow_provider_faceid.state.schema import MIGRATIONS
 from airflow_provider_faceid.state.store import LOCK_SECONDS, StateStore, Survives
+from tests.support.forked import FORKED
 from tests.support.patience import PATIENCE
 
 from .conftest import HOURLY, SleepClock
@@ -42,9 +42,8 @@ def version(store: StateStore) -> list[tuple[int]]:
 
 
 def test_six_processes_make_it_at_once(url, stores):
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(6)
-    workers = [context.Process(target=take_one, args=(url, barrier)) for _ in range(6)]
+    barrier = FORKED.Barrier(6)
+    workers = [FORKED.Process(target=take_one, args=(url, barrier)) for _ in range(6)]
     try:
         for worker in workers:
             worker.start()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +19,8 @@ from airflow_provider_faceid.warehouse.export.batches import TABLES, ExportReade
 from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, Column, insert
-from tests.support.exports import FORMATS, comments, read, write
+from tests.support.exports import FORMATS, comments, export_and_die, read, write
+from tests.support.forked import exit_code
 from tests.support.homes import homes
 from tests.support.patience import PATIENCE
 
@@ -283,7 +282,6 @@ KILLS = {
 @each_format
 def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(home, format_, lake):
     fill(home, made("spring") + made("autumn", 3))
-    script = str(PROJECT / "tests" / "support" / "exports.py")
     folders = {point: lake / point.replace(" ", "_") for point in KILLS[format_]}
     for folder in folders.values():
         do_export(home, format_, folder, "autumn")
@@ -292,13 +290,8 @@ def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(home, fo
     before = as_read(made("spring") + made("autumn", 3))
     after = as_read([r | {"outcome": "match"} for r in made("spring")] + made("autumn", 3))
 
-    def die(point: str) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, script, format_, home.address, str(folders[point]), point]
-        return subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
-
-    with ThreadPoolExecutor(len(folders)) as threads:
-        for ended in threads.map(die, folders):
-            assert ended.returncode == -9, ended.stderr.decode()
+    for point, folder in folders.items():
+        assert exit_code(export_and_die, format_, home.address, str(folder), point) == -9
     for point, folder in folders.items():
         left = read(format_, folder)
         if point == "publish 1":  # an Action of the one export, an Action of the other
