@@ -14,7 +14,7 @@ TESTED_OLDEST := -e '.[simulator,postgres,duckdb,export,report]' --group test
 PYTEST := -m pytest -q -p no:cacheprovider
 # Tests wait more than they work, for servers and for the pace: more run at once than there are cores.
 # Those of a file run in one process, which so starts what they share once.
-WORKERS ?= 6
+WORKERS ?= 8
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests of whole DAGs, most of them in an Airflow of their own: they have a target of their own.
 TESTS := tests/unit tests/contract tests/integration tests/faults tests/docs
