@@ -21,7 +21,7 @@ from tests.integration.state.conftest import postgres_url
 from tests.integration.warehouse.conftest import Home, home
 
 from .findings import FAILED, MEASURED, TRIALS, Findings
-from .plant import ACTION, Plant, Zygote
+from .plant import ACTION, Plant
 from .trial import ServiceTime, Trial
 
 __all__ = ["certificate", "home", "postgres_url", "stub", "tls"]
@@ -119,19 +119,11 @@ def trial(trials: Trials) -> Trial:
     return trials()
 
 
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    """The process all workers are forked from."""
-    one = Zygote()
-    yield one
-    one.stop()
-
-
 Plants = Callable[..., Plant]
 
 
 @pytest.fixture
-def plants(request, tmp_path, zygote) -> Iterator[Plants]:
+def plants(request, tmp_path) -> Iterator[Plants]:
     """Make plants; each must hold its facts against the invariants."""
     made: list[Plant] = []
     with ExitStack() as stack:
@@ -150,7 +142,7 @@ def plants(request, tmp_path, zygote) -> Iterator[Plants]:
                 **more,
             )
             stack.enter_context(server)
-            made.append(Plant(tmp_path, server, zygote, rows, state))
+            made.append(Plant(tmp_path, server, rows, state))
             stack.callback(made[-1].stop)
             return made[-1]
 

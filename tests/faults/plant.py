@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_faceid.simulator import SimulatorServer
 from airflow_provider_faceid.state.store import StateStore
+from tests.support.forked import Forked
 from tests.support.patience import PATIENCE
 
 from .invariants import Facts, hold
+from .worker import main
 
 ACTION = "IdCardVerification"
 RATE = 400
@@ -63,37 +61,15 @@ def is_held(file: Path) -> bool:
     return False
 
 
-class Worker:
+class Worker(Forked):
     """
     A run in a process of its own.
 
-    :ivar pid: of the process.
+    :param job: what :func:`worker.main` takes, and ``log``.
     """
 
-    def __init__(self, ask: Callable[[str], str], job: Mapping[str, Any]) -> None:
-        self._ask = ask
-        self._code: int | None = None
-        self.pid = int(ask(f"start {json.dumps(job)}"))
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def poll(self) -> int | None:
-        """Return the exit code, None while it runs."""
-        if self._code is None and (told := self._ask(f"poll {self.pid}")) != "running":
-            self._code = int(told)
-        return self._code
-
-    def wait(self) -> int:
-        """Return the exit code when it has ended."""
-        end = time.monotonic() + PATIENCE
-        while self.poll() is None and time.monotonic() < end:
-            time.sleep(0.005)
-        if self._code is None:
-            raise TimeoutError("the worker does not end")
-        return self._code
+    def __init__(self, **job: Any) -> None:
+        super().__init__(main, **job)
 
     def stop(self, files: Iterable[Path]) -> None:
         """
@@ -122,35 +98,6 @@ class Worker:
             time.sleep(0.001)
         raise TimeoutError("the worker does not stop")
 
-    def kill(self) -> None:
-        """End it at once."""
-        self.send(signal.SIGKILL)
-        self.wait()
-
-
-class Zygote:
-    """The process that forks the workers."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", Path(__file__).with_name("zygote.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, order: str) -> str:
-        """Give an order and return the answer."""
-        self._process.stdin.write(f"{order}\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.stdin.close()
-        self._process.wait(10)
-        self._process.stdout.close()
-
 
 class Plant:
     """
@@ -161,14 +108,11 @@ class Plant:
     :ivar server: the service, whose ledger is the truth.
     """
 
-    def __init__(
-        self, folder: Path, server: SimulatorServer, zygote: Zygote, rows: int, state: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, server: SimulatorServer, rows: int, state: str = "") -> None:
         self.folder, self.server, self.rows = folder, server, rows
         self.held = False
         self.state = state or f"sqlite:///{folder / 'state'}"
         self.state_file = Path(self.state.removeprefix("sqlite:///"))
-        self._zygote = zygote
         self._workers: list[Worker] = []
         self.people = [p for p in server.account.people.listed if not p.persona][:rows]
         with closing(sqlite3.connect(folder / "warehouse")) as connection, connection:
@@ -192,7 +136,7 @@ class Plant:
             "log": str(self.folder / "log"),
             "left": str(self.folder / "left"),
         }
-        self._workers.append(Worker(self._zygote.ask, usual | job))
+        self._workers.append(Worker(**usual | job))
         return self._workers[-1]
 
     def finish(self, owner: str = "task", **job: Any) -> int:

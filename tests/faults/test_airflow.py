@@ -22,7 +22,7 @@ from airflow_provider_faceid.simulator.faults.effects import Code
 from tests.support.patience import PATIENCE, UNHURRIED
 
 from .invariants import Facts, hold
-from .plant import ACTION, RATE, Worker, Zygote
+from .plant import ACTION, RATE, Worker
 
 pytestmark = pytest.mark.long
 
@@ -78,8 +78,8 @@ class Home:
     :ivar server: the service, whose ledger is the truth.
     """
 
-    def __init__(self, folder: Path, server: SimulatorServer, zygote: Zygote) -> None:
-        self.folder, self.server, self._zygote = folder, server, zygote
+    def __init__(self, folder: Path, server: SimulatorServer) -> None:
+        self.folder, self.server = folder, server
         self.output = ""
         self._running: list[subprocess.Popen[str]] = []
         (folder / "dags").mkdir()
@@ -128,7 +128,7 @@ class Home:
             "rate": RATE,
             "log": str(self.folder / "log"),
         }
-        return Worker(self._zygote.ask, job).wait()
+        return Worker(**job).wait()
 
     def hold(self) -> None:
         """Assert all invariants, with one more run to see that it calls nobody."""
@@ -179,9 +179,9 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path, zygote) -> Iterator[Home]:
+def home(tmp_path) -> Iterator[Home]:
     with SimulatorServer(people=ROWS + 40, quotas={ACTION: 0}, latency_ms=(200, 400)) as server:
-        one = Home(tmp_path, server, zygote)
+        one = Home(tmp_path, server)
         yield one
         one.stop()
 

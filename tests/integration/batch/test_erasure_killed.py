@@ -12,7 +12,7 @@ from airflow_provider_faceid.warehouse.sql.database import POSTGRESQL
 from airflow_provider_faceid.warehouse.tables import ERASURES
 from tests.integration.state.conftest import postgres_url, sqlite_url
 from tests.support.erasures import POINTS, forget_and_die
-from tests.support.forked import exit_code
+from tests.support.forked import Forked
 from tests.support.homes import homes
 
 from .test_erasure import (
@@ -58,9 +58,8 @@ def die(bench, state_url, key, point):
     """Run the command in a process that is killed; return its exit code."""
     bench.home.close()
     bench.state.close()
-    code = exit_code(
-        forget_and_die, bench.home.dialect.name, bench.home.address, state_url, key, point
-    )
+    where = (bench.home.dialect.name, bench.home.address, state_url)
+    code = Forked(forget_and_die, *where, key, point).wait()
     assert code == -9 or (point in MOMENTS and not code)
     return code
 

@@ -20,7 +20,7 @@ from airflow_provider_faceid.warehouse.migrations import prepare, prepare_checks
 from airflow_provider_faceid.warehouse.names import Names
 from airflow_provider_faceid.warehouse.tables import HISTORY, RESULTS, Column, insert
 from tests.support.exports import FORMATS, comments, export_and_die, read, write
-from tests.support.forked import exit_code
+from tests.support.forked import Forked
 from tests.support.homes import homes
 from tests.support.patience import PATIENCE
 
@@ -291,7 +291,7 @@ def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(home, fo
     after = as_read([r | {"outcome": "match"} for r in made("spring")] + made("autumn", 3))
 
     for point, folder in folders.items():
-        assert exit_code(export_and_die, format_, home.address, str(folder), point) == -9
+        assert Forked(export_and_die, format_, home.address, str(folder), point).wait() == -9
     for point, folder in folders.items():
         left = read(format_, folder)
         if point == "publish 1":  # an Action of the one export, an Action of the other
