@@ -77,7 +77,7 @@ test-faults: .venv/test ## injected faults: each question is paid once, no row i
 	@echo "== fault tests"
 	@$(BIN)/python $(PYTEST) $(TOGETHER) tests/faults
 
-faults: .venv/test ## the same with 100 kills and full times (about ten minutes), as a table in docs/
+faults: .venv/test ## the same with 100 kills and full times (about twenty minutes), as a table in docs/
 	@$(FIND_PGBOUNCER) || $(MAKE) --no-print-directory pgbouncer
 	@echo "== fault tests with full numbers"
 	@$(BIN)/python $(PYTEST) -p no:randomly tests/faults --faults-table docs/reliability.md
