@@ -30,7 +30,7 @@ with warnings.catch_warnings(action="ignore"):  # Airflow 3.1 imports what is de
     for module in ("fastapi.testclient", "airflow_provider_faceid.plugins.pages.app"):
         import_module(module)
 
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}"
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7777*7777 }}"
 ONE = "IdCardVerification"
 NAMES = Names()
 

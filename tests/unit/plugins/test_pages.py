@@ -117,7 +117,7 @@ def test_hostile_names_are_text(warehouse, visit):
         assert "&lt;script&gt;alert" in answer.text
         assert "<script>alert" not in answer.text
         assert "<img" not in answer.text
-        assert "49" not in answer.text.replace("1.49", "")
+        assert str(7777 * 7777) not in answer.text
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
     missing = visit(f"/run?conn={name}&dag_id=open&run_id=x")
