@@ -54,13 +54,13 @@ def state(state_url):
     store.close()
 
 
-def die(bench, state_url, key, point):
+def die(bench, state_url, log, key, point):
     """Run the command in a process that is killed; return its exit code."""
     bench.home.close()
     bench.state.close()
     where = (bench.home.dialect.name, bench.home.address, state_url)
-    code = Forked(forget_and_die, *where, key, point).wait()
-    assert code == -9 or (point in MOMENTS and not code)
+    code = Forked(forget_and_die, *where, key, point, log=str(log)).wait()
+    assert code == -9 or (point in MOMENTS and not code), log.read_text()
     return code
 
 
@@ -80,7 +80,7 @@ def test_a_killed_erasure_is_finished_by_the_same_command_with_one_receipt(
         marks = hashes_of(bench, key)
         assert len(marks) >= 5
         delete_from_source(bench, key)
-        code = die(bench, state_url, key, point)
+        code = die(bench, state_url, tmp_path / "log", key, point)
         # Nothing of the bill is missing between two transactions either.
         assert (point, charges(bench)) == (point, before)
         assert compare(bench, bill) == []

@@ -280,7 +280,9 @@ KILLS = {
 
 @on_sqlite
 @each_format
-def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(home, format_, lake):
+def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(
+    home, format_, lake, tmp_path
+):
     fill(home, made("spring") + made("autumn", 3))
     folders = {point: lake / point.replace(" ", "_") for point in KILLS[format_]}
     for folder in folders.values():
@@ -290,8 +292,10 @@ def test_an_export_that_is_killed_ends_with_the_same_rows_the_next_time(home, fo
     before = as_read(made("spring") + made("autumn", 3))
     after = as_read([r | {"outcome": "match"} for r in made("spring")] + made("autumn", 3))
 
+    log = tmp_path / "log"
     for point, folder in folders.items():
-        assert Forked(export_and_die, format_, home.address, str(folder), point).wait() == -9
+        died = Forked(export_and_die, format_, home.address, str(folder), point, log=str(log))
+        assert died.wait() == -9, log.read_text()
     for point, folder in folders.items():
         left = read(format_, folder)
         if point == "publish 1":  # an Action of the one export, an Action of the other
